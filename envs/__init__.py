@@ -1,0 +1,2 @@
+if __name__ != "rewardax.envs":
+    raise ImportError(f"import this package as rewardax.envs, not {__name__!r}")

@@ -1,0 +1,92 @@
+"""Contract of every environment: a functional core without autoreset.
+
+An :class:`Env` is static and hashable (array sizes, vocabulary, view); its difficulty is a pytree of traced numbers
+(``params``), so that one compilation serves every difficulty of a family. All methods handle ONE environment and are
+meant to be ``vmap``-ed; nothing in them calls the host.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import jax
+from flax import struct
+from jax import Array
+
+PyTree = Any
+
+
+class TimeStep(struct.PyTreeNode):
+    """What one step returns beside the new state."""
+
+    reward: Array  # f32[] increment
+    terminated: Array  # bool[] success, failure or absorbing
+    truncated: Array  # bool[] step limit only
+    performance: Array  # f32[] increment of the hidden true score; never among the features
+
+
+class Env:
+    """Base class of the functional cores. Subclasses are frozen dataclasses.
+
+    ``params`` is a pytree of numbers; ``state`` is a pytree that starts at ``reset`` and contains everything (also the
+    event bits and the feedback of the last step), so that observations and features are pure functions of it.
+    """
+
+    family: ClassVar[str]  # name in ids and cards, e.g. "DoorKey"
+    feature_names: ClassVar[tuple[str, ...]] = ()  # keys of features()
+    event_names: ClassVar[tuple[str, ...]] = ()  # names of the bits in features()["events"]
+    subgoal_names: ClassVar[tuple[str, ...]] = ()  # names of the bits in features()["subgoals"]
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """One readable name per action; their number is the size of the action space."""
+        raise NotImplementedError
+
+    @property
+    def num_actions(self) -> int:
+        return len(self.action_names)
+
+    @property
+    def captions(self) -> tuple[str, ...]:
+        """Sentences that ``features()["caption_id"]`` points at: what just happened, for judges."""
+        return ()
+
+    def default_params(self) -> PyTree:
+        """Traced numbers: difficulty knobs, probabilities, reward constants."""
+        raise NotImplementedError
+
+    def horizon(self, params: PyTree) -> int:
+        """Largest number of steps an episode can have under ``params`` (host integer)."""
+        raise NotImplementedError
+
+    def reset(self, key: Array, params: PyTree) -> PyTree:
+        """State at the start of the level that ``key`` determines."""
+        raise NotImplementedError
+
+    def step(self, state: PyTree, action: Array, params: PyTree) -> tuple[PyTree, TimeStep]:
+        """One transition. Never resets."""
+        raise NotImplementedError
+
+    def observe(self, state: PyTree, params: PyTree) -> PyTree:
+        """What the agent sees: a dict of fixed-shape arrays."""
+        raise NotImplementedError
+
+    def observation_space(self, params: PyTree) -> Any:
+        """Gymnasium space of ``observe``."""
+        raise NotImplementedError
+
+    def features(self, state: PyTree, params: PyTree) -> dict[str, Array]:
+        """Named arrays offered to rewards, not to agents: of this state and of the step that led to it."""
+        raise NotImplementedError
+
+    def action_mask(self, state: PyTree, params: PyTree) -> Array:
+        """bool[A]: admissible actions; at least one is."""
+        return jax.numpy.ones((self.num_actions,), bool)
+
+    def rekey(self, state: PyTree, key: Array) -> PyTree:
+        """Same state, independent future. A no-op for deterministic environments."""
+        return state
+
+    def text(self, state: PyTree, params: PyTree) -> str:
+        """The observation as plain English (host)."""
+        raise NotImplementedError
