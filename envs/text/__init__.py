@@ -1,0 +1,3 @@
+"""Text engine and text tasks. Import the modules you need; nothing here imports JAX by itself."""
+
+from __future__ import annotations
