@@ -1,0 +1,13 @@
+"""The row of a preset table: where a task lives and which of its numbers are set. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class Preset(NamedTuple):
+    """One registered task: ``rewardax/<id>-v0`` in Gymnasium, ``make("<id>")`` in JAX."""
+
+    entry: str  # "package.module:Class" of the Env
+    spec: dict[str, Any] = {}  # noqa: RUF012  static fields of the Env
+    params: dict[str, Any] = {}  # noqa: RUF012  traced numbers, fields of its params

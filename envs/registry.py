@@ -1,0 +1,84 @@
+"""From a task id to ``(env, params)``: the functional door."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib
+import importlib.util
+from typing import Any
+
+from rewardax.envs.presets import Preset
+
+PRESETS: dict[str, Preset] = {}
+for _module in ("tabular_tasks", "grid", "text"):
+    if importlib.util.find_spec(f"rewardax.envs.{_module}.presets"):
+        PRESETS.update(importlib.import_module(f"rewardax.envs.{_module}.presets").PRESETS)
+PREFIX, SUFFIX = "rewardax/", "-v0"
+
+
+def task_id(name: str) -> str:
+    """Short id of a task: ``"rewardax/KeyFarm-v0"`` and ``"KeyFarm"`` both give ``"KeyFarm"``.
+
+    >>> task_id("rewardax/KeyFarm-v0")
+    'KeyFarm'
+
+    Raises ``KeyError`` with the closest ids if there is no such task.
+    """
+    short = name.removeprefix(PREFIX).removesuffix(SUFFIX)
+    if short not in PRESETS:
+        close = difflib.get_close_matches(short, PRESETS, n=3, cutoff=0.4)
+        hint = f"did you mean {', '.join(close)}? " if close else ""
+        raise KeyError(f"no task {name!r}; {hint}All {len(PRESETS)} ids: {', '.join(PRESETS)}")
+    return short
+
+
+def make(name: str, **knobs: Any) -> tuple[Any, Any]:
+    """Build the functional core of a task and the numbers it runs with.
+
+    ``knobs`` override static fields of the environment (they decide array sizes, so a new value compiles
+    anew) or fields of its ``params`` (traced: any value runs in the same compiled program).
+
+    >>> from rewardax.envs import make
+    >>> env, params = make("KeyFarm", time_bonus=0.5)
+    >>> env.family, float(params.time_bonus)
+    ('KeyFarm', 0.5)
+
+    Raises ``KeyError`` for an unknown id and ``TypeError`` for an unknown knob, both listing what exists.
+    """
+    preset = PRESETS[task_id(name)]
+    module, _, attribute = preset.entry.partition(":")
+    cls = getattr(importlib.import_module(module), attribute)
+    fields = {field.name for field in dataclasses.fields(cls) if field.init}
+    env = cls(**{**preset.spec, **{k: v for k, v in knobs.items() if k in fields}})
+    numbers = {k: v for k, v in knobs.items() if k not in fields}
+    defaults = env.default_params()
+    names = _names(defaults)
+    unknown = [knob for knob in numbers if knob not in names]
+    if unknown:
+        close = difflib.get_close_matches(unknown[0], [*fields, *names], n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise TypeError(
+            f"task {task_id(name)!r} has no knob {unknown[0]!r}.{hint} "
+            f"Static knobs: {sorted(fields)}; traced knobs: {sorted(names)}"
+        )
+    return env, with_params(defaults, {**preset.params, **numbers})
+
+
+def with_params(params: Any, values: dict[str, Any]) -> Any:
+    """``params`` with some fields replaced, every number as a 32-bit array of the default's kind."""
+    import jax
+    import jax.numpy as jnp
+
+    def cast(old: Any, new: Any) -> Any:
+        return jnp.asarray(new, jnp.asarray(old).dtype)
+
+    changed = {name: jax.tree.map(cast, getattr(params, name), value) for name, value in values.items()}
+    replace = params._replace if hasattr(params, "_replace") else params.replace
+    return jax.tree.map(lambda leaf: cast(leaf, leaf), replace(**changed))
+
+
+def _names(params: Any) -> tuple[str, ...]:
+    if hasattr(params, "_fields"):
+        return params._fields
+    return tuple(field.name for field in dataclasses.fields(params))
