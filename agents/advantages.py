@@ -1,0 +1,62 @@
+"""Advantage estimation on time-major ``[T, N]`` rollouts."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+
+def gae(
+    rewards: Array,
+    values: Array,
+    next_values: Array,
+    terminated: Array,
+    truncated: Array,
+    gamma: float | Array,
+    gae_lambda: float | Array,
+) -> tuple[Array, Array]:
+    """Generalised advantage estimation that tells termination from truncation.
+
+    δ_t = r_t + γ (1 - terminated_t) V(s_{t+1}) - V(s_t)
+    A_t = δ_t + γ λ (1 - done_t) A_{t+1},  done = terminated or truncated
+
+    All arrays are ``[T, N]``. ``next_values`` is the value of the TRUE successor observation: at a truncated step the
+    value of the final observation, never of the autoreset one. What stands in it at terminated steps does not matter.
+    Returns ``(advantages, targets)`` with ``targets = advantages + values``.
+
+    Source: Schulman et al. 2016; truncation as in the Gymnasium vector API.
+
+    >>> one = jnp.ones((1, 1))
+    >>> gae(one, 0 * one, 5 * one, one > 0, one < 0, 0.9, 0.95)[0].tolist()
+    [[1.0]]
+    >>> gae(one, 0 * one, 5 * one, one < 0, one > 0, 0.9, 0.95)[0].tolist()
+    [[5.5]]
+    """
+    deltas = rewards + gamma * jnp.where(terminated, 0.0, next_values) - values
+    decay = jnp.where(terminated | truncated, 0.0, gamma * gae_lambda)
+
+    def body(carry: Array, row: tuple[Array, Array]) -> tuple[Array, Array]:
+        delta, factor = row
+        advantage = delta + factor * carry
+        return advantage, advantage
+
+    _, advantages = jax.lax.scan(body, jnp.zeros_like(deltas[0]), (deltas, decay), reverse=True)
+    return advantages, advantages + values
+
+
+def shift_values(
+    values: Array, bootstrap_value: Array, truncated: Array | None = None, final_values: Array | None = None
+) -> Array:
+    """Successor values ``[T, N]`` from stored values and the value after the last row.
+
+    With same-step autoreset pass ``final_values`` (value of the final observation where ``truncated``); with next-step
+    autoreset plain shifting is right because the filler row carries the value of the final observation.
+
+    >>> shift_values(jnp.array([[1.0], [2.0]]), jnp.array([3.0])).tolist()
+    [[2.0], [3.0]]
+    """
+    shifted = jnp.concatenate([values[1:], bootstrap_value[None]])
+    if final_values is None or truncated is None:
+        return shifted
+    return jnp.where(truncated, final_values, shifted)
