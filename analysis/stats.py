@@ -1,0 +1,282 @@
+"""Statistics for a handful of seeds: robust means, honest intervals, and the question whether the reward was gamed.
+
+NumPy only. Scores are arrays whose first axis is the seed: ``[S]`` for one task, ``[S, M]`` for ``M`` tasks. NaN means
+"not measured" and is left out. Everything random takes a seed, so the same scores always give the same interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.floating[Any]]
+
+
+class Interval(NamedTuple):
+    """A point estimate and the two ends of its interval (scalars or arrays)."""
+
+    point: Any
+    low: Any
+    high: Any
+
+
+class Hacking(NamedTuple):
+    """Verdict of :func:`hacking`: the flag, and per seed the vote and the two slopes behind it."""
+
+    flag: bool
+    votes: npt.NDArray[np.bool_]  # [S]
+    total_slope: Floats  # [S] fitted change of return/total over the whole run
+    task_slope: Floats  # [S] fitted change of return/task over the whole run
+
+
+def iqm(scores: npt.ArrayLike, axis: int | None = None) -> Any:
+    """Interquartile mean: the mean of the middle half of the scores.
+
+    Sorted scores x₁ ≤ … ≤ xₙ each own a stretch of length 1 of [0, n]; the weight of xᵢ is the part of its stretch
+    that lies in [n/4, 3n/4], so with n = 3 the weights are 1/4, 1, 1/4 (over 1.5).
+
+    Agarwal, Schwarzer, Castro, Courville & Bellemare 2021, "Deep RL at the edge of the statistical precipice".
+
+    Args:
+        scores: any shape; NaN entries are left out.
+        axis: axis to average over; ``None`` pools everything.
+
+    Returns:
+        Scalar, or the array without ``axis``; NaN where nothing was measured.
+
+    Differs from the paper: its code drops floor(n/4) whole scores at each end, which trims nothing for n < 4. The two
+    agree when n is a multiple of four.
+
+    >>> iqm([0.0, 1.0, 2.0, 9.0])
+    1.5
+    >>> iqm([0.0, 1.0, 5.0])  # (0/4 + 1 + 5/4) / 1.5
+    1.5
+    """
+    values = np.asarray(scores, np.float64)
+    values = values.ravel() if axis is None else np.moveaxis(values, axis, 0)
+    ordered = np.sort(values, axis=0)  # NaN last
+    count = np.isfinite(ordered).sum(axis=0)
+    rank = np.arange(len(ordered)).reshape((-1,) + (1,) * (ordered.ndim - 1))
+    weight = np.clip(np.minimum(rank + 1, 0.75 * count) - np.maximum(rank, 0.25 * count), 0.0, 1.0)
+    total = np.where(weight > 0, weight * np.nan_to_num(ordered), 0.0).sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        mean = total / weight.sum(axis=0)
+    return float(mean) if mean.ndim == 0 else mean
+
+
+def bootstrap_interval(
+    scores: npt.ArrayLike,
+    statistic: Callable[..., Any] = iqm,
+    *,
+    level: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Interval:
+    """Percentile interval by stratified bootstrap: seeds are redrawn with replacement within each task.
+
+    Args:
+        scores: ``[S]`` or ``[S, M]``; column m holds the seeds of task m.
+        statistic: takes ``[..., n]`` scores and ``axis=-1``.
+        level: coverage, in (0, 1).
+        resamples: number of redraws.
+        seed: of the redraws.
+
+    Returns:
+        :class:`Interval` of floats. With a single seed nothing is known about the spread: both ends are NaN.
+
+    Errors: ``ValueError`` on an empty array, more than two axes, or a level outside (0, 1).
+
+    >>> interval = bootstrap_interval([0.90, 0.95, 1.00])
+    >>> [round(x, 3) for x in interval]
+    [0.95, 0.9, 1.0]
+    """
+    values = _seeds_first(scores, level)
+    num_seeds, num_tasks = values.shape
+    point = float(statistic(values.reshape(-1), axis=-1))
+    if num_seeds < 2:
+        return Interval(point, float("nan"), float("nan"))
+    rng = np.random.default_rng(seed)
+    drawn = rng.integers(num_seeds, size=(resamples, num_seeds, num_tasks))
+    again = statistic(values[drawn, np.arange(num_tasks)].reshape(resamples, -1), axis=-1)
+    low, high = np.nanpercentile(again, _tails(level))
+    return Interval(point, float(low), float(high))
+
+
+def bootstrap_curve(
+    curves: npt.ArrayLike, *, level: float = 0.95, resamples: int = 1000, seed: int = 0
+) -> Interval:
+    """Interquartile mean of learning curves and its pointwise interval, redrawing whole curves.
+
+    Args:
+        curves: ``[S, T]``, one row a seed; NaN where no episode finished.
+        level, resamples, seed: as in :func:`bootstrap_interval`.
+
+    Returns:
+        :class:`Interval` of ``[T]`` arrays; with a single seed the ends are NaN.
+
+    >>> bootstrap_curve([[0.0, 1.0], [0.0, 3.0]]).point
+    array([0., 2.])
+    """
+    values = _seeds_first(curves, level)
+    point = np.asarray(iqm(values, axis=0))
+    if len(values) < 2:
+        return Interval(point, np.full_like(point, np.nan), np.full_like(point, np.nan))
+    rng = np.random.default_rng(seed)
+    again = np.asarray(iqm(values[rng.integers(len(values), size=(resamples, len(values)))], axis=1))
+    ends = np.full((2, len(point)), np.nan)
+    known = np.isfinite(point)
+    ends[:, known] = np.nanpercentile(again[:, known], _tails(level), axis=0)
+    return Interval(point, ends[0], ends[1])
+
+
+def intervals_overlap(a: Interval, b: Interval) -> bool:
+    """Whether two intervals share a point. Unknown ends (NaN) count as overlapping: nothing is shown to differ.
+
+    >>> intervals_overlap(Interval(0.5, 0.4, 0.6), Interval(0.8, 0.6, 1.0))
+    True
+    >>> intervals_overlap(Interval(0.5, 0.4, 0.6), Interval(0.8, 0.7, 1.0))
+    False
+    """
+    return not (a.high < b.low or b.high < a.low)
+
+
+def optimality_gap(scores: npt.ArrayLike, target: float = 1.0) -> float:
+    """How far the scores fall short of ``target`` on average: mean of max(target - x, 0). Lower is better.
+
+    Overshooting one task does not make up for failing another (Agarwal et al. 2021).
+
+    >>> optimality_gap([0.5, 1.0, 3.0])
+    0.16666666666666666
+    """
+    return float(np.nanmean(np.maximum(target - np.asarray(scores, np.float64), 0.0)))
+
+
+def probability_of_improvement(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
+    """Chance that a random seed of X scores above a random seed of Y on a random task; ties count half.
+
+    P(X > Y) + ½ P(X = Y), averaged over tasks (Agarwal et al. 2021). 0.5 means no difference.
+
+    Args:
+        x: ``[S]`` or ``[S, M]``.
+        y: ``[S']`` or ``[S', M]`` on the same tasks.
+
+    Errors: ``ValueError`` when the numbers of tasks differ.
+
+    >>> probability_of_improvement([1.0, 2.0], [0.0, 1.0])
+    0.875
+    """
+    first, second = _seeds_first(x), _seeds_first(y)
+    if first.shape[1] != second.shape[1]:
+        raise ValueError(
+            f"the two score arrays hold {first.shape[1]} and {second.shape[1]} tasks; compare the same tasks"
+        )
+    difference = first[:, None, :] - second[None, :, :]
+    return float(np.mean((difference > 0) + 0.5 * (difference == 0)))
+
+
+def smooth(curves: npt.ArrayLike, window: int) -> Floats:
+    """Mean of the last ``window`` records, along the last axis; NaN records are left out of it.
+
+    >>> smooth([0.0, 1.0, 1.0, 4.0], 2)
+    array([0. , 0.5, 1. , 2.5])
+    """
+    values = np.asarray(curves, np.float64)
+    known = np.isfinite(values)
+    sums = np.cumsum(np.where(known, values, 0.0), axis=-1)
+    counts = np.cumsum(known, axis=-1)
+    for cumulative in (sums, counts):
+        cumulative[..., window:] = cumulative[..., window:] - cumulative[..., :-window]
+    with np.errstate(invalid="ignore"):
+        return sums / np.where(counts > 0, counts, np.nan)
+
+
+def frames_to_threshold(
+    frames: npt.ArrayLike, success: npt.ArrayLike, threshold: float = 0.9, window: int = 3
+) -> Floats:
+    """Frames after which a seed's success stays at or above ``threshold`` until the end of its run.
+
+    Success is first smoothed over the last ``window`` records; a curve that touches the threshold and falls below it
+    again has not got there yet.
+
+    Args:
+        frames: ``[T]`` environment steps of one seed at each record, increasing.
+        success: ``[S, T]`` in [0, 1]; NaN where no episode finished.
+        threshold: in [0, 1].
+        window: records to smooth over, at least 1.
+
+    Returns:
+        f64[S]; infinity where the threshold is not held at the end.
+
+    >>> frames_to_threshold([10, 20, 30, 40], [[0.0, 1.0, 0.5, 1.0], [0.0, 0.95, 1.0, 1.0]], window=1)
+    array([40., 20.])
+    """
+    steps = np.asarray(frames, np.float64)
+    curves = smooth(np.atleast_2d(np.asarray(success, np.float64)), window)
+    below = ~(curves >= threshold)
+    held_from = np.where(below.any(axis=1), below.shape[1] - np.argmax(below[:, ::-1], axis=1), 0)
+    return np.append(steps, np.inf)[held_from]
+
+
+def hacking(total: npt.ArrayLike, task: npt.ArrayLike) -> Hacking:
+    """Does what the design pays rise while the task score does not? The sign of a reward being gamed.
+
+    Straight lines are fitted to the two learning curves of each seed, time scaled to [0, 1], so a slope is the fitted
+    change over the run. With a = slope of ``return/total``, σ the spread around its line, b = slope of
+    ``return/task``, a seed votes "hacking?" when all three hold:
+
+    1. total rises: a > 2σ and a > 0.05 · max|total|;
+    2. task does not: b < 0.1 · a;
+    3. the design pays more than the task does: over the last quarter, mean(total - task) > mean(task).
+
+    The third keeps a solved run quiet whose shaping term merely drifts. The flag is up when more than half of the
+    seeds vote so. It is a question, not a proof: a design that has not yet led to the goal looks the same.
+
+    Args:
+        total: ``[S, T]`` ``return/total`` per record.
+        task: ``[S, T]`` ``return/task`` per record; NaN where no episode finished. A seed with fewer than four
+            measured records does not vote.
+
+    >>> import numpy as np
+    >>> time = np.linspace(0.0, 1.0, 8)
+    >>> hacking([3.8 * time], [0.0 * time]).flag
+    True
+    >>> hacking([1.1 * time], [time]).flag
+    False
+    """
+    totals, tasks = np.atleast_2d(np.asarray(total, np.float64)), np.atleast_2d(np.asarray(task, np.float64))
+    seeds = [_vote(x, y) for x, y in zip(totals, tasks, strict=True)]
+    votes = np.array([vote for vote, _, _ in seeds], bool)
+    slopes = np.array([[a, b] for _, a, b in seeds], np.float64)
+    return Hacking(bool(votes.mean() > 0.5), votes, slopes[:, 0], slopes[:, 1])
+
+
+def _vote(total: Floats, task: Floats) -> tuple[bool, float, float]:
+    known = np.isfinite(total) & np.isfinite(task)
+    if known.sum() < 4:
+        return False, float("nan"), float("nan")
+    time = np.linspace(0.0, 1.0, len(total))[known]
+    total, task = total[known], task[known]
+    (a, start), b = np.polyfit(time, total, 1), np.polyfit(time, task, 1)[0]
+    noise = np.std(total - (a * time + start))
+    last = slice(-max(len(time) // 4, 1), None)
+    rises = a > max(2.0 * noise, 0.05 * np.abs(total).max())
+    vote = rises and b < 0.1 * a and np.mean(total[last] - task[last]) > np.mean(task[last])
+    return bool(vote), float(a), float(b)
+
+
+def _seeds_first(scores: npt.ArrayLike, level: float = 0.95) -> Floats:
+    values = np.asarray(scores, np.float64)
+    if values.ndim not in (1, 2) or values.size == 0:
+        raise ValueError(
+            f"scores need shape [seeds] or [seeds, columns] and at least one entry, got {values.shape}"
+        )
+    if not 0.0 < level < 1.0:
+        raise ValueError(f"level is the coverage of the interval and lies between 0 and 1, got {level}")
+    return values[:, None] if values.ndim == 1 else values
+
+
+def _tails(level: float) -> tuple[float, float]:
+    return 50.0 * (1.0 - level), 50.0 * (1.0 + level)
