@@ -1,0 +1,210 @@
+"""Proximal policy optimisation, compiled: a training iteration is one pure function of its state.
+
+Seeds are vmapped; numbers of the configuration that only scale something are ordinary arrays inside the program.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+
+from rewardax.agents.advantages import gae
+from rewardax.agents.distributions import entropy, log_prob, mask_logits
+from rewardax.agents.losses import clipped_policy_loss, explained_variance, kl_estimate, normalise, value_loss
+from rewardax.agents.networks import ActorCritic, Policy
+from rewardax.agents.rollout import Batch, Collector, begin_collecting, collect, starts
+from rewardax.envs.core import Env
+from rewardax.envs.levels import LevelPool
+from rewardax.wrappers.core import PyTree, RewardTransform
+
+Metrics = dict[str, tuple[Array, Array]]
+
+
+@dataclasses.dataclass(frozen=True)
+class PPOConfig:
+    """Settings of PPO (Schulman et al. 2017). Defaults suit sparse grid and text tasks on a CPU."""
+
+    num_envs: int = 64
+    """Parallel environments N per seed."""
+    num_steps: int = 128
+    """Steps T per rollout."""
+    epochs: int = 4
+    """Passes over a rollout."""
+    minibatches: int = 4
+    """Minibatches per pass; must divide N*T (N with a recurrent core)."""
+    learning_rate: float = 1e-3
+    """Adam step size at the start."""
+    anneal: bool = True
+    """Lower the step size linearly to 0 over the run."""
+    gamma: float = 0.99
+    """Discount of the learner; a Potential in the reward must carry the same."""
+    gae_lambda: float = 0.95
+    """λ of generalised advantage estimation."""
+    clip: float = 0.2
+    """Clip range ε of the probability ratio."""
+    entropy_coef: float = 0.01
+    """Weight of the entropy bonus."""
+    value_coef: float = 0.5
+    """Weight of the value loss."""
+    max_grad_norm: float = 0.5
+    """Global gradient norm bound."""
+    width: int = 64
+    """Hidden units per layer."""
+    words: int = 32
+    """Size of word vectors (text tasks)."""
+    recurrent: bool = False
+    """Put a GRU between encoder and heads."""
+    time_limit: str = "truncate"
+    """"truncate": bootstrap through step limits; "terminate": treat them as ends."""
+    pool: int = 4096
+    """Training levels per seed, made once at the start."""
+
+    def __post_init__(self) -> None:
+        unit = self.num_envs if self.recurrent else self.num_envs * self.num_steps
+        if min(self.num_envs, self.num_steps, self.epochs, self.minibatches) < 1:
+            raise ValueError("num_envs, num_steps, epochs and minibatches must be at least 1")
+        if unit % self.minibatches:
+            what = "num_envs" if self.recurrent else "num_envs * num_steps"
+            raise ValueError(f"minibatches={self.minibatches} does not divide {what} = {unit}")
+        if self.time_limit not in ("truncate", "terminate"):
+            raise ValueError(f"time_limit must be 'truncate' or 'terminate', got {self.time_limit!r}")
+        if self.pool < 2 * self.num_envs:
+            raise ValueError(f"pool={self.pool} levels are too few for {self.num_envs} environments; use at least twice as many")
+
+
+class TrainState(NamedTuple):
+    """Everything a run needs to go on, bit for bit."""
+
+    params: PyTree
+    optimiser: optax.OptState
+    collector: Collector
+    key: Array
+
+
+class PPO(NamedTuple):
+    """A learner for one environment, reward and configuration: static parts only."""
+
+    env: Env
+    policy: Policy
+    config: PPOConfig
+    updates: int  # gradient steps of the whole run, for annealing
+
+    def optimiser(self) -> optax.GradientTransformation:
+        """Global-norm clip, then Adam (ε = 1e-5) with a constant or linearly falling step size."""
+        c = self.config
+        rate = optax.linear_schedule(c.learning_rate, 0.0, max(self.updates, 1)) if c.anneal else c.learning_rate
+        return optax.chain(optax.clip_by_global_norm(c.max_grad_norm), optax.adam(rate, eps=1e-5))
+
+    def init(self, key: Array, params: PyTree, reward: RewardTransform, pool: LevelPool) -> TrainState:
+        """Fresh parameters, environments and reward memory."""
+        net_key, collect_key, run_key = jax.random.split(key, 3)
+        weights = self.policy.init(net_key)
+        begin = starts(self.env, params, reward, pool)
+        net = self.policy.bind(weights)
+        collector = begin_collecting(self.env, reward, net, begin, pool.size, collect_key, self.config.num_envs)
+        return TrainState(weights, self.optimiser().init(weights), collector, run_key)
+
+    def iterate(
+        self,
+        state: TrainState,
+        params: PyTree,
+        reward: RewardTransform,
+        pool: LevelPool,
+        iterations: int,
+        feedback: Any = None,
+    ) -> tuple[TrainState, Metrics]:
+        """``iterations`` times: collect a rollout, then optimise on it. Metrics are (sum, weight) pairs."""
+        begin = starts(self.env, params, reward, pool)
+
+        def body(state: TrainState, _: None) -> tuple[TrainState, Metrics]:
+            key, collect_key, update_key = jax.random.split(state.key, 3)
+            net = self.policy.bind(state.params)
+            collector, batch, episodes = collect(
+                self.env,
+                params,
+                reward,
+                net,
+                begin,
+                pool.size,
+                state.collector,
+                collect_key,
+                self.config.num_steps,
+                feedback,
+            )
+            weights, optimiser, losses = self.update(
+                state.params, state.optimiser, batch, state.collector.hidden, update_key
+            )
+            return TrainState(weights, optimiser, collector, key), episodes | losses
+
+        state, metrics = jax.lax.scan(body, state, length=iterations)
+        return state, jax.tree.map(lambda x: x.sum(0), metrics)
+
+    def targets(self, net: ActorCritic, batch: Batch) -> tuple[Array, Array]:
+        """Advantages and value targets ``[T, N]``; time limits bootstrap from the true final observation."""
+        c = self.config
+        x = net.encoder(batch.next_prepared)
+        if c.recurrent:
+            flat = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), (batch.next_prepared, batch.next_hidden))
+            x, _ = net.embed(*flat, jnp.zeros(batch.first.size, bool))
+            x = x.reshape(*batch.first.shape, -1)
+        terminated, truncated = batch.terminated, batch.truncated
+        if c.time_limit == "terminate":
+            terminated, truncated = terminated | truncated, jnp.zeros_like(truncated)
+        return gae(batch.reward, batch.value, net.value(x), terminated, truncated, c.gamma, c.gae_lambda)
+
+    def update(
+        self, weights: PyTree, optimiser: optax.OptState, batch: Batch, hidden: Array, key: Array
+    ) -> tuple[PyTree, optax.OptState, Metrics]:
+        """Epochs of minibatch gradient steps on one rollout."""
+        c = self.config
+        advantages, targets = self.targets(self.policy.bind(weights), batch)
+        sampled = batch._replace(next_prepared=(), next_hidden=(), reward=(), terminated=(), truncated=())
+        data = (sampled, advantages, targets)
+        axis = 1 if c.recurrent else 0
+        if not c.recurrent:
+            data = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), data)
+        size = jax.tree.leaves(data)[0].shape[axis]
+
+        def step(carry: tuple, rows: Array) -> tuple[tuple, dict[str, Array]]:
+            weights, optimiser = carry
+            part = jax.tree.map(lambda a: jnp.take(a, rows, axis=axis), data)
+            start = hidden[rows] if c.recurrent else hidden
+            (_, logged), grads = jax.value_and_grad(self.loss, has_aux=True)(weights, start, *part)
+            updates, optimiser = self.optimiser().update(grads, optimiser, weights)
+            logged["grad_norm"] = optax.global_norm(grads)
+            return (optax.apply_updates(weights, updates), optimiser), logged
+
+        def epoch(carry: tuple, key: Array) -> tuple[tuple, dict[str, Array]]:
+            order = jax.random.permutation(key, size).reshape(c.minibatches, -1)
+            return jax.lax.scan(step, carry, order)
+
+        (weights, optimiser), logged = jax.lax.scan(epoch, (weights, optimiser), jax.random.split(key, c.epochs))
+        metrics = {name: (value.mean(), jnp.ones(())) for name, value in logged.items()}
+        metrics["explained_variance"] = (explained_variance(batch.value, targets), jnp.ones(()))
+        return weights, optimiser, metrics
+
+    def loss(
+        self, weights: PyTree, hidden: Array, batch: Batch, advantage: Array, target: Array
+    ) -> tuple[Array, dict[str, Array]]:
+        """PPO's objective on one minibatch, to be minimised, and what to log of it."""
+        c = self.config
+        net = self.policy.bind(weights)
+        logits, value = net.heads(net.unroll(batch.prepared, hidden, batch.first))
+        logits = mask_logits(logits, batch.mask)
+        logp = log_prob(logits, batch.action)
+        policy = clipped_policy_loss(logp, batch.logp, normalise(advantage), c.clip, c.clip).mean()
+        critic = value_loss(value, target).mean()
+        spread = entropy(logits, batch.mask).mean()
+        logged = {
+            "loss/policy": policy,
+            "loss/value": critic,
+            "entropy": spread,
+            "kl": kl_estimate(batch.logp, logp).mean(),
+            "clip_fraction": (jnp.abs(jnp.exp(logp - batch.logp) - 1.0) > c.clip).mean(),
+        }
+        return policy + c.value_coef * critic - c.entropy_coef * spread, logged

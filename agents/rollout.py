@@ -1,0 +1,200 @@
+"""Compiled experience collection: policy, environment, reward and episode statistics in one scan."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from rewardax.agents.distributions import log_prob, mask_logits, sample
+from rewardax.agents.networks import ActorCritic
+from rewardax.envs.core import Env
+from rewardax.envs.levels import LevelPool
+from rewardax.wrappers.core import PyTree, RewardTransform, State, Transition, advance, env_where
+
+
+class Moment(NamedTuple):
+    """Everything known of ``N`` environments between two steps."""
+
+    state: PyTree
+    observation: PyTree
+    features: dict[str, Array]
+    mask: Array  # bool[N, A]
+
+
+class Running(NamedTuple):
+    """Sums over the unfinished episodes, ``[N]`` each."""
+
+    returns: dict[str, Array]  # task and total and every component
+    length: Array
+
+
+class Collector(NamedTuple):
+    """What experience collection carries from one rollout to the next."""
+
+    moment: Moment
+    first: Array  # bool[N]
+    hidden: Array  # [N, H] of the recurrent core
+    reward: State
+    fresh: PyTree  # episode memory of the reward at the start of an episode
+    running: Running
+
+
+class Batch(NamedTuple):
+    """A rollout, ``[T, N, ...]``, as the learner needs it."""
+
+    prepared: PyTree
+    mask: Array
+    action: Array
+    logp: Array
+    value: Array
+    reward: Array
+    terminated: Array
+    truncated: Array
+    first: Array
+    next_prepared: PyTree  # of the true successor
+    next_hidden: Array  # hidden state after this step, before any reset
+
+
+def look(env: Env, params: PyTree, reward: RewardTransform, state: PyTree) -> Moment:
+    """Observation, mask and the features the reward asks for, of ``N`` states."""
+    names = {*reward.requires, "success"}
+
+    def one(s: PyTree) -> Moment:
+        features = env.features(s, params)
+        wanted = {name: features[name] for name in sorted(names)}
+        return Moment(s, env.observe(s, params), wanted, env.action_mask(s, params))
+
+    return jax.vmap(one)(state)
+
+
+def starts(env: Env, params: PyTree, reward: RewardTransform, pool: LevelPool) -> Moment:
+    """What every level of a pool looks like at its start, computed once."""
+    return look(env, params, reward, pool.rows)
+
+
+def take(env: Env, begin: Moment, size: int, key: Array, n: int) -> Moment:
+    """``n`` consecutive start moments from a random place of the pool, with random futures of their own."""
+    place, futures = jax.random.split(key)
+    offset = jax.random.randint(place, (), 0, size)
+    rows = jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, offset, n), begin)
+    return rows._replace(state=jax.vmap(env.rekey)(rows.state, jax.random.split(futures, n)))
+
+
+def example_transition(moment: Moment, actions: Array) -> Transition:
+    """A transition of the right shapes, for ``reward.init``."""
+    zeros = jnp.zeros(actions.shape, jnp.float32)
+    no = jnp.zeros(actions.shape, bool)
+    return Transition(
+        moment.observation, actions, moment.observation, zeros, no, no, no, ~no, moment.features, moment.features
+    )
+
+
+def begin_collecting(
+    env: Env, reward: RewardTransform, net: ActorCritic, begin: Moment, size: int, key: Array, n: int
+) -> Collector:
+    """Fresh environments, reward memory and statistics."""
+    place, memory = jax.random.split(key)
+    moment = take(env, begin, size, place, n)
+    example = example_transition(moment, jnp.zeros((n,), jnp.int32))
+    reward_state = reward.init(memory, example)
+    shapes = jax.eval_shape(lambda s: advance(reward, s, s.episode, example)[0], reward_state)
+    returns = {name: jnp.zeros(n) for name in (*shapes.components, "total")}
+    return Collector(
+        moment=moment,
+        first=jnp.ones((n,), bool),
+        hidden=net.initial_hidden(n),
+        reward=reward_state,
+        fresh=reward_state.episode,
+        running=Running(returns, jnp.zeros((n,), jnp.int32)),
+    )
+
+
+def collect(
+    env: Env,
+    params: PyTree,
+    reward: RewardTransform,
+    net: ActorCritic,
+    begin: Moment,
+    size: int,
+    collector: Collector,
+    key: Array,
+    steps: int,
+    feedback: Any = None,
+) -> tuple[Collector, Batch, dict[str, tuple[Array, Array]]]:
+    """Run ``steps`` steps, then let the reward learn from the rollout.
+
+    Metrics come back as (sum, weight) pairs: episode sums over the episodes that finished, per-step sums of the
+    reward's metrics.
+    """
+    n = collector.first.shape[0]
+
+    def body(carry: Collector, key: Array) -> tuple[Collector, tuple[Any, ...]]:
+        act, reset = jax.random.split(key)
+        moment = carry.moment
+        prepared = net.encoder.prepare(moment.observation)
+        x, hidden = net.embed(prepared, carry.hidden, carry.first)
+        logits, value = net.heads(x)
+        logits = mask_logits(logits, moment.mask)
+        action = sample(act, logits)
+        next_state, timestep = jax.vmap(env.step, in_axes=(0, 0, None))(moment.state, action, params)
+        after = look(env, params, reward, next_state)
+        transition = Transition(
+            moment.observation,
+            action,
+            after.observation,
+            timestep.reward,
+            timestep.terminated,
+            timestep.truncated & ~timestep.terminated,
+            carry.first,
+            jnp.ones((n,), bool),
+            moment.features,
+            after.features,
+        )
+        rewards, reward_state = advance(reward, carry.reward, carry.fresh, transition)
+        done = transition.done
+        posted = {**rewards.components, "total": rewards.total}
+        returns = {name: carry.running.returns[name] + value for name, value in posted.items()}
+        length = carry.running.length + 1
+        finished = {
+            **{f"return/{name}": value for name, value in returns.items()},
+            "length": length.astype(jnp.float32),
+            "success": after.features["success"].astype(jnp.float32),
+        }
+        ended = {name: jnp.sum(jnp.where(done, value, 0.0)) for name, value in finished.items()}
+        running = Running(
+            {name: jnp.where(done, 0.0, value) for name, value in returns.items()}, jnp.where(done, 0, length)
+        )
+        again = take(env, begin, size, reset, n)
+        row = Batch(
+            prepared,
+            moment.mask,
+            action,
+            log_prob(logits, action),
+            value,
+            rewards.total,
+            transition.terminated,
+            transition.truncated,
+            carry.first,
+            net.encoder.prepare(after.observation),
+            hidden,
+        )
+        stored = transition if reward.learns else None
+        logged = (ended, jnp.sum(done), {name: jnp.mean(v) for name, v in rewards.metrics.items()})
+        carry = Collector(env_where(done, again, after), done, hidden, reward_state, carry.fresh, running)
+        return carry, (row, stored, rewards if reward.learns else None, logged)
+
+    collector, (batch, rollout, rewards, (ended, episodes, logged)) = jax.lax.scan(
+        body, collector, jax.random.split(key, steps)
+    )
+    if reward.learns:
+        rewards, learned = reward.learn(rewards, collector.reward, rollout, feedback)
+        collector = collector._replace(reward=learned)
+        batch = batch._replace(reward=rewards.total)
+    count = episodes.sum().astype(jnp.float32)
+    metrics = {name: (value.sum(), count) for name, value in ended.items()}
+    metrics["episodes"] = (count, jnp.ones(()))
+    metrics |= {f"metric/{name}": (value.mean(), jnp.ones(())) for name, value in logged.items()}
+    return collector, batch, metrics
