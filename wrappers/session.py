@@ -1,24 +1,29 @@
-"""One running reward: the bookkeeping between an environment that lives on the host and a compiled transform.
+"""One running reward: the bookkeeping between an environment on the host and a compiled transform.
 
-:class:`RewardSession` is shared by the single wrapper, the vector wrapper and the environments that take a ``reward=``
-argument. It knows nothing of autoreset modes: its callers say which rows are fillers, what the true successor was and
-what the next step starts from.
+:class:`RewardSession` is shared by the single wrapper, the vector wrapper and the environments that take a
+``reward=`` argument. It knows nothing of autoreset modes: its callers say which rows are fillers, what the true
+successor was and what the next step starts from.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
-from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, advance, env_where
-
-PADDING = np.iinfo(np.int32).max  # label id that points outside every table
+from rewardax.wrappers.core import PyTree, RewardTransform, State, Transition
+from rewardax.wrappers.session_program import (
+    Last,
+    Moved,
+    from_host,
+    numeric,
+    pad,
+    programs,
+    to_host,
+)
 
 
 class Outcome(NamedTuple):
@@ -28,91 +33,6 @@ class Outcome(NamedTuple):
     components: dict[str, np.ndarray]  # name -> f32[N]
     metrics: dict[str, np.ndarray]  # name -> f32[N]
     episode: dict[str, np.ndarray] | None  # name -> f64[N] sums over the episode, where one ended; else None
-
-
-class Last(NamedTuple):
-    """Where the next step starts from."""
-
-    observation: PyTree
-    features: PyTree
-    first: Any
-
-
-class Moved(NamedTuple):
-    """What the environment reported about one step."""
-
-    action: PyTree
-    next_observation: PyTree
-    next_features: PyTree
-    reward: Any
-    terminated: Any
-    truncated: Any
-    valid: Any
-    components: Any  # posted by a reward further in, or None
-    after: Any  # (observation, features) the next step starts from, or None: the successor
-
-
-class Programs(NamedTuple):
-    """The functions of one reward structure; the numbers in the reward are arguments."""
-
-    init: Callable[..., State]
-    pay: Callable[..., tuple[Transition, Rewards, State]]
-    step: Callable[..., tuple[Array, State, PyTree, Last]]
-    reset: Callable[..., tuple[PyTree, Last]]
-    learn: Callable[..., State]
-
-
-@functools.lru_cache(maxsize=256)
-def programs(structure: Any) -> Programs:
-    """Compiled once per structure, so that many wrappers around like rewards share the work."""
-
-    def init(numbers: list[Array], key: Array, example: Transition) -> State:
-        return structure.unflatten(numbers).init(key, example)
-
-    def pay(
-        numbers: list[Array], fresh: PyTree, state: State, last: Last, moved: Moved
-    ) -> tuple[Transition, Rewards, State]:
-        transition = Transition(
-            observation=last.observation,
-            action=moved.action,
-            next_observation=moved.next_observation,
-            reward=jnp.asarray(moved.reward, jnp.float32),
-            terminated=moved.terminated,
-            truncated=moved.truncated,
-            first=last.first,
-            valid=moved.valid,
-            features=last.features,
-            next_features=moved.next_features,
-        )
-        reward = structure.unflatten(numbers)
-        return transition, *advance(reward, state, fresh, transition, moved.components)
-
-    def step(
-        numbers: list[Array], fresh: PyTree, state: State, rollout: PyTree, row: Any, last: Last, moved: Moved
-    ) -> tuple[Array, State, PyTree, Last]:
-        transition, rewards, state = pay(numbers, fresh, state, last, moved)
-        if rollout:
-            rollout = jax.tree.map(lambda kept, x: kept.at[row].set(x), rollout, (transition, rewards))
-        posted = [rewards.total, *by_name(rewards.components), *by_name(rewards.metrics)]
-        table = jnp.stack([jnp.broadcast_to(x, transition.valid.shape).astype(jnp.float32) for x in posted])
-        observation, features = moved.after or (moved.next_observation, moved.next_features)
-        opens = (
-            transition.done | ~transition.valid
-        )  # after an end or a filler, the next step opens an episode
-        return table, state, rollout, Last(observation, features, opens)
-
-    def reset(fresh: PyTree, episode: PyTree, last: Last, new: Last) -> tuple[PyTree, Last]:
-        return env_where(new.first, fresh, episode), Last(
-            env_where(new.first, new.observation, last.observation),
-            env_where(new.first, new.features, last.features),
-            last.first | new.first,
-        )
-
-    def learn(numbers: list[Array], state: State, rollout: PyTree, feedback: Any) -> State:
-        transitions, rewards = rollout
-        return structure.unflatten(numbers).learn(rewards, state, transitions, feedback)[1]
-
-    return Programs(jax.jit(init), pay, jax.jit(step, donate_argnums=(2, 3)), jax.jit(reset), jax.jit(learn))
 
 
 class RewardSession:
@@ -132,7 +52,8 @@ class RewardSession:
     >>> from rewardax.wrappers.core import chain
     >>> session = RewardSession(chain(), num_envs=2, action=np.zeros(2, np.int32))
     >>> session.reset(np.zeros((2, 3), np.float32), {})
-    >>> session.step([1, 0], np.ones((2, 3), np.float32), {}, [0.5, 0.0], [True, False], [False, False]).episode
+    >>> no = np.zeros(2, bool)
+    >>> session.step([1, 0], np.ones((2, 3), np.float32), {}, [0.5, 0.0], [True, False], no).episode
     {'task': array([0.5, 0. ])}
     """
 
@@ -141,8 +62,8 @@ class RewardSession:
     ) -> None:
         if not reward.causal:
             raise ValueError(
-                f"{type(reward).__name__} needs hindsight: its rewards are right only after learn() has seen whole "
-                "episodes, so no step-by-step environment can pay them. Train with rewardax.train, or drop it."
+                f"{type(reward).__name__} needs hindsight: its rewards are right only after learn() has seen "
+                "whole episodes, so no step-by-step environment can pay them. Use it in rewardax.train."
             )
         if learn_every < 1:
             raise ValueError(f"learn_every counts steps and must be at least 1, got {learn_every}")
@@ -170,7 +91,7 @@ class RewardSession:
         mask: np.ndarray | None = None,
         components: Mapping[str, np.ndarray] | None = None,
     ) -> None:
-        """Open an episode in the environments of ``mask`` (all by default); calling it twice changes nothing more.
+        """Open an episode in the environments of ``mask`` (default: all). Twice in a row is the same as once.
 
         ``components`` are those an inner reward posts (any values), if there is one.
         """
@@ -204,13 +125,11 @@ class RewardSession:
             reward: f32[N] as the environment gave it.
             terminated, truncated: bool[N].
             valid: bool[N], false on filler steps (NEXT_STEP autoreset); all true by default.
-            after: observation and features the next step starts from, where they are not the successor (SAME_STEP).
+            after: observation and features the next step starts from, if not the successor (SAME_STEP).
             components: those an inner reward posted; by default the reward opens as ``task``.
         """
         if self._state is None:
-            raise RuntimeError(
-                "step() before reset(): call reset() first, which shows the reward its observations"
-            )
+            raise RuntimeError("call reset() before step(): it shows the reward its first observation")
         terminated, truncated = np.asarray(terminated, bool), np.asarray(truncated, bool)
         valid = np.ones(self.num_envs, bool) if valid is None else np.asarray(valid, bool)
         moved = Moved(
@@ -235,10 +154,10 @@ class RewardSession:
         return outcome
 
     def feed(self, feedback: Mapping[str, Mapping[str, Any]]) -> None:
-        """Hand in late labels, ``{component: {"caption": i32[K], "value": f32[K]}}``; the next ``learn`` takes them.
+        """Hand in late labels, ``{component: {"caption": i32[K], "value": f32[K]}}``.
 
-        Labels wait here until then (at most ``learn_every`` steps). Lengths are padded to powers of two, with ids
-        that point outside every table, so that a changing number of labels does not recompile.
+        They wait here for the next ``learn`` (at most ``learn_every`` steps). Lengths are padded to powers of two,
+        with ids that point outside every table, so that a changing number of labels does not recompile.
         """
         if not self.reward.learns:
             raise ValueError(f"{type(self.reward).__name__} learns nothing, so no feedback can reach it")
@@ -297,7 +216,8 @@ class RewardSession:
         missing = [name for name in self.reward.requires if name not in new.features]
         if missing:
             raise ValueError(
-                f"reward transform needs feature {missing[0]!r}; this environment provides {sorted(new.features)}"
+                f"reward transform needs feature {missing[0]!r}; this environment provides "
+                f"{sorted(new.features)}"
             )
         no = np.zeros(self.num_envs, bool)
         pay = np.zeros(self.num_envs, np.float32)
@@ -360,45 +280,3 @@ class RewardSession:
             for field, x in fields.items()
         }
         return {**named, "rows": np.int32(self._rows), "sums": self._sums, **waiting}
-
-
-def numeric(tree: PyTree) -> PyTree:
-    """The numbers of an observation: arrays are kept, strings and other objects dropped.
-
-    >>> numeric({"image": np.zeros((1, 2)), "mission": ("go",)})
-    {'image': array([[0., 0.]]), 'mission': ()}
-    """
-    if isinstance(tree, np.ndarray):
-        return tree if tree.dtype.kind in "biuf" else None
-    if isinstance(tree, Mapping):
-        return {name: x for name, inner in tree.items() if (x := numeric(inner)) is not None}
-    if isinstance(tree, tuple):
-        return tuple(x for inner in tree if (x := numeric(inner)) is not None)
-    if isinstance(tree, list):
-        return np.asarray(tree)
-    return tree if isinstance(tree, Array) else None
-
-
-def by_name(arrays: Mapping[str, Any]) -> list[Any]:
-    """Values in the order of their names: compiled functions return dicts in that order."""
-    return [arrays[name] for name in sorted(arrays)]
-
-
-def pad(values: np.ndarray) -> np.ndarray:
-    """Lengthen to a power of two with ids outside every table, or NaN (no verdict)."""
-    short = (1 << max(len(values) - 1, 0).bit_length()) - len(values)
-    filler = np.nan if values.dtype.kind == "f" else PADDING
-    return np.concatenate([values, np.full((short, *values.shape[1:]), filler, values.dtype)])
-
-
-def to_host(x: Any) -> np.ndarray:
-    """An array, or the bits of a random key, as NumPy (a copy)."""
-    is_key = isinstance(x, Array) and jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)
-    return np.array(jax.random.key_data(x) if is_key else x)
-
-
-def from_host(saved: np.ndarray, like: Array) -> Array:
-    """Inverse of :func:`to_host`."""
-    if jax.dtypes.issubdtype(like.dtype, jax.dtypes.prng_key):
-        return jax.random.wrap_key_data(jnp.asarray(saved), impl=jax.random.key_impl(like))
-    return jnp.array(saved, like.dtype)

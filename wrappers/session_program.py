@@ -1,0 +1,141 @@
+"""The compiled functions of a reward on the host's side, and the arrays that go in and out of them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from rewardax.wrappers.core import PyTree, Rewards, State, Transition, advance, env_where
+
+PADDING = np.iinfo(np.int32).max  # label id that points outside every table
+
+
+class Last(NamedTuple):
+    """Where the next step starts from."""
+
+    observation: PyTree
+    features: PyTree
+    first: Any
+
+
+class Moved(NamedTuple):
+    """What the environment reported about one step."""
+
+    action: PyTree
+    next_observation: PyTree
+    next_features: PyTree
+    reward: Any
+    terminated: Any
+    truncated: Any
+    valid: Any
+    components: Any  # posted by a reward further in, or None
+    after: Any  # (observation, features) the next step starts from, or None: the successor
+
+
+class Programs(NamedTuple):
+    """The functions of one reward structure; the numbers in the reward are arguments."""
+
+    init: Callable[..., State]
+    pay: Callable[..., tuple[Transition, Rewards, State]]
+    step: Callable[..., tuple[Array, State, PyTree, Last]]
+    reset: Callable[..., tuple[PyTree, Last]]
+    learn: Callable[..., State]
+
+
+@functools.lru_cache(maxsize=256)
+def programs(structure: Any) -> Programs:
+    """Compiled once per structure, so that many wrappers around like rewards share the work."""
+
+    def init(numbers: list[Array], key: Array, example: Transition) -> State:
+        return structure.unflatten(numbers).init(key, example)
+
+    def pay(
+        numbers: list[Array], fresh: PyTree, state: State, last: Last, moved: Moved
+    ) -> tuple[Transition, Rewards, State]:
+        transition = Transition(
+            observation=last.observation,
+            action=moved.action,
+            next_observation=moved.next_observation,
+            reward=jnp.asarray(moved.reward, jnp.float32),
+            terminated=moved.terminated,
+            truncated=moved.truncated,
+            first=last.first,
+            valid=moved.valid,
+            features=last.features,
+            next_features=moved.next_features,
+        )
+        reward = structure.unflatten(numbers)
+        return transition, *advance(reward, state, fresh, transition, moved.components)
+
+    def step(
+        numbers: list[Array], fresh: PyTree, state: State, rollout: PyTree, row: Any, last: Last, moved: Moved
+    ) -> tuple[Array, State, PyTree, Last]:
+        transition, rewards, state = pay(numbers, fresh, state, last, moved)
+        if rollout:
+            rollout = jax.tree.map(lambda kept, x: kept.at[row].set(x), rollout, (transition, rewards))
+        posted = [rewards.total, *by_name(rewards.components), *by_name(rewards.metrics)]
+        table = jnp.stack([jnp.broadcast_to(x, transition.valid.shape).astype(jnp.float32) for x in posted])
+        observation, features = moved.after or (moved.next_observation, moved.next_features)
+        first = transition.done | ~transition.valid  # an episode opens after an end or a filler
+        return table, state, rollout, Last(observation, features, first)
+
+    def reset(fresh: PyTree, episode: PyTree, last: Last, new: Last) -> tuple[PyTree, Last]:
+        return env_where(new.first, fresh, episode), Last(
+            env_where(new.first, new.observation, last.observation),
+            env_where(new.first, new.features, last.features),
+            last.first | new.first,
+        )
+
+    def learn(numbers: list[Array], state: State, rollout: PyTree, feedback: Any) -> State:
+        transitions, rewards = rollout
+        return structure.unflatten(numbers).learn(rewards, state, transitions, feedback)[1]
+
+    return Programs(jax.jit(init), pay, jax.jit(step, donate_argnums=(2, 3)), jax.jit(reset), jax.jit(learn))
+
+
+def numeric(tree: PyTree) -> PyTree:
+    """The numbers of an observation: arrays are kept, strings and other objects dropped.
+
+    >>> numeric({"image": np.zeros((1, 2)), "mission": ("go",)})
+    {'image': array([[0., 0.]]), 'mission': ()}
+    """
+    if isinstance(tree, np.ndarray):
+        return tree if tree.dtype.kind in "biuf" else None
+    if isinstance(tree, Mapping):
+        return {name: x for name, inner in tree.items() if (x := numeric(inner)) is not None}
+    if isinstance(tree, tuple):
+        return tuple(x for inner in tree if (x := numeric(inner)) is not None)
+    if isinstance(tree, list):
+        return np.asarray(tree)
+    return tree if isinstance(tree, Array) else None
+
+
+def by_name(arrays: Mapping[str, Any]) -> list[Any]:
+    """Values in the order of their names: compiled functions return dicts in that order."""
+    return [arrays[name] for name in sorted(arrays)]
+
+
+def pad(values: np.ndarray) -> np.ndarray:
+    """Lengthen to a power of two with ids outside every table, or NaN (no verdict)."""
+    short = (1 << max(len(values) - 1, 0).bit_length()) - len(values)
+    filler = np.nan if values.dtype.kind == "f" else PADDING
+    return np.concatenate([values, np.full((short, *values.shape[1:]), filler, values.dtype)])
+
+
+def to_host(x: Any) -> np.ndarray:
+    """An array, or the bits of a random key, as NumPy (a copy)."""
+    is_key = isinstance(x, Array) and jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)
+    return np.array(jax.random.key_data(x) if is_key else x)
+
+
+def from_host(saved: np.ndarray, like: Array) -> Array:
+    """Inverse of :func:`to_host`."""
+    if jax.dtypes.issubdtype(like.dtype, jax.dtypes.prng_key):
+        return jax.random.wrap_key_data(jnp.asarray(saved), impl=jax.random.key_impl(like))
+    return jnp.array(saved, like.dtype)
