@@ -172,7 +172,7 @@ class PPO(NamedTuple):
 
         def step(carry: tuple, rows: Array) -> tuple[tuple, dict[str, Array]]:
             weights, optimiser = carry
-            part = jax.tree.map(lambda a: jnp.take(a, rows, axis=axis), data)
+            part = jax.tree.map(lambda a: jnp.take(a, rows, axis=axis, mode="clip"), data)
             start = hidden[rows] if c.recurrent else hidden
             (_, logged), grads = jax.value_and_grad(self.loss, has_aux=True)(weights, start, *part)
             updates, optimiser = self.optimiser().update(grads, optimiser, weights)

@@ -1,0 +1,84 @@
+"""Held-out evaluation: whole episodes on fresh levels, each environment frozen after its first end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from rewardax.agents.distributions import mask_logits, sample
+from rewardax.agents.networks import Policy
+from rewardax.agents.rollout import example_transition, look
+from rewardax.envs.core import Env
+from rewardax.envs.levels import reset_level
+from rewardax.wrappers.core import PyTree, RewardTransform, State, Transition, advance, env_where
+
+
+def evaluate(
+    env: Env,
+    params: PyTree,
+    policy: Policy,
+    weights: PyTree,
+    key: Array,
+    levels: int = 512,
+    split: str = "test",
+    reward: RewardTransform | None = None,
+    shared: Any = (),
+    greedy: bool = False,
+) -> dict[str, Array]:
+    """Success rate, mean length and mean returns of a policy over ``levels`` levels of a split.
+
+    The reward, if given, starts from fresh episode memory and the ``shared`` memory of a training run, which it does
+    not change. Actions are sampled from the policy unless ``greedy``. All results are means over the levels, f32[].
+    """
+    from rewardax.wrappers.core import Chain
+
+    reward = Chain() if reward is None else reward
+    net = policy.bind(weights)
+    state = jax.vmap(lambda i: reset_level(env, params, i, split))(jnp.arange(levels))
+    moment = look(env, params, reward, state)
+    example = example_transition(moment, jnp.zeros((levels,), jnp.int32))
+    fresh = reward.init(jax.random.key(0), example)
+    memory = fresh._replace(shared=shared) if jax.tree.leaves(shared) else fresh
+    shapes = jax.eval_shape(lambda s: advance(reward, s, fresh.episode, example)[0], memory)
+    totals = {name: jnp.zeros(levels) for name in (*shapes.components, "total", "length", "success")}
+    carry = (moment, net.initial_hidden(levels), memory, totals, jnp.zeros(levels, bool), jnp.int32(0), key)
+
+    def unfinished(carry: tuple) -> Array:
+        return ~carry[4].all() & (carry[5] < env.horizon(params))
+
+    def body(carry: tuple) -> tuple:
+        moment, hidden, memory, totals, over, t, key = carry
+        key, act = jax.random.split(key)
+        first = jnp.broadcast_to(t == 0, (levels,))
+        x, hidden = net.embed(net.encoder.prepare(moment.observation), hidden, first)
+        logits = mask_logits(net.heads(x)[0], moment.mask)
+        action = jnp.argmax(logits, -1) if greedy else sample(act, logits)
+        next_state, timestep = jax.vmap(env.step, in_axes=(0, 0, None))(moment.state, action, params)
+        after = look(env, params, reward, next_state)
+        transition = Transition(
+            moment.observation,
+            action,
+            after.observation,
+            timestep.reward,
+            timestep.terminated,
+            timestep.truncated & ~timestep.terminated,
+            first,
+            ~over,
+            moment.features,
+            after.features,
+        )
+        rewards, new = advance(reward, memory, fresh.episode, transition)
+        memory = State(new.episode, new.env, memory.shared)
+        ended = transition.done & ~over
+        gained = {**rewards.components, "total": rewards.total, "length": (~over).astype(jnp.float32)}
+        gained["success"] = (ended & after.features["success"]).astype(jnp.float32)
+        totals = {name: totals[name] + gained[name] for name in totals}
+        over = over | transition.done
+        return env_where(over, moment, after), hidden, memory, totals, over, t + 1, key
+
+    totals = jax.lax.while_loop(unfinished, body, carry)[3]
+    plain = ("length", "success")
+    return {name if name in plain else f"return/{name}": value.mean() for name, value in totals.items()}

@@ -1,0 +1,154 @@
+"""The host loop of a training run: compiled chunks, and between them logging, checkpoints and judge traffic."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from rewardax.agents.checkpoint import Checkpoints
+from rewardax.agents.evaluate import evaluate
+from rewardax.agents.judging import JudgeDesk
+from rewardax.agents.networks import ActorCritic, Policy
+from rewardax.agents.ppo import PPO, PPOConfig
+from rewardax.envs.core import Env
+from rewardax.envs.levels import make_pool
+from rewardax.wrappers.core import Chain, PyTree, RewardTransform
+
+Record = dict[str, Any]
+CHUNKS = 40  # compiled calls a run is cut into, if it is long enough
+CHECKPOINT_SECONDS = 5.0
+
+
+@dataclasses.dataclass
+class TrainResult:
+    """What a run leaves behind. Arrays have one entry per seed."""
+
+    history: list[Record]
+    """One record per chunk: ``chunk``, ``frames``, ``wall``, ``fps`` and ``metrics`` (name -> f32[S])."""
+    final: dict[str, np.ndarray]
+    """Means over held-out levels: ``success``, ``length``, ``return/task``, ``return/total``, ``return/<component>``."""
+    params: PyTree
+    """Network parameters, leading axis S."""
+    policy: Policy
+    config: PPOConfig
+    seeds: tuple[int, ...]
+    wall: float
+    """Seconds of training, without compilation."""
+    compile_seconds: float
+    reward_state: Any
+
+    @property
+    def fps(self) -> float:
+        """Environment steps per second over all seeds, without compilation."""
+        return self.history[-1]["frames"] * len(self.seeds) / self.wall if self.history else 0.0
+
+
+def build_policy(env: Any, space: Any, num_actions: int, config: PPOConfig) -> Policy:
+    """The actor-critic that fits an observation space."""
+
+    def build(rngs: nnx.Rngs) -> ActorCritic:
+        return ActorCritic(env, space, num_actions, config.width, config.words, config.recurrent, rngs)
+
+    return Policy(build)
+
+
+def train_core(
+    env: Env,
+    params: PyTree,
+    *,
+    reward: RewardTransform | None,
+    config: PPOConfig,
+    frames: int,
+    seeds: Sequence[int],
+    judge: Any = None,
+    out: Any = None,
+    on_chunk: Callable[[Record], None] | None = None,
+    eval_levels: int = 512,
+    fingerprint: dict[str, Any] | None = None,
+) -> TrainResult:
+    """Train PPO on a functional environment, all seeds in one compiled program."""
+    reward = Chain() if reward is None else reward
+    per_iteration = config.num_envs * config.num_steps
+    iterations = -(-frames // per_iteration)
+    length = max(1, iterations // CHUNKS)
+    chunks = -(-iterations // length)
+    learner = PPO(
+        env,
+        build_policy(env, env.observation_space(params), env.num_actions, config),
+        config,
+        chunks * length * config.epochs * config.minibatches,
+    )
+    desk = JudgeDesk(reward, judge, env.captions)
+
+    started = time.perf_counter()
+    pools = [make_pool(env, params, config.pool, "train", seed) for seed in seeds]
+    pool = jax.tree.map(lambda *rows: jnp.stack(rows), *pools)
+    keys = jnp.stack([jax.random.key(seed) for seed in seeds])
+    state = jax.jit(jax.vmap(learner.init, in_axes=(0, None, None, 0)))(keys, params, reward, pool)
+    call = jax.jit(
+        jax.vmap(learner.iterate, in_axes=(0, None, None, 0, None, None)), static_argnums=4, donate_argnums=0
+    )
+    run = call.lower(state, params, reward, pool, length, desk.feedback()).compile()
+    compile_seconds = time.perf_counter() - started
+
+    history: list[Record] = []
+    done, saved = 0, time.perf_counter()
+    store = Checkpoints(out, fingerprint or {}) if out is not None else None
+    if store is not None and (found := store.restore(state)) is not None:
+        done, state, history = found
+    wall = history[-1]["wall"] if history else 0.0
+    try:
+        for chunk in range(done, chunks):
+            begun = time.perf_counter()
+            desk.ask(state.collector.reward)
+            state, metrics = run(state, params, reward, pool, desk.feedback())
+            metrics = jax.device_get(metrics)
+            seconds = time.perf_counter() - begun
+            wall += seconds
+            record = {
+                "chunk": chunk,
+                "frames": (chunk + 1) * length * per_iteration,
+                "wall": wall,
+                "fps": length * per_iteration * len(seeds) / seconds,
+                "metrics": {name: _mean(*pair) for name, pair in metrics.items()},
+            }
+            history.append(record)
+            if on_chunk is not None:
+                on_chunk(record)
+            if store is not None and (time.perf_counter() - saved > CHECKPOINT_SECONDS or chunk == chunks - 1):
+                store.save(chunk + 1, state, history)
+                saved = time.perf_counter()
+    finally:
+        desk.close()
+        if store is not None:
+            store.close()
+
+    def score(weights: PyTree, memory: PyTree, key: jax.Array) -> dict[str, jax.Array]:
+        return evaluate(env, params, learner.policy, weights, key, eval_levels, "test", reward, memory)
+
+    shared = state.collector.reward.shared
+    final = jax.jit(jax.vmap(score))(state.params, shared, keys) if eval_levels else {}
+    return TrainResult(
+        history=history,
+        final={name: np.asarray(value) for name, value in final.items()},
+        params=state.params,
+        policy=learner.policy,
+        config=config,
+        seeds=tuple(seeds),
+        wall=wall,
+        compile_seconds=compile_seconds,
+        reward_state=state.collector.reward,
+    )
+
+
+def _mean(total: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Weighted mean per seed; NaN where nothing was counted."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(total / weight, np.float32)
