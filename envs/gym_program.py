@@ -1,0 +1,213 @@
+"""What the two Gymnasium faces share: the compiled functions of a core and the bytes they return.
+
+One call into JAX per step, one buffer out of it: reward, flags, observation, mask and the enabled features lie
+field after field in a single byte array, which the host reads through NumPy views.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
+
+import gymnasium as gym
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from rewardax.envs.core import Env, PyTree, TimeStep
+from rewardax.envs.levels import reset_level
+
+OBS_MODES = ("dict", "tokens", "text")
+TEXT_LENGTH = 8192
+CHARSET = "".join(map(chr, range(32, 127))) + "\n"
+
+
+class Field(NamedTuple):
+    """One array in the buffer of N environments."""
+
+    shape: tuple[int, ...]  # of one environment
+    dtype: np.dtype
+    offset: int  # bytes per environment before this field
+
+
+class Program:
+    """Compiled reset and step of one core. ``features`` are the names that travel to the host."""
+
+    def __init__(self, env: Env, obs_mode: str, features: tuple[str, ...]) -> None:
+        self.env, self.obs_mode, self.features = env, obs_mode, features
+
+    def outputs(self, state: PyTree, params: PyTree, step: TimeStep | None) -> dict[str, Array]:
+        """Everything the host wants to know about one environment, by field name."""
+        zero, no = jnp.zeros((), jnp.float32), jnp.zeros((), bool)
+        fields = {"reward": zero, "performance": zero, "terminated": no, "truncated": no}
+        if step is not None:
+            fields = {
+                "reward": step.reward.astype(jnp.float32),
+                "performance": step.performance.astype(jnp.float32),
+                "terminated": step.terminated,
+                "truncated": step.truncated & ~step.terminated,
+            }
+        features = self.env.features(state, params)
+        fields["success"] = features.get("success", no)
+        fields["action_mask"] = self.env.action_mask(state, params).astype(jnp.int8)
+        fields |= {f"features/{name}": features[name] for name in self.features}
+        if self.obs_mode == "dict":
+            observation = self.env.observe(state, params)
+            fields |= {f"observation/{name}": value for name, value in observation.items()}
+        else:
+            fields["observation"] = self.env.observe_tokens(state, params)
+        return fields
+
+    @cached_property
+    def structure(self) -> PyTree:
+        """Shapes and dtypes of a state."""
+        return jax.eval_shape(lambda p: reset_level(self.env, p, 0, 0), self.env.default_params())
+
+    @cached_property
+    def layout(self) -> dict[str, Field]:
+        """Where each field lies: wide types first, so that every view is aligned."""
+        params = self.env.default_params()
+        shapes = jax.eval_shape(lambda s, p: self.outputs(s, p, None), self.structure, params)
+        fields, offset = {}, 0
+        for name in _order(shapes):
+            shape, dtype = shapes[name].shape, np.dtype(shapes[name].dtype)
+            fields[name] = Field(shape, dtype, offset)
+            offset += int(np.prod(shape, dtype=int)) * dtype.itemsize
+        return fields
+
+    @cached_property
+    def observation_keys(self) -> tuple[str, ...]:
+        """Entries of a dict observation."""
+        observation = jax.eval_shape(self.env.observe, self.structure, self.env.default_params())
+        return tuple(observation)
+
+    def observation(self, fields: dict[str, np.ndarray]) -> Any:
+        """The observation of one environment from its host fields."""
+        if self.obs_mode == "dict":
+            return {name: fields[f"observation/{name}"] for name in self.observation_keys}
+        tokens = fields["observation"]
+        return tokens if self.obs_mode == "tokens" else self.env.text_of(tokens)
+
+    def to_leaves(self, state: PyTree) -> tuple[Array, ...]:
+        """The state as plain arrays (random keys as their data): what is kept between calls."""
+        return tuple(_key_data(leaf) for leaf in jax.tree.leaves(state))
+
+    def to_state(self, leaves: tuple[Array, ...]) -> PyTree:
+        """Inverse of ``to_leaves``."""
+        kinds, tree = jax.tree.flatten(self.structure)
+        return tree.unflatten([_key_like(kind, leaf) for kind, leaf in zip(kinds, leaves, strict=True)])
+
+    def reset_one(self, ids: Array, params: PyTree) -> tuple[PyTree, dict[str, Array]]:
+        """Start state of (level, split, dynamics) = ``ids`` and its outputs."""
+        state = reset_level(self.env, params, ids[0], ids[1], ids[2])
+        return state, self.outputs(state, params, None)
+
+    def step_one(self, state: PyTree, action: Array, params: PyTree) -> tuple[PyTree, dict[str, Array]]:
+        """Successor state and its outputs."""
+        new, timestep = self.env.step(state, action, params)
+        return new, self.outputs(new, params, timestep)
+
+    @cached_property
+    def reset(self) -> Callable[..., tuple[tuple[Array, ...], Array]]:
+        """(ids, params) -> leaves, bytes."""
+
+        def reset(ids: Array, params: PyTree) -> tuple[tuple[Array, ...], Array]:
+            state, fields = self.reset_one(ids, params)
+            return self.to_leaves(state), pack(fields)
+
+        return jax.jit(reset)
+
+    @cached_property
+    def step(self) -> Callable[..., tuple[tuple[Array, ...], Array]]:
+        """(leaves, action, params) -> leaves, bytes."""
+
+        def step(leaves: tuple[Array, ...], action: Array, params: PyTree) -> tuple[tuple[Array, ...], Array]:
+            state, fields = self.step_one(self.to_state(leaves), action, params)
+            return self.to_leaves(state), pack(fields)
+
+        return jax.jit(step)
+
+    @cached_property
+    def look(self) -> Callable[..., Array]:
+        """(leaves, params) -> bytes of a state as if it had just been reset."""
+        return jax.jit(lambda leaves, params: pack(self.outputs(self.to_state(leaves), params, None)))
+
+
+@lru_cache(maxsize=256)
+def program(env: Env, obs_mode: str, features: tuple[str, ...]) -> Program:
+    """The program of a core; instances of the same task share its compiled functions."""
+    return Program(env, obs_mode, features)
+
+
+def unpack(
+    buffer: np.ndarray, fields: dict[str, Field], lanes: tuple[int, ...] = ()
+) -> dict[str, np.ndarray]:
+    """Views of the fields of a buffer of ``lanes`` environments."""
+    n = lanes[0] if lanes else 1
+    return {name: np.ndarray((*lanes, *f.shape), f.dtype, buffer, f.offset * n) for name, f in fields.items()}
+
+
+def pack(fields: dict[str, Array]) -> Array:
+    """u8[bytes]: the fields one after the other; a leading lane axis stays inside each field."""
+    return jnp.concatenate([_as_bytes(fields[name]) for name in _order(fields)])
+
+
+def _order(fields: dict[str, Any]) -> list[str]:
+    return sorted(fields, key=lambda name: (-fields[name].dtype.itemsize, name))
+
+
+def _key_data(leaf: Array) -> Array:
+    return jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
+
+
+def _key_like(kind: Any, leaf: Array) -> Array:
+    if not jnp.issubdtype(kind.dtype, jax.dtypes.prng_key):
+        return leaf
+    return jax.random.wrap_key_data(leaf, impl=jax.random.key_impl(kind))
+
+
+def _as_bytes(value: Array) -> Array:
+    if value.dtype == jnp.bool_:
+        return value.astype(jnp.uint8).reshape(-1)
+    return jax.lax.bitcast_convert_type(value, jnp.uint8).reshape(-1)
+
+
+def feature_union(env: Env, enabled: Sequence[str], names: Sequence[str] | str) -> tuple[str, ...]:
+    """Both together in the order the core declares them. Raises ``ValueError`` listing what exists."""
+    asked = env.feature_names if names == "all" else (names,) if isinstance(names, str) else tuple(names)
+    unknown = [name for name in asked if name not in env.feature_names]
+    if unknown:
+        raise ValueError(
+            f"{env.family} offers no feature {unknown[0]!r}; its features: {', '.join(env.feature_names)}"
+        )
+    return tuple(name for name in env.feature_names if name in asked or name in enabled)
+
+
+def observation_space(env: Env, params: PyTree, obs_mode: str) -> gym.Space:
+    """Space of an observation mode. Raises ``ValueError`` for a mode the core does not have."""
+    if obs_mode not in OBS_MODES:
+        raise ValueError(f"no obs_mode {obs_mode!r}; choose one of {', '.join(OBS_MODES)}")
+    if obs_mode == "dict":
+        return env.observation_space(params)
+    if not hasattr(env, "observe_tokens"):
+        raise ValueError(f"obs_mode {obs_mode!r} is for text tasks; {env.family} has only obs_mode 'dict'")
+    if obs_mode == "tokens":
+        return env.token_space(params)
+    return gym.spaces.Text(max_length=TEXT_LENGTH, min_length=0, charset=CHARSET)
+
+
+def render_modes(env: Env, asked: str | None) -> list[str]:
+    """Render modes of a core. Raises ``ValueError`` if the one asked for is not among them."""
+    modes = ["ansi"] + ["rgb_array"] * hasattr(env, "render")
+    if asked is not None and asked not in modes:
+        raise ValueError(f"{env.family} cannot render {asked!r}; its render modes: {', '.join(modes)}")
+    return modes
+
+
+def render(env: Env, state: PyTree, params: PyTree, mode: str | None) -> Any:
+    """One frame: a string or uint8[H, W, 3]."""
+    if mode == "ansi":
+        return env.text(state, params)
+    return env.render(state, params) if mode == "rgb_array" else None
