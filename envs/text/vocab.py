@@ -38,7 +38,7 @@ _RANGES: dict[int, str] = {
         west up down left right forward back ahead away out off inside outside under over between next near
         behind through along but if else while until before after now still already again also only too much
         many more less most least first last so can cannot must may will do does did have has had hundred
-        thousand times step steps facing
+        thousand times step steps ago around earlier
     """,
     # verbs and feedback words
     276: """
@@ -47,7 +47,7 @@ _RANGES: dict[int, str] = {
         press click buy answer submit run set show revert skip list judge clean heat cool measure mix pour
         focus grow water melt boil freeze reach traverse fetch avoid unblock see know need want leads lies
         stands contains happens fits changes passes picked opened unlocked made moved stays make done won
-        lost carrying walked nowhere
+        lost carrying walked nowhere shows
     """,
     # colours first, then other adjectives
     372: """
@@ -64,8 +64,8 @@ _RANGES: dict[int, str] = {
     """,
     # furniture and receptacles
     468: """
-        box chest table shelf basket cabinet drawer fridge microwave sink stove counter desk bed sofa crate
-        trunk cupboard barrel bench tray bowl jar bucket wardrobe dresser safe well oven stand rack vase
+        box chest cabinet drawer crate trunk cupboard safe table shelf basket fridge microwave sink stove
+        counter desk bed sofa barrel bench tray bowl jar bucket wardrobe dresser well oven stand rack vase
     """,
     # foods
     500: """
@@ -83,7 +83,7 @@ _RANGES: dict[int, str] = {
     """,
     # miscellaneous
     580: """
-        door room coin exit end way hands command thing things task rooms object opening ball map
+        door room coin exit end way hands inventory command thing things task rooms object opening ball map
     """,
     724: " ".join(a + b for a in _FIRST for b in _SECOND),  # invented names
     # grid glyphs
