@@ -83,7 +83,7 @@ _RANGES: dict[int, str] = {
     """,
     # miscellaneous
     580: """
-        door room coin exit end way hands inventory command thing things task rooms object opening ball map
+        door room coin exit end way hands inventory command thing things task rooms object opening ball
     """,
     724: " ".join(a + b for a in _FIRST for b in _SECOND),  # invented names
     # grid glyphs
