@@ -1,0 +1,120 @@
+"""Writes the pages that repeat the code: tasks from their cards, methods and functions from docstrings."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from markdown_text import from_docstring, table
+
+PACKAGES = ("rewardax", "rewardax.envs", "rewardax.wrappers", "rewardax.agents", "rewardax.analysis")
+PACKAGES += ("rewardax.experiments",)
+
+
+def write_pages(folder: Path) -> None:
+    """Write every generated page into ``folder``, which is emptied first."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for name, pages in {"environments": environments(), "methods": methods(), "api": functions()}.items():
+        (folder / name).mkdir(parents=True)
+        for page, text in pages.items():
+            (folder / name / f"{page}.md").write_text(text)
+
+
+def environments() -> dict[str, str]:
+    """One page a family of tasks, and the table that leads to them."""
+    from rewardax.envs import PRESETS, card
+
+    families: dict[str, list[str]] = {}
+    for name, preset in PRESETS.items():
+        families.setdefault(preset.entry, []).append(name)
+    pages, rows = {}, []
+    for entry, names in families.items():
+        module, _, cls = entry.partition(":")
+        env = getattr(importlib.import_module(module), cls)
+        facts = card(env.family)
+        rows.append({"family": f"[{env.family}]({env.family}.md)", "question": facts.get("question", "")})
+        presets = [{"id": f"`rewardax/{name}-v0`", **facts["presets"].get(name, {})} for name in names]
+        plain = {key: value for key, value in facts.items() if key not in ("family", "presets")}
+        about = from_docstring(env)
+        pages[env.family] = (
+            f"# {env.family}\n\n{about}\n\n## Card\n\n"
+            + table([{"fact": key.replace("_", " "), "value": value} for key, value in plain.items()])
+            + "\n\n## Registered ids\n\n"
+            + table(presets)
+            + "\n"
+        )
+    listing = table(rows) + "\n\n" + toctree(list(pages))
+    return {"index": "# Environments\n\n" + listing, **pages}
+
+
+def methods() -> dict[str, str]:
+    """One page a module of reward transforms."""
+    import rewardax.wrappers as wrappers
+    from rewardax.wrappers.core import RewardTransform
+
+    for name in wrappers.__all__:
+        getattr(wrappers, name)
+    modules: dict[str, list[type]] = {}
+    for cls in RewardTransform.registry.values():
+        if cls.__module__.startswith("rewardax.wrappers"):
+            modules.setdefault(cls.__module__, []).append(cls)
+    pages, rows = {}, []
+    for module, classes in sorted(modules.items()):
+        short = module.rpartition(".")[2]
+        head = from_docstring(importlib.import_module(module))
+        parts = [f"# {short}\n\n{head}\n"]
+        for cls in classes:
+            first = (inspect.getdoc(cls) or "").partition("\n")[0]
+            rows.append(
+                {"method": f"[{cls.__name__}]({short}.md#{cls.__name__.lower()})", "what it does": first}
+            )
+            parts.append(f"## {cls.__name__}\n\n{fields_of(cls)}{from_docstring(cls, level=3)}\n")
+        pages[short] = "\n".join(parts)
+    return {"index": "# Methods\n\n" + table(rows) + "\n\n" + toctree(list(pages)), **pages}
+
+
+def fields_of(cls: type) -> str:
+    """The arguments of a transform with their defaults, as code."""
+    told = []
+    for field in dataclasses.fields(cls):
+        default = "" if field.default is dataclasses.MISSING else f"={plain(field.default)}"
+        told.append(f"{field.name}{default}")
+    return f"```python\n{cls.__name__}({', '.join(told)})\n```\n\n"
+
+
+def plain(value: Any) -> str:
+    """A default as one would write it, without addresses."""
+    return getattr(value, "__name__", None) or re.sub(r" at 0x[0-9a-f]+", "", repr(value))
+
+
+def functions() -> dict[str, str]:
+    """One page a package with everything public in it."""
+    pages = {}
+    for package in PACKAGES:
+        module = importlib.import_module(package)
+        parts = [f"# {package}\n\n{from_docstring(module)}\n"]
+        for name in sorted(getattr(module, "__all__", ())):
+            value = getattr(module, name)
+            if inspect.isclass(value) or inspect.isroutine(value):
+                parts.append(f"## {name}\n\n{signature(name, value)}{from_docstring(value, level=3)}\n")
+        pages[package] = "\n".join(parts)
+    return {"index": "# Public names\n\n" + toctree(list(pages)), **pages}
+
+
+def signature(name: str, value: Any) -> str:
+    """How a function is called, as code; classes show it in their docstring."""
+    if inspect.isclass(value):
+        return ""
+    parameters = inspect.signature(value).parameters.values()
+    told = ", ".join(str(p.replace(annotation=p.empty)) for p in parameters)
+    return f"```python\n{name}({re.sub(r' at 0x[0-9a-f]+', '', told)})\n```\n\n"
+
+
+def toctree(pages: list[str]) -> str:
+    """A hidden table of contents, so that the pages appear in the side bar."""
+    return "```{toctree}\n:hidden:\n\n" + "\n".join(pages) + "\n```\n"

@@ -1,0 +1,45 @@
+"""``rewardax play``: try a task and feel its reward."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Play:
+    """Play a task in the terminal; each step shows what every component of the reward paid."""
+
+    env: str = "DoorKey-5x5"
+    """Id of the task."""
+    reward: str | None = None
+    """JSON file of a reward, or the name of a built-in design; without it only the task pays."""
+    level: int | None = None
+    """Number of the level; random without it."""
+
+    def run(self) -> None:
+        """Read lines from the keyboard (or a pipe) until one of them is ``q``."""
+        import gymnasium
+
+        import rewardax  # noqa: F401  registers the ids
+        from rewardax.envs.registry import task_id
+        from rewardax.experiments.designs import resolve
+        from rewardax.play import Game
+
+        name = task_id(self.env)
+        knobs = {} if self.reward is None else {"reward": resolve([self.reward], name)[0].reward}
+        env = gymnasium.make(f"rewardax/{name}-v0", render_mode="ansi", **knobs)
+        Game(env).play(prompted(), self.level)
+
+
+def prompted() -> Iterator[str]:
+    """Lines typed after a prompt, until the end of input."""
+    if not sys.stdin.isatty():
+        yield from sys.stdin
+        return
+    while True:
+        try:
+            yield input("> ")
+        except EOFError:
+            return

@@ -1,0 +1,138 @@
+"""A person plays a task in the terminal and sees what each step pays, component by component."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+KEYS = {
+    "left": "a",
+    "right": "d",
+    "forward": "w",
+    "up": "w",
+    "down": "s",
+    "pickup": "p",
+    "pick": "p",
+    "drop": "o",
+    "toggle": "e",
+    "done": "x",
+}
+HELP = "? this help   h hint   r next level   q quit"
+
+
+class Game:
+    """One person in one Gymnasium environment of ours.
+
+    Args:
+        env: made by ``gymnasium.make("rewardax/...", render_mode="ansi")``, with or without ``reward=``.
+        say: takes each line of output.
+
+    >>> import gymnasium, rewardax
+    >>> game = Game(gymnasium.make("rewardax/KeyFarm-v0", render_mode="ansi"))
+    >>> game.play(["right", "d", "pick", "q"], level=0)  # doctest: +ELLIPSIS
+    A.k.DG
+    ...
+    step 3: pick   task +0.000   total +0.000
+    """
+
+    def __init__(self, env: gym.Env, say: Callable[[str], None] = print) -> None:
+        self.env, self.say = env, say
+        self.core: Any = env.unwrapped.core  # type: ignore[attr-defined]
+        self.is_text = hasattr(self.core, "parse")
+        self.keys = (
+            {} if self.is_text else {KEYS[name]: name for name in self.core.action_names if name in KEYS}
+        )
+
+    def play(self, lines: Iterable[str], level: int | None = None) -> None:
+        """Play until the lines end or one of them says ``q``."""
+        self.start(level)
+        for line in lines:
+            order = line.strip().lower()
+            if order in ("q", "quit", "exit"):
+                return
+            if order in ("?", "help"):
+                self.help()
+            elif order in ("h", "hint"):
+                self.hint()
+            elif order in ("r", "reset"):
+                self.start(None if level is None else self.level + 1)
+            else:
+                for action in self.understand(order):
+                    self.step(action)
+                    if self.over:
+                        break
+
+    def start(self, level: int | None) -> None:
+        """Open a level (a random one by default) and show it."""
+        _, self.info = self.env.reset(options={} if level is None else {"level": level})
+        self.level, self.steps, self.over = int(self.info["level"]), 0, False
+        self.totals: dict[str, float] = {}
+        self.say(f"level {self.level}   ({HELP})")
+        self.show()
+
+    def show(self) -> None:
+        """The situation, as the task describes it in words or characters."""
+        self.say(str(self.env.render()))
+
+    def help(self) -> None:
+        """What can be typed."""
+        self.say(HELP)
+        if self.keys:
+            self.say("keys: " + "   ".join(f"{key} {name}" for key, name in self.keys.items()))
+        allowed = np.flatnonzero(self.info["action_mask"])
+        self.say("possible now: " + ", ".join(self.name(int(action)) for action in allowed))
+
+    def hint(self) -> None:
+        """What the oracle would do, where the task has one."""
+        if not hasattr(self.core, "oracle_action"):
+            self.say(f"{self.core.family} has no oracle to ask")
+            return
+        raw: Any = self.env.unwrapped
+        self.say(f"the oracle would: {self.name(int(self.core.oracle_action(raw.state, raw.params)))}")
+
+    def name(self, action: int) -> str:
+        """An action in words."""
+        return self.core.action_names[action]
+
+    def understand(self, order: str) -> list[int]:
+        """Actions meant by a line: a name or its beginning, keys, or free text where the task reads it."""
+        names = [name.lower() for name in self.core.action_names]
+        if order in names:
+            return [names.index(order)]
+        if order and self.keys and set(order.replace(" ", "")) <= set(self.keys):
+            return [names.index(self.keys[key]) for key in order.replace(" ", "")]
+        begins = [i for i, name in enumerate(names) if order and name.startswith(order)]
+        if len(begins) == 1:
+            return begins
+        self.say(f"not understood: {order!r}; type ? for help")
+        return []
+
+    def step(self, action: int) -> None:
+        """Do one thing and say what it paid."""
+        if self.over:
+            self.say("the episode is over; r opens the next level")
+            return
+        _, reward, terminated, truncated, self.info = self.env.step(action)
+        self.steps += 1
+        parts = self.info.get("reward_components", {"task": float(reward)})
+        for component, value in parts.items():
+            self.totals[component] = self.totals.get(component, 0.0) + value
+        self.show()
+        self.say(f"step {self.steps}: {self.name(action)}   {told(parts)}   total {float(reward):+.3f}")
+        self.over = bool(terminated or truncated)
+        if self.over:
+            total = sum(self.totals.values())
+            end = "solved" if self.info["success"] else "failed" if terminated else "out of time"
+            self.say(f"{end} after {self.steps} steps: {told(self.totals)}   total {total:+.3f}")
+
+
+def told(parts: dict[str, float]) -> str:
+    """Components in one line.
+
+    >>> told({"task": 1.0, "shaping": -0.25})
+    'task +1.000   shaping -0.250'
+    """
+    return "   ".join(f"{name} {value:+.3f}" for name, value in parts.items())

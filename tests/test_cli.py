@@ -1,0 +1,189 @@
+"""The command line: what it prints, and how it says no."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rewardax.cli import COMMANDS, main
+from rewardax.cli.output import cell
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of one command."""
+    code = main(arguments)
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], [], *([name, "--help"] for name in COMMANDS)], ids=" ".join
+)
+def test_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, *arguments)
+    assert (code, err) == (0, "")
+    assert "usage: rewardax" in out
+    assert "help" in out
+
+
+def test_every_flag_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    for name, command in COMMANDS.items():
+        _, out, _ = run(capsys, name, "--help")
+        for field in command.__dataclass_fields__:
+            assert (field.replace("_", "-") in out) or field in ("pattern", "reward")
+        assert (command.__doc__ or "").split(".")[0].split(":")[0][:30] in " ".join(out.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["frobnicate"], "frobnicate"),
+        (["list", "--jsn"], "--json"),
+        (["list", "no such task"], "DoorKey-8x8"),
+        (["compare", "--env", "DoorKey-9x9"], "DoorKey-8x8"),
+        (["compare", "--designs", "potentail"], "potential"),
+        (["compare", "--seeds", "many"], "--seeds"),
+        (["train", "--env", "DoorKey-9x9"], "DoorKey-8x8"),
+        (["train", "--reward", "potentail"], "potential"),
+        (["train", "--frames", "0"], "--frames"),
+        (["bench", "--env", "DoorKey-9x9"], "DoorKey-8x8"),
+        (["bench", "--num-envs", "0"], "--num-envs"),
+        (["play", "--env", "DoorKey-9x9"], "DoorKey-8x8"),
+        (["describe"], "describe"),
+        (["describe", "missing.json"], "missing.json"),
+    ],
+    ids=" ".join,
+)
+def test_mistakes_are_one_line(arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, *arguments)
+    assert code == 2
+    assert out == ""
+    assert err.startswith("rewardax: error: ")
+    assert err.count("\n") == 1
+    assert says in err
+
+
+def test_unknown_component_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "gate.json"
+    file.write_text(json.dumps({"type": "Clip", "component": "bonsu"}))
+    code, _, err = run(capsys, "train", "--env", "KeyFarm", "--reward", str(file), "--frames", "1000")
+    assert code == 2
+    assert err.count("\n") == 1
+    assert "bonsu" in err
+    assert "task" in err
+
+
+def test_errors_below_our_checks_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: object) -> None:
+        int("not a number")
+
+    monkeypatch.setattr(COMMANDS["list"], "run", broken)
+    with pytest.raises(ValueError, match="not a number"):
+        main(["list"])
+
+
+def test_list_json_has_every_task(capsys: pytest.CaptureFixture[str]) -> None:
+    from rewardax.envs import PRESETS
+
+    code, out, _ = run(capsys, "list", "--json")
+    rows = json.loads(out)
+    assert code == 0
+    assert [row["id"] for row in rows] == list(PRESETS)
+    assert {"question", "horizon"} <= set(rows[0])
+
+
+def test_list_filters(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "list", "keyfarm")
+    assert "KeyFarm" in out
+    assert "DoorKey" not in out
+
+
+def test_describe_prints_the_terms(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "describe", "potential", "--env", "KeyFarm")
+    assert code == 0
+    assert "shaping" in out
+
+
+def test_describe_json_is_a_reward_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, first, _ = run(capsys, "describe", "potential", "--env", "KeyFarm", "--json")
+    file = tmp_path / "reward.json"
+    file.write_text(first)
+    assert run(capsys, "describe", str(file), "--env", "KeyFarm", "--json")[1] == first
+
+
+def test_train_prints_metrics(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(
+        capsys,
+        "train",
+        "--env",
+        "KeyFarm",
+        "--frames",
+        "16000",
+        "--seeds",
+        "2",
+        "--out",
+        str(tmp_path),
+        "--json",
+    )
+    result = json.loads(out)
+    assert code == 0
+    assert len(result["final"]["return/task"]) == 2
+    assert result["fps"] > 0
+    assert any(tmp_path.iterdir())
+
+
+def test_bench_measures_each_route(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "bench", "--env", "KeyFarm", "--num-envs", "2", "--seconds", "0.01", "--json")
+    rows = json.loads(out)
+    assert code == 0
+    assert [(row["route"], row["envs"]) for row in rows] == [("functional", 2), ("make_vec", 2), ("make", 1)]
+    assert all(row["steps/s"] > 0 for row in rows)
+
+
+def play(*arguments: str, typed: str) -> str:
+    run = subprocess.run(
+        [sys.executable, "-m", "rewardax", "play", *arguments], input=typed, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def test_play_shows_components_and_the_end() -> None:
+    told = play(
+        "--env", "KeyFarm", "--reward", "potential", "--level", "0",
+        typed="?\nfly\nright\nright\npick\nright\nright\nright\nright\nq\n",
+    )  # fmt: skip
+    assert "possible now: right" in told
+    assert "not understood: 'fly'" in told
+    assert "step 3: pick   task +0.000   shaping +" in told
+    assert "solved after 6 steps: task +1.000" in told
+    assert "the episode is over" in told
+
+
+def test_play_grid_with_keys_and_hint() -> None:
+    told = play("--env", "DoorKey-5x5", "--level", "0", typed="h\nad\nw\nq\n")
+    assert "the oracle would: " in told
+    assert "step 1: left" in told
+    assert "step 2: right" in told
+    assert "step 3: forward" in told
+
+
+def test_play_text_takes_commands() -> None:
+    told = play("--env", "Coin-easy", "--level", "0", typed="?\nh\nxyzzy plugh\nq\n")
+    assert "possible now: " in told
+    assert "not understood: 'xyzzy plugh'" in told
+
+
+def test_cells_are_readable() -> None:
+    assert [cell(x) for x in (0.95, 2e6, 12, None, True, ["a", "b"])] == [
+        "0.95",
+        "2,000,000",
+        "12",
+        "-",
+        "yes",
+        "a, b",
+    ]
