@@ -1,2 +1,54 @@
+"""Rewards: named components, transforms on them, and the wrappers that run them around an environment.
+
+Everything here is imported on first use, so that ``import rewardax.wrappers`` is cheap and does not import
+JAX.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
 if __name__ != "rewardax.wrappers":
     raise ImportError(f"import this package as rewardax.wrappers, not {__name__!r}")
+
+# public name -> the module of this package that defines it
+_NAMES = {
+    name: module
+    for module, names in {
+        "core": "Chain RewardTransform Rewards State Transition advance chain replay static",
+        "algebra": "Clip Delay Freeze Mask Minimum Product Schedule Squash Tap Weights",
+        "normalise": "Normalise",
+        "moments": "Moments",
+        "schedules": "Cosine Curve Exponential Linear OptaxCurve Stepwise",
+        "config": "from_config to_config",
+        "checkpoint": "load save",
+        "describe": "describe",
+        "shaping": "ActionAdvice Potential Progress",
+        "gating": "GatedAccumulation",
+        "counts": "EpisodicCount GlobalCount first_visit_times_global",
+        "events": "EventBonus",
+        "rnd": "RND",
+        "redistribution": "IRCR UniformRedistribution",
+        "judged": "Judged motif",
+        "session": "RewardSession",
+        "single": "RewardWrapper",
+        "vector": "VectorRewardWrapper",
+        "classic": "CountBonus GatedRewardAccumulation LLMJudgedReward PotentialShaping",
+    }.items()
+    for name in names.split()
+}
+
+__all__ = sorted(_NAMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NAMES:
+        value = getattr(importlib.import_module(f"rewardax.wrappers.{_NAMES[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'rewardax.wrappers' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_NAMES])

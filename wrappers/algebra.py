@@ -1,0 +1,406 @@
+"""The small algebra: transforms that rewrite, combine, freeze or log components other transforms have posted.
+
+Order matters. A non-linear step after potential-based shaping (clip, squash, a product) destroys its policy
+invariance; put such steps before the shaping. Whatever rewrites a component logs what it found as
+``raw/<component>``.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
+from rewardax.wrappers.schedules import Curve, Linear, count_steps
+
+Result = tuple[Rewards, State]
+
+
+def rewrite(rewards: Rewards, component: str, value: Array) -> Rewards:
+    """Overwrite a component and keep what it was, as first posted, as metric ``raw/<component>``."""
+    name = f"raw/{component}"
+    if name not in rewards.metrics:
+        rewards.require(component)
+        rewards = rewards.log(name, rewards.components[component])
+    return rewards.put(component, value)
+
+
+class Weights(RewardTransform):
+    """Multiply named components by constants: r_k ← w_k·r_k. Components without a weight stay as they are.
+
+    Args: ``weights`` maps component names to factors (any sign). Metrics: ``raw/<component>``. Remembers
+    nothing. Raises ``ValueError`` when a named component has not been posted.
+
+    >>> from rewardax.wrappers.testdata import numbers, rollout
+    >>> from rewardax.wrappers import replay
+    >>> rewards, _ = replay(Weights({"task": 0.5}), rollout(reward=[0.0, 1.0, 2.0]))
+    >>> numbers(rewards.components["task"])
+    [0.0, 0.5, 1.0]
+    """
+
+    weights: Mapping[str, float]
+
+    @classmethod
+    def examples(cls) -> tuple[RewardTransform, ...]:
+        return (cls({"task": 0.5}),)
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
+        rewards.require(*self.weights)
+        for name, weight in self.weights.items():
+            rewards = rewrite(rewards, name, weight * rewards.components[name])
+        return rewards, state
+
+
+class Clip(RewardTransform):
+    """Keep a component within bounds: r ← min(max(r, low), high).
+
+    Metrics: ``raw/<component>``. Remembers nothing.
+
+    >>> from rewardax.wrappers.testdata import numbers, rollout
+    >>> from rewardax.wrappers import replay
+    >>> numbers(replay(Clip(low=-1.0, high=1.0), rollout(reward=[-3.0, 0.5, 2.0]))[0].components["task"])
+    [-1.0, 0.5, 1.0]
+    """
+
+    component: str = static("task")
+    low: float = -1.0
+    high: float = 1.0
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
+        rewards.require(self.component)
+        return rewrite(
+            rewards, self.component, jnp.clip(rewards.components[self.component], self.low, self.high)
+        ), state
+
+
+_SQUASH: dict[str, Callable[[Array], Array]] = {
+    "sigmoid": jax.nn.sigmoid,
+    "tanh": jnp.tanh,
+    "arctan": jnp.arctan,
+    "log_sigmoid": jax.nn.log_sigmoid,
+    "linear": lambda z: z,
+}
+
+
+class Squash(RewardTransform):
+    """Bend a component through a saturating function: r ← f(scale·(r - centre)), "preference as reward".
+
+    With ``references`` (name of a feature f32[N] or f32[N, M] of o_{t+1}: what a reference policy earned on
+    the same level) the centre is moved by them: r ← mean_m f(scale·(r - centre - ref_m)), so that 0.5 under
+    ``sigmoid`` means "as good as the reference". ``log_sigmoid`` uses one centre instead, the normal
+    ``quantile`` of the references: mean + z_q·(sample standard deviation + 1e-5).
+
+    Paper: Fu et al. 2025, "Reward Shaping to Mitigate Reward Hacking in RLHF" (PAR); Wang et al. 2024,
+    "Transforming and Combining Rewards" (log-sigmoid).
+
+    Args: ``kind`` one of sigmoid (0, 1), tanh (-1, 1), arctan (-π/2, π/2), log_sigmoid (-∞, 0), linear (only
+    centres); ``scale`` slope at the centre; ``centre`` reward mapped to f(0). Metrics: ``raw/<component>``.
+    Remembers nothing. Negative everywhere (``log_sigmoid``) means that ending an episode early pays: clip it,
+    or use it at the end only.
+
+    >>> from rewardax.wrappers.testdata import numbers, rollout
+    >>> from rewardax.wrappers import replay
+    >>> out = replay(Squash(kind="sigmoid", centre=1.0), rollout(reward=[1.0, 3.0]))[0]
+    >>> numbers(out.components["task"])
+    [0.5, 0.881]
+    """
+
+    component: str = static("task")
+    kind: str = static("sigmoid")
+    scale: float = 1.0
+    centre: float = 0.0
+    references: str | None = static(None)
+    quantile: float = 0.85
+
+    def __post_init__(self) -> None:
+        if self.kind not in _SQUASH:
+            raise ValueError(f"Squash has no kind {self.kind!r}; choose one of {sorted(_SQUASH)}.")
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        return () if self.references is None else (self.references,)
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
+        rewards.require(self.component)
+        value = (rewards.components[self.component] - self.centre)[:, None]
+        if self.references is not None:
+            found = transition.next_features[self.references]
+            found = found.reshape(found.shape[0], -1)
+            value = value - (self._quantile(found) if self.kind == "log_sigmoid" else found)
+        return rewrite(rewards, self.component, _SQUASH[self.kind](self.scale * value).mean(-1)), state
+
+    def _quantile(self, references: Array) -> Array:
+        count = references.shape[1]
+        spread = (
+            references.std(-1, ddof=1) if count > 1 else jnp.zeros(references.shape[:1], references.dtype)
+        )
+        return (references.mean(-1) + jax.scipy.stats.norm.ppf(self.quantile) * (spread + 1e-5))[:, None]
+
+
+class Mask(RewardTransform):
+    """Keep a component only on steps whose feature (bool[N] of o_{t+1}) is true; 0 elsewhere.
+
+    ``invert`` keeps it where the feature is false. Metrics: ``raw/<component>``. Remembers nothing.
+
+    >>> from rewardax.wrappers.testdata import numbers, rollout
+    >>> from rewardax.wrappers import replay
+    >>> data = rollout(reward=[1.0, 1.0], success=[False, True])
+    >>> numbers(replay(Mask(), data)[0].components["task"])
+    [0.0, 1.0]
+    """
+
+    component: str = static("task")
+    feature: str = static("success")
+    invert: bool = static(False)
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        return (self.feature,)
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
+        rewards.require(self.component)
+        keep = transition.next_features[self.feature].astype(bool) ^ self.invert
+        return rewrite(rewards, self.component, jnp.where(keep, rewards.components[self.component], 0)), state
+
+
+class Schedule(RewardTransform):
+    """Multiply a component by a coefficient that changes in the course of training: r_t ← c(n)·r_t.
+
+    ``curve`` is a :class:`~rewardax.wrappers.schedules.Curve`. The counter n is shared by all environments
+    and read before it moves: with ``unit="transitions"`` it counts real (not filler) transitions of all
+    environments, with ``unit="updates"`` finished rollouts, i.e. calls of ``learn``. Do not anneal
+    potential-based shaping with it, that breaks the telescoping: give ``Potential`` the curve as its
+    ``scale``.
+
+    Metrics: ``raw/<component>``, ``schedule/<component>`` (the coefficient). Remembers the counter for the
+    whole run.
+
+    >>> from rewardax.wrappers.testdata import numbers, rollout
+    >>> from rewardax.wrappers import Linear, replay
+    >>> out = replay(Schedule(curve=Linear(1.0, 0.0, 4.0)), rollout(reward=[1.0, 1.0, 1.0]))[0]
+    >>> numbers(out.components["task"])
+    [1.0, 0.75, 0.5]
+    """
+
+    component: str = static("task")
+    curve: Curve = Linear()
+    unit: str = static("transitions")
+
+    def __post_init__(self) -> None:
+        if self.unit not in ("transitions", "updates"):
+            raise ValueError(f"Schedule counts 'transitions' or 'updates', not {self.unit!r}.")
+
+    @property
+    def learns(self) -> bool:
+        return self.unit == "updates"
+
+    @classmethod
+    def examples(cls) -> tuple[RewardTransform, ...]:
+        return (cls(curve=Linear(1.0, 0.0, 16.0)), cls(curve=Linear(1.0, 0.5, 3.0), unit="updates"))
+
+    def init(self, key: Array, example: Transition) -> State:
+        return State(shared=jnp.zeros((), jnp.int32))
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
+        rewards.require(self.component)
+        value = rewards.components[self.component]
+        coefficient = jnp.asarray(self.curve(state.shared)).astype(value.dtype)
+        rewards = rewrite(rewards, self.component, coefficient * value)
+        rewards = rewards.log(f"schedule/{self.component}", jnp.broadcast_to(coefficient, value.shape))
+        if self.unit == "transitions":
+            state = state._replace(shared=count_steps(state.shared, transition.valid))
+        return rewards, state
+
+    def learn(
+        self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
+    ) -> Result:
+        if self.unit == "updates":
+            state = state._replace(shared=count_steps(state.shared, jnp.any(rollout.valid)))
+        return rewards, state
+
+
+class Product(RewardTransform):
+    """Run ``inner`` on an empty ledger and post the product of all components it made as one: r = Π_k r_k.
+
+    The usual way to join an episodic and a lifelong bonus. Components: ``component``. Metrics: each factor as
+    ``factor/<component>/<name>``, and the metrics of ``inner``. Remembers what ``inner`` remembers.
+
+    >>> from rewardax.wrappers.testdata import numbers, rollout
+    >>> from rewardax.wrappers import EpisodicCount, GlobalCount, chain, replay
+    >>> inner = chain(here=EpisodicCount(component="here"), ever=GlobalCount(component="ever"))
+    >>> out = replay(Product(inner), rollout(state_id=[1, 1, 2]))[0]
+    >>> numbers(out.components["product"])
+    [1.0, 0.5, 1.0]
+    """
+
+    inner: RewardTransform
+    component: str = static("product")
+
+    @property
+    def causal(self) -> bool:  # type: ignore[override]
+        return self.inner.causal
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        return self.inner.requires
+
+    @property
+    def learns(self) -> bool:
+        return self.inner.learns
+
+    @classmethod
+    def examples(cls) -> tuple[RewardTransform, ...]:
+        from rewardax.wrappers.core import chain
+        from rewardax.wrappers.counts import EpisodicCount, GlobalCount
+
+        here, ever = EpisodicCount(component="here", num_keys=16), GlobalCount(component="ever", num_keys=16)
+        return (cls(chain(here=here, ever=ever)),)
+
+    def combine(self, factors: list[Array]) -> Array:
+        """Join the factors [..., N] into one component."""
+        return functools.reduce(jnp.multiply, factors)
+
+    def init(self, key: Array, example: Transition) -> State:
+        return self.inner.init(key, example)
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
+        made, state = self.inner.update(Rewards({}, {}), state, transition)
+        if not made.components:
+            raise ValueError(f"{type(self).__name__}: the inner transform posts no component to combine.")
+        for name, value in made.metrics.items():
+            rewards = rewards.log(name, value)
+        for name, value in made.components.items():
+            rewards = rewards.log(f"factor/{self.component}/{name}", value)
+        return rewards.add(self.component, self.combine(list(made.components.values()))), state
+
+    def learn(
+        self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
+    ) -> Result:
+        prefix = f"factor/{self.component}/"
+        factors = {
+            name.removeprefix(prefix): v for name, v in rewards.metrics.items() if name.startswith(prefix)
+        }
+        made, state = self.inner.learn(Rewards(factors, rewards.metrics), state, rollout, feedback)
+        if self.inner.causal:
+            return rewards.replace(metrics=made.metrics), state
+        relabelled = {prefix + name: value for name, value in made.components.items()}
+        rewards = rewards.replace(metrics={**made.metrics, **relabelled})
+        return rewards.put(self.component, self.combine(list(made.components.values()))), state
+
+
+class Minimum(Product):
+    """Run ``inner`` on an empty ledger and post the smallest of its components: r = min_k r_k.
+
+    A soft "all of them": the weakest part decides. Components, metrics and memory as in :class:`Product`.
+
+    >>> from rewardax.wrappers.testdata import numbers, rollout
+    >>> from rewardax.wrappers import EpisodicCount, Progress, chain, replay
+    >>> inner = chain(seen=EpisodicCount(component="seen"), near=Progress(component="near"))
+    >>> out = replay(Minimum(inner), rollout(state_id=[1, 1], progress=[0.0, 0.5, 0.5]))[0]
+    >>> numbers(out.components["minimum"])
+    [0.5, 0.0]
+    """
+
+    inner: RewardTransform
+    component: str = static("minimum")
+
+    def combine(self, factors: list[Array]) -> Array:
+        return functools.reduce(jnp.minimum, factors)
+
+
+class Freeze(RewardTransform):
+    """Run ``inner`` without letting its run-long memory (``shared``) change, as in evaluation.
+
+    Episode and per-environment memory go on as usual. Components, metrics: those of ``inner``.
+
+    >>> from rewardax.wrappers.testdata import numbers, rollout
+    >>> from rewardax.wrappers import GlobalCount, replay
+    >>> numbers(replay(Freeze(GlobalCount()), rollout(state_id=[1, 1, 1]))[0].components["count"])
+    [1.0, 1.0, 1.0]
+    """
+
+    inner: RewardTransform
+
+    @property
+    def causal(self) -> bool:  # type: ignore[override]
+        return self.inner.causal
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        return self.inner.requires
+
+    @property
+    def learns(self) -> bool:
+        return self.inner.learns and not self.inner.causal
+
+    @classmethod
+    def examples(cls) -> tuple[RewardTransform, ...]:
+        from rewardax.wrappers.counts import GlobalCount
+
+        return (cls(GlobalCount(num_keys=16)),)
+
+    def init(self, key: Array, example: Transition) -> State:
+        return self.inner.init(key, example)
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
+        rewards, new = self.inner.update(rewards, state, transition)
+        return rewards, new._replace(shared=state.shared)
+
+    def learn(
+        self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
+    ) -> Result:
+        rewards, new = self.inner.learn(rewards, state, rollout, feedback)
+        return rewards, new._replace(shared=state.shared)
+
+
+def total_reward(rewards: Rewards, transition: Transition) -> dict[str, Array]:
+    """What :class:`Tap` logs unless told otherwise: the total at this point of the chain, as ``total``."""
+    return {"total": rewards.total}
+
+
+class Tap(RewardTransform):
+    """Look without touching: log what ``fn(rewards, transition) -> {name: f32[N]}`` returns as metrics.
+
+    Metrics: the names ``fn`` returns. Components: none. Remembers nothing.
+
+    >>> from rewardax.wrappers.testdata import numbers, rollout
+    >>> from rewardax.wrappers import replay
+    >>> numbers(replay(Tap(), rollout(reward=[0.0, 2.0]))[0].metrics["total"])
+    [0.0, 2.0]
+    """
+
+    fn: Callable[[Rewards, Transition], dict[str, Array]] = static(total_reward)
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
+        for name, value in self.fn(rewards, transition).items():
+            rewards = rewards.log(name, value)
+        return rewards, state
+
+
+class Delay(RewardTransform):
+    """Withhold a component and pay its sum on the episode's last step: makes any task episodic.
+
+    The control condition for redistribution: r_t ← 0 before the end, Σ_t r_t at the end, truncation included.
+    Metrics: ``raw/<component>``. Remembers the running sum until the episode ends.
+
+    >>> from rewardax.wrappers.testdata import numbers, rollout
+    >>> from rewardax.wrappers import replay
+    >>> out = replay(Delay(), rollout(reward=[1.0, 2.0, 3.0], terminated=[False, True, False]))[0]
+    >>> numbers(out.components["task"])
+    [0.0, 3.0, 0.0]
+    """
+
+    component: str = static("task")
+
+    def init(self, key: Array, example: Transition) -> State:
+        return State(episode=jnp.zeros(example.reward.shape, example.reward.dtype))
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
+        rewards.require(self.component)
+        owed = state.episode + rewards.components[self.component]
+        return rewrite(rewards, self.component, jnp.where(transition.done, owed, 0)), State(episode=owed)

@@ -1,0 +1,122 @@
+"""Curves: coefficients that change with a step counter. Their numbers are leaves, so sweeping is a vmap."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import jax.numpy as jnp
+import optax
+from flax import struct
+from jax import Array
+
+from rewardax.wrappers.core import static
+
+
+class Curve(struct.PyTreeNode):
+    """Base class: a pure function of a step counter, ``curve(step) -> coefficient``."""
+
+    registry: ClassVar[dict[str, type[Curve]]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        Curve.registry.setdefault(cls.__name__, cls)
+
+    def __call__(self, step: Array) -> Array:
+        raise NotImplementedError
+
+
+class Linear(Curve):
+    """From ``start`` to ``end`` in ``total`` steps, then flat: c = start + (end - start)·min(step/total, 1).
+
+    >>> [round(float(Linear(1.0, 0.0, 4.0)(s)), 2) for s in (0, 1, 4, 9)]
+    [1.0, 0.75, 0.0, 0.0]
+    """
+
+    start: float = 1.0
+    end: float = 0.0
+    total: float = 1e6
+
+    def __call__(self, step: Array) -> Array:
+        return self.start + (self.end - self.start) * jnp.clip(step / self.total, 0.0, 1.0)
+
+
+class Cosine(Curve):
+    """Half a cosine from ``start`` to ``end``: c = end + (start - end)·(1 + cos(π·min(step/total, 1)))/2.
+
+    >>> [round(float(Cosine(1.0, 0.0, 4.0)(s)), 2) for s in (0, 1, 2, 9)]
+    [1.0, 0.85, 0.5, 0.0]
+    """
+
+    start: float = 1.0
+    end: float = 0.0
+    total: float = 1e6
+
+    def __call__(self, step: Array) -> Array:
+        done = jnp.clip(step / self.total, 0.0, 1.0)
+        return self.end + (self.start - self.end) * 0.5 * (1.0 + jnp.cos(jnp.pi * done))
+
+
+class Exponential(Curve):
+    """Decay by a factor e every ``total`` steps: c = start·exp(-step/total).
+
+    >>> [round(float(Exponential(1.0, 4.0)(s)), 3) for s in (0, 4, 8)]
+    [1.0, 0.368, 0.135]
+    """
+
+    start: float = 1.0
+    total: float = 1e6
+
+    def __call__(self, step: Array) -> Array:
+        return self.start * jnp.exp(-step / self.total)
+
+
+class Stepwise(Curve):
+    """``values[i]`` once ``i`` of the ``boundaries`` are reached; the boundary belongs to the later value.
+
+    >>> [round(float(Stepwise((2.0, 3.0), (1.0, 0.3, 0.0))(s)), 2) for s in (1, 2, 3)]
+    [1.0, 0.3, 0.0]
+    """
+
+    boundaries: tuple[float, ...] = (1e6,)
+    values: tuple[float, ...] = (1.0, 0.0)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.boundaries, tuple) and len(self.values) != len(self.boundaries) + 1:
+            raise ValueError(
+                f"Stepwise needs one more value than boundaries, got {len(self.values)} values and "
+                f"{len(self.boundaries)} boundaries."
+            )
+
+    def __call__(self, step: Array) -> Array:
+        passed = jnp.sum(step >= jnp.asarray(self.boundaries))
+        return jnp.asarray(self.values)[passed]
+
+
+class OptaxCurve(Curve):
+    """Any schedule of ``optax`` by name, e.g. ``OptaxCurve("polynomial_schedule", (("power", 2), ...))``.
+
+    Its numbers are compiled in, hence not swept by ``vmap``; the four curves above cover the usual cases with
+    numbers that are.
+
+    >>> arguments = (("init_value", 1.0), ("end_value", 0.0), ("transition_steps", 4))
+    >>> float(OptaxCurve("linear_schedule", arguments)(1))
+    0.75
+    """
+
+    name: str = static("constant_schedule")
+    arguments: tuple[tuple[str, Any], ...] = static((("value", 1.0),))
+
+    def __post_init__(self) -> None:
+        if not callable(getattr(optax.schedules, self.name, None)):
+            known = [name for name in dir(optax.schedules) if name.endswith(("_schedule", "_decay"))]
+            raise ValueError(f"optax.schedules has no {self.name!r}; it has {known}.")
+
+    def __call__(self, step: Array) -> Array:
+        return jnp.asarray(getattr(optax.schedules, self.name)(**dict(self.arguments))(step))
+
+
+def count_steps(counter: Array, valid: Array) -> Array:
+    """Add the number of real transitions to an int32 counter that saturates instead of overflowing."""
+    new = jnp.sum(valid, dtype=counter.dtype)
+    limit = jnp.iinfo(counter.dtype).max
+    return jnp.where(counter > limit - new, limit, counter + new)
