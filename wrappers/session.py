@@ -1,8 +1,8 @@
 """One running reward: the bookkeeping between an environment on the host and a compiled transform.
 
 :class:`RewardSession` is shared by the single wrapper, the vector wrapper and the environments that take a
-``reward=`` argument. It knows nothing of autoreset modes: its callers say which rows are fillers, what the true
-successor was and what the next step starts from.
+``reward=`` argument. It knows nothing of autoreset modes: its callers say which rows are fillers, what the
+true successor was and what the next step starts from.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class RewardSession:
         mask: np.ndarray | None = None,
         components: Mapping[str, np.ndarray] | None = None,
     ) -> None:
-        """Open an episode in the environments of ``mask`` (default: all). Twice in a row is the same as once.
+        """Open an episode in the environments of ``mask`` (default: all). Twice in a row equals once.
 
         ``components`` are those an inner reward posts (any values), if there is one.
         """
@@ -156,8 +156,9 @@ class RewardSession:
     def feed(self, feedback: Mapping[str, Mapping[str, Any]]) -> None:
         """Hand in late labels, ``{component: {"caption": i32[K], "value": f32[K]}}``.
 
-        They wait here for the next ``learn`` (at most ``learn_every`` steps). Lengths are padded to powers of two,
-        with ids that point outside every table, so that a changing number of labels does not recompile.
+        They wait here for the next ``learn`` (at most ``learn_every`` steps). Lengths are padded to powers
+        of two, with ids that point outside every table, so that a changing number of labels does not
+        recompile.
         """
         if not self.reward.learns:
             raise ValueError(f"{type(self.reward).__name__} learns nothing, so no feedback can reach it")
@@ -167,6 +168,11 @@ class RewardSession:
                 array = np.atleast_1d(np.asarray(values))
                 array = array.astype(np.float32 if array.dtype.kind == "f" else np.int32)
                 waiting[name] = np.concatenate([waiting[name], array]) if name in waiting else array
+
+    @property
+    def started(self) -> bool:
+        """Whether a first reset has shown the shapes and the memory exists."""
+        return self._state is not None
 
     @property
     def state(self) -> State:
