@@ -1,7 +1,7 @@
 """What the two Gymnasium faces share: the compiled functions of a core and the bytes they return.
 
-One call into JAX per step, one buffer out of it: reward, flags, observation, mask and the enabled features lie
-field after field in a single byte array, which the host reads through NumPy views.
+One call into JAX per step, one buffer out of it: reward, flags, observation, mask and the enabled features
+lie field after field in a single byte array, which the host reads through NumPy views.
 """
 
 from __future__ import annotations
@@ -208,6 +208,6 @@ def render_modes(env: Env, asked: str | None) -> list[str]:
 
 def render(env: Env, state: PyTree, params: PyTree, mode: str | None) -> Any:
     """One frame: a string or uint8[H, W, 3]."""
-    if mode == "ansi":
-        return env.text(state, params)
-    return env.render(state, params) if mode == "rgb_array" else None
+    if mode is None:
+        return None
+    return env.render(state, params, mode) if hasattr(env, "render") else env.text(state, params)
