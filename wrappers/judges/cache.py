@@ -28,7 +28,7 @@ class CachedJudge:
     A replayed verdict has zero tokens, cost and latency: summing over verdicts gives what was really spent.
 
     Args:
-        judge: the judge to remember.
+        base: the judge to remember.
         path: the SQLite file; made if it does not exist. Keep it on a local disk.
         offline: never ask; questions not in the file get NaN. For an HTTP judge, ``connect=False`` is enough
             then.
@@ -47,7 +47,7 @@ class CachedJudge:
     [0.5, nan]
     """
 
-    judge: Judge
+    base: Judge
     path: str
     offline: bool = False
 
@@ -67,14 +67,14 @@ class CachedJudge:
 
     @property
     def name(self) -> str:
-        return self.judge.name
+        return self.base.name
 
     @property
     def deterministic(self) -> bool:
-        return self.offline or self.judge.deterministic
+        return self.offline or self.base.deterministic
 
     def __call__(self, queries: Sequence[Query]) -> list[Verdict]:
-        prefix = self.judge.name
+        prefix = self.base.name
         keys = [digest(prefix, query.key) for query in queries]
         known = self._load(keys)
         missing = {key: query for key, query in zip(keys, queries, strict=True) if key not in known}
@@ -84,7 +84,7 @@ class CachedJudge:
         todo = list(missing.items())
         for start in range(0, len(todo), BATCH):
             part = dict(todo[start : start + BATCH])
-            fresh = dict(zip(part, self.judge(list(part.values())), strict=True))
+            fresh = dict(zip(part, self.base(list(part.values())), strict=True))
             known |= self._store(prefix, part, fresh)
         return [known[key] for key in keys]
 

@@ -100,7 +100,7 @@ def _decode(value: Any, connect: bool) -> Any:
 
 
 def _encode(value: Any) -> Any:
-    if isinstance(value, tuple(JUDGES.values())):
+    if type(value) in JUDGES.values():
         return judge_to_config(value)
     if isinstance(value, Rubric):
         data = json.loads(json.dumps(asdict(value)))

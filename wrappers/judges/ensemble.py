@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from rewardax.wrappers.judges.core import Judge, Query, Verdict
 
-COMBINE = {"mean": statistics.fmean, "median": statistics.median, "min": min}
+COMBINE: dict[str, Callable[[Sequence[float]], float]] = {
+    "mean": statistics.fmean,
+    "median": statistics.median,
+    "min": min,
+}
 
 
 @dataclass(frozen=True)
