@@ -56,7 +56,7 @@ def test_every_flag_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
         (["describe"], "describe"),
         (["describe", "missing.json"], "missing.json"),
     ],
-    ids=" ".join,
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_mistakes_are_one_line(arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = run(capsys, *arguments)

@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     captured = io.StringIO()
     try:
         with contextlib.redirect_stderr(captured):
-            command = _parse(arguments)
+            command = parse(arguments)
     except SystemExit as stop:
         if stop.code:
             _complain(_one_line(captured.getvalue()))
@@ -56,7 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parse(arguments: list[str]) -> Any:
+def parse(arguments: Sequence[str]) -> Any:
+    """The command that was asked for; wrong arguments exit with code 2, help with 0."""
     import tyro
 
     return tyro.extras.subcommand_cli_from_dict(

@@ -3,25 +3,58 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+
+from rewardax.experiments.defaults import DEFAULT_DESIGNS, DEFAULT_ENV, DEFAULT_SEEDS
 
 
 @dataclass(frozen=True)
 class Compare:
     """Train several reward designs on one task and show which of them learn it."""
 
-    env: str = "DoorKey-8x8"
+    env: str = DEFAULT_ENV
     """Id of the task: one of ours or any Gymnasium id."""
-    designs: tuple[str, ...] = ()
+    designs: tuple[str, ...] = DEFAULT_DESIGNS
     """Built-in designs, JSON or TOML files, or "my_reward.py:MyReward"."""
-    seeds: int = 3
+    seeds: int = DEFAULT_SEEDS
     """Number of seeds of each design, trained together."""
-    frames: int = 500_000
-    """Environment steps of each seed."""
+    frames: int | None = None
+    """Environment steps of each seed; by default what suits the task."""
     out: str | None = None
-    """Folder for results, picture and report; the same command continues an experiment that was stopped."""
+    """Folder for results, picture and report; by default one below results/ named after the settings.
+    The same command continues an experiment that was stopped."""
+    fast: bool = False
+    """A smoke run with tiny budgets; its numbers mean nothing."""
     json: bool = False
-    """Print JSON instead of a table."""
+    """Print the rows of the table as JSON, and no progress."""
 
     def run(self) -> None:
-        """Run the experiment."""
-        raise NotImplementedError
+        """Run the experiment; print the table; write picture and report."""
+        from rewardax.experiments import compare
+
+        folder = Path(self.out) if self.out else self._folder()
+        found = compare(
+            self.env,
+            self.designs,
+            seeds=self.seeds,
+            frames=self.frames,
+            out=folder,
+            progress=not self.json,
+            fast=self.fast,
+        )
+        if self.json:
+            print(found.to_json())
+        else:
+            found.show()
+        try:
+            (folder / "curves.png").write_bytes(found.png())
+            written = f"report: {found.report(folder / 'report.html')}   picture: {folder / 'curves.png'}"
+        except ModuleNotFoundError:
+            written = 'no picture and no report without matplotlib: pip install "rewardax[plots]"'
+        if not self.json:
+            print(written)
+
+    def _folder(self) -> Path:
+        task = self.env.replace("/", "-").replace(":", "-")
+        budget = "fast" if self.fast else f"{self.frames}-frames" if self.frames else "default"
+        return Path("results") / f"{task}-{self.seeds}-seeds-{budget}"
