@@ -1,2 +1,32 @@
+"""Analysis of tasks, rewards and results: exact solutions of small tasks, statistics, pictures."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
 if __name__ != "rewardax.analysis":
     raise ImportError(f"import this package as rewardax.analysis, not {__name__!r}")
+
+# public name -> the module of this package that defines it
+_NAMES = {
+    name: module
+    for module, names in {
+        "stats": "Hacking Interval bootstrap_curve bootstrap_interval frames_to_threshold hacking "
+        "intervals_overlap iqm optimality_gap probability_of_improvement smooth",
+        "plots": "learning_curves overview total_versus_task",
+    }.items()
+    for name in names.split()
+}
+
+__all__ = sorted(_NAMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NAMES:
+        return getattr(importlib.import_module(f"rewardax.analysis.{_NAMES[name]}"), name)
+    raise AttributeError(f"module 'rewardax.analysis' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_NAMES])

@@ -1,7 +1,8 @@
-"""Statistics for a handful of seeds: robust means, honest intervals, and the question whether the reward was gamed.
+"""Statistics for a handful of seeds: robust means, honest intervals, and whether the reward was gamed.
 
-NumPy only. Scores are arrays whose first axis is the seed: ``[S]`` for one task, ``[S, M]`` for ``M`` tasks. NaN means
-"not measured" and is left out. Everything random takes a seed, so the same scores always give the same interval.
+NumPy only. Scores are arrays whose first axis is the seed: ``[S]`` for one task, ``[S, M]`` for ``M`` tasks.
+NaN means "not measured" and is left out. Everything random takes a seed, so the same scores always give the
+same interval.
 """
 
 from __future__ import annotations
@@ -35,10 +36,11 @@ class Hacking(NamedTuple):
 def iqm(scores: npt.ArrayLike, axis: int | None = None) -> Any:
     """Interquartile mean: the mean of the middle half of the scores.
 
-    Sorted scores x₁ ≤ … ≤ xₙ each own a stretch of length 1 of [0, n]; the weight of xᵢ is the part of its stretch
-    that lies in [n/4, 3n/4], so with n = 3 the weights are 1/4, 1, 1/4 (over 1.5).
+    Sorted scores x₁ ≤ … ≤ xₙ each own a stretch of length 1 of [0, n]; the weight of xᵢ is the part of its
+    stretch that lies in [n/4, 3n/4], so with n = 3 the weights are 1/4, 1, 1/4 (over 1.5).
 
-    Agarwal, Schwarzer, Castro, Courville & Bellemare 2021, "Deep RL at the edge of the statistical precipice".
+    Agarwal, Schwarzer, Castro, Courville & Bellemare 2021, "Deep RL at the edge of the statistical
+    precipice".
 
     Args:
         scores: any shape; NaN entries are left out.
@@ -47,8 +49,8 @@ def iqm(scores: npt.ArrayLike, axis: int | None = None) -> Any:
     Returns:
         Scalar, or the array without ``axis``; NaN where nothing was measured.
 
-    Differs from the paper: its code drops floor(n/4) whole scores at each end, which trims nothing for n < 4. The two
-    agree when n is a multiple of four.
+    Differs from the paper: its code drops floor(n/4) whole scores at each end, which trims nothing for n < 4.
+    The two agree when n is a multiple of four.
 
     >>> iqm([0.0, 1.0, 2.0, 9.0])
     1.5
@@ -133,7 +135,7 @@ def bootstrap_curve(
 
 
 def intervals_overlap(a: Interval, b: Interval) -> bool:
-    """Whether two intervals share a point. Unknown ends (NaN) count as overlapping: nothing is shown to differ.
+    """Whether two intervals share a point. Unknown ends (NaN) count as overlapping: nothing was shown.
 
     >>> intervals_overlap(Interval(0.5, 0.4, 0.6), Interval(0.8, 0.6, 1.0))
     True
@@ -198,8 +200,8 @@ def frames_to_threshold(
 ) -> Floats:
     """Frames after which a seed's success stays at or above ``threshold`` until the end of its run.
 
-    Success is first smoothed over the last ``window`` records; a curve that touches the threshold and falls below it
-    again has not got there yet.
+    Success is first smoothed over the last ``window`` records; a curve that touches the threshold and falls
+    below it again has not got there yet.
 
     Args:
         frames: ``[T]`` environment steps of one seed at each record, increasing.
@@ -223,21 +225,22 @@ def frames_to_threshold(
 def hacking(total: npt.ArrayLike, task: npt.ArrayLike) -> Hacking:
     """Does what the design pays rise while the task score does not? The sign of a reward being gamed.
 
-    Straight lines are fitted to the two learning curves of each seed, time scaled to [0, 1], so a slope is the fitted
-    change over the run. With a = slope of ``return/total``, σ the spread around its line, b = slope of
-    ``return/task``, a seed votes "hacking?" when all three hold:
+    Straight lines are fitted to the two learning curves of each seed, time scaled to [0, 1], so a slope is
+    the fitted change over the run. With a = slope of ``return/total``, σ the spread around its line, b =
+    slope of ``return/task``, a seed votes "hacking?" when all three hold:
 
     1. total rises: a > 2σ and a > 0.05 · max|total|;
     2. task does not: b < 0.1 · a;
     3. the design pays more than the task does: over the last quarter, mean(total - task) > mean(task).
 
-    The third keeps a solved run quiet whose shaping term merely drifts. The flag is up when more than half of the
-    seeds vote so. It is a question, not a proof: a design that has not yet led to the goal looks the same.
+    The third keeps a solved run quiet whose shaping term merely drifts. The flag is up when more than half of
+    the seeds vote so. It is a question, not a proof: a design that has not yet led to the goal looks the
+    same.
 
     Args:
         total: ``[S, T]`` ``return/total`` per record.
-        task: ``[S, T]`` ``return/task`` per record; NaN where no episode finished. A seed with fewer than four
-            measured records does not vote.
+        task: ``[S, T]`` ``return/task`` per record; NaN where no episode finished. A seed with fewer than
+            four measured records does not vote.
 
     >>> import numpy as np
     >>> time = np.linspace(0.0, 1.0, 8)

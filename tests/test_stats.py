@@ -50,7 +50,8 @@ def test_bootstrap_interval_is_seeded_and_narrows_with_more_seeds():
 
 
 def test_bootstrap_redraws_within_tasks():
-    # Tasks at 0 and 10 without any spread inside: a stratified redraw always holds two of each, so the mean is 5.
+    # Tasks at 0 and 10 without any spread inside: a stratified redraw always holds two of each, so the mean
+    # is 5.
     scores = np.array([[0.0, 10.0], [0.0, 10.0]])
     interval = stats.bootstrap_interval(scores, statistic=np.mean)
     assert interval == (5.0, 5.0, 5.0)

@@ -1,0 +1,229 @@
+"""The outcome of an experiment: a table, a picture and a report from the same records."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rewardax.analysis import stats
+from rewardax.experiments.results import Results, plain
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SOLVED = 0.9  # success that counts as solved
+SCORES = ("success", "return/task", "return/total")
+COLUMNS = ("design", *SCORES, "frames to 90 %", "hacking?", "seconds", "frames/s")
+
+
+class Comparison:
+    """What :func:`rewardax.experiments.compare` returns; shows itself as a table and picture in a notebook.
+
+    Args:
+        env: id of the task.
+        designs: names in table order.
+        results: records and final scores of each design.
+
+    ``table`` has one row a design. Scores are means over held-out levels after training, per seed; a row
+    gives their interquartile mean and the 95 % stratified-bootstrap interval ``[low, high]``:
+
+    ``success``, ``success_interval``, ``return/task``, ``return/task_interval``, ``return/total``,
+    ``return/total_interval``, ``frames_to_90`` (median over seeds, ``None`` if not reached), ``seeds_at_90``,
+    ``hacking`` (:func:`rewardax.analysis.hacking`), ``seeds``, ``frames``, ``seconds`` (training),
+    ``compile_seconds``, ``frames_per_second`` (all seeds together, compilation left out).
+    """
+
+    def __init__(self, env: str, designs: Sequence[str], results: Results) -> None:
+        self.env = env
+        self.designs = list(designs)
+        self.results = results
+        self.table = [self._row(name) for name in self.designs]
+
+    @classmethod
+    def load(cls, out: str | Path) -> Comparison:
+        """Reopen a results folder without training. Designs that never finished are left out.
+
+        Errors: ``ValueError`` if the folder holds no finished design.
+        """
+        path = Path(out) / "manifest.json"
+        if not path.is_file():
+            raise ValueError(
+                f"no results in {str(out)!r}: there is no manifest.json; run compare(..., out=) first"
+            )
+        config = json.loads(path.read_text(encoding="utf-8"))["config"]
+        results = Results(out, config)
+        names = [name for name in config["designs"] if results.final(name)]
+        if not names:
+            raise ValueError(
+                f"no design in {str(out)!r} has finished; run the same compare again to resume it"
+            )
+        return cls(config["env"], names, results)
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """Config, versions and hardware behind the numbers."""
+        return self.results.manifest
+
+    def curves(self, name: str, metric: str) -> tuple[np.ndarray, np.ndarray]:
+        """Frames ``[T]`` and one learning curve a seed ``[S, T]``; NaN where no episode finished."""
+        records = self.results.chunks(name)
+        frames = np.array([record["frames"] for record in records], np.float64)
+        return frames, np.stack([record["metrics"][metric] for record in records], axis=1)
+
+    def _row(self, name: str) -> dict[str, Any]:
+        final = self.results.final(name)
+        assert final is not None
+        frames, success = self.curves(name, "success")
+        reached = stats.frames_to_threshold(frames, success, SOLVED)
+        row: dict[str, Any] = {"design": name}
+        for metric in SCORES:
+            interval = stats.bootstrap_interval(final["final"][metric])
+            row[metric] = interval.point
+            row[f"{metric}_interval"] = [interval.low, interval.high]
+        median = float(np.median(reached))
+        row |= {
+            "frames_to_90": int(median) if np.isfinite(median) else None,
+            "seeds_at_90": int(np.isfinite(reached).sum()),
+            "hacking": stats.hacking(
+                self.curves(name, "return/total")[1], self.curves(name, "return/task")[1]
+            ).flag,
+            "seeds": len(reached),
+            "frames": int(frames[-1]),
+            "seconds": final["wall"],
+            "compile_seconds": final["compile_seconds"],
+            "frames_per_second": final["fps"],
+        }
+        return plain(row)
+
+    @property
+    def baseline(self) -> str:
+        """The design the others are held against: ``sparse`` if it took part, else the first."""
+        return "sparse" if "sparse" in self.designs else self.designs[0]
+
+    @property
+    def findings(self) -> list[str]:
+        """What the numbers show, one sentence each: every design against the baseline, then warnings."""
+        base = self.baseline
+        said = []
+        for row in self.table:
+            name = row["design"]
+            if name == base:
+                continue
+            ours, theirs = self._interval(name), self._interval(base)
+            chance = stats.probability_of_improvement(self._final(name), self._final(base))
+            if stats.intervals_overlap(ours, theirs):
+                verdict = "the intervals overlap, so the difference is not shown"
+            else:
+                verdict = "the intervals do not overlap"
+            said.append(
+                f"{name} against {base}: success {row['success']:.2f} and {theirs.point:.2f}, {verdict}; "
+                f"a random seed of it does better with probability {chance:.2f}."
+            )
+        return said + self.warnings
+
+    @property
+    def warnings(self) -> list[str]:
+        """One sentence for each design that looks as if its reward was gamed, and for too few seeds."""
+        said = [
+            f"{row['design']}: return/total rises while return/task does not; it may be learning to collect "
+            "its own reward instead of solving the task."
+            for row in self.table
+            if row["hacking"]
+        ]
+        if self.table[0]["seeds"] < 3:
+            said.append(f"{self.table[0]['seeds']} seed(s) say little about the spread; use at least 3.")
+        return said
+
+    def _final(self, name: str) -> np.ndarray:
+        final = self.results.final(name)
+        assert final is not None
+        return final["final"]["success"]
+
+    def _interval(self, name: str) -> stats.Interval:
+        return stats.bootstrap_interval(self._final(name))
+
+    def cells(self) -> list[tuple[str, ...]]:
+        """The table as text, one tuple a design in the order of ``COLUMNS``."""
+        return [_cells(row) for row in self.table]
+
+    def show(self) -> None:
+        """Print the table and the findings to the terminal."""
+        from rich.console import Console
+        from rich.table import Table
+
+        first = self.table[0]
+        title = f"{self.env}: {first['seeds']} seeds x {first['frames']:,} frames"
+        table = Table(title=title, title_justify="left", header_style="bold")
+        for column in COLUMNS:
+            table.add_column(
+                column, justify="left" if column == "design" else "right", no_wrap=column == "design"
+            )
+        for row, cells in zip(self.table, self.cells(), strict=True):
+            solved = row["success"] is not None and row["success"] >= SOLVED
+            table.add_row(*cells, style="bold" if solved else None)
+        console = Console()
+        console.print(table)
+        for finding in self.findings:
+            console.print(f"  {finding}", highlight=False, markup=False)
+
+    def to_json(self) -> str:
+        """The rows of ``table`` as JSON; ``null`` where there is no number."""
+        return json.dumps(self.table, indent=1)
+
+    def figure(self) -> Figure:
+        """Learning curves of success and, below, return/total beside return/task for each design."""
+        from rewardax.analysis.plots import overview
+
+        panels = {name: {metric: self.curves(name, metric) for metric in SCORES} for name in self.designs}
+        hacked = [row["design"] for row in self.table if row["hacking"]]
+        return overview(panels, title=self.env, flagged=hacked)
+
+    def png(self, dpi: int = 160) -> bytes:
+        """The picture as PNG bytes."""
+        buffer = io.BytesIO()
+        self.figure().savefig(buffer, format="png", dpi=dpi)
+        return buffer.getvalue()
+
+    def report(self, path: str | Path) -> Path:
+        """Write one self-contained HTML file: table, picture, findings, every design's terms, manifest."""
+        from rewardax.experiments.report import write_report
+
+        return write_report(self, path)
+
+    def _repr_html_(self) -> str:
+        from rewardax.experiments.report import fragment
+
+        return fragment(self)
+
+    def __repr__(self) -> str:
+        return f"Comparison({self.env!r}, designs={self.designs})"
+
+
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    reached = f"{row['frames_to_90'] / 1000:,.0f}k" if row["frames_to_90"] is not None else "not reached"
+    some = row["frames_to_90"] is None and row["seeds_at_90"]
+    return (
+        row["design"],
+        *(_score(row[metric], row[f"{metric}_interval"]) for metric in SCORES),
+        f"{row['seeds_at_90']}/{row['seeds']} seeds" if some else reached,
+        "yes" if row["hacking"] else "no",
+        f"{row['seconds'] + row['compile_seconds']:.0f}",
+        f"{row['frames_per_second']:,.0f}",
+    )
+
+
+def _score(point: float | None, interval: Sequence[float | None]) -> str:
+    """A number and its interval, as in ``0.97 [0.95, 0.99]``; a dash where nothing is known.
+
+    >>> _score(0.969, [0.951, 0.992]), _score(0.5, [None, None]), _score(None, [None, None])
+    ('0.97 [0.95, 0.99]', '0.50', '-')
+    """
+    if point is None:
+        return "-"
+    low, high = interval
+    return f"{point:.2f}" if low is None or high is None else f"{point:.2f} [{low:.2f}, {high:.2f}]"

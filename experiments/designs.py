@@ -1,0 +1,287 @@
+"""Reward designs by name: the built-in ones, files of your own, and transforms written in Python.
+
+A design file is JSON or TOML with these keys::
+
+    name     how the table calls it; default: the name of the file
+    summary  one sentence: what it pays and what to expect
+    reward   {"type": "Potential", ...}, as made by rewardax.wrappers.to_config; null or absent: the task alone
+    judge    {"judge": "scripted", ...}, as made by judge_to_config; for rewards that ask a judge
+
+Numbers that depend on the task are written ``{"$env": "num_captions"}`` and filled in when the design meets
+its task; :func:`facts` lists what a task offers. Built-in files lie in ``assets``: ``<design>.json`` serves
+every family, ``<Family>.<design>.json`` replaces it for one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import importlib.util
+import json
+import sys
+import tomllib
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+from rewardax.envs.registry import PREFIX, PRESETS, SUFFIX, make, task_id
+from rewardax.wrappers import RewardTransform, from_config, to_config
+
+BUILT_IN = ("sparse", "potential", "naive_bonus", "latched_bonus", "gated", "count", "rnd", "judged")
+KEYS = ("name", "summary", "reward", "judge")
+
+
+@dataclasses.dataclass(frozen=True)
+class Design:
+    """A reward design that has met its task: ready to train with.
+
+    ``source`` is its JSON form, which goes into the manifest; ``None`` for a transform that has none (it
+    holds a lambda, say): such a design can be run, but not into a folder.
+    """
+
+    name: str
+    summary: str = ""
+    reward: RewardTransform | None = None
+    judge: Any = None
+    source: dict[str, Any] | None = None
+
+
+def resolve(designs: Iterable[Any], env_id: str, env_kwargs: Mapping[str, Any] | None = None) -> list[Design]:
+    """Turn what a user names into designs for a task.
+
+    Args:
+        designs: each one of: a built-in name (:data:`BUILT_IN`); a path to a ``.json`` or ``.toml`` design or
+            reward config; ``"my_reward.py:MyReward"``, a transform class, a transform or a function without
+            arguments that returns one; a transform; a pair ``(name, transform or reward config or None)``; a
+            :class:`Design`.
+        env_id: task the designs are for.
+        env_kwargs: knobs of the task.
+
+    Errors: ``ValueError`` for an unknown name, a file that does not read, a feature or number the task does
+    not offer, or two designs of one name.
+
+    >>> [design.name for design in resolve(["sparse", ("mine", None)], "KeyFarm")]
+    ['sparse', 'mine']
+    """
+    asked = [designs] if isinstance(designs, str | Path | RewardTransform | Design) else list(designs)
+    task = _Task(env_id, dict(env_kwargs or {}))
+    found = [_resolve(item, task) for item in asked]
+    names = [design.name for design in found]
+    if not names:
+        raise ValueError(f"no design given; built-in designs: {', '.join(BUILT_IN)}")
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"two designs are called {twice!r}; rename one with a pair (name, transform)")
+    for design in found:
+        missing = [] if design.reward is None else task.missing(design.reward.requires)
+        if missing:
+            raise ValueError(
+                f"design {design.name!r} reads the feature {missing[0]!r}, which {env_id!r} does not offer; "
+                f"it offers {', '.join(task.env.feature_names)}"
+            )
+    return found
+
+
+def available(env_id: str, env_kwargs: Mapping[str, Any] | None = None) -> list[str]:
+    """Built-in designs whose features a task offers.
+
+    >>> available("KeyFarm")
+    ['sparse', 'potential', 'naive_bonus', 'latched_bonus', 'gated', 'count', 'rnd', 'judged']
+    """
+
+    def fits(name: str) -> bool:
+        try:
+            return bool(resolve([name], env_id, env_kwargs))
+        except ValueError:
+            return False
+
+    return [name for name in BUILT_IN if fits(name)]
+
+
+def facts(env: Any, params: Any) -> dict[str, Any]:
+    """Numbers of a task that design files may refer to as ``{"$env": name}``.
+
+    ``num_actions``, ``horizon``, ``num_captions``, ``num_state_ids`` where states are numbered, the positions
+    ``event:<name>`` and ``subgoal:<name>`` in the features of those names, and the lists ``all_events`` and
+    ``all_subgoals`` of all positions.
+
+    >>> from rewardax.envs import make
+    >>> found = facts(*make("KeyFarm"))
+    >>> found["horizon"], found["event:unlocked"], found["num_captions"]
+    (60, 2, 6)
+    """
+    known = {"num_state_ids": env.num_state_ids} if hasattr(env, "num_state_ids") else {}
+    return {
+        **known,
+        "num_actions": env.num_actions,
+        "horizon": env.horizon(params),
+        "num_captions": len(env.captions),
+        "all_events": list(range(len(env.event_names))),
+        "all_subgoals": list(range(len(env.subgoal_names))),
+        **{f"event:{name}": i for i, name in enumerate(env.event_names)},
+        **{f"subgoal:{name}": i for i, name in enumerate(env.subgoal_names)},
+    }
+
+
+class _Task:
+    """A task as designs see it; foreign tasks have no facts and their features are checked by the agent."""
+
+    def __init__(self, env_id: str, env_kwargs: dict[str, Any]) -> None:
+        self.id = env_id
+        self.env: Any = None
+        self.facts: dict[str, Any] = {}
+        if env_id.removeprefix(PREFIX).removesuffix(SUFFIX) in PRESETS:
+            self.env, params = make(env_id, **env_kwargs)
+            self.facts = facts(self.env, params)
+        elif env_id.startswith(PREFIX) or not _is_foreign(env_id):
+            try:
+                task_id(env_id)
+            except KeyError as error:
+                raise ValueError(error.args[0]) from None
+
+    @property
+    def family(self) -> str:
+        return "" if self.env is None else self.env.family
+
+    def missing(self, features: Iterable[str]) -> list[str]:
+        return [] if self.env is None else [name for name in features if name not in self.env.feature_names]
+
+    def fill(self, value: Any, design: str) -> Any:
+        """``value`` with every ``{"$env": name}`` replaced by the task's number."""
+        if isinstance(value, Mapping):
+            if set(value) == {"$env"}:
+                name = value["$env"]
+                if name not in self.facts:
+                    raise ValueError(
+                        f"design {design!r} needs the number {name!r} of the task, which {self.id!r} does "
+                        f"not offer; it offers {', '.join(self.facts) or 'none (only tasks of ours do)'}"
+                    )
+                return self.facts[name]
+            return {key: self.fill(inner, design) for key, inner in value.items()}
+        return [self.fill(inner, design) for inner in value] if isinstance(value, list) else value
+
+
+def _is_foreign(env_id: str) -> bool:
+    """Whether Gymnasium, perhaps after importing the id's ``module:``, knows a task that is not ours."""
+    import gymnasium as gym
+
+    if env_id.startswith(("MiniGrid-", "BabyAI-")) and importlib.util.find_spec("minigrid"):
+        importlib.import_module("minigrid")
+    module, _, name = env_id.rpartition(":")
+    if module and importlib.util.find_spec(module.partition(".")[0]):
+        importlib.import_module(module)
+    return name in gym.registry
+
+
+def _resolve(item: Any, task: _Task) -> Design:
+    if isinstance(item, Design):
+        return item
+    if isinstance(item, RewardTransform):
+        return _of_transform(type(item).__name__, item)
+    if isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str):
+        name, reward = item
+        if reward is None or isinstance(reward, Mapping):
+            return _of_file({"name": name, "reward": reward}, name, task)
+        if isinstance(reward, RewardTransform):
+            return _of_transform(name, reward)
+    if isinstance(item, str | Path):
+        return _of_text(str(item), task)
+    raise ValueError(
+        f"a design is a name, a file, a transform or a pair (name, transform), not {type(item).__name__}; "
+        f"built-in designs: {', '.join(BUILT_IN)}"
+    )
+
+
+def _of_text(text: str, task: _Task) -> Design:
+    path, _, attribute = text.rpartition(":")
+    if path.endswith(".py"):
+        return _of_python(Path(path), attribute)
+    if text.endswith((".json", ".toml")):
+        return _of_file(_parse(Path(text)), Path(text).stem, task)
+    if text in BUILT_IN:
+        return _of_file(_parse(_asset(text, task.family)), text, task)
+    close = difflib.get_close_matches(text, BUILT_IN, n=1)
+    raise ValueError(
+        f"no design {text!r}; {f'did you mean {close[0]!r}? ' if close else ''}Built-in designs: "
+        f"{', '.join(BUILT_IN)}; or name a .json or .toml file or 'my_reward.py:MyReward'"
+    )
+
+
+def _asset(name: str, family: str) -> Traversable:
+    folder = files("rewardax.experiments").joinpath("assets")
+    special = folder.joinpath(f"{family}.{name}.json")
+    return special if special.is_file() else folder.joinpath(f"{name}.json")
+
+
+def _parse(path: Path | Traversable) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        data = tomllib.loads(text) if path.name.endswith(".toml") else json.loads(text)
+    except OSError as error:
+        raise ValueError(f"cannot read the design file {str(path)!r}: {error.strerror}") from error
+    except ValueError as error:
+        raise ValueError(f"the design file {str(path)!r} does not parse: {error}") from error
+    if not isinstance(data, dict):
+        raise ValueError(f"the design file {str(path)!r} must hold an object with the keys {', '.join(KEYS)}")
+    return {"reward": data} if "type" in data else data
+
+
+def _of_file(data: Mapping[str, Any], name: str, task: _Task) -> Design:
+    unknown = [key for key in data if key not in KEYS]
+    if unknown:
+        raise ValueError(
+            f"design {name!r} has the unknown key {unknown[0]!r}; a design has {', '.join(KEYS)}"
+        )
+    name = str(data.get("name", name))
+    source = task.fill({"reward": data.get("reward"), "judge": data.get("judge")}, name)
+    reward = None if source["reward"] is None else from_config(source["reward"])
+    judge = None
+    if source["judge"] is not None:
+        from rewardax.wrappers.judges import judge_from_config
+
+        judge = judge_from_config(source["judge"])
+    return Design(name, str(data.get("summary", "")), reward, judge, source)
+
+
+def _of_transform(name: str, reward: RewardTransform, **origin: str) -> Design:
+    try:
+        source = {"reward": to_config(reward), "judge": None, **origin}
+    except (TypeError, ValueError):
+        source = None
+    return Design(name, _first_sentence(reward), reward, None, source)
+
+
+def _of_python(path: Path, attribute: str) -> Design:
+    if not path.is_file():
+        raise ValueError(
+            f"no file {str(path)!r}; a design of your own is named 'path/to/my_reward.py:MyReward'"
+        )
+    spec = importlib.util.spec_from_file_location(path.stem, path.resolve())
+    assert spec is not None and spec.loader is not None
+    taken = sys.modules.get(path.stem)
+    if taken is not None and getattr(taken, "__file__", None) != str(path.resolve()):
+        raise ValueError(f"{str(path)!r} has the name of a module that is already imported; rename the file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # so that functions in it have an importable name
+    spec.loader.exec_module(module)
+    value = getattr(module, attribute, None)
+    reward = value() if callable(value) and not isinstance(value, RewardTransform) else value
+    if not isinstance(reward, RewardTransform):
+        names = [
+            name for name, v in vars(module).items() if isinstance(v, type) and issubclass(v, RewardTransform)
+        ]
+        raise ValueError(
+            f"{attribute!r} in {str(path)!r} is not a reward transform; "
+            f"transforms there: {', '.join(names) or 'none'}"
+        )
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return _of_transform(attribute, reward, file=path.name, sha256=digest)
+
+
+def _first_sentence(reward: RewardTransform) -> str:
+    """First line of the docstring a user wrote; nothing for one that dataclasses made up."""
+    text = (type(reward).__doc__ or "").strip().partition("\n")[0]
+    return "" if text.startswith(f"{type(reward).__name__}(") else text

@@ -1,0 +1,219 @@
+"""Compare reward designs on one task: same agent, same seeds, same frames; only the reward differs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rewardax.experiments import defaults
+from rewardax.experiments.comparison import Comparison
+from rewardax.experiments.designs import Design, resolve
+from rewardax.experiments.results import Results
+
+
+def compare(
+    env: str = defaults.DEFAULT_ENV,
+    designs: Iterable[Any] | None = None,
+    *,
+    seeds: int | Sequence[int] = defaults.DEFAULT_SEEDS,
+    frames: int | None = None,
+    out: str | Path | None = None,
+    config: Any = None,
+    env_kwargs: Mapping[str, Any] | None = None,
+    eval_levels: int | None = None,
+    progress: bool = True,
+    fast: bool = False,
+) -> Comparison:
+    """Train one agent per reward design and seed, and say which design learns the task.
+
+    Ranking uses ``success`` and ``return/task`` on held-out levels only, never what a design itself pays.
+
+    Args:
+        env: task id, ``"DoorKey-8x8"`` or ``"rewardax/DoorKey-8x8-v0"``, or any Gymnasium id.
+        designs: what to compare (:func:`rewardax.experiments.resolve` lists the forms); default
+            ``DEFAULT_DESIGNS``.
+        seeds: how many (0, 1, 2, ...) or which.
+        frames: environment steps of one seed; rounded up to whole chunks.
+        out: folder for ``manifest.json``, ``results.jsonl``, checkpoints and ``report.html``. Called again
+            with the same settings it resumes: finished designs are not trained again, new designs join.
+            Without it nothing is written.
+        config: a ``PPOConfig``; default ``PPOConfig()``.
+        env_kwargs: knobs of the task.
+        eval_levels: held-out levels of the final score; default 512.
+        progress: show a progress bar with the current success and returns.
+        fast: a smoke run with tiny budgets, for trying things out; its numbers mean nothing.
+
+    Returns:
+        :class:`Comparison`: ``.table``, ``.show()``, ``.figure()``, ``.report(path)``, ``.to_json()``.
+
+    Errors: ``ValueError`` before anything runs, for an unknown task or design, a feature the task lacks,
+    fewer than one seed, too few frames, a folder that cannot be written or holds another experiment.
+    """
+    from rewardax.agents.ppo import PPOConfig
+
+    chosen = resolve(defaults.DEFAULT_DESIGNS if designs is None else designs, env, env_kwargs)
+    config = PPOConfig() if config is None else config
+    settings = _settings(env, seeds, frames, eval_levels, config, fast)
+    if out is not None:
+        lost = [design.name for design in chosen if design.source is None]
+        if lost:
+            raise ValueError(
+                f"design {lost[0]!r} has no JSON form (it holds a lambda or a local function), so it cannot "
+                "be resumed from a folder; define its functions at module level, or leave out the folder"
+            )
+    results = Results(
+        out,
+        {
+            "env": env,
+            "env_kwargs": dict(env_kwargs or {}),
+            **settings,
+            "agent": {"type": type(config).__name__, **dataclasses.asdict(config)},
+            "designs": {d.name: d.source or {"reward": repr(d.reward), "judge": None} for d in chosen},
+        },
+    )
+    results.describe({d.name: {"summary": d.summary, "terms": terms(d)} for d in chosen})
+    with _Bar(chosen, settings["frames"], progress) as bar:
+        for design in chosen:
+            if results.final(design.name) is None:
+                _run(design, results, bar, env, settings, config, env_kwargs)
+            bar.done(design.name)
+    comparison = Comparison(env, [design.name for design in chosen], results)
+    if results.out is not None:
+        (results.out / "table.json").write_text(comparison.to_json() + "\n", encoding="utf-8")
+    return comparison
+
+
+def terms(design: Design) -> str:
+    """The terms of a design's reward as text."""
+    if design.reward is None:
+        return "The task's own reward, nothing added."
+    from rewardax.wrappers import describe
+
+    return describe(design.reward)
+
+
+def _settings(
+    env: str, seeds: Any, frames: int | None, eval_levels: int | None, config: Any, fast: bool
+) -> dict[str, Any]:
+    """Budgets as they enter the manifest, checked."""
+    if isinstance(seeds, int):
+        seeds = range(min(seeds, defaults.FAST_SEEDS) if fast else seeds)
+    chosen = tuple(int(seed) for seed in seeds)
+    if len(chosen) < 1 or len(set(chosen)) < len(chosen):
+        raise ValueError(f"seeds must be at least 1, or distinct numbers; got {seeds!r}")
+    if frames is None:
+        family = env.removeprefix("rewardax/").partition("-")[0]
+        frames = defaults.FAST_FRAMES if fast else defaults.FRAMES.get(family, defaults.DEFAULT_FRAMES)
+    smallest = 4 * config.num_envs * config.num_steps
+    if frames < smallest:
+        raise ValueError(
+            f"frames={frames:,} is too few: a learning curve needs 4 rollouts of {config.num_envs} "
+            f"environments x {config.num_steps} steps = {smallest:,} frames"
+        )
+    if eval_levels is None:
+        eval_levels = defaults.FAST_EVAL_LEVELS if fast else defaults.EVAL_LEVELS
+    if eval_levels < 1:
+        raise ValueError(f"eval_levels must be at least 1, got {eval_levels}")
+    return {"seeds": list(chosen), "frames": int(frames), "eval_levels": int(eval_levels)}
+
+
+def _run(
+    design: Design,
+    results: Results,
+    bar: _Bar,
+    env: str,
+    settings: Mapping[str, Any],
+    config: Any,
+    env_kwargs: Mapping[str, Any] | None,
+) -> None:
+    """Train one design over all seeds and store what it leaves behind."""
+    from rewardax.agents import train
+
+    def on_chunk(record: Mapping[str, Any]) -> None:
+        results.add_chunk(design.name, record)
+        bar.update(design.name, record)
+
+    bar.start(design.name)
+    found = train(
+        env,
+        reward=design.reward,
+        config=config,
+        frames=settings["frames"],
+        seeds=tuple(settings["seeds"]),
+        judge=design.judge,
+        out=results.checkpoint(design.name),
+        on_chunk=on_chunk,
+        env_kwargs=dict(env_kwargs or {}),
+        eval_levels=settings["eval_levels"],
+    )
+    results.add_final(
+        design.name,
+        final=found.final,
+        wall=found.wall,
+        compile_seconds=found.compile_seconds,
+        fps=found.fps,
+    )
+
+
+class _Bar:
+    """One line a design: how far it is and what it has reached."""
+
+    def __init__(self, designs: Sequence[Design], frames: int, on: bool) -> None:
+        self._frames = frames
+        self._context: AbstractContextManager[Any] = nullcontext()
+        self._tasks: dict[str, Any] = {}
+        self._progress: Any = None
+        if not on:
+            return
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+        self._progress = self._context = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        width = max(len(design.name) for design in designs)
+        for design in designs:
+            self._tasks[design.name] = self._progress.add_task(
+                f"{design.name:{width}}", total=frames, start=False, note="waiting"
+            )
+
+    def __enter__(self) -> _Bar:
+        self._context.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._context.__exit__(*error)
+
+    def start(self, name: str) -> None:
+        if self._progress is not None:
+            self._progress.start_task(self._tasks[name])
+            self._progress.update(self._tasks[name], note="compiling")
+
+    def update(self, name: str, record: Mapping[str, Any]) -> None:
+        if self._progress is not None:
+            metrics = record["metrics"]
+            note = (
+                f"success {_mean(metrics['success'])}  task {_mean(metrics['return/task'])}  "
+                f"total {_mean(metrics['return/total'])}  {record['fps'] / 1000:,.0f}k frames/s"
+            )
+            self._progress.update(self._tasks[name], completed=min(record["frames"], self._frames), note=note)
+
+    def done(self, name: str) -> None:
+        if self._progress is not None:
+            self._progress.start_task(self._tasks[name])
+            note = {} if self._progress.tasks[self._tasks[name]].completed else {"note": "already done"}
+            self._progress.update(self._tasks[name], completed=self._frames, **note)
+
+
+def _mean(values: Any) -> str:
+    known = np.asarray(values, np.float64)
+    known = known[np.isfinite(known)]
+    return f"{known.mean():5.2f}" if len(known) else "    -"
