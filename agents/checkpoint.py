@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -31,46 +32,36 @@ class Checkpoints:
                 "choose another folder or delete it"
             )
         mark.write_text(text)
-        self._manager = ocp.CheckpointManager(
-            self.folder / "states", options=ocp.CheckpointManagerOptions(max_to_keep=2, create=True)
-        )
+        self._store = ocp.PyTreeCheckpointer()
 
     def save(self, chunk: int, state: PyTree, history: list[dict[str, Any]]) -> None:
-        """Store the state after ``chunk`` chunks together with the records so far."""
+        """Store the state after ``chunk`` chunks together with the records so far; keep the two newest."""
         records = [{**r, "metrics": {k: np.asarray(v).tolist() for k, v in r["metrics"].items()}} for r in history]
-        self._manager.save(
-            chunk,
-            args=ocp.args.Composite(state=ocp.args.StandardSave(_plain(state)), history=ocp.args.JsonSave(records)),
-        )
-        self._manager.wait_until_finished()
+        (self.folder / f"{chunk}.json").write_text(json.dumps(records))
+        self._store.save(self.folder / str(chunk), _plain(state))  # written aside, then renamed
+        for old in self._chunks()[:-2]:
+            shutil.rmtree(self.folder / str(old))
+            (self.folder / f"{old}.json").unlink()
 
     def restore(self, like: PyTree) -> tuple[int, PyTree, list[dict[str, Any]]] | None:
         """(chunks done, state, history) of the newest checkpoint, or ``None``."""
-        chunk = self._manager.latest_step()
-        if chunk is None:
+        if not self._chunks():
             return None
-        found = self._manager.restore(
-            chunk,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardRestore(_plain(like)), history=ocp.args.JsonRestore()
-            ),
-        )
+        chunk = self._chunks()[-1]
+        kinds = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), _plain(like))
+        found = self._store.restore(self.folder / str(chunk), restore_args=kinds)
+        records = json.loads((self.folder / f"{chunk}.json").read_text())
         history = [
-            {**r, "metrics": {k: np.asarray(v, np.float32) for k, v in r["metrics"].items()}} for r in found["history"]
+            {**r, "metrics": {k: np.asarray(v, np.float32) for k, v in r["metrics"].items()}} for r in records
         ]
-        leaves = jax.tree.leaves(found["state"])
-        state = jax.tree.unflatten(
-            jax.tree.structure(like),
-            [
-                jax.random.wrap_key_data(new) if _is_key(old) else new
-                for old, new in zip(jax.tree.leaves(like), leaves, strict=True)
-            ],
-        )
-        return chunk, state, history
+        leaves = []
+        for i, old in enumerate(jax.tree.leaves(like)):
+            new = found.get(f"{i:05d}", old)  # arrays without elements are not stored
+            leaves.append(jax.random.wrap_key_data(new) if _is_key(old) else jax.numpy.asarray(new, old.dtype))
+        return chunk, jax.tree.unflatten(jax.tree.structure(like), leaves), history
 
-    def close(self) -> None:
-        """Wait for writes and release the folder."""
-        self._manager.close()
+    def _chunks(self) -> list[int]:
+        return sorted(int(p.name) for p in self.folder.iterdir() if p.is_dir() and p.name.isdigit())
 
 
 def _is_key(x: Any) -> bool:
@@ -80,4 +71,4 @@ def _is_key(x: Any) -> bool:
 def _plain(state: PyTree) -> dict[str, Any]:
     """A flat dict of ordinary arrays in leaf order: independent of how the pytree's nodes are called."""
     leaves = jax.tree.leaves(state)
-    return {f"{i:05d}": jax.random.key_data(x) if _is_key(x) else x for i, x in enumerate(leaves)}
+    return {f"{i:05d}": jax.random.key_data(x) if _is_key(x) else x for i, x in enumerate(leaves) if x.size}

@@ -127,8 +127,6 @@ def train_core(
                 saved = time.perf_counter()
     finally:
         desk.close()
-        if store is not None:
-            store.close()
 
     def score(weights: PyTree, memory: PyTree, key: jax.Array) -> dict[str, jax.Array]:
         return evaluate(env, params, learner.policy, weights, key, eval_levels, "test", reward, memory)
