@@ -1,0 +1,261 @@
+"""Random network distillation, and the forms a prediction error can take as a bonus."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+
+from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, static
+from rewardax.wrappers.moments import Moments
+from rewardax.wrappers.normalise import Normalise
+
+Result = tuple[Rewards, State]
+
+ERRORS = ("mean_square", "sum_square", "norm")
+
+
+def prediction_error(predicted: Array, target: Array, kind: str = "mean_square") -> Array:
+    """Distance [...] of two embeddings [..., D]: mean of squares (RND), their sum, or the norm (NovelD, E3B).
+
+    >>> float(prediction_error(jnp.array([3.0, 4.0]), jnp.zeros(2), "norm"))
+    5.0
+    """
+    if kind not in ERRORS:
+        raise ValueError(f"prediction_error: kind is one of {ERRORS}, not {kind!r}.")
+    square = (predicted - target) ** 2
+    if kind == "mean_square":
+        return square.mean(-1)
+    total = square.sum(-1)
+    return total if kind == "sum_square" else jnp.sqrt(jnp.where(total > 0, total, 1)) * (total > 0)
+
+
+def whiten(moments: Moments, x: Array, clip: float | Array = 5.0) -> Array:
+    """Standardise features [..., D] by running moments: min(max((x - mean)/std, -clip), clip).
+
+    >>> whiten(Moments.create((2,)), jnp.array([[1.0, 9.0]])).tolist()
+    [[1.0, 5.0]]
+    """
+    return jnp.clip((x - moments.mean) / moments.std, -clip, clip)
+
+
+def flatten(observation: PyTree, one_hot: int = 0, dtype: Any = jnp.float32) -> Array:
+    """Vectors [N, D] of a pytree of arrays [N, ...]; ``one_hot`` = K turns integers into K indicators.
+
+    >>> flatten({"grid": jnp.array([[0, 2]])}, one_hot=3).tolist()
+    [[1.0, 0.0, 0.0, 0.0, 0.0, 1.0]]
+    """
+
+    def column(leaf: Array) -> Array:
+        if one_hot and jnp.issubdtype(leaf.dtype, jnp.integer):
+            leaf = jax.nn.one_hot(leaf, one_hot, dtype=dtype)
+        return leaf.reshape(leaf.shape[0], -1).astype(dtype)
+
+    return jnp.concatenate([column(leaf) for leaf in jax.tree.leaves(observation)], axis=-1)
+
+
+def mlp_init(key: Array, sizes: tuple[int, ...], dtype: Any = jnp.float32) -> list[dict[str, Array]]:
+    """Orthogonal weights (gain √2) and zero biases for layers of the given sizes."""
+    init = jax.nn.initializers.orthogonal(math.sqrt(2))
+    keys = jax.random.split(key, len(sizes) - 1)
+    return [
+        {"kernel": init(k, (a, b), dtype), "bias": jnp.zeros((b,), dtype)}
+        for k, a, b in zip(keys, sizes[:-1], sizes[1:], strict=True)
+    ]
+
+
+def mlp(params: list[dict[str, Array]], x: Array) -> Array:
+    """Apply the layers to [..., D], with ReLU between them."""
+    for i, layer in enumerate(params):
+        x = (jax.nn.relu(x) if i else x) @ layer["kernel"] + layer["bias"]
+    return x
+
+
+class RND(RewardTransform):
+    """Random network distillation: pay where a trained network fails to predict a fixed random one.
+
+        b_t = mean_d (g(x)_d - f(x)_d)²,  x = clip((o_{t+1} - mean)/std, ±5)
+
+    f is fixed, g has two more hidden layers and is trained in ``learn``. With ``normalise="return"`` b is
+    divided by the running std of its discounted, non-episodic return (each environment's return is never
+    reset).
+
+    Order of one iteration: bonuses use the observation statistics from before the rollout; ``learn`` then
+    updates the statistics and takes ``epochs`` x ``minibatches`` Adam steps, keeping each sample with
+    ``update_proportion``.
+
+    Paper: Burda et al. 2018, "Exploration by Random Network Distillation".
+
+    Args:
+        feature: name of a feature to look at instead of the whole observation.
+        one_hot: K > 0 turns integers (grid codes) into K indicators each; 0 takes them as numbers, whitened.
+        clock: ``"step"`` normalises at every step; ``"rollout"`` with the statistics of the whole rollout (as
+            the original), then the bonus is right only after ``learn`` and the Gymnasium wrappers refuse it.
+        error: ``"mean_square"``, ``"sum_square"`` or ``"norm"``: different scales, do not mix results.
+
+    Components: ``component``. Metrics: ``<component>/raw`` (before normalising), ``<component>/loss`` (in
+    ``learn``). Remembers the return per environment for ever; networks, optimiser, statistics and a random
+    key for the whole run.
+
+    Differs from the paper: MLPs; the statistics start from a prior (weight 1) instead of 50 random rollouts,
+    see :meth:`warm_up`; minibatches are drawn from the rollout here, not shared with the agent's; rows that
+    do not fill a minibatch are left out.
+
+    >>> from rewardax.wrappers.testdata import rollout
+    >>> from rewardax.wrappers import replay
+    >>> data = rollout(reward=[0.0] * 4, x=[[0.0, 1.0]] * 4)
+    >>> rewards, state = replay(RND(feature="x", width=8, outputs=4), data)
+    >>> rewards.components["rnd"].shape, bool((rewards.components["rnd"] > 0).all())
+    ((4, 1), True)
+    """
+
+    component: str = static("rnd")
+    feature: str | None = static(None)
+    one_hot: int = static(0)
+    width: int = static(128)
+    outputs: int = static(64)
+    error: str = static("mean_square")
+    normalise: str = static("return")
+    clock: str = static("step")
+    epochs: int = static(1)
+    minibatches: int = static(4)
+    scale: float = 1.0
+    gamma: float = 0.99
+    learning_rate: float = 1e-4
+    obs_clip: float = 5.0
+    update_proportion: float = 1.0
+
+    def __post_init__(self) -> None:
+        for field, choices in {
+            "error": ERRORS,
+            "normalise": ("return", "none"),
+            "clock": ("step", "rollout"),
+        }.items():
+            if getattr(self, field) not in choices:
+                raise ValueError(f"RND: {field} is one of {choices}, not {getattr(self, field)!r}.")
+
+    @classmethod
+    def examples(cls) -> tuple[RewardTransform, ...]:
+        small = cls(width=8, outputs=4, minibatches=2)
+        return (small, small.replace(feature="progress", clock="rollout"))
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        return () if self.feature is None else (self.feature,)
+
+    @property
+    def causal(self) -> bool:  # type: ignore[override]
+        return self.normalise == "none" or self.clock == "step"
+
+    @property
+    def _normaliser(self) -> Normalise:
+        return Normalise(self.component, "std", "return", self.gamma, False, self.clock, 1.0)
+
+    def init(self, key: Array, example: Transition) -> State:
+        key = key if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else jax.random.wrap_key_data(key)
+        to_target, to_predictor, later = jax.random.split(key, 3)
+        dtype = example.reward.dtype
+        depth = jax.eval_shape(self._inputs, example).shape[-1]
+        predictor = mlp_init(to_predictor, (depth, self.width, self.width, self.width, self.outputs), dtype)
+        shared = {
+            "target": mlp_init(to_target, (depth, self.width, self.outputs), dtype),
+            "predictor": predictor,
+            "optimiser": self._optimiser().init(predictor),
+            "moments": Moments.create((depth,), dtype),
+            "key": jax.random.key_data(later),
+        }
+        if self.normalise == "none":
+            return State(shared=shared)
+        normaliser = self._normaliser.init(key, example)
+        return State(env=normaliser.env, shared={**shared, "returns": normaliser.shared})
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
+        raw = self._novelty(state.shared["predictor"], state.shared, self._inputs(transition))
+        rewards = rewards.log(f"{self.component}/raw", raw)
+        if self.normalise == "none":
+            return rewards.add(self.component, self.scale * raw), state
+        inner = Rewards({self.component: raw}, rewards.metrics)
+        memory = State(env=state.env, shared=state.shared["returns"])
+        inner, memory = self._normaliser.update(inner, memory, transition)
+        rewards = rewards.replace(metrics=self._without_raw(inner, rewards))
+        shared = {**state.shared, "returns": memory.shared}
+        return rewards.add(self.component, self.scale * inner.components[self.component]), State(
+            (), memory.env, shared
+        )
+
+    def learn(
+        self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
+    ) -> Result:
+        shared = state.shared
+        if not self.causal:
+            inner, memory = self._normaliser.learn(rewards, State(shared=shared["returns"]), rollout)
+            rewards = rewards.replace(metrics=self._without_raw(inner, rewards))
+            rewards = rewards.put(self.component, inner.components[self.component])
+            shared = {**shared, "returns": memory.shared}
+        trained, loss = self._train(shared, rollout)
+        loss = jnp.broadcast_to(loss, rollout.reward.shape)
+        return rewards.log(f"{self.component}/loss", loss), state._replace(shared=trained)
+
+    def warm_up(self, state: State, rollout: Transition) -> State:
+        """Take a rollout's observations, for instance of a random policy, into the statistics; train nothing."""
+        inputs = jax.vmap(self._inputs)(rollout)
+        return state._replace(
+            shared={**state.shared, "moments": state.shared["moments"].merge(inputs, rollout.valid)}
+        )
+
+    def _train(self, shared: dict[str, Any], rollout: Transition) -> tuple[dict[str, Any], Array]:
+        inputs = jax.vmap(self._inputs)(rollout)
+        moments = shared["moments"].merge(inputs, rollout.valid)
+        inputs, valid = inputs.reshape(-1, inputs.shape[-1]), rollout.valid.reshape(-1)
+        used = {**shared, "moments": moments}
+        parts = min(self.minibatches, len(valid))
+        next_key, *keys = jax.random.split(jax.random.wrap_key_data(shared["key"]), self.epochs + 1)
+        optimiser = self._optimiser()
+
+        def loss_of(predictor: PyTree, x: Array, weight: Array) -> Array:
+            error = prediction_error(mlp(predictor, x), jax.lax.stop_gradient(mlp(shared["target"], x)))
+            return (error * weight).sum() / jnp.maximum(weight.sum(), 1)
+
+        def minibatch(carry: PyTree, batch: tuple[Array, Array]) -> tuple[PyTree, Array]:
+            predictor, optimiser_state = carry
+            loss, gradient = jax.value_and_grad(loss_of)(
+                predictor, whiten(moments, batch[0], self.obs_clip), batch[1]
+            )
+            update, after = optimiser.update(gradient, optimiser_state)
+            new = (optax.apply_updates(predictor, update), after)
+            return jax.tree.map(lambda a, b: jnp.where(batch[1].sum() > 0, a, b), new, carry), loss
+
+        carry, losses = (shared["predictor"], shared["optimiser"]), []
+        for key in keys:
+            to_order, to_keep = jax.random.split(key)
+            keep = valid & jax.random.bernoulli(to_keep, self.update_proportion, valid.shape)
+            order = jax.random.permutation(to_order, len(valid))[: len(valid) // parts * parts].reshape(
+                parts, -1
+            )
+            carry, loss = jax.lax.scan(minibatch, carry, (inputs[order], keep[order].astype(inputs.dtype)))
+            losses.append(loss.mean())
+        new = {**used, "predictor": carry[0], "optimiser": carry[1], "key": jax.random.key_data(next_key)}
+        some = jnp.any(valid)
+        return jax.tree.map(lambda a, b: jnp.where(some, a, b), new, shared), jnp.stack(losses).mean()
+
+    def _inputs(self, step: Transition) -> Array:
+        seen = step.next_observation if self.feature is None else step.next_features[self.feature]
+        return flatten(seen, self.one_hot, step.reward.dtype)
+
+    def _novelty(self, predictor: PyTree, shared: dict[str, Any], inputs: Array) -> Array:
+        x = whiten(shared["moments"], inputs, self.obs_clip)
+        return jax.lax.stop_gradient(
+            prediction_error(mlp(predictor, x), mlp(shared["target"], x), self.error)
+        )
+
+    def _optimiser(self) -> optax.GradientTransformation:
+        return optax.adam(self.learning_rate)
+
+    def _without_raw(self, inner: Rewards, outer: Rewards) -> dict[str, Array]:
+        own = f"raw/{self.component}"
+        return {name: value for name, value in inner.metrics.items() if name != own or own in outer.metrics}
