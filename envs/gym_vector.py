@@ -29,9 +29,9 @@ class GymVectorEnv(gym.vector.VectorEnv):
     Args:
         id, render_mode, obs_mode, split, features, knobs: as for :class:`GymEnv`.
         num_envs: number of environments.
-        autoreset_mode: ``"SameStep"`` (default: the observation of a finished environment is already the first
-            of its next episode, the last one is in ``infos["final_obs"]``), ``"NextStep"`` (the next step resets
-            it, ignoring its action) or ``"Disabled"`` (reset it with ``options={"reset_mask": bool[N]}``).
+        autoreset_mode: ``"SameStep"`` (default: the observation of a finished environment is already the
+            first of its next episode, the last one is in ``infos["final_obs"]``), ``"NextStep"`` (the next step
+            resets it, ignoring its action) or ``"Disabled"`` (reset it with ``options={"reset_mask": ...}``).
 
     ``infos`` holds arrays of what :class:`GymEnv` reports, each with its ``_name`` mask.
 
