@@ -33,7 +33,7 @@ def from_docstring(value: Any, level: int = 2) -> str:
             out.append("```pycon\n" + textwrap.dedent("\n".join(block)) + "\n```")
         elif first in SECTIONS:
             out.append(f"**{first}**\n\n" + "\n".join(items(block[1:])))
-        elif first.startswith(" "):
+        elif first.startswith((" ", "===")):
             out.append("```text\n" + textwrap.dedent("\n".join(block)) + "\n```")
         elif first.startswith("#"):
             out.append("\n".join(shift + line if line.startswith("#") else inline(line) for line in block))

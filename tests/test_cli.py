@@ -173,9 +173,10 @@ def test_play_grid_with_keys_and_hint() -> None:
 
 
 def test_play_text_takes_commands() -> None:
-    told = play("--env", "Coin-easy", "--level", "0", typed="?\nh\nxyzzy plugh\nq\n")
+    told = play("--env", "Coin-easy", "--level", "0", typed="?\nh\nxyzzy plugh\nlook around\nq\n")
     assert "possible now: " in told
-    assert "not understood: 'xyzzy plugh'" in told
+    assert "that is not a command." in told
+    assert "step 1: look   task +0.000" in told
 
 
 def test_cells_are_readable() -> None:

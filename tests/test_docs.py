@@ -35,9 +35,8 @@ def test_every_method_has_a_section(site: Path) -> None:
     from rewardax.wrappers.core import RewardTransform
 
     text = "".join(path.read_text() for path in (site / "generated" / "methods").glob("*.html"))
-    ours = [
-        n for n, cls in RewardTransform.registry.items() if cls.__module__.startswith("rewardax.wrappers")
-    ]
+    registry = RewardTransform.registry
+    ours = [name for name, cls in registry.items() if cls.__module__.startswith("rewardax.wrappers")]
     assert not [name for name in ours if f'id="{name.lower()}"' not in text]
 
 

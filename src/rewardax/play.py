@@ -40,7 +40,8 @@ class Game:
 
     def __init__(self, env: gym.Env, say: Callable[[str], None] = print) -> None:
         self.env, self.say = env, say
-        self.core: Any = env.unwrapped.core  # type: ignore[attr-defined]
+        self.raw: Any = env.unwrapped
+        self.core: Any = self.raw.core
         self.is_text = hasattr(self.core, "parse")
         self.keys = (
             {} if self.is_text else {KEYS[name]: name for name in self.core.action_names if name in KEYS}
@@ -87,18 +88,30 @@ class Game:
 
     def hint(self) -> None:
         """What the oracle would do, where the task has one."""
-        if not hasattr(self.core, "oracle_action"):
+        if "oracle_steps" not in self.core.feature_names:
             self.say(f"{self.core.family} has no oracle to ask")
             return
-        raw: Any = self.env.unwrapped
-        self.say(f"the oracle would: {self.name(int(self.core.oracle_action(raw.state, raw.params)))}")
+        from rewardax.envs.grid.oracle import oracle_action
+
+        self.say(
+            f"the oracle would: {self.name(int(oracle_action(self.core, self.raw.state, self.raw.params)))}"
+        )
 
     def name(self, action: int) -> str:
-        """An action in words."""
-        return self.core.action_names[action]
+        """An action in words, with the names of this level where the task is a text."""
+        return (
+            self.core.render_action(action, self.raw.state)
+            if self.is_text
+            else self.core.action_names[action]
+        )
 
     def understand(self, order: str) -> list[int]:
         """Actions meant by a line: a name or its beginning, keys, or free text where the task reads it."""
+        if self.is_text:
+            action, why_not = self.core.parse(order, self.raw.state, self.raw.params)
+            if action is None:
+                self.say(why_not)
+            return [] if action is None else [action]
         names = [name.lower() for name in self.core.action_names]
         if order in names:
             return [names.index(order)]
@@ -115,13 +128,14 @@ class Game:
         if self.over:
             self.say("the episode is over; r opens the next level")
             return
+        done = self.name(action)
         _, reward, terminated, truncated, self.info = self.env.step(action)
         self.steps += 1
         parts = self.info.get("reward_components", {"task": float(reward)})
         for component, value in parts.items():
             self.totals[component] = self.totals.get(component, 0.0) + value
         self.show()
-        self.say(f"step {self.steps}: {self.name(action)}   {told(parts)}   total {float(reward):+.3f}")
+        self.say(f"step {self.steps}: {done}   {told(parts)}   total {float(reward):+.3f}")
         self.over = bool(terminated or truncated)
         if self.over:
             total = sum(self.totals.values())
