@@ -4,7 +4,7 @@ A design file is JSON or TOML with these keys::
 
     name     how the table calls it; default: the name of the file
     summary  one sentence: what it pays and what to expect
-    reward   {"type": "Potential", ...}, as made by rewardax.wrappers.to_config; null or absent: the task alone
+    reward   {"type": "Potential", ...}, as made by to_config; null or absent: the task alone
     judge    {"judge": "scripted", ...}, as made by judge_to_config; for rewards that ask a judge
 
 Numbers that depend on the task are written ``{"$env": "num_captions"}`` and filled in when the design meets

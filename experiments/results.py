@@ -5,7 +5,7 @@
     {"kind": "chunk", "design": "potential", "chunk": 3, "frames": 65536, "metrics": {...}, ...}
     {"kind": "final", "design": "potential", "wall": 40.2, "final": {"success": [0.97, 0.99], ...}, ...}
 
-Metrics are lists with one number a seed; ``null`` is "not measured". A kill loses at most the chunk in progress:
+Metrics are lists with one number a seed; ``null`` is "not measured". A kill loses at most the current chunk:
 a half-written last line is cut off when the folder is opened again. Without a folder the
 lines stay in memory.
 """
