@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -48,6 +49,106 @@ class TrainResult:
     def fps(self) -> float:
         """Environment steps per second over all seeds, without compilation."""
         return self.history[-1]["frames"] * len(self.seeds) / self.wall if self.history else 0.0
+
+
+def train(
+    env: str,
+    *,
+    reward: Any = None,
+    config: PPOConfig | None = None,
+    frames: int = 1_000_000,
+    seeds: Sequence[int] = (0,),
+    judge: Any = None,
+    out: str | Path | None = None,
+    on_chunk: Callable[[Record], None] | None = None,
+    env_kwargs: dict[str, Any] | None = None,
+    eval_levels: int = 512,
+) -> TrainResult:
+    """Train PPO on a task under a reward.
+
+    A rewardax task (``"DoorKey-8x8"`` or ``"rewardax/DoorKey-8x8-v0"``) runs compiled from end to end, all seeds in one
+    program; any other Gymnasium id runs on the host with the same learner.
+
+    Args:
+        env: task id.
+        reward: a :class:`RewardTransform`, its config (dict, path of a JSON or TOML file), or ``None`` for the task's own.
+        config: settings of the learner.
+        frames: environment steps per seed, rounded up to whole chunks.
+        seeds: one run per entry.
+        judge: what labels captions if the reward has a ``Judged`` part.
+        out: folder for checkpoints; the same call with the same folder goes on where it was cut off, bit for bit.
+            Not for foreign environments, whose state cannot be saved.
+        on_chunk: called with a record after every compiled chunk.
+        env_kwargs: knobs of the task.
+        eval_levels: held-out levels for ``TrainResult.final``; 0 skips the evaluation.
+
+    Raises:
+        KeyError: unknown id. ValueError: bad numbers, missing features, a folder of another run, or a ``Potential``
+            whose discount is not the learner's.
+    """
+    from rewardax.envs.registry import PRESETS, make, task_id
+    from rewardax.wrappers.config import from_config, to_config
+
+    config = PPOConfig() if config is None else config
+    env_kwargs = dict(env_kwargs or {})
+    seeds = tuple(int(seed) for seed in seeds)
+    if frames < 1 or not seeds or eval_levels < 0:
+        raise ValueError(f"frames and seeds must not be empty: frames={frames}, seeds={seeds}, eval_levels={eval_levels}")
+    transform = Chain() if reward is None else from_config(reward)
+    check_discount(transform, config.gamma)
+    short = env.removeprefix("rewardax/").removesuffix("-v0")
+    if short not in PRESETS and not env.startswith("rewardax/"):
+        from rewardax.agents.host import train_host
+
+        if judge is not None:
+            raise ValueError(f"{env} offers no captions, so a judge has nothing to read; leave judge=None")
+        return train_host(
+            env,
+            reward=transform,
+            config=config,
+            frames=frames,
+            seeds=seeds,
+            on_chunk=on_chunk,
+            eval_levels=eval_levels,
+            env_kwargs=env_kwargs,
+        )
+    core, params = make(task_id(env), **env_kwargs)
+    missing = [name for name in transform.requires if name not in core.feature_names]
+    if missing:
+        raise ValueError(f"the reward needs feature {missing[0]!r}; {task_id(env)} offers {sorted(core.feature_names)}")
+    return train_core(
+        core,
+        params,
+        reward=transform,
+        config=config,
+        frames=frames,
+        seeds=seeds,
+        judge=judge,
+        out=out,
+        on_chunk=on_chunk,
+        eval_levels=eval_levels,
+        fingerprint={
+            "env": task_id(env),
+            "env_kwargs": env_kwargs,
+            "reward": to_config(transform) if out is not None else None,
+            "config": dataclasses.asdict(config),
+            "frames": frames,
+            "seeds": seeds,
+        },
+    )
+
+
+def check_discount(reward: RewardTransform, gamma: float) -> None:
+    """Raise ``ValueError`` if a potential in the reward shapes for another discount than the learner's."""
+    from rewardax.wrappers.shaping import Potential
+
+    leaves = jax.tree.leaves(reward, is_leaf=lambda x: isinstance(x, Potential))
+    for part in leaves:
+        if isinstance(part, Potential) and abs(float(part.gamma) - gamma) > 1e-6:
+            raise ValueError(
+                f"Potential {part.component!r} has gamma={float(part.gamma)}, the learner {gamma}: shaping keeps optimal "
+                "policies only with the learner's own discount. Set one of them to the other."
+            )
 
 
 def build_policy(env: Any, space: Any, num_actions: int, config: PPOConfig) -> Policy:

@@ -1,0 +1,255 @@
+"""The same learner on any Gymnasium vector environment: rollouts on the host, updates compiled."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import gymnasium as gym
+import jax
+import jax.numpy as jnp
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode
+
+from rewardax.agents.distributions import log_prob, mask_logits, sample
+from rewardax.agents.networks import Policy
+from rewardax.agents.ppo import PPO, PPOConfig
+from rewardax.agents.rollout import Batch
+from rewardax.agents.train import CHUNKS, Record, TrainResult, build_policy
+from rewardax.wrappers.core import PyTree, RewardTransform, chain
+from rewardax.wrappers.encoders import default, minigrid
+from rewardax.wrappers.vector import VectorRewardWrapper, with_final
+
+Encode = Callable[[Any, Mapping[str, Any]], tuple[Any, Mapping[str, Any]]]
+
+
+class HostEnvs:
+    """A vector environment with a reward around it, seen through an encoder, in SAME_STEP autoreset."""
+
+    def __init__(
+        self, env_id: str, reward: RewardTransform, config: PPOConfig, seed: int, encode: Encode, env_kwargs: dict
+    ):
+        envs = gym.make_vec(
+            env_id,
+            num_envs=config.num_envs,
+            vectorization_mode="sync",
+            vector_kwargs={"autoreset_mode": AutoresetMode.SAME_STEP},
+            **env_kwargs,
+        )
+        self.encode = encode
+        self.envs = VectorRewardWrapper(envs, reward, encode=encode, learn_every=config.num_steps, seed=seed)
+        observation, info = self.envs.reset(seed=seed)
+        self.now, _ = self._see(observation, info)
+        self.space = _space(self.now, observation, envs.single_observation_space, encode)
+        action = envs.single_action_space
+        if not isinstance(action, spaces.Discrete):
+            raise ValueError(f"PPO here needs a Discrete action space; {env_id} has {action}")
+        self.num_actions, self.offset = int(action.n), int(action.start)
+        self.first = np.ones(config.num_envs, bool)
+        self.mask = self._mask(info)
+
+    def step(self, action: np.ndarray) -> dict[str, Any]:
+        """One step; ``now``, ``first`` and ``mask`` move on to what the next action sees."""
+        observation, reward, terminated, truncated, info = self.envs.step(action + self.offset)
+        done = terminated | truncated
+        after, reached = observation, observation
+        if done.any():
+            reached = with_final(observation, info["final_obs"], done)
+        self.now, _ = self._see(after, info)
+        row = {
+            "next": self._see(reached, info)[0],
+            "reward": np.asarray(reward, np.float32),
+            "terminated": np.asarray(terminated),
+            "truncated": np.asarray(truncated & ~terminated),
+            "first": self.first,
+            "info": info,
+        }
+        self.first, self.mask = done, self._mask(info)
+        return row
+
+    def _see(self, observation: Any, info: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:
+        arrays, features = self.encode(observation, info)
+        return jax.tree.map(np.asarray, _numeric(arrays)), features
+
+    def _mask(self, info: Mapping[str, Any]) -> np.ndarray:
+        full = np.ones((self.envs.num_envs, self.num_actions), bool)
+        return np.stack(info["action_mask"]).astype(bool) if "action_mask" in info else full
+
+
+def pick_encoder(env_id: str, env_kwargs: dict) -> Encode:
+    """Minigrid's encoder for observations that look like Minigrid's, else the identity."""
+    space = gym.make(env_id, **env_kwargs).observation_space
+    names = set(getattr(space, "spaces", ()))
+    return minigrid if {"image", "direction", "mission"} <= names else default
+
+
+def train_host(
+    env_id: str,
+    *,
+    reward: RewardTransform | None,
+    config: PPOConfig,
+    frames: int,
+    seeds: Sequence[int],
+    on_chunk: Callable[[Record], None] | None = None,
+    eval_levels: int = 512,
+    env_kwargs: dict | None = None,
+) -> TrainResult:
+    """Train PPO on a Gymnasium id, one seed after the other inside each chunk.
+
+    The environments' state cannot be saved, so such a run cannot be resumed. ``final`` comes from the last
+    ``eval_levels`` finished training episodes of each seed.
+    """
+    env_kwargs = env_kwargs or {}
+    reward = chain() if reward is None else reward
+    encode = pick_encoder(env_id, env_kwargs)
+    worlds = [HostEnvs(env_id, reward, config, seed, encode, env_kwargs) for seed in seeds]
+    per_iteration = config.num_envs * config.num_steps
+    iterations = -(-frames // per_iteration)
+    length = max(1, iterations // CHUNKS)
+    chunks = -(-iterations // length)
+    first = worlds[0]
+    policy = build_policy(None, first.space, first.num_actions, config)
+    learner = PPO(None, policy, config, chunks * length * config.epochs * config.minibatches)  # type: ignore[arg-type]
+    act, update = jax.jit(_act, static_argnums=0), jax.jit(_update, static_argnums=0)
+
+    runs = [Run(learner, world, seed) for world, seed in zip(worlds, seeds, strict=True)]
+    history: list[Record] = []
+    wall = 0.0
+    for chunk in range(chunks):
+        begun = time.perf_counter()
+        parts = [run.iterate(act, update, length) for run in runs]
+        seconds = time.perf_counter() - begun
+        wall += seconds
+        record = {
+            "chunk": chunk,
+            "frames": (chunk + 1) * length * per_iteration,
+            "wall": wall,
+            "fps": length * per_iteration * len(seeds) / seconds,
+            "metrics": {name: np.array([p.get(name, np.nan) for p in parts], np.float32) for name in parts[0]},
+        }
+        history.append(record)
+        if on_chunk is not None:
+            on_chunk(record)
+    last = [run.recent(eval_levels) for run in runs]
+    return TrainResult(
+        history=history,
+        final={name: np.array([p[name] for p in last], np.float32) for name in last[0]} if eval_levels else {},
+        params=jax.tree.map(lambda *x: jnp.stack(x), *[run.weights for run in runs]),
+        policy=policy,
+        config=config,
+        seeds=tuple(seeds),
+        wall=wall,
+        compile_seconds=0.0,
+        reward_state=[run.world.envs.session.state for run in runs],
+    )
+
+
+class Run:
+    """One seed's learner and its environments."""
+
+    def __init__(self, learner: PPO, world: HostEnvs, seed: int):
+        self.learner, self.world = learner, world
+        net_key, self.key = jax.random.split(jax.random.key(seed))
+        self.weights = learner.policy.init(net_key)
+        self.optimiser = learner.optimiser().init(self.weights)
+        self.hidden = learner.policy.bind(self.weights).initial_hidden(world.envs.num_envs)
+        self.sums: dict[str, np.ndarray] = {}
+        self.finished: list[dict[str, float]] = []
+
+    def iterate(self, act: Any, update: Any, iterations: int) -> dict[str, float]:
+        """Collect and update ``iterations`` times; means of what was logged."""
+        config, began, logged = self.learner.config, len(self.finished), []
+        for _ in range(iterations):
+            hidden, rows = self.hidden, []
+            for _ in range(config.num_steps):
+                self.key, key = jax.random.split(self.key)
+                world = self.world
+                action, logp, value, prepared, self.hidden = act(
+                    self.learner.policy, self.weights, world.now, world.mask, self.hidden, world.first, key
+                )
+                mask = world.mask
+                row = world.step(np.asarray(action))
+                self._account(row)
+                rows.append(
+                    Batch(
+                        prepared,
+                        mask,
+                        action,
+                        logp,
+                        value,
+                        row["reward"],
+                        row["terminated"],
+                        row["truncated"],
+                        row["first"],
+                        row["next"],
+                        self.hidden,
+                    )
+                )
+            batch = jax.tree.map(lambda *x: np.stack(x), *rows)
+            self.key, key = jax.random.split(self.key)
+            self.weights, self.optimiser, metrics = update(
+                self.learner, self.weights, self.optimiser, batch, hidden, key
+            )
+            logged.append({name: float(total / weight) for name, (total, weight) in metrics.items()})
+        episodes = self.finished[began:]
+        means = {name: float(np.mean([m[name] for m in logged])) for name in logged[0]}
+        return {**self.recent(len(episodes)), **means, "episodes": float(len(episodes))}
+
+    def recent(self, count: int) -> dict[str, float]:
+        """Means over the last ``count`` finished episodes; NaN if there is none."""
+        names = [*(f"return/{name}" for name in self.sums if name != "length"), "length", "success"]
+        part = self.finished[-count:] if count else []
+        return {name: float(np.mean([e[name] for e in part])) if part else float("nan") for name in names}
+
+    def _account(self, row: dict[str, Any]) -> None:
+        info, done = row["info"], row["terminated"] | row["truncated"]
+        posted = {k: v for k, v in info["reward_components"].items() if not k.startswith("_")}
+        posted = {**posted, "total": row["reward"], "length": np.ones(done.shape)}
+        for name, value in posted.items():
+            self.sums[name] = self.sums.get(name, np.zeros(done.shape)) + value
+        for i in np.flatnonzero(done):
+            episode = {k if k == "length" else f"return/{k}": float(v[i]) for k, v in self.sums.items()}
+            episode["success"] = self._success(info.get("final_info", {}), i, episode["return/task"])
+            self.finished.append(episode)
+        for value in self.sums.values():
+            value[done] = 0.0
+
+    def _success(self, final: Mapping[str, Any], i: int, score: float) -> float:
+        """What the environment says; in Minigrid, whether it paid at all; else unknown (NaN)."""
+        if "success" in final:
+            return float(final["success"][i])
+        return float(score > 0) if self.world.encode is minigrid else float("nan")
+
+
+def _act(policy: Policy, weights: PyTree, arrays: Any, mask: Any, hidden: Any, first: Any, key: Any) -> tuple:
+    net = policy.bind(weights)
+    prepared = net.encoder.prepare(arrays)
+    x, hidden = net.embed(prepared, hidden, first)
+    logits, value = net.heads(x)
+    logits = mask_logits(logits, mask)
+    action = sample(key, logits)
+    return action, log_prob(logits, action), value, prepared, hidden
+
+
+def _update(learner: PPO, weights: PyTree, optimiser: Any, batch: Batch, hidden: Any, key: Any) -> tuple:
+    encoder = learner.policy.bind(weights).encoder
+    batch = batch._replace(next_prepared=encoder.prepare(batch.next_prepared))
+    return learner.update(weights, optimiser, batch, hidden, key)
+
+
+def _numeric(arrays: Any) -> Any:
+    """The parts of an observation that are arrays; strings are dropped."""
+    if isinstance(arrays, Mapping):
+        return {k: _numeric(v) for k, v in arrays.items() if np.asarray(v).dtype.kind in "biuf"}
+    return arrays
+
+
+def _space(arrays: Any, observation: Any, space: spaces.Space, encode: Encode) -> spaces.Space:
+    """Space of ONE encoded observation, for choosing an encoder network."""
+    if encode is not minigrid:
+        return space
+    return spaces.Dict(
+        grid=spaces.Box(0, 255, arrays["grid"].shape[1:], np.uint8), direction=spaces.Discrete(4)
+    )
