@@ -13,11 +13,11 @@ _NAMES = {
     "PPO": "ppo",
     "PPOConfig": "ppo",
     "Policy": "networks",
-    "TrainResult": "train",
-    "evaluate": "evaluate",
+    "TrainResult": "training",
+    "evaluate": "evaluation",
     "gae": "advantages",
-    "train": "train",
-    "train_core": "train",
+    "train": "training",
+    "train_core": "training",
 }
 __all__ = sorted(_NAMES)
 
@@ -25,9 +25,7 @@ __all__ = sorted(_NAMES)
 def __getattr__(name: str) -> Any:
     if name not in _NAMES:
         raise AttributeError(f"rewardax.agents has no {name!r}; it has {', '.join(__all__)}")
-    value = getattr(importlib.import_module(f"rewardax.agents.{_NAMES[name]}"), name)
-    globals()[name] = value  # also replaces the module of the same name
-    return value
+    return getattr(importlib.import_module(f"rewardax.agents.{_NAMES[name]}"), name)
 
 
 def __dir__() -> list[str]:

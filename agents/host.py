@@ -17,7 +17,7 @@ from rewardax.agents.distributions import log_prob, mask_logits, sample
 from rewardax.agents.networks import Policy
 from rewardax.agents.ppo import PPO, PPOConfig
 from rewardax.agents.rollout import Batch
-from rewardax.agents.train import CHUNKS, Record, TrainResult, build_policy
+from rewardax.agents.training import CHUNKS, Record, TrainResult, build_policy
 from rewardax.wrappers.core import PyTree, RewardTransform, chain
 from rewardax.wrappers.encoders import default, minigrid
 from rewardax.wrappers.vector import VectorRewardWrapper, with_final

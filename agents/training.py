@@ -14,7 +14,7 @@ import numpy as np
 from flax import nnx
 
 from rewardax.agents.checkpoint import Checkpoints
-from rewardax.agents.evaluate import evaluate
+from rewardax.agents.evaluation import evaluate
 from rewardax.agents.judging import JudgeDesk
 from rewardax.agents.networks import ActorCritic, Policy
 from rewardax.agents.ppo import PPO, PPOConfig
