@@ -51,9 +51,7 @@ class Checkpoints:
         kinds = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), _plain(like))
         found = self._store.restore(self.folder / str(chunk), restore_args=kinds)
         records = json.loads((self.folder / f"{chunk}.json").read_text())
-        history = [
-            {**r, "metrics": {k: np.asarray(v, np.float32) for k, v in r["metrics"].items()}} for r in records
-        ]
+        history = [{**r, "metrics": {k: np.asarray(v, np.float32) for k, v in r["metrics"].items()}} for r in records]
         leaves = []
         for i, old in enumerate(jax.tree.leaves(like)):
             new = found.get(f"{i:05d}", old)  # arrays without elements are not stored

@@ -29,7 +29,13 @@ class HostEnvs:
     """A vector environment with a reward around it, seen through an encoder, in SAME_STEP autoreset."""
 
     def __init__(
-        self, env_id: str, reward: RewardTransform, config: PPOConfig, seed: int, encode: Encode, env_kwargs: dict
+        self,
+        env_id: str,
+        reward: RewardTransform,
+        config: PPOConfig,
+        seed: int,
+        encode: Encode,
+        env_kwargs: dict,
     ):
         envs = gym.make_vec(
             env_id,
@@ -250,6 +256,4 @@ def _space(arrays: Any, observation: Any, space: spaces.Space, encode: Encode) -
     """Space of ONE encoded observation, for choosing an encoder network."""
     if encode is not minigrid:
         return space
-    return spaces.Dict(
-        grid=spaces.Box(0, 255, arrays["grid"].shape[1:], np.uint8), direction=spaces.Discrete(4)
-    )
+    return spaces.Dict(grid=spaces.Box(0, 255, arrays["grid"].shape[1:], np.uint8), direction=spaces.Discrete(4))

@@ -154,9 +154,7 @@ class ActorCritic(nnx.Module):
     The towers share nothing but their input; their first layers are stored as one matrix because the input is large.
     """
 
-    def __init__(
-        self, env: Any, space: Any, num_actions: int, width: int, words: int, recurrent: bool, rngs: nnx.Rngs
-    ):
+    def __init__(self, env: Any, space: Any, num_actions: int, width: int, words: int, recurrent: bool, rngs: nnx.Rngs):
         self.encoder = make_encoder(env, space, width, words, rngs)
         size = self.encoder.size
         self.recurrent, self.width = recurrent, width

@@ -74,7 +74,9 @@ class PPOConfig:
         if self.time_limit not in ("truncate", "terminate"):
             raise ValueError(f"time_limit must be 'truncate' or 'terminate', got {self.time_limit!r}")
         if self.pool < 2 * self.num_envs:
-            raise ValueError(f"pool={self.pool} levels are too few for {self.num_envs} environments; use at least twice as many")
+            raise ValueError(
+                f"pool={self.pool} levels are too few for {self.num_envs} environments; use at least twice as many"
+            )
 
 
 class TrainState(NamedTuple):

@@ -88,7 +88,16 @@ def example_transition(moment: Moment, actions: Array) -> Transition:
     zeros = jnp.zeros(actions.shape, jnp.float32)
     no = jnp.zeros(actions.shape, bool)
     return Transition(
-        moment.observation, actions, moment.observation, zeros, no, no, no, ~no, moment.features, moment.features
+        moment.observation,
+        actions,
+        moment.observation,
+        zeros,
+        no,
+        no,
+        no,
+        ~no,
+        moment.features,
+        moment.features,
     )
 
 

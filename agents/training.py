@@ -93,7 +93,9 @@ def train(
     env_kwargs = dict(env_kwargs or {})
     seeds = tuple(int(seed) for seed in seeds)
     if frames < 1 or not seeds or eval_levels < 0:
-        raise ValueError(f"frames and seeds must not be empty: frames={frames}, seeds={seeds}, eval_levels={eval_levels}")
+        raise ValueError(
+            f"frames and seeds must not be empty: frames={frames}, seeds={seeds}, eval_levels={eval_levels}"
+        )
     transform = Chain() if reward is None else from_config(reward)
     check_discount(transform, config.gamma)
     short = env.removeprefix("rewardax/").removesuffix("-v0")
