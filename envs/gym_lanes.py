@@ -13,42 +13,46 @@ from gymnasium.vector import AutoresetMode
 from jax import Array
 
 from rewardax.envs.core import PyTree
-from rewardax.envs.gym_program import Program, pack, unpack
+from rewardax.envs.gym_program import Program
 from rewardax.envs.levels import LEVELS
 
 Leaves = tuple[Array, ...]
+Fields = dict[str, Array]
 NOWHERE = 2**30  # an index outside of every array: writes to it are dropped
 
 
 class LaneProgram:
-    """Batched functions of one core under one autoreset mode; shared by all instances."""
+    """Batched functions of one core under one autoreset mode; shared by all instances.
+
+    Unlike a single environment's, their outputs are separate arrays: gluing wide ones costs more than it saves.
+    """
 
     def __init__(self, program: Program, mode: AutoresetMode) -> None:
         self.program, self.mode = program, mode
 
     @cached_property
     def rows(self) -> Any:
-        """(ids[B, 3], params) -> leaves, bytes: levels made in a batch."""
+        """(ids[B, 3], params) -> leaves, fields: levels made in a batch."""
 
-        def rows(ids: Array, params: PyTree) -> tuple[Leaves, Array]:
+        def rows(ids: Array, params: PyTree) -> tuple[Leaves, Fields]:
             state, fields = jax.vmap(self.program.reset_one, (0, None))(ids, params)
-            return self.program.to_leaves(state), pack(fields)
+            return self.program.to_leaves(state), fields
 
         return jax.jit(rows)
 
     @cached_property
     def look(self) -> Any:
-        """(leaves, params) -> bytes of states as if they had just been reset."""
+        """(leaves, params) -> fields of states as if they had just been reset."""
 
-        def look(leaves: Leaves, params: PyTree) -> Array:
+        def look(leaves: Leaves, params: PyTree) -> Fields:
             outputs = jax.vmap(self.program.outputs, (0, None, None))
-            return pack(outputs(self.program.to_state(leaves), params, None))
+            return outputs(self.program.to_state(leaves), params, None)
 
         return jax.jit(look)
 
     @cached_property
     def advance(self) -> Any:
-        """(leaves, queue, slot, ended, actions, params) -> leaves, slot, ended, bytes.
+        """(leaves, queue, slot, ended, actions, params) -> leaves, slot, ended, fields.
 
         SAME_STEP replaces environments that finish, after looking at them; NEXT_STEP replaces those that
         finished one step ago, before looking at them.
@@ -57,19 +61,21 @@ class LaneProgram:
 
         def advance(
             leaves: Leaves, queue: Leaves, slot: Array, ended: Array, actions: Array, params: PyTree
-        ) -> tuple[Leaves, Array, Array, Array]:
+        ) -> tuple[Leaves, Array, Array, Fields]:
             step = jax.vmap(program.env.step, (0, 0, None))
             state, timestep = step(program.to_state(leaves), actions, params)
             leaves = program.to_leaves(state)
             if mode == AutoresetMode.NEXT_STEP:
                 leaves, slot = _replace(ended, leaves, queue, slot)
                 timestep = jax.tree.map(lambda x: jnp.where(ended, jnp.zeros_like(x), x), timestep)
+            # keeps the compiler from repeating the step inside everything that is computed from it
+            leaves, timestep = jax.lax.optimization_barrier((leaves, timestep))
             outputs = jax.vmap(program.outputs, (0, None, 0))
             fields = outputs(program.to_state(leaves), params, timestep)
-            done = fields["terminated"] | fields["truncated"]
+            done = timestep.terminated | timestep.truncated
             if mode == AutoresetMode.SAME_STEP:
                 leaves, slot = _replace(done, leaves, queue, slot)
-            return leaves, slot, done, pack(fields)
+            return leaves, slot, done, fields
 
         return jax.jit(advance)
 
@@ -175,13 +181,12 @@ class Levels:
         self, target: Leaves, where: tuple[np.ndarray, ...], ids: np.ndarray
     ) -> tuple[Leaves, dict[str, np.ndarray]]:
         """Write the start states of ``ids[M, 3]`` into ``target[where]``; also returns their host fields."""
-        parts, layout, size = [], self.lanes.program.layout, self.batch
+        parts, size = [], self.batch
         for start in range(0, len(ids), size):
             part = ids[start : start + size].astype(np.int32)
             pad = size - len(part)
-            rows, buffer = self.lanes.rows(np.pad(part, ((0, pad), (0, 0))), self.params)
+            rows, fields = self.lanes.rows(np.pad(part, ((0, pad), (0, 0))), self.params)
             spots = [np.pad(x[start : start + size], (0, pad), constant_values=NOWHERE) for x in where]
             target = _put(target, rows, tuple(spots))
-            fields = unpack(np.asarray(buffer), layout, (size,))
-            parts.append({name: value[: len(part)] for name, value in fields.items()})
-        return target, {name: np.concatenate([part[name] for part in parts]) for name in layout}
+            parts.append({name: np.asarray(value)[: len(part)] for name, value in fields.items()})
+        return target, {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

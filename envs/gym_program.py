@@ -25,11 +25,11 @@ CHARSET = "".join(map(chr, range(32, 127))) + "\n"
 
 
 class Field(NamedTuple):
-    """One array in the buffer of N environments."""
+    """One array in the buffer."""
 
-    shape: tuple[int, ...]  # of one environment
+    shape: tuple[int, ...]
     dtype: np.dtype
-    offset: int  # bytes per environment before this field
+    offset: int  # bytes before it
 
 
 class Program:
@@ -141,16 +141,13 @@ def program(env: Env, obs_mode: str, features: tuple[str, ...]) -> Program:
     return Program(env, obs_mode, features)
 
 
-def unpack(
-    buffer: np.ndarray, fields: dict[str, Field], lanes: tuple[int, ...] = ()
-) -> dict[str, np.ndarray]:
-    """Views of the fields of a buffer of ``lanes`` environments."""
-    n = lanes[0] if lanes else 1
-    return {name: np.ndarray((*lanes, *f.shape), f.dtype, buffer, f.offset * n) for name, f in fields.items()}
+def unpack(buffer: np.ndarray, fields: dict[str, Field]) -> dict[str, np.ndarray]:
+    """Views of the fields of a buffer."""
+    return {name: np.ndarray(f.shape, f.dtype, buffer, f.offset) for name, f in fields.items()}
 
 
 def pack(fields: dict[str, Array]) -> Array:
-    """u8[bytes]: the fields one after the other; a leading lane axis stays inside each field."""
+    """u8[bytes]: the fields one after the other."""
     return jnp.concatenate([_as_bytes(fields[name]) for name in _order(fields)])
 
 

@@ -30,8 +30,9 @@ class GymVectorEnv(gym.vector.VectorEnv):
         id, render_mode, obs_mode, split, features, knobs: as for :class:`GymEnv`.
         num_envs: number of environments.
         autoreset_mode: ``"SameStep"`` (default: the observation of a finished environment is already the
-            first of its next episode, the last one is in ``infos["final_obs"]``), ``"NextStep"`` (the next step
-            resets it, ignoring its action) or ``"Disabled"`` (reset it with ``options={"reset_mask": ...}``).
+            first of its next episode, the last one is in ``infos["final_obs"]``), ``"NextStep"`` (the next
+            step resets it, ignoring its action) or ``"Disabled"`` (reset it with
+            ``options={"reset_mask": bool[N]}``).
 
     ``infos`` holds arrays of what :class:`GymEnv` reports, each with its ``_name`` mask.
 
@@ -98,7 +99,6 @@ class GymVectorEnv(gym.vector.VectorEnv):
         """Report these features too from now on. Raises ``ValueError`` listing what exists."""
         names = gym_program.feature_union(self.core, self._program.features, names)
         self._program = gym_program.program(self.core, self.obs_mode, names)
-        self._layout = self._program.layout
         self._lanes = lane_program(self._program, self.autoreset_mode)
         self._levels.bind(self._lanes, self.params)
 
@@ -173,10 +173,10 @@ class GymVectorEnv(gym.vector.VectorEnv):
         if self._device is None:
             self._device = jnp.asarray(levels.head, jnp.int32), jnp.asarray(self._ended)
 
-        self._leaves, *self._device, buffer = self._lanes.advance(
+        self._leaves, *self._device, outputs = self._lanes.advance(
             leaves, levels.queue, *self._device, actions, self.params
         )
-        fields = gym_program.unpack(np.array(buffer), self._layout, (self.num_envs,))
+        fields = {name: np.array(value) for name, value in outputs.items()}
         if mode == AutoresetMode.NEXT_STEP and self._ended.any():
             opened = np.flatnonzero(self._ended)
             self._level[opened] = levels.next_ids(opened)
@@ -227,16 +227,14 @@ class GymVectorEnv(gym.vector.VectorEnv):
         return _masked({"final_obs": last, "final_info": final}, done)
 
     def _look(self, mask: np.ndarray) -> tuple[Any, dict[str, Any]]:
-        buffer = self._lanes.look(self._leaves, self.params)
-        fields = gym_program.unpack(np.array(buffer), self._layout, (self.num_envs,))
+        outputs = self._lanes.look(self._leaves, self.params)
+        fields = {name: np.array(value) for name, value in outputs.items()}
         return self._observation(fields), self._infos(fields, mask)
 
     def action_masks(self) -> np.ndarray:
         """bool[N, A]: admissible actions now."""
-        buffer = self._lanes.look(self._started(), self.params)
-        return gym_program.unpack(np.asarray(buffer), self._layout, (self.num_envs,))["action_mask"].astype(
-            bool
-        )
+        outputs = self._lanes.look(self._started(), self.params)
+        return np.asarray(outputs["action_mask"]).astype(bool)
 
     def render(self) -> tuple[Any, ...] | None:  # type: ignore[override]
         if self.render_mode is None:
