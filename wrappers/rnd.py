@@ -1,4 +1,4 @@
-"""Random network distillation, and the forms a prediction error can take as a bonus."""
+"""Random network distillation: novelty as the error of a trained network against a fixed random one."""
 
 from __future__ import annotations
 
@@ -14,25 +14,9 @@ from jax import Array
 from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, static
 from rewardax.wrappers.moments import Moments
 from rewardax.wrappers.normalise import Normalise
+from rewardax.wrappers.novelty import ERRORS, prediction_error
 
 Result = tuple[Rewards, State]
-
-ERRORS = ("mean_square", "sum_square", "norm")
-
-
-def prediction_error(predicted: Array, target: Array, kind: str = "mean_square") -> Array:
-    """Distance [...] of two embeddings [..., D]: mean of squares (RND), their sum, or the norm (NovelD, E3B).
-
-    >>> float(prediction_error(jnp.array([3.0, 4.0]), jnp.zeros(2), "norm"))
-    5.0
-    """
-    if kind not in ERRORS:
-        raise ValueError(f"prediction_error: kind is one of {ERRORS}, not {kind!r}.")
-    square = (predicted - target) ** 2
-    if kind == "mean_square":
-        return square.mean(-1)
-    total = square.sum(-1)
-    return total if kind == "sum_square" else jnp.sqrt(jnp.where(total > 0, total, 1)) * (total > 0)
 
 
 def whiten(moments: Moments, x: Array, clip: float | Array = 5.0) -> Array:
@@ -184,9 +168,7 @@ class RND(RewardTransform):
         inner, memory = self._normaliser.update(inner, memory, transition)
         rewards = rewards.replace(metrics=self._without_raw(inner, rewards))
         shared = {**state.shared, "returns": memory.shared}
-        return rewards.add(self.component, self.scale * inner.components[self.component]), State(
-            (), memory.env, shared
-        )
+        return rewards.add(self.component, self.scale * inner.components[self.component]), State((), memory.env, shared)
 
     def learn(
         self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
@@ -202,11 +184,9 @@ class RND(RewardTransform):
         return rewards.log(f"{self.component}/loss", loss), state._replace(shared=trained)
 
     def warm_up(self, state: State, rollout: Transition) -> State:
-        """Take a rollout's observations, for instance of a random policy, into the statistics; train nothing."""
+        """Take the observations of a (random policy's) rollout into the statistics; train nothing."""
         inputs = jax.vmap(self._inputs)(rollout)
-        return state._replace(
-            shared={**state.shared, "moments": state.shared["moments"].merge(inputs, rollout.valid)}
-        )
+        return state._replace(shared={**state.shared, "moments": state.shared["moments"].merge(inputs, rollout.valid)})
 
     def _train(self, shared: dict[str, Any], rollout: Transition) -> tuple[dict[str, Any], Array]:
         inputs = jax.vmap(self._inputs)(rollout)
@@ -223,9 +203,7 @@ class RND(RewardTransform):
 
         def minibatch(carry: PyTree, batch: tuple[Array, Array]) -> tuple[PyTree, Array]:
             predictor, optimiser_state = carry
-            loss, gradient = jax.value_and_grad(loss_of)(
-                predictor, whiten(moments, batch[0], self.obs_clip), batch[1]
-            )
+            loss, gradient = jax.value_and_grad(loss_of)(predictor, whiten(moments, batch[0], self.obs_clip), batch[1])
             update, after = optimiser.update(gradient, optimiser_state)
             new = (optax.apply_updates(predictor, update), after)
             return jax.tree.map(lambda a, b: jnp.where(batch[1].sum() > 0, a, b), new, carry), loss
@@ -234,9 +212,7 @@ class RND(RewardTransform):
         for key in keys:
             to_order, to_keep = jax.random.split(key)
             keep = valid & jax.random.bernoulli(to_keep, self.update_proportion, valid.shape)
-            order = jax.random.permutation(to_order, len(valid))[: len(valid) // parts * parts].reshape(
-                parts, -1
-            )
+            order = jax.random.permutation(to_order, len(valid))[: len(valid) // parts * parts].reshape(parts, -1)
             carry, loss = jax.lax.scan(minibatch, carry, (inputs[order], keep[order].astype(inputs.dtype)))
             losses.append(loss.mean())
         new = {**used, "predictor": carry[0], "optimiser": carry[1], "key": jax.random.key_data(next_key)}
@@ -249,9 +225,7 @@ class RND(RewardTransform):
 
     def _novelty(self, predictor: PyTree, shared: dict[str, Any], inputs: Array) -> Array:
         x = whiten(shared["moments"], inputs, self.obs_clip)
-        return jax.lax.stop_gradient(
-            prediction_error(mlp(predictor, x), mlp(shared["target"], x), self.error)
-        )
+        return jax.lax.stop_gradient(prediction_error(mlp(predictor, x), mlp(shared["target"], x), self.error))
 
     def _optimiser(self) -> optax.GradientTransformation:
         return optax.adam(self.learning_rate)

@@ -1,0 +1,88 @@
+"""Drive the real transforms from plain lists: what every golden adapter needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, advance, replay, static
+
+play = jax.jit(replay)
+
+
+class Read(RewardTransform):
+    """Post a feature as a component: how recorded reward channels enter a chain."""
+
+    feature: str = static("x")
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> tuple[Rewards, State]:
+        return rewards.add(self.feature, transition.next_features[self.feature]), state
+
+
+def rollout(
+    rows: int,
+    envs: int,
+    reward: Any = 0.0,
+    terminated: Any = False,
+    truncated: Any = False,
+    valid: Any = True,
+    features: Mapping[str, Any] | None = None,
+    next_features: Mapping[str, Any] | None = None,
+) -> Transition:
+    """Float64 rollout [rows, envs]; scalars and [rows, 1] arrays are broadcast. The first real row opens an episode, and
+    so does every real row after an end."""
+
+    def grid(value: Any, dtype: Any) -> np.ndarray:
+        return np.broadcast_to(np.asarray(value, dtype), (rows, envs))
+
+    ended, cut, real = grid(terminated, bool), grid(truncated, bool), grid(valid, bool)
+    first, opening = np.zeros((rows, envs), bool), np.ones(envs, bool)
+    for t in range(rows):
+        first[t] = opening & real[t]
+        opening = np.where(real[t], ended[t] | cut[t], opening)
+    nothing = jnp.zeros((rows, envs, 1))
+    return Transition(
+        observation=nothing,
+        action=jnp.zeros((rows, envs), jnp.int32),
+        next_observation=nothing,
+        reward=jnp.asarray(grid(reward, float)),
+        terminated=jnp.asarray(ended),
+        truncated=jnp.asarray(cut),
+        first=jnp.asarray(first),
+        valid=jnp.asarray(real),
+        features={k: jnp.asarray(v) for k, v in (features or {}).items()},
+        next_features={k: jnp.asarray(v) for k, v in (next_features or {}).items()},
+    )
+
+
+def begin(reward: RewardTransform, data: Transition) -> State:
+    """Fresh memory for the environments of a rollout."""
+    return reward.init(jax.random.key(0), jax.tree.map(lambda x: x[0], data))
+
+
+@jax.jit
+def proceed(reward: RewardTransform, state: State, data: Transition) -> tuple[Rewards, State]:
+    """One rollout from given memory: ``advance`` over time, then ``learn`` once."""
+    fresh = begin(reward, data).episode
+
+    def body(state: State, step: Transition) -> tuple[State, Rewards]:
+        rewards, state = advance(reward, state, fresh, step)
+        return state, rewards
+
+    state, rewards = jax.lax.scan(body, state, data)
+    return reward.learn(rewards, state, data)
+
+
+def discounted(values: Any, gamma: float) -> float:
+    """Discounted sum of a sequence."""
+    values = np.asarray(values, float)
+    return float(values @ gamma ** np.arange(len(values)))
+
+
+def column(values: Any) -> list[float]:
+    """The only environment of a [T, 1] array."""
+    return np.asarray(values)[:, 0].tolist()
