@@ -51,12 +51,10 @@ class Annotator:
     ...     {id: verdict.value for id, verdict in sorted(annotator.poll().items())}
     2
     True
-    {4: 0.5, 9: 0.5}
+    {4: 0.5, 9: 0.25}
     """
 
-    def __init__(
-        self, judge: Judge, max_queue: int = 10_000, *, batch: int = 16, max_attempts: int = 3
-    ) -> None:
+    def __init__(self, judge: Judge, max_queue: int = 10_000, *, batch: int = 16, max_attempts: int = 3) -> None:
         if min(max_queue, batch, max_attempts) < 1:
             raise ValueError(
                 f"max_queue, batch and max_attempts are at least 1, got {max_queue}, {batch}, {max_attempts}"

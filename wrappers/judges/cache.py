@@ -40,11 +40,11 @@ class CachedJudge:
     >>> import tempfile, os
     >>> from rewardax.wrappers.judges import ScriptedJudge
     >>> path = os.path.join(tempfile.mkdtemp(), "verdicts.sqlite")
-    >>> CachedJudge(ScriptedJudge("grid"), path)([Query("the door opens")])[0].value
-    0.5
+    >>> CachedJudge(ScriptedJudge("grid"), path)([Query("you reach the goal")])[0].value
+    1.0
     >>> replayed = CachedJudge(ScriptedJudge("grid"), path, offline=True)
-    >>> [verdict.value for verdict in replayed([Query("the door opens"), Query("the door closes")])]
-    [0.5, nan]
+    >>> [verdict.value for verdict in replayed([Query("you reach the goal"), Query("the door closes")])]
+    [1.0, nan]
     """
 
     base: Judge
@@ -55,9 +55,7 @@ class CachedJudge:
         path = Path(self.path)
         object.__setattr__(self, "path", str(path))
         if self.offline and not path.is_file():
-            raise FileNotFoundError(
-                f"no judge cache {path} to replay; run once with offline=False to make it"
-            )
+            raise FileNotFoundError(f"no judge cache {path} to replay; run once with offline=False to make it")
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with closing(self._open()) as db:
@@ -101,14 +99,8 @@ class CachedJudge:
     def _prepare(self, db: sqlite3.Connection) -> None:
         version = db.execute("PRAGMA user_version").fetchone()[0]
         tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if (
-            version not in (0, SCHEMA)
-            or (version == 0 and tables - {"verdicts"})
-            or (self.offline and version == 0)
-        ):
-            raise ValueError(
-                f"{self.path} is a database, but no judge cache of version {SCHEMA}; choose another path"
-            )
+        if version not in (0, SCHEMA) or (version == 0 and tables - {"verdicts"}) or (self.offline and version == 0):
+            raise ValueError(f"{self.path} is a database, but no judge cache of version {SCHEMA}; choose another path")
         if version == SCHEMA:
             return
         self._enable_wal(db)
@@ -162,13 +154,10 @@ class CachedJudge:
                 )
                 db.execute("COMMIT")
         except sqlite3.Error as error:
-            warnings.warn(
-                f"{len(rows)} verdicts were used but not stored in {self.path}: {error}", stacklevel=3
-            )
+            warnings.warn(f"{len(rows)} verdicts were used but not stored in {self.path}: {error}", stacklevel=3)
             return fresh
         return fresh | {
-            key: replace(fresh[key], value=old.value, reason=old.reason, raw=old.raw)
-            for key, old in before.items()
+            key: replace(fresh[key], value=old.value, reason=old.reason, raw=old.raw) for key, old in before.items()
         }
 
 

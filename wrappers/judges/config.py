@@ -73,9 +73,7 @@ def _default(field: Any) -> Any:
 def _build(config: Mapping[str, Any], connect: bool) -> Judge:
     kind = config.get("judge") if isinstance(config, Mapping) else None
     if kind not in JUDGES:
-        raise ValueError(
-            f'a judge config is {{"judge": kind, ...}} with kind in {sorted(JUDGES)}, got {config!r}'
-        )
+        raise ValueError(f'a judge config is {{"judge": kind, ...}} with kind in {sorted(JUDGES)}, got {config!r}')
     cls = JUDGES[kind]
     known = _fields(cls)
     required = [f.name for f in known if _default(f) is MISSING]

@@ -88,18 +88,14 @@ class HTTPJudge:
         if url.scheme not in ("http", "https") or not url.hostname:
             raise ValueError("base_url must look like https://host/v1")
         if url.username or url.password or url.query:
-            raise ValueError(
-                "base_url must not carry credentials or a query; name the key's variable in api_key_env"
-            )
+            raise ValueError("base_url must not carry credentials or a query; name the key's variable in api_key_env")
         require_range(self.low, self.high)
         if self.max_concurrency < 1 or self.max_retries < 0 or self.max_reply_bytes < 1:
             raise ValueError("max_concurrency and max_reply_bytes are at least 1, max_retries at least 0")
         if not (math.isfinite(self.timeout) and self.timeout > 0):
             raise ValueError(f"timeout is a positive number of seconds, got {self.timeout}")
         if len(self.prices) != 2 or not all(math.isfinite(p) and p >= 0 for p in self.prices):
-            raise ValueError(
-                f"prices are two numbers >= 0 per million tokens (input, output), got {self.prices}"
-            )
+            raise ValueError(f"prices are two numbers >= 0 per million tokens (input, output), got {self.prices}")
         if clash := OWN_FIELDS & set(self.options):
             raise ValueError(f"options must not set {sorted(clash)}: the judge does")
         object.__setattr__(self, "prices", tuple(self.prices))
@@ -140,9 +136,7 @@ class HTTPJudge:
 
     def __call__(self, queries: Sequence[Query]) -> list[Verdict]:
         if self._client is None:
-            raise RuntimeError(
-                f"judge {self.name} was built with connect=False: it can only name a cache's entries"
-            )
+            raise RuntimeError(f"judge {self.name} was built with connect=False: it can only name a cache's entries")
         if not queries:
             return []
         with ThreadPoolExecutor(min(self.max_concurrency, len(queries)), "rewardax-judge") as pool:

@@ -15,7 +15,7 @@ WHO = r"^(you|the agent) (now )?"
 RUBRICS: dict[str, dict[str, Any]] = {
     "grid": {
         "criteria": [
-            {"id": "pick-up", "pattern": WHO + r"(picks? up|takes?|carry|carries)\b", "weight": 0.5},
+            {"id": "pick-up", "pattern": WHO + r"(picks? up|takes?)\b", "weight": 0.5},
             {"id": "unlock", "pattern": WHO + r"unlocks? the\b", "weight": 0.5},
             {"id": "open", "pattern": r"^the \w*\s?door opens\b|" + WHO + r"opens? the\b", "weight": 0.25},
             {
@@ -43,19 +43,19 @@ RUBRICS: dict[str, dict[str, Any]] = {
     },
     "text": {
         "criteria": [
-            {"id": "coin", "pattern": WHO + r"(take|pick up|get|find)\b.*\bcoin\b", "weight": 1.0},
-            {"id": "take", "pattern": WHO + r"(take|pick up|get|carry|hold)\b", "weight": 0.25},
+            {"id": "coin", "pattern": WHO + r"(take|pick up) the coin\b", "weight": 1.0},
+            {"id": "key", "pattern": WHO + r"(take|pick up) the \w*\s?key\b", "weight": 0.25},
             {"id": "unlock", "pattern": WHO + r"unlock\b", "weight": 0.5},
             {"id": "open", "pattern": WHO + r"open\b", "weight": 0.25},
-            {"id": "deliver", "pattern": WHO + r"(put|place)\b.* (in|into|on|onto) ", "weight": 0.5},
-            {"id": "done", "pattern": r"\byou (have )?won\b|\byou win\b|\b(is|are) done\b", "weight": 1.0},
+            {"id": "task-thing", "pattern": WHO + r"(take|put) .*\bthe task is about\b", "weight": 0.5},
+            {"id": "deliver", "pattern": WHO + r"put .* into .*\bthe task is about\b", "weight": 0.25},
         ],
     },
     "text-busy": {
         "criteria": [
             {
                 "id": "handle",
-                "pattern": WHO + r"(take|pick up|get|drop|put|place|open|close|unlock|lock)\b",
+                "pattern": WHO + r"(take|pick up|drop|put|open|close|unlock|lock)\b",
                 "weight": 0.5,
             },
         ],

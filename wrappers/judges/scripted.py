@@ -36,9 +36,7 @@ class Criterion:
         try:
             re.compile(self.pattern)
         except re.error as error:
-            raise ValueError(
-                f"criterion {self.id!r}: {self.pattern!r} is no regular expression: {error}"
-            ) from None
+            raise ValueError(f"criterion {self.id!r}: {self.pattern!r} is no regular expression: {error}") from None
 
     def met(self, text: str) -> bool:
         return re.search(self.pattern, text, re.IGNORECASE) is not None
@@ -72,9 +70,7 @@ class Rubric:
         if not ids or len(set(ids)) < len(ids):
             raise ValueError(f"rubric {self.name!r} needs criteria with distinct ids, got {ids}")
         if self.combine not in get_args(Combine):
-            raise ValueError(
-                f"rubric {self.name!r}: combine is one of {get_args(Combine)}, got {self.combine!r}"
-            )
+            raise ValueError(f"rubric {self.name!r}: combine is one of {get_args(Combine)}, got {self.combine!r}")
         if self.combine == "share" and not any(criterion.weight > 0 for criterion in self.criteria):
             raise ValueError(f"rubric {self.name!r}: combine='share' needs a criterion with positive weight")
         require_range(self.low, self.high)
@@ -205,9 +201,7 @@ class NoisyJudge:
         return self.base.deterministic
 
     def __call__(self, queries: Sequence[Query]) -> list[Verdict]:
-        return [
-            self._spoil(query, verdict) for query, verdict in zip(queries, self.base(queries), strict=True)
-        ]
+        return [self._spoil(query, verdict) for query, verdict in zip(queries, self.base(queries), strict=True)]
 
     def _spoil(self, query: Query, verdict: Verdict) -> Verdict:
         if not verdict.parsed:
