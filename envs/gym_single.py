@@ -22,7 +22,7 @@ class GymEnv(gym.Env):
     part of the task.
 
     Args:
-        id: name of the task, e.g. ``"KeyFarm"``.
+        task: its id, e.g. ``"KeyFarm"``.
         render_mode: ``"ansi"`` or, where the task draws itself, ``"rgb_array"``.
         obs_mode: ``"dict"``; text tasks also ``"tokens"`` (int32 vector) and ``"text"`` (string).
         split: ``"train"``, ``"valid"`` or ``"test"``.
@@ -45,14 +45,14 @@ class GymEnv(gym.Env):
 
     def __init__(
         self,
-        id: str,
+        task: str,
         render_mode: str | None = None,
         obs_mode: str = "dict",
         split: str = "train",
         features: Sequence[str] | str = (),
         **knobs: Any,
     ) -> None:
-        self.core, self.params = make(id, **knobs)
+        self.core, self.params = make(task, **knobs)
         self.metadata = self.metadata | {"render_modes": gym_program.render_modes(self.core, render_mode)}
         self.render_mode, self.obs_mode = render_mode, obs_mode
         self.action_space = gym.spaces.Discrete(self.core.num_actions)

@@ -27,7 +27,7 @@ class GymVectorEnv(gym.vector.VectorEnv):
     are made ahead in batches, so that a step is one compiled call even when episodes end.
 
     Args:
-        id, render_mode, obs_mode, split, features, knobs: as for :class:`GymEnv`.
+        task, render_mode, obs_mode, split, features, knobs: as for :class:`GymEnv`.
         num_envs: number of environments.
         autoreset_mode: ``"SameStep"`` (default: the observation of a finished environment is already the
             first of its next episode, the last one is in ``infos["final_obs"]``), ``"NextStep"`` (the next
@@ -53,7 +53,7 @@ class GymVectorEnv(gym.vector.VectorEnv):
 
     def __init__(
         self,
-        id: str,
+        task: str,
         num_envs: int = 1,
         render_mode: str | None = None,
         obs_mode: str = "dict",
@@ -64,7 +64,7 @@ class GymVectorEnv(gym.vector.VectorEnv):
     ) -> None:
         if num_envs < 1:
             raise ValueError(f"num_envs must be at least 1, got {num_envs}")
-        self.core, self.params = make(id, **knobs)
+        self.core, self.params = make(task, **knobs)
         self.num_envs, self.render_mode, self.obs_mode = num_envs, render_mode, obs_mode
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = self.metadata | {

@@ -1,0 +1,18 @@
+"""Every task under a Gymnasium id. Strings only: nothing is built and JAX is not imported."""
+
+from __future__ import annotations
+
+import gymnasium as gym
+
+from rewardax.envs.registry import PREFIX, PRESETS, SUFFIX
+
+
+def register_all() -> None:
+    """Register ``rewardax/<id>-v0`` for every preset, natively batched in ``gym.make_vec``."""
+    for name in PRESETS:
+        gym.register(
+            id=f"{PREFIX}{name}{SUFFIX}",
+            entry_point="rewardax.entry:TaskEnv",
+            vector_entry_point="rewardax.entry:TaskVectorEnv",
+            kwargs={"task": name},
+        )

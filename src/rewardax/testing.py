@@ -1,0 +1,8 @@
+"""Checks for your own tasks and rewards: every broken rule of the contract, in a sentence."""
+
+from __future__ import annotations
+
+from rewardax.envs.contract import check_env
+from rewardax.wrappers.contract import check_reward
+
+__all__ = ["check_env", "check_reward"]
