@@ -1,0 +1,158 @@
+"""Advantages, losses, distributions and networks of the agents."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+from rewardax.agents.advantages import gae, shift_values
+from rewardax.agents.distributions import entropy, log_prob, mask_logits, sample
+from rewardax.agents.losses import aggregate, clipped_policy_loss, explained_variance, normalise
+from rewardax.agents.networks import ActorCritic, Policy
+
+GRID = spaces.Dict(grid=spaces.Box(0, 255, (7, 7, 3), np.uint8), direction=spaces.Box(0, 3, (), np.int32))
+TEXT = spaces.Dict(
+    lines=spaces.Box(0, 1023, (6, 8), np.int32),
+    line_len=spaces.Box(0, 8, (6,), np.int8),
+    line_type=spaces.Box(0, 10, (6,), np.int8),
+)
+
+
+def policy(space, recurrent=False):
+    return Policy(lambda rngs: ActorCritic(None, space, 5, 16, 8, recurrent, rngs))
+
+
+def numpy_gae(r, v, nv, term, trunc, gamma, lam):
+    adv, last = np.zeros_like(r), np.zeros(r.shape[1])
+    for t in reversed(range(len(r))):
+        delta = r[t] + gamma * nv[t] * (1 - term[t]) - v[t]
+        last = delta + gamma * lam * (1 - np.maximum(term[t], trunc[t])) * last
+        adv[t] = last
+    return adv
+
+
+def test_gae_matches_a_loop_with_terminations_and_truncations():
+    rng = np.random.default_rng(0)
+    r, v, nv = rng.normal(size=(3, 20, 4)).astype(np.float32)
+    term, trunc = rng.random((2, 20, 4)) < 0.15
+    trunc &= ~term
+    advantages, targets = gae(r, v, nv, term, trunc, 0.97, 0.9)
+    np.testing.assert_allclose(advantages, numpy_gae(r, v, nv, term, trunc, 0.97, 0.9), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(targets, advantages + v, rtol=1e-5)
+
+
+def test_truncation_is_not_termination():
+    one, no, yes = jnp.ones((1, 1)), jnp.zeros((1, 1), bool), jnp.ones((1, 1), bool)
+    cut = gae(one, one, 10 * one, no, yes, 0.9, 0.95)[0]
+    end = gae(one, one, 10 * one, yes, no, 0.9, 0.95)[0]
+    assert cut.item() == pytest.approx(9.0) and end.item() == pytest.approx(0.0)
+
+
+def test_final_values_replace_shifted_ones_only_where_truncated():
+    values, final = jnp.arange(3.0)[:, None], 100.0 + jnp.arange(3.0)[:, None]
+    shifted = shift_values(values, jnp.array([9.0]), jnp.array([[False], [True], [False]]), final)
+    assert shifted[:, 0].tolist() == [1.0, 101.0, 9.0]
+
+
+def test_masked_actions_are_never_sampled_and_gradients_stay_finite():
+    mask = jnp.array([[True, False, True], [False, False, True]])
+
+    def loss(logits):
+        masked = mask_logits(logits, mask)
+        return entropy(masked, mask).sum() + log_prob(masked, jnp.array([0, 2])).sum()
+
+    logits = jnp.array([[0.1, 50.0, 0.2], [9.0, 9.0, -9.0]])
+    actions = jax.vmap(lambda k: sample(k, mask_logits(logits, mask)))(jax.random.split(jax.random.key(0), 200))
+    assert set(np.unique(actions[:, 0])) == {0, 2} and set(np.unique(actions[:, 1])) == {2}
+    grads = jax.grad(loss)(logits)
+    assert jnp.isfinite(grads).all() and grads[1].tolist() == [0.0, 0.0, 0.0] and grads[0, 1] == 0
+
+
+def test_losses_have_no_signal_where_there_is_nothing_to_compare():
+    assert normalise(jnp.full((4,), 3.0)).tolist() == [0.0] * 4
+    assert normalise(jnp.array([5.0, 7.0]), jnp.zeros(2)).tolist() == [0.0, 0.0]
+    assert aggregate(jnp.ones((2, 3)), jnp.zeros((2, 3)), "seq-mean-token-mean").item() == 0.0
+    assert explained_variance(jnp.ones(3), jnp.ones(3)).item() == 0.0
+    assert jnp.isfinite(clipped_policy_loss(jnp.array(900.0), jnp.array(-900.0), jnp.array(-1.0)))
+    with pytest.raises(ValueError, match="unknown aggregation 'mean'"):
+        aggregate(jnp.ones((2, 2)), how="mean")
+
+
+def text_observation(lines):
+    ids = np.zeros((6, 8), np.int32)
+    length = np.zeros(6, np.int8)
+    for i, line in enumerate(lines):
+        ids[i, : len(line)], length[i] = line, len(line)
+    return {"lines": ids, "line_len": length, "line_type": (length > 0).astype(np.int8)}
+
+
+def value_of(policy, params, observation):
+    net = policy.bind(params)
+    batch = jax.tree.map(lambda x: jnp.asarray(x)[None], observation)
+    return net.heads(net.encoder(net.encoder.prepare(batch)))[0][0]
+
+
+def test_text_encoder_reads_word_order_and_ignores_padding_and_line_order():
+    p = policy(TEXT)
+    params = p.init(jax.random.key(1))
+    red_in_blue = [[20, 31, 32, 40, 33, 34], [50, 51]]
+    swapped = [[20, 33, 34, 40, 31, 32], [50, 51]]
+    base = value_of(p, params, text_observation(red_in_blue))
+    assert not np.allclose(base, value_of(p, params, text_observation(swapped)), atol=1e-5)
+    np.testing.assert_allclose(base, value_of(p, params, text_observation(red_in_blue[::-1])), atol=1e-6)
+    dirty = text_observation(red_in_blue)
+    dirty["lines"][0, 6:] = 77  # words beyond the end of a line
+    dirty["lines"][4] = 77  # words of a line that is off
+    np.testing.assert_array_equal(base, value_of(p, params, dirty))
+
+
+def test_grid_encoder_tells_kinds_states_colours_and_directions_apart():
+    p = policy(GRID)
+    encoder = p.bind(p.init(jax.random.key(0))).encoder
+
+    def encode(cell, direction=0):
+        grid = jnp.ones((1, 7, 7, 3), jnp.uint8).at[..., 1:].set(0).at[0, 2, 3].set(jnp.array(cell, jnp.uint8))
+        return encoder(encoder.prepare({"grid": grid, "direction": jnp.array([direction])}))[0]
+
+    cells = [(1, 0, 0), (2, 5, 0), (4, 0, 0), (4, 0, 1), (4, 0, 2), (4, 3, 2), (5, 4, 0), (5, 2, 0), (8, 1, 0)]
+    vectors = [tuple(np.asarray(encode(c)).tolist()) for c in cells] + [
+        tuple(np.asarray(encode((1, 0, 0), d)).tolist()) for d in (1, 2, 3)
+    ]
+    assert len(set(vectors)) == len(vectors)
+
+
+def test_recurrent_unroll_equals_steps_and_clears_before_the_cell():
+    p = policy(GRID, recurrent=True)
+    net = p.bind(p.init(jax.random.key(0)))
+    rng = np.random.default_rng(0)
+    observation = {
+        "grid": jnp.asarray(rng.integers(0, 9, (5, 2, 7, 7, 3)), jnp.uint8),
+        "direction": jnp.asarray(rng.integers(0, 4, (5, 2))),
+    }
+    first = jnp.zeros((5, 2), bool).at[3, 1].set(True)
+    prepared = net.encoder.prepare(observation)
+    hidden, steps = jax.random.normal(jax.random.key(1), (2, 16)), []
+    start = hidden
+    for t in range(5):
+        x, hidden = net.embed(jax.tree.map(lambda a, t=t: a[t], prepared), hidden, first[t])
+        steps.append(x)
+    unrolled = net.unroll(prepared, start, first)
+    np.testing.assert_allclose(jnp.stack(steps), unrolled, atol=1e-5)
+    changed = net.unroll(prepared, start + 1.0, first)
+    np.testing.assert_allclose(unrolled[3:, 1], changed[3:, 1], atol=1e-6)
+    assert not np.allclose(unrolled[3:, 0], changed[3:, 0], atol=1e-4)
+
+
+def test_value_alone_equals_value_of_heads():
+    p = policy(GRID)
+    net = p.bind(p.init(jax.random.key(0)))
+    x = jax.random.normal(jax.random.key(2), (4, net.encoder.size))
+    np.testing.assert_allclose(net.value(x), net.heads(x)[1], atol=1e-6)
+
+
+def test_a_space_without_numbers_is_refused():
+    with pytest.raises(ValueError, match="no numeric part"):
+        policy(spaces.Dict(words=spaces.Text(5)))
