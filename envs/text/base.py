@@ -41,6 +41,11 @@ def rows(template: Any, *words: Any, shown: Any = True, kind: Any = 0) -> Page:
     return Page(template, jnp.stack([w.astype(jnp.int32) for w in (*given, *filler)], -1), shown, kind)
 
 
+def word(first: int, offset: Any) -> Array:
+    """Word ids of a vocabulary range by offset (small integers would overflow)."""
+    return first + jnp.asarray(offset, jnp.int32)
+
+
 def join(*pages: Page) -> Page:
     """Pages one after the other."""
     return jax.tree.map(lambda *parts: jnp.concatenate(parts), *pages)

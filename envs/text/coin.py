@@ -12,9 +12,9 @@ from jax import Array
 
 from rewardax.envs.core import TimeStep
 from rewardax.envs.text import lines as L
-from rewardax.envs.text.base import NOT_A_COMMAND, Page, TextEnv, join, rows
+from rewardax.envs.text.base import NOT_A_COMMAND, Page, TextEnv, join, rows, word
 from rewardax.envs.text.vocab import DIRECTIONS, ROOMS, WORD_ID
-from rewardax.envs.text.world import OPPOSITE, bits, count_bits, grow, shuffled
+from rewardax.envs.text.world import bits, count_bits, grow, shuffled
 
 ROOM, WAY = WORD_ID[ROOMS[0]], WORD_ID[DIRECTIONS[0]]
 SAME_NAME = ROOMS.index("corridor")
@@ -38,7 +38,11 @@ TEMPLATES = L.Templates(
         "take": ("you take the coin.", "you pick up the coin.", "the coin is in your hands."),
         "look": ("you look around.", "you look here and there.", "you see what is here."),
         "refuse_go": ("you cannot go {0} from here.", "there is no way {0}.", "no exit leads {0}."),
-        "refuse_take": ("you do not see that here.", "there is no coin here.", "nothing like that is here."),
+        "refuse_take": (
+            "you do not see that here.",
+            "there is no coin here.",
+            "you see nothing of that here.",
+        ),
         NOT_A_COMMAND: "that is not a command.",
     },
     width=8,
@@ -200,7 +204,7 @@ class Coin(TextEnv):
             taken=state.taken | took,
             t=state.t + jnp.int16(1),
         )
-        name = jnp.where(moved, ROOM + new.names[new.agent].astype(jnp.int32), 0)
+        name = jnp.where(moved, word(ROOM, new.names[new.agent]), 0)
         now = self._subgoals(new)
         new = new.replace(
             log=self._remember(state.log, reply, jnp.where(go, WAY + action, 0), name),
@@ -275,7 +279,7 @@ class Coin(TextEnv):
         return join(
             rows(index("task"), kind=L.TASK),
             self._hint(state, params),
-            rows(index("room"), ROOM + state.names[state.agent], kind=L.PLACE),
+            rows(index("room"), word(ROOM, state.names[state.agent]), kind=L.PLACE),
             rows(
                 index("exit"),
                 WAY + jnp.arange(4),
@@ -290,9 +294,9 @@ class Coin(TextEnv):
         places = jnp.minimum(jnp.arange(4 * HINTS), self.rooms - 1)
         ways = WAY + jnp.argmax(state.exits[places] == (places + 1)[:, None], axis=1).reshape(HINTS, 4)
         count = jnp.clip(state.goal - 4 * jnp.arange(HINTS), 0, 4)
-        word = jnp.where(jnp.arange(HINTS) == 0, TEMPLATES.index("first_1"), TEMPLATES.index("then_1"))
+        start = jnp.where(jnp.arange(HINTS) == 0, TEMPLATES.index("first_1"), TEMPLATES.index("then_1"))
         shown = (count > 0) & (params.hint > 0)
-        return Page(word + jnp.maximum(count - 1, 0), ways, shown, jnp.full(HINTS, L.TASK))
+        return Page(start + jnp.maximum(count - 1, 0), ways, shown, jnp.full(HINTS, L.TASK))
 
     # commands
 

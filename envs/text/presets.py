@@ -12,4 +12,18 @@ PRESETS: dict[str, Preset] = {
     "Coin-easy": Preset(COIN, {}, {"quest": 4, "rooms": 8, "mode": 1}),
     "Coin-medium": Preset(COIN, {}, {"quest": 7, "rooms": 12, "mode": 1}),
     "Coin-hard": Preset(COIN, {}, {"quest": 10, "rooms": 16, "mode": 2}),
+    "Treasure-tiny": Preset(
+        TREASURE,
+        {},
+        {"rooms": 2, "locks": 1, "boxed": 1, "doors": 0, "boxes": 1, "distractors": 0, "hidden": 0.0, "goal": 1},
+    ),
+    "Treasure-easy": Preset(
+        TREASURE, {}, {"rooms": 4, "locks": 1, "boxed": 0, "doors": 0, "boxes": 2, "distractors": 1, "hidden": 0.0}
+    ),
+    "Treasure-medium": Preset(
+        TREASURE, {}, {"rooms": 6, "locks": 2, "boxed": 1, "doors": 1, "boxes": 3, "distractors": 4, "hidden": 0.25}
+    ),
+    "Treasure-hard": Preset(
+        TREASURE, {}, {"rooms": 8, "locks": 3, "boxed": 2, "doors": 2, "boxes": 4, "distractors": 8, "hidden": 0.5}
+    ),
 }

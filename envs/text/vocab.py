@@ -38,7 +38,7 @@ _RANGES: dict[int, str] = {
         west up down left right forward back ahead away out off inside outside under over between next near
         behind through along but if else while until before after now still already again also only too much
         many more less most least first last so can cannot must may will do does did have has had hundred
-        thousand times step steps ago around earlier
+        thousand time step steps ago around earlier
     """,
     # verbs and feedback words
     276: """

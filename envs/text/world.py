@@ -15,7 +15,6 @@ import numpy as np
 from jax import Array
 
 STEPS = np.array([[0, 1], [1, 0], [0, -1], [-1, 0]], np.int32)  # north, east, south, west
-OPPOSITE = np.array([2, 3, 0, 1])
 
 
 def grow(
