@@ -228,6 +228,7 @@ def test_a_missing_key_or_package_is_said_at_the_door(monkeypatch: pytest.Monkey
         ({"max_retries": -1}, "max_retries"),
         ({"prices": (1.0, -1.0)}, "prices"),
         ({"options": {"stream": True}}, "stream"),
+        ({"options": {"stop": {"a"}}}, "JSON request"),
     ],
 )
 def test_wrong_arguments_are_refused_without_repeating_secrets(options: dict[str, Any], message: str) -> None:
@@ -240,7 +241,7 @@ def test_names_follow_model_prompt_scale_and_options_but_not_the_address() -> No
     def name(**options: Any) -> str:
         return HTTPJudge(**{"base_url": "http://a/v1", "model": "m", "connect": False, **options}).name
 
-    assert name() == name(base_url="http://b/v1", timeout=1.0, max_concurrency=1)
+    assert name() == name(base_url="http://b/v1", timeout=1.0, max_concurrency=1, low=0, high=1)
     changes: list[dict[str, Any]] = [{"model": "n"}, {"prompt": "p"}, {"high": 2.0}, {"options": {}}]
     assert len({name(), *(name(**change) for change in changes)}) == 5
 

@@ -98,6 +98,10 @@ class HTTPJudge:
             raise ValueError(f"prices are two numbers >= 0 per million tokens (input, output), got {self.prices}")
         if clash := OWN_FIELDS & set(self.options):
             raise ValueError(f"options must not set {sorted(clash)}: the judge does")
+        try:
+            json.dumps(dict(self.options))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"options go into a JSON request: {error}") from None
         object.__setattr__(self, "prices", tuple(self.prices))
         object.__setattr__(self, "_slots", threading.BoundedSemaphore(self.max_concurrency))
         if self.connect:
@@ -127,7 +131,7 @@ class HTTPJudge:
 
     @property
     def name(self) -> str:
-        shape = (FRAME, MATERIAL, self.prompt, self.low, self.high, dict(self.options))
+        shape = (FRAME, MATERIAL, self.prompt, float(self.low), float(self.high), dict(self.options))
         return f"{self.model}@{digest(self.model, *shape, length=12)}"
 
     @property
