@@ -96,9 +96,7 @@ def learning_curves(
     _name_lines(axes, ends, shade)
 
 
-def total_versus_task(
-    axes: Axes, total: Curve, task: Curve, *, name: str, colour: str, flagged: bool = False
-) -> None:
+def total_versus_task(axes: Axes, total: Curve, task: Curve, *, name: str, colour: str, flagged: bool = False) -> None:
     """Draw what a design pays (solid) beside the task score (dashed); drifting apart is a warning sign."""
     for (frames, values), style, shade, text in (
         (total, "-", colour, "total"),
@@ -113,9 +111,7 @@ def total_versus_task(
     axes.margins(x=0)
 
 
-def overview(
-    panels: Mapping[str, Mapping[str, Curve]], *, title: str = "", flagged: Sequence[str] = ()
-) -> Figure:
+def overview(panels: Mapping[str, Mapping[str, Curve]], *, title: str = "", flagged: Sequence[str] = ()) -> Figure:
     """One picture of a comparison: success of all designs above, total beside task for each below.
 
     Args:

@@ -107,9 +107,7 @@ def bootstrap_interval(
     return Interval(point, float(low), float(high))
 
 
-def bootstrap_curve(
-    curves: npt.ArrayLike, *, level: float = 0.95, resamples: int = 1000, seed: int = 0
-) -> Interval:
+def bootstrap_curve(curves: npt.ArrayLike, *, level: float = 0.95, resamples: int = 1000, seed: int = 0) -> Interval:
     """Interquartile mean of learning curves and its pointwise interval, redrawing whole curves.
 
     Args:
@@ -273,9 +271,7 @@ def _vote(total: Floats, task: Floats) -> tuple[bool, float, float]:
 def _seeds_first(scores: npt.ArrayLike, level: float = 0.95) -> Floats:
     values = np.asarray(scores, np.float64)
     if values.ndim not in (1, 2) or values.size == 0:
-        raise ValueError(
-            f"scores need shape [seeds] or [seeds, columns] and at least one entry, got {values.shape}"
-        )
+        raise ValueError(f"scores need shape [seeds] or [seeds, columns] and at least one entry, got {values.shape}")
     if not 0.0 < level < 1.0:
         raise ValueError(f"level is the coverage of the interval and lies between 0 and 1, got {level}")
     return values[:, None] if values.ndim == 1 else values

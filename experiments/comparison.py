@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 SOLVED = 0.9  # success that counts as solved
 SCORES = ("success", "return/task", "return/total")
-COLUMNS = ("design", *SCORES, "frames to 90 %", "hacking?", "seconds", "frames/s")
+TIMES = ("seconds", "frames/s")
+COLUMNS = ("design", *SCORES, "frames to 90 %", "hacking?", *TIMES)
+WIDE = 110  # characters a terminal needs for all columns
 
 
 class Comparison:
@@ -52,16 +54,12 @@ class Comparison:
         """
         path = Path(out) / "manifest.json"
         if not path.is_file():
-            raise ValueError(
-                f"no results in {str(out)!r}: there is no manifest.json; run compare(..., out=) first"
-            )
+            raise ValueError(f"no results in {str(out)!r}: there is no manifest.json; run compare(..., out=) first")
         config = json.loads(path.read_text(encoding="utf-8"))["config"]
         results = Results(out, config)
         names = [name for name in config["designs"] if results.final(name)]
         if not names:
-            raise ValueError(
-                f"no design in {str(out)!r} has finished; run the same compare again to resume it"
-            )
+            raise ValueError(f"no design in {str(out)!r} has finished; run the same compare again to resume it")
         return cls(config["env"], names, results)
 
     @property
@@ -89,9 +87,7 @@ class Comparison:
         row |= {
             "frames_to_90": int(median) if np.isfinite(median) else None,
             "seeds_at_90": int(np.isfinite(reached).sum()),
-            "hacking": stats.hacking(
-                self.curves(name, "return/total")[1], self.curves(name, "return/task")[1]
-            ).flag,
+            "hacking": stats.hacking(self.curves(name, "return/total")[1], self.curves(name, "return/task")[1]).flag,
             "seeds": len(reached),
             "frames": int(frames[-1]),
             "seconds": final["wall"],
@@ -116,14 +112,15 @@ class Comparison:
                 continue
             ours, theirs = self._interval(name), self._interval(base)
             chance = stats.probability_of_improvement(self._final(name), self._final(base))
+            scores = f"success {ours.point:.2f} against {theirs.point:.2f}"
             if stats.intervals_overlap(ours, theirs):
-                verdict = "the intervals overlap, so the difference is not shown"
+                said.append(f"{name} is not shown to differ from {base}: {scores}, and the intervals overlap.")
             else:
-                verdict = "the intervals do not overlap"
-            said.append(
-                f"{name} against {base}: success {row['success']:.2f} and {theirs.point:.2f}, {verdict}; "
-                f"a random seed of it does better with probability {chance:.2f}."
-            )
+                verb = "beats" if ours.point > theirs.point else "falls behind"
+                said.append(
+                    f"{name} {verb} {base}: {scores}, the intervals do not overlap "
+                    f"(probability of improvement {chance:.2f})."
+                )
         return said + self.warnings
 
     @property
@@ -152,24 +149,36 @@ class Comparison:
         return [_cells(row) for row in self.table]
 
     def show(self) -> None:
-        """Print the table and the findings to the terminal."""
+        """Print the table and the findings to the terminal; a narrow one gets intervals and times on own lines."""
+        from rich import box
         from rich.console import Console
         from rich.table import Table
 
-        first = self.table[0]
-        title = f"{self.env}: {first['seeds']} seeds x {first['frames']:,} frames"
-        table = Table(title=title, title_justify="left", header_style="bold")
-        for column in COLUMNS:
-            table.add_column(
-                column, justify="left" if column == "design" else "right", no_wrap=column == "design"
-            )
-        for row, cells in zip(self.table, self.cells(), strict=True):
-            solved = row["success"] is not None and row["success"] >= SOLVED
-            table.add_row(*cells, style="bold" if solved else None)
         console = Console()
+        wide = console.width >= WIDE
+        columns = COLUMNS if wide else COLUMNS[: -len(TIMES)]
+        first = self.table[0]
+        table = Table(
+            title=f"{self.env}: {first['seeds']} seeds x {first['frames']:,} frames",
+            title_justify="left",
+            title_style="bold",
+            box=box.SIMPLE_HEAD,
+            padding=(0, 1, 0, 0) if not wide else (0, 1),
+            pad_edge=False,
+        )
+        for column in columns:
+            heading = column if wide else column.replace(" ", "\n", 1)
+            table.add_column(heading, justify="left" if column == "design" else "right", no_wrap=True)
+        for row, cells in zip(self.table, self.cells(), strict=True):
+            shown = cells if wide else [cell.replace(" ", "\n", 1) for cell in cells[: len(columns)]]
+            table.add_row(*shown, style="bold" if (row["success"] or 0.0) >= SOLVED else None)
         console.print(table)
-        for finding in self.findings:
-            console.print(f"  {finding}", highlight=False, markup=False)
+        said = self.findings
+        if not wide:
+            times = (f"{c[0]} {c[-2]} s at {c[-1]} frames/s" for c in self.cells())
+            said = [*said, f"Times: {', '.join(times)}."]
+        for sentence in said:
+            console.print(sentence, highlight=False, markup=False)
 
     def to_json(self) -> str:
         """The rows of ``table`` as JSON; ``null`` where there is no number."""

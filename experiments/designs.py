@@ -232,9 +232,7 @@ def _parse(path: Path | Traversable) -> dict[str, Any]:
 def _of_file(data: Mapping[str, Any], name: str, task: _Task) -> Design:
     unknown = [key for key in data if key not in KEYS]
     if unknown:
-        raise ValueError(
-            f"design {name!r} has the unknown key {unknown[0]!r}; a design has {', '.join(KEYS)}"
-        )
+        raise ValueError(f"design {name!r} has the unknown key {unknown[0]!r}; a design has {', '.join(KEYS)}")
     name = str(data.get("name", name))
     source = task.fill({"reward": data.get("reward"), "judge": data.get("judge")}, name)
     reward = None if source["reward"] is None else from_config(source["reward"])
@@ -256,9 +254,7 @@ def _of_transform(name: str, reward: RewardTransform, **origin: str) -> Design:
 
 def _of_python(path: Path, attribute: str) -> Design:
     if not path.is_file():
-        raise ValueError(
-            f"no file {str(path)!r}; a design of your own is named 'path/to/my_reward.py:MyReward'"
-        )
+        raise ValueError(f"no file {str(path)!r}; a design of your own is named 'path/to/my_reward.py:MyReward'")
     spec = importlib.util.spec_from_file_location(path.stem, path.resolve())
     assert spec is not None and spec.loader is not None
     taken = sys.modules.get(path.stem)
@@ -270,12 +266,9 @@ def _of_python(path: Path, attribute: str) -> Design:
     value = getattr(module, attribute, None)
     reward = value() if callable(value) and not isinstance(value, RewardTransform) else value
     if not isinstance(reward, RewardTransform):
-        names = [
-            name for name, v in vars(module).items() if isinstance(v, type) and issubclass(v, RewardTransform)
-        ]
+        names = [name for name, v in vars(module).items() if isinstance(v, type) and issubclass(v, RewardTransform)]
         raise ValueError(
-            f"{attribute!r} in {str(path)!r} is not a reward transform; "
-            f"transforms there: {', '.join(names) or 'none'}"
+            f"{attribute!r} in {str(path)!r} is not a reward transform; transforms there: {', '.join(names) or 'none'}"
         )
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return _of_transform(attribute, reward, file=path.name, sha256=digest)

@@ -80,9 +80,7 @@ def _table(comparison: Comparison) -> str:
 
 def _findings(comparison: Comparison) -> str:
     warnings = comparison.warnings
-    return "\n".join(
-        f"<p{' class=warn' if text in warnings else ''}>{_esc(text)}</p>" for text in comparison.findings
-    )
+    return "\n".join(f"<p{' class=warn' if text in warnings else ''}>{_esc(text)}</p>" for text in comparison.findings)
 
 
 def _picture(comparison: Comparison) -> str:
@@ -94,8 +92,7 @@ def _picture(comparison: Comparison) -> str:
 def _designs(comparison: Comparison) -> str:
     described = comparison.manifest["descriptions"]
     return "\n".join(
-        f"<h3>{_esc(name)}</h3><p>{_esc(described[name]['summary'])}</p>"
-        f"<pre>{_esc(described[name]['terms'])}</pre>"
+        f"<h3>{_esc(name)}</h3><p>{_esc(described[name]['summary'])}</p><pre>{_esc(described[name]['terms'])}</pre>"
         for name in comparison.designs
     )
 

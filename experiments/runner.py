@@ -54,7 +54,7 @@ def compare(
     Errors: ``ValueError`` before anything runs, for an unknown task or design, a feature the task lacks,
     fewer than one seed, too few frames, a folder that cannot be written or holds another experiment.
     """
-    from rewardax.agents.ppo import PPOConfig
+    from rewardax.agents import PPOConfig
 
     chosen = resolve(defaults.DEFAULT_DESIGNS if designs is None else designs, env, env_kwargs)
     config = PPOConfig() if config is None else config
@@ -174,7 +174,7 @@ class _Bar:
 
         self._progress = self._context = Progress(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=12),
             TextColumn("{task.fields[note]}"),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
@@ -201,8 +201,8 @@ class _Bar:
         if self._progress is not None:
             metrics = record["metrics"]
             note = (
-                f"success {_mean(metrics['success'])}  task {_mean(metrics['return/task'])}  "
-                f"total {_mean(metrics['return/total'])}  {record['fps'] / 1000:,.0f}k frames/s"
+                f"success {_mean(metrics['success'])} task {_mean(metrics['return/task'])} "
+                f"total {_mean(metrics['return/total'])}"
             )
             self._progress.update(self._tasks[name], completed=min(record["frames"], self._frames), note=note)
 
@@ -216,4 +216,4 @@ class _Bar:
 def _mean(values: Any) -> str:
     known = np.asarray(values, np.float64)
     known = known[np.isfinite(known)]
-    return f"{known.mean():5.2f}" if len(known) else "    -"
+    return f"{known.mean():.2f}" if len(known) else "-"

@@ -1,4 +1,4 @@
-"""A stand-in for ``rewardax.agents.train`` with known learning curves, so that experiments test in no time."""
+"""A stand-in for ``rewardax.agents.train`` with known learning curves: experiments test in no time."""
 
 from __future__ import annotations
 
@@ -42,8 +42,6 @@ class FakeTrain:
             if chunk == 0:
                 metrics = {metric: np.full(seeds, np.nan) for metric in metrics}
             frames, wall = (chunk + 1) * step, 0.5 * (chunk + 1)
-            asked["on_chunk"](
-                {"chunk": chunk, "frames": frames, "wall": wall, "fps": 2.0 * step, "metrics": metrics}
-            )
+            asked["on_chunk"]({"chunk": chunk, "frames": frames, "wall": wall, "fps": 2.0 * step, "metrics": metrics})
         final = {"success": task[-1], "return/task": task[-1], "return/total": total[-1]}
         return SimpleNamespace(final=final, wall=4.0, compile_seconds=1.0, fps=2.0 * step)

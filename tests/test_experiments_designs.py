@@ -73,9 +73,7 @@ def test_forms_a_design_can_take(tmp_path):
     bare = tmp_path / "bare.json"
     bare.write_text(json.dumps(to_config(Potential(gamma=0.5))))
     toml = tmp_path / "mine.toml"
-    toml.write_text(
-        'summary = "Mine."\n[reward]\ntype = "EventBonus"\nevents = [{"$env" = "event:unlocked"}]\n'
-    )
+    toml.write_text('summary = "Mine."\n[reward]\ntype = "EventBonus"\nevents = [{"$env" = "event:unlocked"}]\n')
     ready = Design("ready", reward=Potential())
     found = resolve(
         ["sparse", str(bare), toml, EventBonus(), ("renamed", EventBonus()), ready, ("again", None)],
@@ -87,9 +85,7 @@ def test_forms_a_design_can_take(tmp_path):
 
 
 def test_a_reward_of_ones_own_in_a_python_file(my_reward):
-    by_class, ready, made = (
-        resolve([f"{my_reward}:{name}"], "KeyFarm")[0] for name in ("MyReward", "ready", "make")
-    )
+    by_class, ready, made = (resolve([f"{my_reward}:{name}"], "KeyFarm")[0] for name in ("MyReward", "ready", "make"))
     assert by_class.name == "MyReward" and by_class.reward.amount == 0.5
     assert by_class.summary == "Pays for nothing in particular."
     assert ready.reward.scale == 0.5 and made.reward.amount == 2.0
@@ -99,9 +95,7 @@ def test_a_reward_of_ones_own_in_a_python_file(my_reward):
 
 
 def test_a_lambda_can_run_but_has_no_json_form():
-    (design,) = resolve(
-        [("mine", Potential(phi=lambda observation, features: features["progress"]))], "KeyFarm"
-    )
+    (design,) = resolve([("mine", Potential(phi=lambda observation, features: features["progress"]))], "KeyFarm")
     assert design.source is None
 
 

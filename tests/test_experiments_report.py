@@ -28,9 +28,7 @@ def test_report_is_one_file_that_needs_nothing(comparison, tmp_path):
     path = comparison.report(tmp_path / "deep" / "report.html")
     text = path.read_text(encoding="utf-8")
     assert not re.search(r"(src|href)=[\"'](?!data:)", text) and "@import" not in text and "$" not in text
-    assert "<b>" not in re.sub(r"<b>(Started|Machine|Versions|Seeds|Agent)</b>", "", text), (
-        "names are escaped"
-    )
+    assert "<b>" not in re.sub(r"<b>(Started|Machine|Versions|Seeds|Agent)</b>", "", text), "names are escaped"
     for found in (
         "solver &lt;b&gt;",
         "0.97 [0.96, 0.98]",
@@ -57,9 +55,7 @@ def test_notebook_view_has_table_and_picture(comparison):
 
 def test_notebook_view_and_error_without_matplotlib(comparison, monkeypatch):
     found = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name == "matplotlib" else found(name)
-    )
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "matplotlib" else found(name))
     view = comparison._repr_html_()
     assert "<table>" in view and "data:image" not in view
     with pytest.raises(ModuleNotFoundError, match=r'pip install "rewardax\[plots\]"'):
