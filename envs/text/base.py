@@ -214,9 +214,7 @@ class TextEnv(Env):
         lines = np.asarray(self._host("action_lines")(state))
         return [detokenise(lines[a]) for a in np.flatnonzero(mask)]
 
-    def parse(
-        self, text: str, state: PyTree, params: PyTree, tags: str = "optional"
-    ) -> tuple[int | None, str]:
+    def parse(self, text: str, state: PyTree, params: PyTree, tags: str = "optional") -> tuple[int | None, str]:
         """Action that a command means here, or ``None`` and why not (host). No ``text`` makes it raise.
 
         ``tags``: ``"required"`` reads only the last complete ``<action>...</action>``, ``"optional"`` reads it

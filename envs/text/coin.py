@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar
 
-import jax
 import jax.numpy as jnp
 from flax import struct
 from jax import Array
@@ -14,7 +13,7 @@ from rewardax.envs.core import TimeStep
 from rewardax.envs.text import lines as L
 from rewardax.envs.text.base import NOT_A_COMMAND, Page, TextEnv, join, rows, word
 from rewardax.envs.text.vocab import DIRECTIONS, ROOMS, WORD_ID
-from rewardax.envs.text.world import bits, count_bits, grow, shuffled
+from rewardax.envs.text.world import Draws, bits, count_bits, grow, shuffled
 
 ROOM, WAY = WORD_ID[ROOMS[0]], WORD_ID[DIRECTIONS[0]]
 SAME_NAME = ROOMS.index("corridor")
@@ -161,18 +160,18 @@ class Coin(TextEnv):
         return int(params.horizon)
 
     def reset(self, key: Array, params: CoinParams) -> CoinState:
-        k_map, k_names, k_turn = jax.random.split(key, 3)
         size = self.rooms
+        draws = Draws(key, 4 * size * size + len(ROOMS) + 1)
         quest = jnp.clip(params.quest, 1, size - 1)
         total = jnp.where(params.mode == 0, quest + 1, jnp.clip(params.rooms, quest + 1, size))
-        back = jax.random.randint(k_turn, (), 0, 4)  # the path never goes this way, so it never traps itself
+        back = jnp.floor(4 * draws.take())  # the path never goes this way, so it never traps itself
         room, way = jnp.arange(size)[:, None], jnp.arange(4)[None, :]
 
         def allowed(i: Array) -> Array:
             return jnp.where(i <= quest, (room == i - 1) & (way != back), room < quest)
 
-        exits, paths = grow(k_map, size, total, allowed, jnp.uint16)
-        names = jnp.where(params.mode == 2, SAME_NAME, shuffled(k_names, len(ROOMS))[:size])
+        exits, paths = grow(draws.take(size, size, 4), total, allowed, jnp.uint16)
+        names = jnp.where(params.mode == 2, SAME_NAME, shuffled(draws.take(len(ROOMS)))[:size])
         state = CoinState(
             exits=exits,
             paths=paths,
@@ -235,9 +234,7 @@ class Coin(TextEnv):
             "goal_distance": jnp.maximum(left - 1, 0).astype(jnp.float32) / (self.rooms - 1),
             "valid": reason == 0,
             "invalid_reason": reason,
-            "state_hash": L.hash_words(
-                state.exits, state.names, state.goal, state.agent, state.taken, state.latched
-            ),
+            "state_hash": L.hash_words(state.exits, state.names, state.goal, state.agent, state.taken, state.latched),
             "obs_hash": self._obs_hash(state, params),
             "state_id": state.agent.astype(jnp.int32) + self.rooms * state.taken,
             "events": jnp.stack([reply == WENT, reply == TOOK]),
@@ -261,9 +258,7 @@ class Coin(TextEnv):
         blocked = 1 + 4 * len(ROOMS) + (way - WAY)
         rest = 5 + 4 * len(ROOMS)
         others = jnp.select([reply == r for r in (TOOK, LOOKED, NO_COIN, NO_COMMAND)], [0, 1, 2, 3]) + rest
-        return jnp.where(
-            reply == 0, 0, jnp.where(reply == WENT, went, jnp.where(reply == NO_WAY, blocked, others))
-        )
+        return jnp.where(reply == 0, 0, jnp.where(reply == WENT, went, jnp.where(reply == NO_WAY, blocked, others)))
 
     # text
 

@@ -50,14 +50,10 @@ class Templates:
             for wording, text in enumerate(variants):
                 ids = [self._id(piece, name) for piece in _PIECE.findall(text)]
                 if len(ids) > width:
-                    raise ValueError(
-                        f"template {name!r} has {len(ids)} words, a line holds {width}: {text!r}"
-                    )
+                    raise ValueError(f"template {name!r} has {len(ids)} words, a line holds {width}: {text!r}")
                 self.ids[wording, row, : len(ids)] = ids
                 self.length[wording, row] = len(ids)
-        self.hash = hashlib.sha256(
-            repr(list(zip(self.names, self.sentences, strict=True))).encode()
-        ).hexdigest()[:12]
+        self.hash = hashlib.sha256(repr(list(zip(self.names, self.sentences, strict=True))).encode()).hexdigest()[:12]
 
     @staticmethod
     def _id(piece: str, name: str) -> int:

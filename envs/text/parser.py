@@ -15,9 +15,7 @@ NO_TAGS = "write the command between <action> and </action>."
 
 VERBS = ("go", "open", "unlock", "close", "take", "drop", "put", "examine", "look", "inventory", "wait")
 _TAGGED = re.compile(r"<action>((?:(?!<action>).)*?)</action>", re.DOTALL | re.IGNORECASE)
-_CHAIN = re.compile(
-    rf"\s(?:and )?then\s|[.;,!]\s*(?:and )?(?:{'|'.join(VERBS)})\b|\sand (?:{'|'.join(VERBS)})\b"
-)
+_CHAIN = re.compile(rf"\s(?:and )?then\s|[.;,!]\s*(?:and )?(?:{'|'.join(VERBS)})\b|\sand (?:{'|'.join(VERBS)})\b")
 _ARTICLES = frozenset(["the", "a", "an", "my", "your", "please", "some"])
 _WAYS = {"n": "north", "e": "east", "s": "south", "w": "west"}
 _WAYS |= {way: way for way in list(_WAYS.values())}

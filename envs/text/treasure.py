@@ -32,10 +32,7 @@ from rewardax.envs.text.world import bits, pack
 T, VERB = W.T, W.VERB
 SUBGOALS = 2 * LOCKS + 2
 REPLY = np.array(
-    [
-        T.get({"inventory": "hold_many"}.get(name, name.split("_")[0] if "examine" in name else name))
-        for name in VERB
-    ],
+    [T.get({"inventory": "hold_many"}.get(name, name.split("_")[0] if "examine" in name else name)) for name in VERB],
     np.int32,
 )  # template of the reply to each verb
 
@@ -180,9 +177,7 @@ class Treasure(TextEnv):
     def action_mask(self, state: TreasureState, params: TreasureParams) -> Array:
         return self._mask(self._sight(state), params)
 
-    def step(
-        self, state: TreasureState, action: Array, params: TreasureParams
-    ) -> tuple[TreasureState, TimeStep]:
+    def step(self, state: TreasureState, action: Array, params: TreasureParams) -> tuple[TreasureState, TimeStep]:
         action = jnp.asarray(action, jnp.int32)
         sight = self._sight(state)
         real = (action >= 0) & (action < self.num_actions)
@@ -223,9 +218,7 @@ class Treasure(TextEnv):
         no_door = [~sight.door[way], locked]
         no_box = [~box_here, sight.box_locked[box]]
         refusals = [
-            jnp.select(
-                [~sight.there[way], locked], [T["refuse_way"], T["refuse_door_locked"]], T["refuse_door_shut"]
-            ),
+            jnp.select([~sight.there[way], locked], [T["refuse_way"], T["refuse_door_locked"]], T["refuse_door_shut"]),
             jnp.select(no_door, [T["refuse_door"], T["refuse_door_locked"]], T["refuse_open"]),
             jnp.select(no_door, [T["refuse_door"], T["refuse_key"]], T["refuse_unlocked"]),
             jnp.where(sight.door[way], T["refuse_shut"], T["refuse_door"]),
@@ -325,9 +318,7 @@ class Treasure(TextEnv):
         unlocked = (said == T["unlock_door"]) | (said == T["unlock_box"])
         opened = (said == T["open_door"]) | (said == T["open_box"])
         moved = said == T["go"]
-        return jnp.stack(
-            [moved, took & goal, dropped & goal, took & ~goal, dropped & ~goal, unlocked, opened, put]
-        )
+        return jnp.stack([moved, took & goal, dropped & goal, took & ~goal, dropped & ~goal, unlocked, opened, put])
 
     def _caption(self, state: TreasureState) -> Array:
         said, first, second, _, fourth = state.log[0].astype(jnp.int32)

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from flax import struct
 from jax import Array
 
-from rewardax.envs.text.world import bits, grow, one_of, pack, shuffled, some_of
+from rewardax.envs.text.world import Draws, bits, grow, one_of, pack, shuffled, some_of
 
 ROOMS, BOXES, THINGS, LOCKS = 8, 4, 12, 3  # array sizes; knobs stay below
 HELD, INSIDE = ROOMS, ROOMS + 1  # loc: 0..7 floor, 8 carried, 9..12 in a container, -1 absent
 PUT, TAKE, BRING = range(3)  # kinds of goal
-COLOURS, BOX_NOUNS, THING_NOUNS = 12, 8, 12  # how many words of each vocabulary range are used
+COLOURS, BOX_NOUNS, THING_NOUNS, ROOM_NAMES = 12, 8, 12, 32  # how many words of each vocabulary range are used
+NUM_DRAWS = 560  # uniform numbers a level takes
 MIN_HANDS = LOCKS + 1  # all keys and the goal object: never a dead end
 
 
@@ -79,9 +79,9 @@ class TreasureState(struct.PyTreeNode):
 
 def generate(key: Array, params: TreasureParams, history: int) -> TreasureState:
     """The level that ``key`` determines, before its first step (``oracle_start`` still 0)."""
-    keys = iter(jax.random.split(key, 24))
+    draws = Draws(key, NUM_DRAWS)
     rooms = jnp.clip(params.rooms, 2, ROOMS)
-    exits, paths = grow(next(keys), ROOMS, rooms, dtype=jnp.uint8)
+    exits, paths = grow(draws.take(ROOMS, ROOMS, 4), rooms, dtype=jnp.uint8)
     room = jnp.arange(ROOMS)
     alive = room < rooms
     behind = bits(paths, ROOMS).T & alive  # [edge, room]
@@ -93,43 +93,43 @@ def generate(key: Array, params: TreasureParams, history: int) -> TreasureState:
     edges = alive & (room > 0)
     door_locks = jnp.minimum(locks - box_lock, rooms - 1)
     locks = door_locks + box_lock
-    is_locked = some_of(next(keys), behind.sum(1) * edges, door_locks)
-    is_closed = some_of(next(keys), (edges & ~is_locked).astype(jnp.int32), params.doors)
+    is_locked = some_of(draws.take(ROOMS), behind.sum(1) * edges, door_locks)
+    is_closed = some_of(draws.take(ROOMS), (edges & ~is_locked).astype(jnp.int32), params.doors)
     order = jnp.cumsum(is_locked) - 1
     lock = jnp.array([jnp.sum(jnp.where(is_locked & (order == j), room, 0)) for j in range(LOCKS)])
     last = jnp.max(jnp.where(is_locked, room, 0))
     treasury = jnp.where(last > 0, behind[last], edges)  # where the goal object may lie
 
     # who stands where: containers by rank (0 holds the goal object if boxed, the next receives it)
-    kind = jnp.where(params.goal >= 3, jax.random.randint(next(keys), (), 0, 3), jnp.clip(params.goal, 0, 2))
-    goal_room = one_of(next(keys), treasury)
-    box_rank = shuffled(next(keys), BOXES)
+    kind = jnp.where(params.goal >= 3, jnp.floor(3 * draws.take()).astype(jnp.int32), jnp.clip(params.goal, 0, 2))
+    goal_room = one_of(draws.take(ROOMS), treasury)
+    box_rank = shuffled(draws.take(BOXES))
     boxes = jnp.clip(params.boxes, 1 + (boxed > 0), BOXES)
-    box_room = jax.vmap(one_of, (0, None))(jax.random.split(next(keys), BOXES), alive)
+    box_room = one_of(draws.take(BOXES, ROOMS), alive)
     holder = (box_rank == 0) & (boxed > 0)
     box_room = jnp.where(holder, goal_room, jnp.where(box_rank < boxes, box_room, -1))
     box_locked = holder & box_lock
-    box_shut = holder | jax.random.bernoulli(next(keys), 0.5, (BOXES,))
+    box_shut = holder | (draws.take(BOXES) < 0.5)
     receiver = jnp.argmax(box_rank == jnp.where(boxed > 0, 1, 0))
-    target_room = one_of(next(keys), alive & (room != goal_room))
+    target_room = one_of(draws.take(ROOMS), alive & (room != goal_room))
     target = jnp.select([kind == PUT, kind == BRING], [receiver, target_room], 0)
 
     # things by role: keys 0..2, goal object 3, useless ones from 4
     role = jnp.arange(THINGS)
     present = jnp.where(role < LOCKS, role < locks, role - LOCKS <= params.distractors)
-    place = jax.vmap(one_of, (0, None))(jax.random.split(next(keys), THINGS), alive)
+    place = one_of(draws.take(THINGS, ROOMS), alive)
     for j in range(LOCKS):
         where = alive if j == 0 else jnp.where(j - 1 < door_locks, behind[lock[j - 1]], alive)
         where &= jnp.where(j < door_locks, room < lock[j], True)
-        place = place.at[j].set(one_of(next(keys), where))
+        place = place.at[j].set(one_of(draws.take(ROOMS), where))
     shelter = (place[:, None] == box_room) & ~box_locked
-    hide = jax.random.bernoulli(next(keys), params.hidden, (THINGS,)) & shelter.any(1)
+    hide = (draws.take(THINGS) < params.hidden) & shelter.any(1)
     place = jnp.where(hide, INSIDE + jnp.argmax(shelter, 1), place)
     place = place.at[LOCKS].set(jnp.where(boxed > 0, INSIDE + jnp.argmax(holder), goal_room))
     place = jnp.where(present, place, -1)
 
     # names: keys differ in colour; useless things share the goal's noun, its colour, are keys, or neither
-    hue, tool = shuffled(next(keys), COLOURS), 1 + shuffled(next(keys), THING_NOUNS - 1)
+    hue, tool = shuffled(draws.take(COLOURS)), 1 + shuffled(draws.take(THING_NOUNS - 1))
     useless = role - LOCKS - 1
     colour = jnp.where((role > LOCKS) & (useless % 4 == 1), hue[LOCKS], hue[role])
     noun = jnp.select(
@@ -137,25 +137,25 @@ def generate(key: Array, params: TreasureParams, history: int) -> TreasureState:
         [0, tool[0], 0],
         tool[role % 11],
     )
-    box_hue = shuffled(next(keys), COLOURS)[:BOXES]
+    box_hue = shuffled(draws.take(COLOURS))[:BOXES]
     box_hue = jnp.where(box_locked, colour[jnp.clip(door_locks, 0, LOCKS - 1)], box_hue)
 
     # slots are shuffled, so that an index says nothing about a role
-    slot = shuffled(next(keys), THINGS)
-    role_of = jnp.argsort(slot)
+    slot = shuffled(draws.take(THINGS))  # of each role
+    role_of = jnp.argmax(slot == role[:, None], axis=1)  # of each slot
     number = jnp.arange(LOCKS)
     lock = jnp.where(number < door_locks, lock, ROOMS + jnp.argmax(holder))
     small = jnp.int8
     return TreasureState(
         exits=exits,
         paths=paths,
-        room_name=shuffled(next(keys), 32)[:ROOMS].astype(small),
+        room_name=shuffled(draws.take(ROOM_NAMES))[:ROOMS].astype(small),
         doors=pack(is_locked | is_closed),
         shut=pack(is_locked | is_closed),
         locked=pack(is_locked),
         box_room=box_room.astype(small),
         box_colour=box_hue.astype(small),
-        box_noun=shuffled(next(keys), BOX_NOUNS)[:BOXES].astype(small),
+        box_noun=shuffled(draws.take(BOX_NOUNS))[:BOXES].astype(small),
         box_shut=pack(box_shut & (box_room >= 0)),
         box_locked=pack(box_locked),
         loc=place[role_of].astype(small),

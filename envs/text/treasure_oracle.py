@@ -30,9 +30,7 @@ from rewardax.envs.text.treasure_level import (
 from rewardax.envs.text.world import bits, count_bits, pack
 
 GOAL, TARGET = LOCKS, LOCKS + 1  # stops: the keys, the goal object, its destination
-ORDERS = np.array(
-    list(itertools.permutations(range(LOCKS + 1))), np.int32
-)  # [24, 4]; the destination is last
+ORDERS = np.array(list(itertools.permutations(range(LOCKS + 1))), np.int32)  # [24, 4]; the destination is last
 
 
 class Plan(NamedTuple):
@@ -55,9 +53,7 @@ def succeeded(state: TreasureState) -> Array:
     kind, thing, target = state.goal
     where = state.loc[thing]
     held = where == HELD
-    return jnp.select(
-        [kind == PUT, kind == TAKE], [where == INSIDE + target, held], held & (state.agent == target)
-    )
+    return jnp.select([kind == PUT, kind == TAKE], [where == INSIDE + target, held], held & (state.agent == target))
 
 
 def plan(state: TreasureState, params: TreasureParams) -> Plan:
@@ -72,9 +68,7 @@ def plan(state: TreasureState, params: TreasureParams) -> Plan:
     goal_room = jnp.where(kind == PUT, state.box_room[jnp.clip(target, 0, BOXES - 1)], target)
     room = jnp.clip(jnp.append(room, goal_room), 0, ROOMS - 1)
     boxes = jnp.where(inside, 1 << box, 0)
-    boxes = jnp.append(boxes, jnp.where(kind == PUT, 1 << jnp.clip(target, 0, BOXES - 1), 0)).astype(
-        jnp.uint8
-    )
+    boxes = jnp.append(boxes, jnp.where(kind == PUT, 1 << jnp.clip(target, 0, BOXES - 1), 0)).astype(jnp.uint8)
     boxes &= state.box_shut  # what has to be opened at each stop
 
     paths = state.paths[room]

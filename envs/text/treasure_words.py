@@ -230,10 +230,7 @@ CAPTION_GROUPS: dict[str, list[str]] = {
     "take": [f"you take the {noun}{flag}." for noun in _THING_WORDS for flag in _FLAG],
     "drop": [f"you drop the {noun}{flag}." for noun in _THING_WORDS for flag in _FLAG],
     "put": [
-        f"you put the {noun} into the {box}{flag}."
-        for noun in _THING_WORDS
-        for box in _BOX_WORDS
-        for flag in _FLAG
+        f"you put the {noun} into the {box}{flag}." for noun in _THING_WORDS for box in _BOX_WORDS for flag in _FLAG
     ],
     "examine": ["you look at something."],
     "look": ["you look around."],
@@ -245,9 +242,7 @@ CAPTION_GROUPS: dict[str, list[str]] = {
     NOT_A_COMMAND: ["that is not a command."],
 }
 CAPTIONS = tuple(text for group in CAPTION_GROUPS.values() for text in group)
-_FIRST = dict(
-    zip(CAPTION_GROUPS, np.cumsum([0, *map(len, CAPTION_GROUPS.values())])[:-1].tolist(), strict=True)
-)
+_FIRST = dict(zip(CAPTION_GROUPS, np.cumsum([0, *map(len, CAPTION_GROUPS.values())])[:-1].tolist(), strict=True))
 CAPTION_START = np.array(
     [_FIRST.get(name, _FIRST["refused"] if name.startswith("refuse_") else 0) for name in TEMPLATES.names],
     np.int32,

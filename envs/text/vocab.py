@@ -100,9 +100,7 @@ def _build() -> tuple[str, ...]:
     for (low, text), high in zip(_RANGES.items(), _ENDS, strict=True):
         entries = text.split()
         if len(entries) > high - low:
-            raise AssertionError(
-                f"vocabulary range {low}-{high} holds {high - low} words, got {len(entries)}"
-            )
+            raise AssertionError(f"vocabulary range {low}-{high} holds {high - low} words, got {len(entries)}")
         words[low : low + len(entries)] = entries
     return tuple(words)
 

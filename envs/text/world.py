@@ -7,6 +7,7 @@ its number of bits their distance, and a door state is one bit.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import jax
@@ -17,14 +18,32 @@ from jax import Array
 STEPS = np.array([[0, 1], [1, 0], [0, -1], [-1, 0]], np.int32)  # north, east, south, west
 
 
-def grow(
-    key: Array, size: int, rooms: Any, allowed: Any = None, dtype: Any = jnp.int32
-) -> tuple[Array, Array]:
-    """Tree of ``rooms`` (traced, up to ``size``): ``exits`` int8[size, 4] (-1 none) and ``paths`` [size].
+class Draws:
+    """Uniform numbers in [0, 1) from ONE call of the generator, handed out in order.
 
-    Each new room takes a uniformly drawn free lattice cell beside an older room. ``allowed(i)``, a
-    bool[size, 4], may narrow down where room ``i`` goes; a room without any allowed place is left out.
+    A level takes some hundred draws; one call instead of one per use keeps its program small.
     """
+
+    def __init__(self, key: Array, count: int) -> None:
+        self._rest = jax.random.uniform(key, (count,))
+
+    def take(self, *shape: int) -> Array:
+        """The next numbers. Asking for more than there are is an ``IndexError``."""
+        count = math.prod(shape)
+        if count > self._rest.shape[0]:
+            raise IndexError(f"{count} draws wanted, {self._rest.shape[0]} left")
+        drawn, self._rest = self._rest[:count], self._rest[count:]
+        return drawn.reshape(shape)
+
+
+def grow(draws: Array, rooms: Any, allowed: Any = None, dtype: Any = jnp.int32) -> tuple[Array, Array]:
+    """Tree of ``rooms`` (traced, up to ``R``): ``exits`` int8[R, 4] (-1 none) and ``paths`` [R].
+
+    Each new room takes a free lattice cell beside an older room, uniformly by ``draws`` f32[R, R, 4].
+    ``allowed(i)``, a bool[R, 4], may narrow down where room ``i`` goes; a room without any allowed place is
+    left out.
+    """
+    size = draws.shape[0]
     ids = jnp.arange(size)
     slots = jnp.arange(4)
 
@@ -35,7 +54,7 @@ def grow(
         ok = alive[:, None] & ~taken & (i < rooms)
         if allowed is not None:
             ok &= allowed(i)
-        draw = jnp.where(ok, jax.random.uniform(jax.random.fold_in(key, i), (size, 4)), -1.0)
+        draw = jnp.where(ok, draws[i], -1.0)
         best = jnp.argmax(draw)
         parent, way = best // 4, best % 4
         new = (ids == i) & ok.any()
@@ -71,20 +90,19 @@ def pack(flags: Array, dtype: Any = jnp.uint8) -> Array:
     return jnp.sum(flags * (1 << np.arange(flags.shape[-1])), axis=-1).astype(dtype)
 
 
-def shuffled(key: Array, count: int) -> Array:
-    """Random permutation of ``0 .. count-1``, int32."""
-    return jnp.argsort(jax.random.uniform(key, (count,)))
+def shuffled(draw: Array) -> Array:
+    """Random permutation of ``0 .. n-1`` from ``n`` draws: the rank of each, int32[n]."""
+    index = np.arange(draw.shape[0])
+    earlier = (draw[None, :] < draw[:, None]) | ((draw[None, :] == draw[:, None]) & (index < index[:, None]))
+    return earlier.sum(1, dtype=jnp.int32)
 
 
-def one_of(key: Array, allowed: Array) -> Array:
-    """Index drawn uniformly from the set bits of ``allowed``, int32."""
-    return jnp.argmax(jnp.where(allowed, jax.random.uniform(key, allowed.shape), -1.0)).astype(jnp.int32)
+def one_of(draw: Array, allowed: Array) -> Array:
+    """Index drawn uniformly from the set bits of ``allowed`` bool[..., n] by ``n`` draws, int32[...]."""
+    return jnp.argmax(jnp.where(allowed, draw, -1.0), axis=-1).astype(jnp.int32)
 
 
-def some_of(key: Array, weight: Array, count: Any) -> Array:
+def some_of(draw: Array, weight: Array, count: Any) -> Array:
     """Mask of ``count`` (traced) entries drawn without replacement, in proportion to ``weight``."""
-    score = jnp.where(
-        weight > 0, jnp.log(weight.astype(jnp.float32)) + jax.random.gumbel(key, weight.shape), -jnp.inf
-    )
-    rank = jnp.sum(score[None, :] > score[:, None], axis=1)
-    return (rank < count) & (weight > 0)
+    arrival = -jnp.log1p(-draw) / jnp.maximum(weight, 1e-9)  # exponential clocks: the first ones to ring
+    return (shuffled(arrival) < count) & (weight > 0)
