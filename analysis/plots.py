@@ -33,7 +33,7 @@ COLOURS = {
 }
 SPARE = ("#882255", "#117733", "#AA4499", "#999933", "#332288", "#44AA99")
 INK, FAINT = "#222222", "#9A9A9A"
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.size": 10,
     "axes.spines.top": False,
@@ -98,6 +98,8 @@ def learning_curves(
 
 def total_versus_task(axes: Axes, total: Curve, task: Curve, *, name: str, colour: str, flagged: bool = False) -> None:
     """Draw what a design pays (solid) beside the task score (dashed); drifting apart is a warning sign."""
+    from matplotlib.ticker import MaxNLocator
+
     for (frames, values), style, shade, text in (
         (total, "-", colour, "total"),
         (task, (0, (4, 2)), INK, "task"),
@@ -107,7 +109,7 @@ def total_versus_task(axes: Axes, total: Curve, task: Curve, *, name: str, colou
         axes.plot(frames, mean, color=shade, linestyle=style, linewidth=1.8, label=text)
     axes.set_title(f"{name}  hacking?" if flagged else name, color="#B00020" if flagged else INK)
     axes.xaxis.set_major_formatter(_thousands)
-    axes.xaxis.get_major_locator().set_params(nbins=3)
+    axes.xaxis.set_major_locator(MaxNLocator(3))
     axes.margins(x=0)
 
 
@@ -125,14 +127,16 @@ def overview(panels: Mapping[str, Mapping[str, Curve]], *, title: str = "", flag
         raise ModuleNotFoundError('pictures need matplotlib; install it with: pip install "rewardax[plots]"')
     import matplotlib as mpl
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     names = list(panels)
     columns = len(names) if len(names) <= 4 else -(-len(names) // 2) if len(names) <= 8 else 4
     rows = -(-len(names) // columns)
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(9.6, 4.2 + 2.1 * rows), layout="constrained")
-        figure.get_layout_engine().set(h_pad=0.09, w_pad=0.08, hspace=0.03)
-        upper, lower = figure.subfigures(2, 1, height_ratios=[4.0, 2.3 * rows])
+        layout = ConstrainedLayoutEngine(h_pad=0.09, w_pad=0.08, hspace=0.03)
+        figure = Figure(figsize=(9.6, 4.2 + 2.1 * rows), layout=layout)
+        halves = figure.add_gridspec(2, 1, height_ratios=[4.0, 2.3 * rows])
+        upper, lower = (figure.add_subfigure(half) for half in (halves[0], halves[1]))
         top = upper.subplots()
         learning_curves(top, {name: curves["success"] for name, curves in panels.items()})
         top.axhline(0.9, color=FAINT, linewidth=1.0, linestyle=(0, (1, 3)), zorder=0)
