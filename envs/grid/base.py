@@ -1,0 +1,262 @@
+"""The part that all grid tasks share; a task adds a level generator, subgoals and an oracle."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cached_property
+from typing import Any, ClassVar, Literal
+
+import gymnasium as gym
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+from jax import Array
+
+from rewardax.envs.core import Env, PyTree, TimeStep
+from rewardax.envs.grid import describe, draw, rules, view
+from rewardax.envs.grid.codes import ACTIONS, EMPTY, GOAL, LAVA
+from rewardax.envs.grid.hashing import hash32
+from rewardax.envs.grid.rules import CAPTIONS, EVENT_TABLE, EVENTS, GridState
+from rewardax.envs.text.vocab import VOCAB_SIZE, encode
+
+MISSION_WORDS = 16
+
+
+class GridParams(struct.PyTreeNode):
+    """Traced numbers of a grid task."""
+
+    horizon: Any  # steps, >= 1
+    time_bonus: Any = 0.0  # success pays 1 - time_bonus * t / horizon; 0.9 is Minigrid's reward
+    invalid_penalty: Any = 0.0  # taken off for an action that changes nothing
+
+
+@dataclasses.dataclass(frozen=True)
+class GridEnv(Env):
+    """Base of the grid tasks: Minigrid's objects, actions, view, time limit and reward.
+
+    Subclasses set ``family``, ``size`` and ``mission`` and write ``reset`` (from ``start``), ``milestones``,
+    ``oracle_steps`` and, where they have one, ``state_id``.
+    """
+
+    view: Literal["ego", "full"] = "ego"  # 7 x 7 first-person with occlusion, or the whole map
+    see_through: bool = False  # walls do not hide what is behind them
+
+    event_names: ClassVar[tuple[str, ...]] = EVENTS
+    feature_names: ClassVar[tuple[str, ...]] = (
+        "success",
+        "failure",
+        "subgoals",
+        "subgoals_now",
+        "subgoal_event",
+        "progress",
+        "oracle_steps",
+        "oracle_start",
+        "solvable",
+        "goal_distance",
+        "valid",
+        "invalid_reason",
+        "state_hash",
+        "obs_hash",
+        "state_id",
+        "events",
+        "caption_id",
+    )
+
+    def __post_init__(self) -> None:
+        if self.view not in ("ego", "full"):
+            raise ValueError(f"view={self.view!r}; there are 'ego' (7 x 7 first-person) and 'full' (whole map)")
+
+    # what a task defines -------------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the map."""
+        raise NotImplementedError
+
+    @property
+    def mission(self) -> str:
+        """The instruction, in words of the vocabulary."""
+        raise NotImplementedError
+
+    def milestones(self, state: GridState) -> Array:
+        """bool[G]: which subgoals hold in this state."""
+        raise NotImplementedError
+
+    def oracle_steps(self, state: GridState) -> Array:
+        """i32[]: fewest actions to success from this state, -1 where there is no way."""
+        raise NotImplementedError
+
+    def state_id(self, state: GridState) -> Array:
+        """i32[] below ``num_state_ids``: cell and direction of the agent, ``cell * 4 + direction``."""
+        return state.position * 4 + state.direction
+
+    @property
+    def num_state_ids(self) -> int:
+        """Bound of the feature ``state_id``: the size of a table indexed by it."""
+        return self.shape[0] * self.shape[1] * 4
+
+    def opening(self, state: GridState) -> GridState:
+        """The state in which this episode began."""
+        start = state.landmarks[0]
+        return state.replace(position=start // 4, direction=start % 4)
+
+    # the contract --------------------------------------------------------------------------------------------
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        return ACTIONS
+
+    @property
+    def captions(self) -> tuple[str, ...]:
+        return CAPTIONS
+
+    def horizon(self, params: PyTree) -> int:
+        return int(params.horizon)
+
+    def start(
+        self, grid: Array, position: Array, direction: Array, goal: Any, door: Any = -1, key: Any = -1
+    ) -> GridState:
+        """A state at the beginning of an episode. ``goal``, ``door``, ``key``: their cells, -1 = none."""
+        landmarks = [position * 4 + direction, goal, door, key]
+        state = GridState(
+            t=jnp.int32(0),
+            position=jnp.int32(position),
+            direction=jnp.int32(direction),
+            carry=jnp.uint16(EMPTY),
+            grid=grid.astype(jnp.uint16).reshape(self.shape),
+            outcome=jnp.int32(rules.STARTED),
+            reached=jnp.int32(0),
+            fresh=jnp.int32(0),
+            landmarks=jnp.stack([jnp.int32(x) for x in landmarks]),
+        )
+        return state.replace(reached=self._bits(state))
+
+    def _bits(self, state: GridState) -> Array:
+        bits = jnp.int32(0)
+        for g, holds in enumerate(self.milestones(state)):
+            bits = bits | jnp.where(holds, 1 << g, 0)
+        return bits
+
+    def step(self, state: GridState, action: Array, params: PyTree) -> tuple[GridState, TimeStep]:
+        moved = rules.act(state, action)
+        now = self._bits(moved)
+        new = moved.replace(reached=state.reached | now, fresh=now & ~state.reached)
+        success = new.outcome == rules.REACHED_GOAL
+        score = jnp.where(success, 1.0 - params.time_bonus * new.t / params.horizon, 0.0).astype(jnp.float32)
+        invalid = rules.was(new.outcome, *rules.EFFECTLESS)
+        return new, TimeStep(
+            reward=score - jnp.where(invalid, params.invalid_penalty, 0.0).astype(jnp.float32),
+            terminated=success | (new.outcome == rules.FELL),
+            truncated=new.t >= params.horizon,
+            performance=score,
+        )
+
+    def observe(self, state: GridState, params: PyTree) -> dict[str, Array]:
+        if self.view == "ego":
+            image = view.ego(state.grid, state.position, state.direction, state.carry, self.see_through)
+        else:
+            image = view.whole(state.grid, state.position, state.direction)
+        return {"grid": image, "direction": state.direction, "mission": jnp.asarray(self._mission_ids)}
+
+    @cached_property
+    def _mission_ids(self) -> np.ndarray:
+        return np.asarray(encode(self.mission, MISSION_WORDS), np.int32)
+
+    def observation_space(self, params: PyTree) -> gym.Space:
+        sides = (view.SIZE, view.SIZE) if self.view == "ego" else self.shape[::-1]
+        return gym.spaces.Dict(
+            {
+                "grid": gym.spaces.Box(0, 255, (*sides, 3), np.uint8),
+                "direction": gym.spaces.Box(0, 3, (), np.int32),
+                "mission": gym.spaces.Box(0, VOCAB_SIZE - 1, (MISSION_WORDS,), np.int32),
+            }
+        )
+
+    def action_mask(self, state: GridState, params: PyTree) -> Array:
+        return rules.admissible(state)
+
+    def features(self, state: GridState, params: PyTree) -> dict[str, Array]:
+        kind = state.grid.reshape(-1)[state.position] & 15
+        steps = self.oracle_steps(state)
+        invalid = rules.was(state.outcome, *rules.EFFECTLESS)
+        reason = jnp.where(state.outcome == rules.STAYED_LOCKED, 3, jnp.where(invalid, 1, 0))
+        observation = self.observe(state, params)
+        bit = jnp.arange(len(self.subgoal_names))
+        reached = (state.reached >> bit) & 1 != 0
+        return {
+            "success": kind == GOAL,
+            "failure": kind == LAVA,
+            "subgoals": reached,
+            "subgoals_now": jnp.stack(self.milestones(state)),
+            "subgoal_event": (state.fresh >> bit) & 1 != 0,
+            "progress": reached.mean(dtype=jnp.float32),
+            "oracle_steps": steps,
+            "oracle_start": self.oracle_steps(self.opening(state)),
+            "solvable": steps >= 0,
+            "goal_distance": self._goal_distance(state),
+            "valid": ~invalid,
+            "invalid_reason": reason.astype(jnp.uint8),
+            "state_hash": hash32(state.grid, state.position, state.direction, state.carry),
+            "obs_hash": hash32(observation["grid"], observation["direction"]),
+            "state_id": self.state_id(state),
+            "events": jnp.asarray(EVENT_TABLE)[state.outcome],
+            "caption_id": state.outcome,
+        }
+
+    def _goal_distance(self, state: GridState) -> Array:
+        """Moves to the goal if there were no walls, as a fraction of the longest there is in the map."""
+        height, width = self.shape
+        goal = state.landmarks[1]
+        moves = jnp.abs(state.position % width - goal % width) + jnp.abs(
+            state.position // width - goal // width
+        )
+        return moves / jnp.float32(width + height - 6)
+
+    # for people ----------------------------------------------------------------------------------------------
+
+    def text(self, state: GridState, params: PyTree) -> str:
+        observation = self.observe(state, params)
+        return describe.sentences(self.mission, self.view, np.asarray(observation["grid"]), state)
+
+    def render(
+        self, state: GridState, params: PyTree, mode: Literal["ansi", "rgb_array"] = "ansi"
+    ) -> str | np.ndarray:
+        """The whole map (host): text lines, or uint8[16 H, 16 W, 3]."""
+        if mode == "ansi":
+            return draw.ansi(state)
+        if mode == "rgb_array":
+            return draw.pixels(state)
+        raise ValueError(f"no render mode {mode!r}; there are 'ansi' and 'rgb_array'")
+
+
+@dataclasses.dataclass(frozen=True)
+class World(GridEnv):
+    """Any map, without a level generator: the home of levels imported from Minigrid.
+
+    ``oracle_steps`` is -2 (not provided) and the one subgoal is the goal.
+    """
+
+    family: ClassVar[str] = "World"
+    subgoal_names: ClassVar[tuple[str, ...]] = ("goal",)
+
+    height: int = 8
+    width: int = 8
+    instruction: str = "reach the goal"
+    max_steps: int = 100
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.height, self.width
+
+    @property
+    def mission(self) -> str:
+        return self.instruction
+
+    def default_params(self) -> GridParams:
+        return GridParams(horizon=self.max_steps)
+
+    def milestones(self, state: GridState) -> Array:
+        return [state.outcome == rules.REACHED_GOAL]
+
+    def oracle_steps(self, state: GridState) -> Array:
+        return jnp.int32(-2)
