@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from rewardax.wrappers.core import Chain, RewardTransform, State
+from rewardax.wrappers.judges import Annotator, Query
 
 
 class JudgeDesk:
@@ -30,8 +31,6 @@ class JudgeDesk:
         self._judge = judge if self._parts else None
         self._annotator: Any = None
         if self._judge is not None and not getattr(judge, "deterministic", False):
-            from rewardax.wrappers.judges import Annotator
-
             self._annotator = Annotator(judge)
 
     def ask(self, state: State) -> None:
@@ -42,15 +41,14 @@ class JudgeDesk:
                 inner = State(*(column[step] for column in inner))
             ids = np.asarray(part.pending(inner))
             ids = ids[np.isnan(self._tables[name][ids])]
-            if len(ids) and self._annotator is None:
-                from rewardax.wrappers.judges import Query
-
-                verdicts = self._judge([Query(self._captions[i]) for i in ids])
-                self._tables[name][ids] = [verdict.value for verdict in verdicts]
-            elif self._annotator is not None:
-                self._annotator.submit({int(i): self._captions[i] for i in ids})
-                for i, verdict in self._annotator.poll().items():
-                    self._tables[name][i] = verdict.value
+            queries = [Query(self._captions[i], id=(name, int(i))) for i in ids]
+            if self._annotator is not None:
+                self._annotator.submit(queries)
+            elif queries:
+                self._tables[name][ids] = [verdict.value for verdict in self._judge(queries)]
+        if self._annotator is not None:
+            for (name, i), verdict in self._annotator.poll().items():
+                self._tables[name][i] = verdict.value
 
     def feedback(self) -> dict[str, dict[str, np.ndarray]] | None:
         """Label tables in the form that ``learn(feedback=...)`` takes; ``None`` without judged parts."""

@@ -1,0 +1,132 @@
+"""Steps per second of rewardax environments: compiled rollout, ``make_vec`` and ``make``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import rewardax  # noqa: F401  (registers the ids)
+from benchmarks.timing import host_rate, rate
+from rewardax.agents.rollout import example_transition, look, starts, take
+from rewardax.envs import make, make_pool
+from rewardax.wrappers.core import RewardTransform, Transition, advance, env_where
+
+
+def consume(tree: Any) -> jax.Array:
+    """A number that depends on every entry, so that nothing is compiled away."""
+    return sum(jnp.sum(leaf.astype(jnp.uint32)) for leaf in jax.tree.leaves(tree))
+
+
+def functional(task: str, envs: int, steps: int = 500, masked: bool = False) -> float:
+    """Compiled rollout: random actions, observations consumed, automatic reset from a level pool.
+
+    ``masked``: draw uniformly among admissible actions, so that the action mask is computed and used.
+    """
+    env, params = make(task)
+    pool = make_pool(env, params, max(4096, 2 * envs))
+
+    def body(carry: tuple, key: jax.Array) -> tuple[tuple, None]:
+        state, total = carry
+        act, reset = jax.random.split(key)
+        logits = jnp.zeros((envs, env.num_actions))
+        if masked:
+            logits = jnp.where(jax.vmap(env.action_mask, (0, None))(state, params), 0.0, -1e9)
+            action = jax.random.categorical(act, logits)
+        else:
+            action = jax.random.randint(act, (envs,), 0, env.num_actions)
+        state, timestep = jax.vmap(env.step, (0, 0, None))(state, action, params)
+        done = timestep.terminated | timestep.truncated
+        state = env_where(done, pool.take(reset, envs), state)
+        observation = jax.vmap(env.observe, (0, None))(state, params)
+        seen = consume(observation) + consume(timestep.reward)
+        return (state, total + seen), None
+
+    @jax.jit
+    def run(key: jax.Array) -> jax.Array:
+        start = pool.take(key, envs)
+        return jax.lax.scan(body, (start, jnp.uint32(0)), jax.random.split(key, steps))[0][1]
+
+    return rate(lambda: run(jax.random.key(0)), envs * steps)
+
+
+def vector(task: str, envs: int) -> float:
+    """``gym.make_vec``, random actions, results as NumPy arrays."""
+    venv = gym.make_vec(f"rewardax/{task}-v0", num_envs=envs)
+    venv.reset(seed=0)
+    actions = np.random.default_rng(0).integers(0, venv.single_action_space.n, (64, envs))
+    at = [0]
+
+    def step() -> int:
+        at[0] += 1
+        observation = venv.step(actions[at[0] % 64])[0]
+        np.add.reduce([int(np.asarray(leaf).flat[0]) for leaf in jax.tree.leaves(observation)])
+        return envs
+
+    result = host_rate(step)
+    venv.close()
+    return result
+
+
+def single(env_id: str, **kwargs: Any) -> float:
+    """``gym.make``, random actions, resets included."""
+    env = gym.make(env_id, disable_env_checker=True, **kwargs)
+    env.reset(seed=0)
+    actions = np.random.default_rng(0).integers(0, env.action_space.n, 4096).tolist()
+    at = [0]
+
+    def step() -> int:
+        for _ in range(50):
+            at[0] += 1
+            _, _, terminated, truncated, _ = env.step(actions[at[0] % 4096])
+            if terminated or truncated:
+                env.reset()
+        return 50
+
+    result = host_rate(step)
+    env.close()
+    return result
+
+
+def with_reward(task: str, reward: RewardTransform, envs: int = 1024, steps: int = 128) -> float:
+    """Compiled rollout with a reward inside the scan; ``chain()`` is the environment's own reward alone."""
+    env, params = make(task)
+    pool = make_pool(env, params, 4096)
+    begin = starts(env, params, reward, pool)
+    ones = jnp.ones((envs,), bool)
+    moment = take(env, begin, pool.size, jax.random.key(1), envs)
+    memory = reward.init(jax.random.key(2), example_transition(moment, jnp.zeros((envs,), jnp.int32)))
+    fresh = memory.episode
+
+    def body(carry: tuple, key: jax.Array) -> tuple[tuple, None]:
+        moment, first, memory, total = carry
+        act, reset = jax.random.split(key)
+        action = jax.random.randint(act, (envs,), 0, env.num_actions)
+        state, timestep = jax.vmap(env.step, (0, 0, None))(moment.state, action, params)
+        after = look(env, params, reward, state)
+        transition = Transition(
+            moment.observation,
+            action,
+            after.observation,
+            timestep.reward,
+            timestep.terminated,
+            timestep.truncated,
+            first,
+            ones,
+            moment.features,
+            after.features,
+        )
+        rewards, memory = advance(reward, memory, fresh, transition)
+        total = total + consume(after.observation) + jnp.sum(rewards.total * 1e3).astype(jnp.uint32)
+        again = take(env, begin, pool.size, reset, envs)
+        return (env_where(transition.done, again, after), transition.done, memory, total), None
+
+    @jax.jit
+    def run(key: jax.Array, memory: Any) -> jax.Array:
+        carry = (moment, ones, memory, jnp.uint32(0))
+        return jax.lax.scan(body, carry, jax.random.split(key, steps))[0][-1]
+
+    return rate(lambda: run(jax.random.key(0), memory), envs * steps)
