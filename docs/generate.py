@@ -70,9 +70,7 @@ def methods() -> dict[str, str]:
         parts = [f"# {short}\n\n{head}\n"]
         for cls in classes:
             first = (inspect.getdoc(cls) or "").partition("\n")[0]
-            rows.append(
-                {"method": f"[{cls.__name__}]({short}.md#{cls.__name__.lower()})", "what it does": first}
-            )
+            rows.append({"method": f"[{cls.__name__}]({short}.md#{cls.__name__.lower()})", "what it does": first})
             parts.append(f"## {cls.__name__}\n\n{fields_of(cls)}{from_docstring(cls, level=3)}\n")
         pages[short] = "\n".join(parts)
     return {"index": "# Methods\n\n" + table(rows) + "\n\n" + toctree(list(pages)), **pages}

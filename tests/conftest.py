@@ -20,9 +20,7 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
 os.environ["JAX_THREEFRY_PARTITIONABLE"] = "true"
 os.environ.setdefault("MPLBACKEND", "agg")
 
-hypothesis.settings.register_profile(
-    "rewardax", deadline=None, derandomize="CI" in os.environ, print_blob=True
-)
+hypothesis.settings.register_profile("rewardax", deadline=None, derandomize="CI" in os.environ, print_blob=True)
 hypothesis.settings.load_profile("rewardax")
 
 

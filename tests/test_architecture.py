@@ -29,9 +29,7 @@ UNFINISHED = re.compile("|".join(rf"\b{word}\b" for word in ("TO" + "DO", "FIX" 
 
 def owner(name: str) -> str:
     """The part of the house a dotted module name belongs to."""
-    return next(
-        (part for part in FOLDERS if part != "rewardax" and f"{name}.".startswith(f"{part}.")), "rewardax"
-    )
+    return next((part for part in FOLDERS if part != "rewardax" and f"{name}.".startswith(f"{part}.")), "rewardax")
 
 
 def modules_of(part: str) -> list[Path]:
@@ -103,9 +101,7 @@ def test_guard_against_double_import(part: str) -> None:
 
 
 def public_names() -> list[tuple[str, str]]:
-    return [
-        (part, name) for part in FOLDERS for name in getattr(importlib.import_module(part), "__all__", ())
-    ]
+    return [(part, name) for part in FOLDERS for name in getattr(importlib.import_module(part), "__all__", ())]
 
 
 @pytest.mark.parametrize(("part", "name"), public_names())
@@ -130,8 +126,6 @@ def test_every_reward_transform_shows_numbers() -> None:
     wrappers = importlib.import_module("rewardax.wrappers")
     for name in wrappers.__all__:
         getattr(wrappers, name)
-    ours = {
-        n: c for n, c in core.RewardTransform.registry.items() if c.__module__.startswith("rewardax.wrappers")
-    }
+    ours = {n: c for n, c in core.RewardTransform.registry.items() if c.__module__.startswith("rewardax.wrappers")}
     assert "Chain" in ours
     assert not {name for name, cls in ours.items() if name != "Chain" and ">>>" not in (cls.__doc__ or "")}

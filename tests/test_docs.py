@@ -75,6 +75,4 @@ def test_docstrings_become_markdown() -> None:
 
 
 def test_tables_take_the_union_of_keys() -> None:
-    assert table([{"a": 1}, {"b_c": True, "a": [0.5, None]}]) == (
-        "| a | b c |\n|---|---|\n| 1 |  |\n| 0.5,  | yes |"
-    )
+    assert table([{"a": 1}, {"b_c": True, "a": [0.5, None]}]) == ("| a | b c |\n|---|---|\n| 1 |  |\n| 0.5,  | yes |")

@@ -23,6 +23,4 @@ def modules() -> list[str]:
 @pytest.mark.parametrize("name", modules())
 def test_examples_of(name: str) -> None:
     result = doctest.testmod(importlib.import_module(name), optionflags=FLAGS)
-    assert result.failed == 0, (
-        f"{result.failed} of {result.attempted} examples in {name} print something else"
-    )
+    assert result.failed == 0, f"{result.failed} of {result.attempted} examples in {name} print something else"

@@ -10,13 +10,9 @@ import pytest
 from house import FOLDERS, ROOT
 
 
-@pytest.mark.parametrize(
-    "command", [["check", "--quiet"], ["format", "--check", "--quiet", "--diff"]], ids=" ".join
-)
+@pytest.mark.parametrize("command", [["check", "--quiet"], ["format", "--check", "--quiet", "--diff"]], ids=" ".join)
 def test_ruff(command: list[str]) -> None:
-    run = subprocess.run(
-        [sys.executable, "-m", "ruff", *command, "."], cwd=ROOT, capture_output=True, text=True
-    )
+    run = subprocess.run([sys.executable, "-m", "ruff", *command, "."], cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
 
 

@@ -25,9 +25,7 @@ def test_notebook_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     client.execute()
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert all(cell.execution_count for cell in code)
-    assert any("image/png" in out.get("data", {}) for cell in code for out in cell.outputs), (
-        "it shows a picture"
-    )
+    assert any("image/png" in out.get("data", {}) for cell in code for out in cell.outputs), "it shows a picture"
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -24,9 +24,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         copy = source / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, copy)
-    code = (
-        "import sys; import setuptools.build_meta as b; d = sys.argv[1]; b.build_wheel(d); b.build_sdist(d)"
-    )
+    code = "import sys; import setuptools.build_meta as b; d = sys.argv[1]; b.build_wheel(d); b.build_sdist(d)"
     run = subprocess.run([sys.executable, "-c", code, str(dist)], cwd=source, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     return {"wheel": next(dist.glob("*.whl")), "sdist": next(dist.glob("*.tar.gz"))}

@@ -43,9 +43,7 @@ class Game:
         self.raw: Any = env.unwrapped
         self.core: Any = self.raw.core
         self.is_text = hasattr(self.core, "parse")
-        self.keys = (
-            {} if self.is_text else {KEYS[name]: name for name in self.core.action_names if name in KEYS}
-        )
+        self.keys = {} if self.is_text else {KEYS[name]: name for name in self.core.action_names if name in KEYS}
 
     def play(self, lines: Iterable[str], level: int | None = None) -> None:
         """Play until the lines end or one of them says ``q``."""
@@ -93,17 +91,11 @@ class Game:
             return
         from rewardax.envs.grid.oracle import oracle_action
 
-        self.say(
-            f"the oracle would: {self.name(int(oracle_action(self.core, self.raw.state, self.raw.params)))}"
-        )
+        self.say(f"the oracle would: {self.name(int(oracle_action(self.core, self.raw.state, self.raw.params)))}")
 
     def name(self, action: int) -> str:
         """An action in words, with the names of this level where the task is a text."""
-        return (
-            self.core.render_action(action, self.raw.state)
-            if self.is_text
-            else self.core.action_names[action]
-        )
+        return self.core.render_action(action, self.raw.state) if self.is_text else self.core.action_names[action]
 
     def understand(self, order: str) -> list[int]:
         """Actions meant by a line: a name or its beginning, keys, or free text where the task reads it."""
