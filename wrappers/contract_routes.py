@@ -26,15 +26,15 @@ def scanned(reward: RewardTransform, rollout: Transition, learn_every: int) -> C
     chunks = []
     for start in range(0, length, min(learn_every, length)):
         chunk = jax.tree.map(lambda x: x[start : start + learn_every], rollout)  # noqa: B023
-        rewards, state = _scan(reward, state, fresh, chunk)
+        rewards, state = scan(reward, state, fresh, chunk)
         chunks.append(jax.tree.map(np.asarray, rewards.components))
         if len(chunk.valid) == learn_every:
-            state = _learn(reward, rewards, state, chunk)
+            _, state = learn(reward, rewards, state, chunk)
     return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
 
 @jax.jit
-def _scan(reward: RewardTransform, state: State, fresh: PyTree, rollout: Transition) -> tuple[Rewards, State]:
+def scan(reward: RewardTransform, state: State, fresh: PyTree, rollout: Transition) -> tuple[Rewards, State]:
     def body(state: State, transition: Transition) -> tuple[State, Rewards]:
         rewards, state = advance(reward, state, fresh, transition)
         return state, rewards
@@ -44,8 +44,8 @@ def _scan(reward: RewardTransform, state: State, fresh: PyTree, rollout: Transit
 
 
 @jax.jit
-def _learn(reward: RewardTransform, rewards: Rewards, state: State, rollout: Transition) -> State:
-    return reward.learn(rewards, state, rollout)[1]
+def learn(reward: RewardTransform, rewards: Rewards, state: State, rollout: Transition) -> tuple[Rewards, State]:
+    return reward.learn(rewards, state, rollout)
 
 
 def single(reward: RewardTransform, make_env: MakeEnv, actions: np.ndarray, learn_every: int) -> Components:

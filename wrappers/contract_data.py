@@ -1,0 +1,147 @@
+"""Made-up rollouts that visit every corner of the contract: both kinds of end, fillers, extreme values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+import jax
+import numpy as np
+
+from rewardax.wrappers.core import PyTree, Transition
+
+Draw = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
+
+
+def _flags(*shape: int) -> Draw:
+    return lambda rng, lead: rng.random((*lead, *shape)) < 0.4
+
+
+def _unit(*shape: int) -> Draw:
+    return lambda rng, lead: rng.random((*lead, *shape), np.float32)
+
+
+def _whole(low: int, high: int, dtype: Any = np.int32, *shape: int) -> Draw:
+    return lambda rng, lead: rng.integers(low, high, (*lead, *shape)).astype(dtype)
+
+
+# The features our own environments offer, by name: how to draw them.
+FEATURES: dict[str, Draw] = {
+    "success": _flags(),
+    "failure": _flags(),
+    "subgoals": _flags(2),
+    "subgoals_now": _flags(2),
+    "subgoal_event": _flags(2),
+    "progress": _unit(),
+    "oracle_steps": _whole(0, 20),
+    "oracle_start": _whole(5, 20),
+    "solvable": _flags(),
+    "valid": _flags(),
+    "invalid_reason": _whole(0, 4, np.uint8),
+    "state_hash": _whole(0, 3, np.uint32, 2),
+    "obs_hash": _whole(0, 3, np.uint32, 2),
+    "state_id": _whole(0, 6),
+    "events": _flags(3),
+    "caption_id": _whole(0, 5),
+    "outcome_level": _whole(-1, 3, np.int8),
+    "cost": _unit(),
+    "graded": _unit(3),
+    "advice": _unit(3),
+}
+
+
+def sample_rollout(names: Collection[str], steps: int = 24, lanes: int = 3, seed: int = 0) -> Transition:
+    """A rollout ``[steps, lanes]`` of short episodes, terminated and truncated, with the named features.
+
+    Raises ``ValueError`` for a feature whose shape is not known here.
+
+    >>> rollout = sample_rollout(["progress"])
+    >>> rollout.reward.shape, bool(rollout.terminated.any()), bool(rollout.truncated.any())
+    ((24, 3), True, True)
+    """
+    unknown = [name for name in names if name not in FEATURES]
+    if unknown:
+        raise ValueError(
+            f"the contract cannot make up feature {unknown[0]!r}; pass rollout=, a recorded Transition [T, N] that has "
+            f"it. Known features: {sorted(FEATURES)}"
+        )
+    rng = np.random.default_rng(seed)
+    shape = (steps, lanes)
+    ends = rng.random(shape) < 0.25
+    terminated = ends & (np.add.outer(np.arange(steps), np.arange(lanes)) % 2 == 0)
+    first = np.concatenate([np.ones((1, lanes), bool), ends[:-1]])
+
+    def follow(draw: Draw) -> tuple[np.ndarray, np.ndarray]:
+        reached, opening = draw(rng, shape), draw(rng, shape)
+        before = np.concatenate([opening[:1], reached[:-1]])
+        return np.where(first.reshape(*shape, *[1] * (before.ndim - 2)), opening, before), reached
+
+    views = {"grid": follow(_whole(0, 11, np.uint8, 7, 7, 3)), "direction": follow(_whole(0, 4))}
+    offered = {name: follow(FEATURES[name]) for name in names}
+    return Transition(
+        observation={name: before for name, (before, _) in views.items()},
+        action=rng.integers(0, 3, shape).astype(np.int32),
+        next_observation={name: reached for name, (_, reached) in views.items()},
+        reward=np.where(terminated, 1.0, rng.integers(-1, 2, shape) / 4).astype(np.float32),
+        terminated=terminated,
+        truncated=ends & ~terminated,
+        first=first,
+        valid=np.ones(shape, bool),
+        features={name: before for name, (before, _) in offered.items()},
+        next_features={name: reached for name, (_, reached) in offered.items()},
+    )
+
+
+def on_host(rollout: Transition) -> Transition:
+    """The rollout as NumPy arrays."""
+    return jax.tree.map(np.asarray, rollout)
+
+
+def with_fillers(rollout: Transition) -> Transition:
+    """The same episodes with a filler after each end, as NEXT_STEP makes them; cut to the same length."""
+    lanes = []
+    for lane in range(rollout.valid.shape[1]):
+        rows = jax.tree.map(lambda x: x[:, lane], rollout)  # noqa: B023
+        order = []
+        for row, ended in enumerate(rows.terminated | rows.truncated):
+            order += [(row, True), (row, False)] if ended else [(row, True)]
+        picked, real = (np.array(column) for column in zip(*order[: len(rows.valid)], strict=True))
+        rows = jax.tree.map(lambda x: x[picked], rows)  # noqa: B023
+        nothing = ~real
+        rows = rows.replace(
+            reward=np.where(nothing, np.float32(0), rows.reward),
+            terminated=rows.terminated & real,
+            truncated=rows.truncated & real,
+            first=rows.first | nothing,
+            valid=real,
+        )
+        lanes.append(rows)
+    return jax.tree.map(lambda *x: np.stack(x, 1), *lanes)
+
+
+def scrambled(rollout: Transition, cells: np.ndarray) -> Transition:
+    """Other observations, actions, rewards and features in ``cells`` bool[T, N]; ends stay where they are."""
+    other = jax.tree.map(lambda x: np.roll(x, (5, 1), (0, 1)), rollout)
+
+    def pick(new: PyTree, old: PyTree) -> PyTree:
+        return jax.tree.map(lambda a, b: np.where(cells.reshape(*cells.shape, *[1] * (b.ndim - 2)), a, b), new, old)
+
+    return rollout.replace(
+        **{
+            name: pick(getattr(other, name), getattr(rollout, name))
+            for name in ("observation", "action", "next_observation", "features", "next_features")
+        },
+        reward=np.where(cells, other.reward + np.float32(3), rollout.reward),
+    )
+
+
+def extreme(rollout: Transition) -> Transition:
+    """Huge rewards and real numbers, with both signs; flags, ids and pixels stay as they are."""
+    signs = np.where(np.indices(rollout.valid.shape).sum(0) % 2, 1.0, -1.0)
+
+    def blow(x: np.ndarray) -> np.ndarray:
+        if x.dtype.kind != "f":
+            return x
+        return (1e6 * signs.reshape(*signs.shape, *[1] * (x.ndim - 2)) * np.ones_like(x)).astype(x.dtype)
+
+    return jax.tree.map(blow, rollout)
