@@ -34,7 +34,7 @@ class TrainResult:
     history: list[Record]
     """One record per chunk: ``chunk``, ``frames``, ``wall``, ``fps`` and ``metrics`` (name -> f32[S])."""
     final: dict[str, np.ndarray]
-    """Means over held-out levels: ``success``, ``length``, ``return/task``, ``return/total``, ``return/<component>``."""
+    """Means over held-out levels: ``success``, ``length`` and ``return/`` of task, total and components."""
     params: PyTree
     """Network parameters, leading axis S."""
     policy: Policy
@@ -71,7 +71,7 @@ def train(
 
     Args:
         env: task id.
-        reward: a :class:`RewardTransform`, its config (dict, path of a JSON or TOML file), or ``None`` for the task's own.
+        reward: a :class:`RewardTransform`, its config (dict, path of a JSON or TOML file), or ``None`` for sparse.
         config: settings of the learner.
         frames: environment steps per seed, rounded up to whole chunks.
         seeds: one run per entry.
@@ -148,8 +148,8 @@ def check_discount(reward: RewardTransform, gamma: float) -> None:
     for part in leaves:
         if isinstance(part, Potential) and abs(float(part.gamma) - gamma) > 1e-6:
             raise ValueError(
-                f"Potential {part.component!r} has gamma={float(part.gamma)}, the learner {gamma}: shaping keeps optimal "
-                "policies only with the learner's own discount. Set one of them to the other."
+                f"Potential {part.component!r} has gamma={float(part.gamma)}, the learner {gamma}: shaping keeps "
+                "optimal policies only with the learner's own discount. Set one of them to the other."
             )
 
 
@@ -175,12 +175,16 @@ def train_core(
     on_chunk: Callable[[Record], None] | None = None,
     eval_levels: int = 512,
     fingerprint: dict[str, Any] | None = None,
+    chunk_frames: int | None = None,
 ) -> TrainResult:
-    """Train PPO on a functional environment, all seeds in one compiled program."""
+    """Train PPO on a functional environment, all seeds in one compiled program.
+
+    ``chunk_frames``: frames per compiled call; by default a run is cut into about 40.
+    """
     reward = Chain() if reward is None else reward
     per_iteration = config.num_envs * config.num_steps
     iterations = -(-frames // per_iteration)
-    length = max(1, iterations // CHUNKS)
+    length = max(1, chunk_frames // per_iteration if chunk_frames else iterations // CHUNKS)
     chunks = -(-iterations // length)
     learner = PPO(
         env,

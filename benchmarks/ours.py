@@ -13,6 +13,8 @@ import rewardax  # noqa: F401  (registers the ids)
 from benchmarks.timing import host_rate, rate
 from rewardax.agents.rollout import example_transition, look, starts, take
 from rewardax.envs import make, make_pool
+from rewardax.envs.potentials import progress
+from rewardax.wrappers import EpisodicCount, EventBonus, GatedAccumulation, Potential, chain
 from rewardax.wrappers.core import RewardTransform, Transition, advance, env_where
 
 
@@ -130,3 +132,15 @@ def with_reward(task: str, reward: RewardTransform, envs: int = 1024, steps: int
         return jax.lax.scan(body, carry, jax.random.split(key, steps))[0][-1]
 
     return rate(lambda: run(jax.random.key(0), memory), envs * steps)
+
+
+def chain_overhead(task: str) -> tuple[float, float]:
+    """Steps/s of a rollout with the task's reward alone and with a chain of four parts without networks."""
+    env, _ = make(task)
+    four = chain(
+        shaping=Potential(phi=progress, gamma=0.99),
+        bonus=EventBonus(events=(0,), scale=0.1, latched=True),
+        count=EpisodicCount(num_states=env.num_state_ids, scale=0.01),
+        gate=GatedAccumulation(components=("task", "events"), thresholds=(1.0, None)),
+    )
+    return with_reward(task, chain()), with_reward(task, four)

@@ -53,8 +53,21 @@ def encoder(world: World, kind: str) -> Callable[[jax.Array], jax.Array]:
     return {"flat": flat, "one_hot": one_hot}[kind]
 
 
-def train(world: World, kind: str, frames: int, rate: float = 1e-3, envs: int = 64, steps: int = 128) -> dict[str, Any]:
-    """Train and time: compile seconds, frames per second, and (frames, success) after every ten iterations."""
+def train(
+    world: World,
+    kind: str,
+    frames: int,
+    rate: float = 1e-3,
+    envs: int = 64,
+    steps: int = 128,
+    check: int = 49_152,
+    solved: float = 2.0,
+    in_a_row: int = 3,
+) -> dict[str, Any]:
+    """Train and time in chunks of ``check`` frames; stop after ``in_a_row`` chunks with a success rate of ``solved``.
+
+    Returns ``seconds`` in all (compilation included; infinite if it never solved), ``compile`` and the best ``fps``.
+    """
     net, encode = Towers(world.num_actions), encoder(world, kind)
     iterations, epochs, minibatches = frames // (envs * steps), 4, 4
     schedule = optax.linear_schedule(rate, 0.0, iterations * epochs * minibatches)
@@ -119,16 +132,16 @@ def train(world: World, kind: str, frames: int, rate: float = 1e-3, envs: int = 
         params = net.init(key, encode(world.view(timestep)[0]))
         return params, optimiser.init(params), timestep, key
 
-    begun = time.perf_counter()
+    begun, length = time.perf_counter(), check // (envs * steps)
     carry = jax.jit(start)(jax.random.key(0))
-    chunk = jax.jit(lambda carry: jax.lax.scan(iteration, carry, length=min(10, iterations))).lower(carry).compile()
-    compiled = time.perf_counter() - begun
-    curve, rates = [], []
-    for i in range(max(1, iterations // 10)):
-        begun = time.perf_counter()
+    chunk = jax.jit(lambda carry: jax.lax.scan(iteration, carry, length=length)).lower(carry).compile()
+    compiled, fps, good = time.perf_counter() - begun, 0.0, 0
+    for _ in range(-(-iterations // length)):
+        started = time.perf_counter()
         carry, (success, done) = chunk(carry)
         success, done = jax.device_get((success.sum(), done.sum()))
-        seconds = time.perf_counter() - begun
-        rates.append(min(10, iterations) * envs * steps / seconds)
-        curve.append(((i + 1) * 10 * envs * steps, float(success / max(done, 1)), seconds))
-    return {"compile": compiled, "fps": max(rates), "curve": curve}
+        fps = max(fps, check / (time.perf_counter() - started))
+        good = good + 1 if success / max(done, 1) >= solved else 0
+        if good == in_a_row:
+            return {"compile": compiled, "fps": fps, "seconds": time.perf_counter() - begun}
+    return {"compile": compiled, "fps": fps, "seconds": float("inf")}
