@@ -52,11 +52,8 @@ class Comparison:
 
         Errors: ``ValueError`` if the folder holds no finished design.
         """
-        path = Path(out) / "manifest.json"
-        if not path.is_file():
-            raise ValueError(f"no results in {str(out)!r}: there is no manifest.json; run compare(..., out=) first")
-        config = json.loads(path.read_text(encoding="utf-8"))["config"]
-        results = Results(out, config)
+        results = Results.load(out)
+        config = results.manifest["config"]
         names = [name for name in config["designs"] if results.final(name)]
         if not names:
             raise ValueError(f"no design in {str(out)!r} has finished; run the same compare again to resume it")

@@ -7,9 +7,9 @@ A design file is JSON or TOML with these keys::
     reward   {"type": "Potential", ...}, as made by to_config; null or absent: the task alone
     judge    {"judge": "scripted", ...}, as made by judge_to_config; for rewards that ask a judge
 
-Numbers that depend on the task are written ``{"$env": "num_captions"}`` and filled in when the design meets
-its task; :func:`facts` lists what a task offers. Built-in files lie in ``assets``: ``<design>.json`` serves
-every family, ``<Family>.<design>.json`` replaces it for one.
+Numbers that depend on the task are written ``{"$env": "num_captions"}`` and filled in when the design meets its
+task; :func:`facts` lists what a task offers. ``{"$agent": "gamma"}`` is a setting of the learner. Built-in files lie
+in ``assets``: ``<design>.json`` serves every family, ``<Family>.<design>.json`` replaces it for one.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ class Design:
     source: dict[str, Any] | None = None
 
 
-def resolve(designs: Iterable[Any], env_id: str, env_kwargs: Mapping[str, Any] | None = None) -> list[Design]:
+def resolve(
+    designs: Iterable[Any], env_id: str, env_kwargs: Mapping[str, Any] | None = None, *, agent: Any = None
+) -> list[Design]:
     """Turn what a user names into designs for a task.
 
     Args:
@@ -59,6 +61,7 @@ def resolve(designs: Iterable[Any], env_id: str, env_kwargs: Mapping[str, Any] |
             :class:`Design`.
         env_id: task the designs are for.
         env_kwargs: knobs of the task.
+        agent: settings of the learner; default ``PPOConfig()``.
 
     Errors: ``ValueError`` for an unknown name, a file that does not read, a feature or number the task does
     not offer, or two designs of one name.
@@ -67,7 +70,7 @@ def resolve(designs: Iterable[Any], env_id: str, env_kwargs: Mapping[str, Any] |
     ['sparse', 'mine']
     """
     asked = [designs] if isinstance(designs, str | Path | RewardTransform | Design) else list(designs)
-    task = _Task(env_id, dict(env_kwargs or {}))
+    task = _Task(env_id, dict(env_kwargs or {}), agent)
     found = [_resolve(item, task) for item in asked]
     names = [design.name for design in found]
     if not names:
@@ -127,10 +130,10 @@ def facts(env: Any, params: Any) -> dict[str, Any]:
 
 
 class _Task:
-    """A task as designs see it; foreign tasks have no facts and their features are checked by the agent."""
+    """A task and a learner as designs see them; foreign tasks have no facts and the agent checks their features."""
 
-    def __init__(self, env_id: str, env_kwargs: dict[str, Any]) -> None:
-        self.id = env_id
+    def __init__(self, env_id: str, env_kwargs: dict[str, Any], agent: Any) -> None:
+        self.id, self._agent = env_id, agent
         self.env: Any = None
         self.facts: dict[str, Any] = {}
         if env_id.removeprefix(PREFIX).removesuffix(SUFFIX) in PRESETS:
@@ -150,8 +153,10 @@ class _Task:
         return [] if self.env is None else [name for name in features if name not in self.env.feature_names]
 
     def fill(self, value: Any, design: str) -> Any:
-        """``value`` with every ``{"$env": name}`` replaced by the task's number."""
+        """``value`` with every ``{"$env": name}`` and ``{"$agent": name}`` replaced by what it stands for."""
         if isinstance(value, Mapping):
+            if set(value) == {"$agent"}:
+                return self._setting(str(value["$agent"]), design)
             if set(value) == {"$env"}:
                 name = value["$env"]
                 if name not in self.facts:
@@ -162,6 +167,16 @@ class _Task:
                 return self.facts[name]
             return {key: self.fill(inner, design) for key, inner in value.items()}
         return [self.fill(inner, design) for inner in value] if isinstance(value, list) else value
+
+    def _setting(self, name: str, design: str) -> Any:
+        if self._agent is None:
+            from rewardax.agents import PPOConfig
+
+            self._agent = PPOConfig()
+        settings = dataclasses.asdict(self._agent)
+        if name not in settings:
+            raise ValueError(f"design {design!r} needs the agent's setting {name!r}; there are {', '.join(settings)}")
+        return settings[name]
 
 
 def _is_foreign(env_id: str) -> bool:

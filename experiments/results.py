@@ -12,6 +12,7 @@ lines stay in memory.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import importlib.metadata
 import json
@@ -42,9 +43,9 @@ class Results:
 
     def __init__(self, out: str | Path | None, config: Mapping[str, Any]) -> None:
         self.out = None if out is None else Path(out).expanduser()
-        self.manifest = new_manifest(config)
         self._chunks: dict[str, dict[int, dict[str, Any]]] = {}
         self._finals: dict[str, dict[str, Any]] = {}
+        self.manifest = new_manifest(config)
         if self.out is None:
             return
         try:
@@ -57,7 +58,22 @@ class Results:
             raise ValueError(
                 f"cannot write results to {str(self.out)!r} ({error.strerror}); choose another folder"
             ) from error
-        self._read()
+        self._read(repair=True)
+
+    @classmethod
+    def load(cls, out: str | Path) -> Results:
+        """Read a folder without writing to it.
+
+        Errors: ``ValueError`` if it holds no results or is damaged.
+        """
+        results = cls.__new__(cls)
+        results.out = Path(out).expanduser()
+        if not results._log_path.is_file():
+            raise ValueError(f"no results in {str(out)!r}; make some with compare(..., out={str(out)!r})")
+        results._chunks, results._finals = {}, {}
+        results.manifest = results._found()
+        results._read(repair=False)
+        return results
 
     @property
     def _manifest_path(self) -> Path:
@@ -114,10 +130,10 @@ class Results:
             entry["final"] = _arrays(entry["final"])
             self._finals[design] = entry
 
-    def _read(self) -> None:
+    def _read(self, repair: bool) -> None:
         text = self._log_path.read_text(encoding="utf-8")
         whole = text[: text.rfind("\n") + 1]
-        if whole != text:
+        if repair and whole != text:
             _write(self._log_path, whole)
         for number, line in enumerate(whole.splitlines(), start=1):
             try:
@@ -127,14 +143,18 @@ class Results:
                     f"line {number} of {str(self._log_path)!r} is damaged; delete it or start in a new folder"
                 ) from error
 
-    def _resume(self) -> None:
-        try:
+    def _found(self) -> dict[str, Any]:
+        """The manifest in the folder."""
+        found: Any = None
+        with contextlib.suppress(OSError, ValueError):
             found = json.loads(self._manifest_path.read_text(encoding="utf-8"))
-            before, now = found["config"], self.manifest["config"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(
-                f"{str(self._manifest_path)!r} is not a manifest of ours; choose another folder with out="
-            ) from error
+        if not isinstance(found, dict) or not {"config", "runs"} <= set(found):
+            raise ValueError(f"{str(self._manifest_path)!r} is not a manifest of ours; choose another folder")
+        return found
+
+    def _resume(self) -> None:
+        found = self._found()
+        before, now = found["config"], self.manifest["config"]
         known, asked = before["designs"], now["designs"]
         both = [name for name in asked if name in known]
         changed = difference(
@@ -147,7 +167,7 @@ class Results:
                 "Repeat its settings to resume it, or choose a new folder with out="
             )
         found["config"] = {**before, "designs": {**asked, **known}}
-        found["runs"] = [*found.get("runs", ()), *self.manifest["runs"]]
+        found["runs"] = [*found["runs"], *self.manifest["runs"]]
         self.manifest = found
 
 

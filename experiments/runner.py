@@ -51,13 +51,18 @@ def compare(
     Returns:
         :class:`Comparison`: ``.table``, ``.show()``, ``.figure()``, ``.report(path)``, ``.to_json()``.
 
-    Errors: ``ValueError`` before anything runs, for an unknown task or design, a feature the task lacks,
+    Errors: ``ValueError`` before anything runs, for an unknown task or design, a potential
+        with another discount than the agent's, a feature the task lacks,
     fewer than one seed, too few frames, a folder that cannot be written or holds another experiment.
     """
     from rewardax.agents import PPOConfig
+    from rewardax.agents.training import check_discount
 
-    chosen = resolve(defaults.DEFAULT_DESIGNS if designs is None else designs, env, env_kwargs)
     config = PPOConfig() if config is None else config
+    chosen = resolve(defaults.DEFAULT_DESIGNS if designs is None else designs, env, env_kwargs, agent=config)
+    for design in chosen:
+        if design.reward is not None:
+            check_discount(design.reward, config.gamma)
     settings = _settings(env, seeds, frames, eval_levels, config, fast)
     if out is not None:
         lost = [design.name for design in chosen if design.source is None]

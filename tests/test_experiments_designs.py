@@ -62,6 +62,16 @@ def test_a_number_the_task_lacks_is_refused():
         resolve([("mine", reward)], "KeyFarm")
 
 
+def test_settings_of_the_agent_are_filled_in():
+    from rewardax.agents import PPOConfig
+
+    reward = {"type": "Potential", "gamma": {"$agent": "gamma"}}
+    assert resolve([("mine", reward)], "KeyFarm")[0].reward.gamma == PPOConfig().gamma
+    assert resolve([("mine", reward)], "KeyFarm", agent=PPOConfig(gamma=0.9))[0].reward.gamma == 0.9
+    with pytest.raises(ValueError, match=r"needs the agent's setting 'gama'; there are .*gamma"):
+        resolve([("mine", {"type": "Potential", "gamma": {"$agent": "gama"}})], "KeyFarm")
+
+
 def test_facts_name_positions():
     from rewardax.envs import make
 

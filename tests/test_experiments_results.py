@@ -118,6 +118,18 @@ def test_folders_that_cannot_be_used_are_refused(tmp_path):
         Results(tmp_path, CONFIG)
 
 
+def test_loading_does_not_write(tmp_path):
+    results = Results(tmp_path, CONFIG)
+    results.add_final("sparse", **FINAL)
+    log = tmp_path / "results.jsonl"
+    log.write_text(log.read_text() + "half a li")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert Results.load(tmp_path).final("sparse")["wall"] == 1.0
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    with pytest.raises(ValueError, match="no results in"):
+        Results.load(tmp_path / "nowhere")
+
+
 def test_small_helpers():
     assert difference({"a": 1, "b": [1]}, {"a": 1, "b": [1]}) == ""
     assert difference({"a": 1}, {"a": 1, "b": 2}) == "b was null and is now 2"
