@@ -136,9 +136,7 @@ class Squash(RewardTransform):
 
     def _quantile(self, references: Array) -> Array:
         count = references.shape[1]
-        spread = (
-            references.std(-1, ddof=1) if count > 1 else jnp.zeros(references.shape[:1], references.dtype)
-        )
+        spread = references.std(-1, ddof=1) if count > 1 else jnp.zeros(references.shape[:1], references.dtype)
         return (references.mean(-1) + jax.scipy.stats.norm.ppf(self.quantile) * (spread + 1e-5))[:, None]
 
 
@@ -282,9 +280,7 @@ class Product(RewardTransform):
         self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
     ) -> Result:
         prefix = f"factor/{self.component}/"
-        factors = {
-            name.removeprefix(prefix): v for name, v in rewards.metrics.items() if name.startswith(prefix)
-        }
+        factors = {name.removeprefix(prefix): v for name, v in rewards.metrics.items() if name.startswith(prefix)}
         made, state = self.inner.learn(Rewards(factors, rewards.metrics), state, rollout, feedback)
         if self.inner.causal:
             return rewards.replace(metrics=made.metrics), state

@@ -22,12 +22,10 @@ def save(path: str | Path, reward: RewardTransform, state: State) -> None:
     structure = _pack(jax.device_get(state), arrays)
     document = json.dumps({"reward": to_config(reward), "state": structure})
     with Path(path).open("wb") as file:
-        np.savez(file, document=np.asarray(document), **arrays)
+        np.savez(file, document=np.asarray(document), **arrays)  # type: ignore[arg-type]
 
 
-def load(
-    path: str | Path, reward: RewardTransform | None = None, strict: bool = True
-) -> tuple[RewardTransform, State]:
+def load(path: str | Path, reward: RewardTransform | None = None, strict: bool = True) -> tuple[RewardTransform, State]:
     """Read back what :func:`save` wrote: the reward and its memory.
 
     With ``reward`` the file must have been written by the same configuration, else ``ValueError``;
@@ -75,10 +73,8 @@ def _pack(value: Any, arrays: dict[str, np.ndarray]) -> Any:
     if isinstance(value, tuple | list):
         return {type(value).__name__: [_pack(v, arrays) for v in value]}
     if isinstance(value, struct.PyTreeNode):
-        return {
-            "type": _name(value),
-            "items": [_pack(getattr(value, f.name), arrays) for f in dataclasses.fields(value)],
-        }
+        fields = dataclasses.fields(value)  # type: ignore[arg-type]
+        return {"type": _name(value), "items": [_pack(getattr(value, f.name), arrays) for f in fields]}
     name = f"array{len(arrays)}"
     arrays[name] = np.asarray(value)
     return {"array": name}

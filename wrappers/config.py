@@ -63,9 +63,7 @@ def from_config(config: RewardTransform | Mapping[str, Any] | str | Path) -> Rew
     if isinstance(config, str | Path):
         config = read(Path(config))
     if not isinstance(config, Mapping):
-        raise TypeError(
-            f"a reward configuration is a mapping with a 'type', a path or a transform, not {config!r}"
-        )
+        raise TypeError(f"a reward configuration is a mapping with a 'type', a path or a transform, not {config!r}")
     built = _build(config)
     if not isinstance(built, RewardTransform):
         raise ValueError(f"{config['type']!r} is not a reward transform and cannot stand alone.")
@@ -86,9 +84,7 @@ def _encode(value: Any, where: str) -> Any:
         parts = zip(value.names, value.parts, strict=True)
         return {"type": "Chain", "parts": [{"name": n, **_encode(p, f"{where}.{n}")} for n, p in parts]}
     if isinstance(value, RewardTransform | Curve):
-        fields = {
-            f.name: _encode(getattr(value, f.name), f"{where}.{f.name}") for f in dataclasses.fields(value)
-        }
+        fields = {f.name: _encode(getattr(value, f.name), f"{where}.{f.name}") for f in dataclasses.fields(value)}
         return {"type": _type_name(type(value)), **fields}
     if value is None or isinstance(value, bool | int | float | str):
         return value
@@ -106,23 +102,15 @@ def _encode(value: Any, where: str) -> Any:
 
 def _type_name(cls: type) -> str:
     known = registered().get(cls.__name__) is cls
-    return (
-        cls.__name__
-        if known and cls.__module__.startswith("rewardax.")
-        else f"{cls.__module__}:{cls.__qualname__}"
-    )
+    return cls.__name__ if known and cls.__module__.startswith("rewardax.") else f"{cls.__module__}:{cls.__qualname__}"
 
 
 def _function_name(fn: Any, where: str) -> str:
     module, name = getattr(fn, "__module__", None), getattr(fn, "__qualname__", None)
     if not module or not name or "<" in name:
-        raise ValueError(
-            f"{where}: {fn!r} has no importable name; define it at module level to save this reward."
-        )
+        raise ValueError(f"{where}: {fn!r} has no importable name; define it at module level to save this reward.")
     if _import(f"{module}:{name}", where) is not fn:
-        raise ValueError(
-            f"{where}: {module}:{name} names something else; functions must be reachable by their name."
-        )
+        raise ValueError(f"{where}: {module}:{name} names something else; functions must be reachable by their name.")
     return f"{module}:{name}"
 
 
@@ -133,9 +121,7 @@ def _import(target: str, where: str) -> Any:
         for part in name.split("."):
             found = getattr(found, part)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(
-            f"{where}: cannot import {target!r} ({error}); write it as 'package.module:name'."
-        ) from None
+        raise ValueError(f"{where}: cannot import {target!r} ({error}); write it as 'package.module:name'.") from None
     return found
 
 
@@ -151,9 +137,7 @@ def _build(config: Mapping[str, Any]) -> Any:
     for key in given:
         if key not in fields:
             hint = _suggest(key, fields)
-            raise ValueError(
-                f"{name} has no field {key!r};{hint} its fields are {', '.join(fields) or 'none'}."
-            )
+            raise ValueError(f"{name} has no field {key!r};{hint} its fields are {', '.join(fields) or 'none'}.")
     required = [f.name for f in fields.values() if f.default is dataclasses.MISSING and f.name not in given]
     if required:
         raise ValueError(f"{name} needs the field {required[0]!r}.")
@@ -163,9 +147,7 @@ def _build(config: Mapping[str, Any]) -> Any:
 def _build_chain(given: Mapping[str, Any]) -> Chain:
     parts = given.get("parts", [])
     if set(given) - {"parts"} or not isinstance(parts, list | tuple):
-        raise ValueError(
-            "a Chain has one field, 'parts': a list of configurations with a 'name' each, in order."
-        )
+        raise ValueError("a Chain has one field, 'parts': a list of configurations with a 'name' each, in order.")
     names = tuple(part.get("name") for part in parts)
     if None in names or len(set(names)) != len(names):
         raise ValueError(f"the parts of a Chain need a 'name' each, all different; got {list(names)}.")

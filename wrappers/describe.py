@@ -31,9 +31,7 @@ def describe(reward: RewardTransform, example: Transition | None = None) -> str:
     step = _example(reward) if example is None else example
     rows = [HEADER, *_rows("", reward, step, 0)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(HEADER))]
-    lines = (
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
     return "\n".join(lines)
 
 
@@ -53,9 +51,7 @@ def _rows(name: str, reward: RewardTransform, example: Transition, depth: int) -
         _remembers(reward, example),
     )
     inner_reward = getattr(reward, "inner", None)
-    nested = (
-        _rows("inner", inner_reward, example, depth + 1) if isinstance(inner_reward, RewardTransform) else []
-    )
+    nested = _rows("inner", inner_reward, example, depth + 1) if isinstance(inner_reward, RewardTransform) else []
     return [(*row, _yes(reward)), *nested]
 
 
@@ -86,10 +82,7 @@ def _remembers(reward: RewardTransform, example: Transition) -> str:
         state: State = jax.eval_shape(reward.init, jax.random.key(0), example)
     except (KeyError, TypeError, ValueError, AttributeError):
         return "?"
-    return (
-        " ".join(field for field, part in zip(State._fields, state, strict=True) if jax.tree.leaves(part))
-        or "-"
-    )
+    return " ".join(field for field, part in zip(State._fields, state, strict=True) if jax.tree.leaves(part)) or "-"
 
 
 def _example(reward: RewardTransform) -> Transition:

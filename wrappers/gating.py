@@ -87,9 +87,7 @@ class GatedAccumulation(RewardTransform):
             "on_truncation": ("evaluate", "close"),
         }.items():
             if getattr(self, field) not in choices:
-                raise ValueError(
-                    f"GatedAccumulation: {field} is one of {choices}, not {getattr(self, field)!r}."
-                )
+                raise ValueError(f"GatedAccumulation: {field} is one of {choices}, not {getattr(self, field)!r}.")
         if isinstance(self.thresholds, tuple) and not (
             len(self.components) == len(self.priority) == len(self.thresholds) > 0
         ):
@@ -142,9 +140,7 @@ class GatedAccumulation(RewardTransform):
         raw = {name: rewards.components[name] for name in self.components}
         join = {"sum": jnp.add, "max": jnp.maximum}.get(self.statistic)
         statistic = {name: join(old, raw[name]) for name, old in state.episode["statistic"].items()}  # type: ignore[misc]
-        passed = {
-            name: self._passes(j, statistic.get(name, raw[name])) for j, name in enumerate(self.components)
-        }
+        passed = {name: self._passes(j, statistic.get(name, raw[name])) for j, name in enumerate(self.components)}
         cut = transition.truncated & ~transition.terminated & (self.on_truncation == "close")
         owed = dict(state.episode["owed"])
         for i, name in enumerate(self.components):
@@ -187,22 +183,14 @@ class GatedAccumulation(RewardTransform):
             step, known, raw, verdict = row
             begun = {name: jnp.where(step.first, 0, value) for name, value in pending.items()}
             lump = {name: jnp.where(step.done & step.valid, begun[name] * verdict[name], 0) for name in raw}
-            after = {
-                name: jnp.where(step.done, 0, begun[name] + jnp.where(known, 0, raw[name])) for name in raw
-            }
+            after = {name: jnp.where(step.done, 0, begun[name] + jnp.where(known, 0, raw[name])) for name in raw}
             return env_where(step.valid, after, pending), lump
 
         pending, lump = jax.lax.scan(forwards, state.env, (flags(rollout), known, raw, verdict))
         for name in names:
             rewards = rewards.put(name, raw[name] * verdict[name] + lump[name])
-            seen = (
-                verdict[name]
-                if self.scope == "episode"
-                else verdict[name] * rewards.metrics[f"gate/open/{name}"]
-            )
+            seen = verdict[name] if self.scope == "episode" else verdict[name] * rewards.metrics[f"gate/open/{name}"]
             rewards = rewards.log(f"gate/open/{name}", seen)
-        rewards = rewards.replace(
-            metrics={k: v for k, v in rewards.metrics.items() if not k.startswith("gate/final/")}
-        )
+        rewards = rewards.replace(metrics={k: v for k, v in rewards.metrics.items() if not k.startswith("gate/final/")})
         waiting = (rollout.valid & ~known).astype(rollout.reward.dtype)
         return rewards.log("gate/pending", waiting), state._replace(env=pending)

@@ -102,18 +102,12 @@ class Judged(RewardTransform):
         env = jnp.arange(caption.shape[0])
         count = state.episode.at[env, start].add(transition.first.astype(jnp.int32), mode="drop")
         count = count.at[env, caption].add(1, mode="drop")
-        seen = (
-            state.shared["seen"]
-            .at[start]
-            .add((transition.first & transition.valid).astype(jnp.int32), mode="drop")
-        )
+        seen = state.shared["seen"].at[start].add((transition.first & transition.valid).astype(jnp.int32), mode="drop")
         seen = seen.at[caption].add(transition.valid.astype(jnp.int32), mode="drop")
         label = state.shared["label"].at[caption].get(mode="fill", fill_value=jnp.nan)
         labelled = ~jnp.isnan(label)
         repeats = jnp.maximum(count.at[env, caption].get(mode="fill", fill_value=1), 1).astype(label.dtype)
-        value = self._form(jnp.where(labelled, label, 0)) * repeats ** (
-            -jnp.asarray(self.exponent, label.dtype)
-        )
+        value = self._form(jnp.where(labelled, label, 0)) * repeats ** (-jnp.asarray(self.exponent, label.dtype))
         rewards = rewards.log(f"{self.component}/labelled", labelled.astype(label.dtype))
         rewards = rewards.add(self.component, self.scale * jnp.where(labelled, value, 0))
         return rewards, State(episode=count, shared={**state.shared, "seen": seen})
@@ -126,9 +120,7 @@ class Judged(RewardTransform):
         caption = jnp.asarray(feedback[self.component]["caption"], jnp.int32)
         value = jnp.asarray(feedback[self.component]["value"], state.shared["label"].dtype)
         usable = (caption >= 0) & ~jnp.isnan(value)
-        label = (
-            state.shared["label"].at[jnp.where(usable, caption, self.num_captions)].set(value, mode="drop")
-        )
+        label = state.shared["label"].at[jnp.where(usable, caption, self.num_captions)].set(value, mode="drop")
         return rewards, state._replace(shared={**state.shared, "label": label})
 
     def _form(self, label: Array) -> Array:

@@ -38,9 +38,7 @@ class Moments(struct.PyTreeNode):
     count: Array
 
     @classmethod
-    def create(
-        cls, shape: tuple[int, ...] = (), dtype: Any = jnp.float32, prior_count: Any = 1e-4
-    ) -> Moments:
+    def create(cls, shape: tuple[int, ...] = (), dtype: Any = jnp.float32, prior_count: Any = 1e-4) -> Moments:
         """Mean 0 and variance 1, believed as much as ``prior_count`` observations."""
         return cls(jnp.zeros(shape, dtype), jnp.ones(shape, dtype), jnp.asarray(prior_count, dtype))
 

@@ -98,9 +98,7 @@ class IRCR(RewardTransform):
             low = jnp.minimum(shared["low"], jnp.where(ends, total, jnp.inf).min())
             high = jnp.maximum(shared["high"], jnp.where(ends, total, -jnp.inf).max())
             span = high - low
-            return {"low": low, "high": high}, jnp.where(
-                span > 0, (total - low) / jnp.where(span > 0, span, 1), 0
-            )
+            return {"low": low, "high": high}, jnp.where(span > 0, (total - low) / jnp.where(span > 0, span, 1), 0)
 
         shared, grades = jax.lax.scan(grade, state.shared, (total, ends))
         known, (grades, begun) = from_end(rollout, (grades, begun))

@@ -85,9 +85,7 @@ class Potential(RewardTransform):
     def init(self, key: Array, example: Transition) -> State:
         zeros = jnp.zeros(example.reward.shape, example.reward.dtype)
         episode = {"phi": zeros, "known": jnp.zeros(zeros.shape, bool)}
-        return State(
-            episode=episode, shared=jnp.zeros((), jnp.int32) if isinstance(self.scale, Curve) else ()
-        )
+        return State(episode=episode, shared=jnp.zeros((), jnp.int32) if isinstance(self.scale, Curve) else ())
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         dtype = transition.reward.dtype
@@ -190,19 +188,13 @@ class ActionAdvice(RewardTransform):
         if self.mode == "lookback":
             return rewards, state
         dtype = rollout.reward.dtype
-        tables = jax.vmap(lambda o, f: self._table(o, f, dtype))(
-            rollout.next_observation, rollout.next_features
-        )
-        guess = {
-            "max": tables.max(-1),
-            "mean": tables.mean(-1),
-            "zero": jnp.zeros(rollout.reward.shape, dtype),
-        }
-        guess = guess[self.after]
+        tables = jax.vmap(lambda o, f: self._table(o, f, dtype))(rollout.next_observation, rollout.next_features)
+        zero = jnp.zeros(rollout.reward.shape, dtype)
+        guess = {"max": tables.max(-1), "mean": tables.mean(-1), "zero": zero}[self.after]
         now = jax.vmap(lambda o, f: self._table(o, f, dtype))(rollout.observation, rollout.features)
         taken = jax.vmap(self._taken)(now, rollout.action)
 
-        def backwards(later: tuple[Array, Array], row: tuple[Array, ...]) -> tuple[Any, Any]:
+        def backwards(later: Any, row: Any) -> tuple[Any, Any]:
             value, known = later
             taken, guess, terminated, truncated, valid, first = row
             ended = terminated | truncated
@@ -214,9 +206,7 @@ class ActionAdvice(RewardTransform):
         ends = (rollout.terminated, rollout.truncated, rollout.valid, rollout.first)
         _, (ahead, pending) = jax.lax.scan(backwards, start, (taken, guess, *ends), reverse=True)
         value = rewards.components[self.component] + jnp.where(rollout.valid, self.gamma * ahead, 0)
-        return rewards.put(self.component, value).log(
-            f"{self.component}/pending", pending.astype(dtype)
-        ), state
+        return rewards.put(self.component, value).log(f"{self.component}/pending", pending.astype(dtype)), state
 
     def _table(self, observation: PyTree, features: Mapping[str, Array], dtype: Any) -> Array:
         table = _evaluate(self.phi, observation, features, dtype)

@@ -181,7 +181,7 @@ def llm_feedback_reward(inputs: Case, params: Case) -> dict[str, Any]:
 
 
 def _judged(judged: Judged, labels: np.ndarray, counts: np.ndarray, extrinsic: Any, weight: float) -> np.ndarray:
-    """Every cell is an environment of its own that meets its caption as often as the file says, and other things before."""
+    """Every cell is an environment of its own that meets its caption as often as the file says."""
     known, caption = np.unique(labels, return_inverse=True)
     caption, repeats = caption.reshape(-1) + 1, counts.reshape(-1)
     rows = repeats.max()

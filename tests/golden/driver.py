@@ -33,8 +33,8 @@ def rollout(
     features: Mapping[str, Any] | None = None,
     next_features: Mapping[str, Any] | None = None,
 ) -> Transition:
-    """Float64 rollout [rows, envs]; scalars and [rows, 1] arrays are broadcast. The first real row opens an episode, and
-    so does every real row after an end."""
+    """Float64 rollout [rows, envs]; scalars and [rows, 1] arrays are broadcast. The first real row opens an episode
+    and so does every real row after an end."""
 
     def grid(value: Any, dtype: Any) -> np.ndarray:
         return np.broadcast_to(np.asarray(value, dtype), (rows, envs))

@@ -97,6 +97,7 @@ def main(arguments: list[str] | None = None) -> int:
     import jax
 
     jax.config.update("jax_enable_x64", True)
+    jax.config.update("jax_disable_most_optimizations", True)  # many tiny programs: compile time is everything
     table = adapters()
     verdicts = []
     for path in files:
