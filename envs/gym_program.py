@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from rewardax.envs.arrays import from_arrays, to_arrays
 from rewardax.envs.core import Env, PyTree, TimeStep
 from rewardax.envs.levels import reset_level
 
@@ -92,12 +93,11 @@ class Program:
 
     def to_leaves(self, state: PyTree) -> tuple[Array, ...]:
         """The state as plain arrays (random keys as their data): what is kept between calls."""
-        return tuple(_key_data(leaf) for leaf in jax.tree.leaves(state))
+        return to_arrays(state)
 
     def to_state(self, leaves: tuple[Array, ...]) -> PyTree:
         """Inverse of ``to_leaves``."""
-        kinds, tree = jax.tree.flatten(self.structure)
-        return tree.unflatten([_key_like(kind, leaf) for kind, leaf in zip(kinds, leaves, strict=True)])
+        return from_arrays(self.structure, leaves)
 
     def reset_one(self, ids: Array, params: PyTree) -> tuple[PyTree, dict[str, Array]]:
         """Start state of (level, split, dynamics) = ``ids`` and its outputs."""
@@ -153,16 +153,6 @@ def pack(fields: dict[str, Array]) -> Array:
 
 def _order(fields: dict[str, Any]) -> list[str]:
     return sorted(fields, key=lambda name: (-fields[name].dtype.itemsize, name))
-
-
-def _key_data(leaf: Array) -> Array:
-    return jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
-
-
-def _key_like(kind: Any, leaf: Array) -> Array:
-    if not jnp.issubdtype(kind.dtype, jax.dtypes.prng_key):
-        return leaf
-    return jax.random.wrap_key_data(leaf, impl=jax.random.key_impl(kind))
 
 
 def _as_bytes(value: Array) -> Array:

@@ -22,7 +22,7 @@ class GymEnv(gym.Env):
     part of the task.
 
     Args:
-        task: its id, e.g. ``"KeyFarm"``.
+        task: its id, e.g. ``"KeyFarm"``, or an environment of your own.
         render_mode: ``"ansi"`` or, where the task draws itself, ``"rgb_array"``.
         obs_mode: ``"dict"``; text tasks also ``"tokens"`` (int32 vector) and ``"text"`` (string).
         split: ``"train"``, ``"valid"`` or ``"test"``.
@@ -45,7 +45,7 @@ class GymEnv(gym.Env):
 
     def __init__(
         self,
-        task: str,
+        task: Any,
         render_mode: str | None = None,
         obs_mode: str = "dict",
         split: str = "train",

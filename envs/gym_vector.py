@@ -53,7 +53,7 @@ class GymVectorEnv(gym.vector.VectorEnv):
 
     def __init__(
         self,
-        task: str,
+        task: Any,
         num_envs: int = 1,
         render_mode: str | None = None,
         obs_mode: str = "dict",

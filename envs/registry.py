@@ -33,11 +33,12 @@ def task_id(name: str) -> str:
     return short
 
 
-def make(name: str, **knobs: Any) -> tuple[Any, Any]:
+def make(task: Any, **knobs: Any) -> tuple[Any, Any]:
     """Build the functional core of a task and the numbers it runs with.
 
     ``knobs`` override static fields of the environment (they decide array sizes, so a new value compiles
-    anew) or fields of its ``params`` (traced: any value runs in the same compiled program).
+    anew) or fields of its ``params`` (traced: any value runs in the same compiled program). In place of an id
+    ``task`` may be an environment of your own.
 
     >>> from rewardax.envs import make
     >>> env, params = make("KeyFarm", time_bonus=0.5)
@@ -46,11 +47,15 @@ def make(name: str, **knobs: Any) -> tuple[Any, Any]:
 
     Raises ``KeyError`` for an unknown id and ``TypeError`` for an unknown knob, both listing what exists.
     """
-    preset = PRESETS[task_id(name)]
-    module, _, attribute = preset.entry.partition(":")
-    cls = getattr(importlib.import_module(module), attribute)
+    if isinstance(task, str):
+        preset = PRESETS[task_id(task)]
+        module, _, attribute = preset.entry.partition(":")
+        cls, spec = getattr(importlib.import_module(module), attribute), preset.spec
+    else:
+        preset, cls = Preset("", {}, {}), type(task)
+        spec = {field.name: getattr(task, field.name) for field in dataclasses.fields(task)}
     fields = {field.name for field in dataclasses.fields(cls) if field.init}
-    env = cls(**{**preset.spec, **{k: v for k, v in knobs.items() if k in fields}})
+    env = cls(**{**spec, **{k: v for k, v in knobs.items() if k in fields}})
     numbers = {k: v for k, v in knobs.items() if k not in fields}
     defaults = env.default_params()
     names = _names(defaults)
@@ -59,7 +64,7 @@ def make(name: str, **knobs: Any) -> tuple[Any, Any]:
         close = difflib.get_close_matches(unknown[0], [*fields, *names], n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         raise TypeError(
-            f"task {task_id(name)!r} has no knob {unknown[0]!r}.{hint} "
+            f"task {task!r} has no knob {unknown[0]!r}.{hint} "
             f"Static knobs: {sorted(fields)}; traced knobs: {sorted(names)}"
         )
     return env, with_params(defaults, {**preset.params, **numbers})

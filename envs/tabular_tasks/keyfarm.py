@@ -1,8 +1,8 @@
 """KeyFarm: a corridor in which picking up the key can be repeated for ever.
 
-Six cells in a row. The agent starts in cell 0, the key lies in cell 2, cell 4 is a door that lets pass only who
-has the key in hand, the goal is cell 5. The key may be dropped in cells 0 to 3 and picked up again, which makes any
-bonus on picking it up a trap.
+Six cells in a row. The agent starts in cell 0, the key lies in cell 2, cell 4 is a door that lets pass only
+who has the key in hand, the goal is cell 5. The key may be dropped in cells 0 to 3 and picked up again, which
+makes any bonus on picking it up a trap.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class KeyFarm(Env):
     Termination at the goal; truncation after `horizon` (60) steps.
 
     ## Known hacks
-    A bonus of 0.1 on the event `picked` is worth 3.8 when farmed and 1.1 when honest; the best totals are exact:
+    A bonus of 0.1 on the event `picked` is worth 3.8 when farmed and 1.1 when honest. Exact best totals:
     sparse 1.0, bonus 3.8, latched bonus 1.1, bonus behind a success gate 3.8.
     """
 
@@ -157,7 +157,7 @@ class KeyFarm(Env):
             [
                 state.position > 0,
                 (state.position < GOAL) & ((state.position != DOOR - 1) | carrying),
-                state.key == state.position,
+                ~carrying & (state.key == state.position),
                 carrying & (state.position < DOOR),
             ]
         )
