@@ -28,7 +28,7 @@ def examples() -> list[Any]:
 def random_rollout(
     seed: int, rows: int = ROWS, envs: int = ENVS, ends: float = 0.25, fillers: bool = False, **features: Any
 ) -> Transition:
-    """Rollout of random numbers that obeys the contract: an end opens an episode; ``fillers`` puts one filler after it."""
+    """Random rollout that obeys the contract: an end opens an episode; ``fillers`` puts one filler after it."""
     rng = np.random.default_rng(seed)
     shape = (rows, envs)
     terminated, truncated = (rng.random(shape) < ends / 2 for _ in range(2))

@@ -145,9 +145,9 @@ def test_save_and_load_continue_bit_for_bit(tmp_path: Path) -> None:
     again, restored = load(tmp_path / "reward.npz")
     assert again == reward and jax.tree.structure(restored) == jax.tree.structure(state)
     jax.tree.map(np.testing.assert_array_equal, restored, state)
-    one, two = (
-        jax.jit(r.update)(Rewards.open(row(data, 5)), s, row(data, 5)) for r, s in ((reward, state), (again, restored))
-    )
+    step = row(data, 5)
+    one = jax.jit(reward.update)(Rewards.open(step), state, step)
+    two = jax.jit(again.update)(Rewards.open(step), restored, step)
     jax.tree.map(np.testing.assert_array_equal, one, two)
     other = chain(rnd=RND(width=4, outputs=2, gamma=0.5), ever=GlobalCount(num_keys=8))
     with pytest.raises(ValueError, match=r"another reward \(reward.parts\[0\].gamma: 0.99 in the file, 0.5 given\)"):

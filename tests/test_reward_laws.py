@@ -90,9 +90,8 @@ def test_a_filler_environment_changes_nothing(reward: RewardTransform) -> None:
     start = reward.init(jax.random.key(0), row(data, 0))
     for kept, before in zip((state.episode, state.env), (start.episode, start.env), strict=True):
         same(jax.tree.map(lambda x: x[1], kept), jax.tree.map(lambda x: x[1], before), exact=True)
-    other = jax.tree.map(
-        lambda x, y: jnp.where(idle.reshape((1, -1) + (1,) * (x.ndim - 2)), y, x), data, random_rollout(33)
-    )
+    mask = [idle.reshape((1, -1) + (1,) * n) for n in range(4)]
+    other = jax.tree.map(lambda x, y: jnp.where(mask[x.ndim - 2], y, x), data, random_rollout(33))
     other = other.replace(valid=mixed.valid, first=mixed.first)
     again, alike = play(reward, other)
     for name, value in rewards.components.items():
