@@ -17,6 +17,7 @@ from rewardax.envs.text.world import Draws, bits, count_bits, grow, shuffled
 
 ROOM, WAY = WORD_ID[ROOMS[0]], WORD_ID[DIRECTIONS[0]]
 SAME_NAME = ROOMS.index("corridor")
+SIZE = 16  # rooms a map can hold
 STAGES = 6  # depth subgoals
 TAKE, LOOK = 4, 5  # actions after the four directions
 
@@ -108,7 +109,6 @@ class Coin(TextEnv):
     knob ``hint``, off by default.
     """
 
-    rooms: int = 16
     history: int = 4
 
     family: ClassVar[str] = "Coin"
@@ -125,11 +125,6 @@ class Coin(TextEnv):
         *("oracle_start", "goal_distance", "valid", "invalid_reason", "state_hash", "obs_hash", "state_id"),
         *("events", "caption_id"),
     )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 2 <= self.rooms <= 16:
-            raise ValueError(f"rooms={self.rooms} is out of range; a Coin map holds 2 to 16 rooms")
 
     @property
     def action_names(self) -> tuple[str, ...]:
@@ -150,8 +145,8 @@ class Coin(TextEnv):
 
     @property
     def num_state_ids(self) -> int:
-        """``state_id = room + R * taken``."""
-        return 2 * self.rooms
+        """``state_id = room + 16 * taken``."""
+        return 2 * SIZE
 
     def default_params(self) -> CoinParams:
         return CoinParams()
@@ -160,7 +155,7 @@ class Coin(TextEnv):
         return int(params.horizon)
 
     def reset(self, key: Array, params: CoinParams) -> CoinState:
-        size = self.rooms
+        size = SIZE
         draws = Draws(key, 4 * size * size + len(ROOMS) + 1)
         quest = jnp.clip(params.quest, 1, size - 1)
         total = jnp.where(params.mode == 0, quest + 1, jnp.clip(params.rooms, quest + 1, size))
@@ -231,12 +226,12 @@ class Coin(TextEnv):
             "progress": latched.mean(dtype=jnp.float32),
             "oracle_steps": left,
             "oracle_start": state.oracle_start.astype(jnp.int32),
-            "goal_distance": jnp.maximum(left - 1, 0).astype(jnp.float32) / (self.rooms - 1),
+            "goal_distance": jnp.maximum(left - 1, 0).astype(jnp.float32) / (SIZE - 1),
             "valid": reason == 0,
             "invalid_reason": reason,
             "state_hash": L.hash_words(state.exits, state.names, state.goal, state.agent, state.taken, state.latched),
             "obs_hash": self._obs_hash(state, params),
-            "state_id": state.agent.astype(jnp.int32) + self.rooms * state.taken,
+            "state_id": state.agent.astype(jnp.int32) + SIZE * state.taken,
             "events": jnp.stack([reply == WENT, reply == TOOK]),
             "caption_id": self._caption(state),
         }
@@ -286,7 +281,7 @@ class Coin(TextEnv):
 
     def _hint(self, state: CoinState, params: CoinParams) -> Page:
         """The directions of the path, four in a line."""
-        places = jnp.minimum(jnp.arange(4 * HINTS), self.rooms - 1)
+        places = jnp.minimum(jnp.arange(4 * HINTS), SIZE - 1)
         ways = WAY + jnp.argmax(state.exits[places] == (places + 1)[:, None], axis=1).reshape(HINTS, 4)
         count = jnp.clip(state.goal - 4 * jnp.arange(HINTS), 0, 4)
         start = jnp.where(jnp.arange(HINTS) == 0, TEMPLATES.index("first_1"), TEMPLATES.index("then_1"))
