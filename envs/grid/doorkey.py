@@ -13,7 +13,7 @@ from rewardax.envs.core import PyTree
 from rewardax.envs.grid import rules
 from rewardax.envs.grid.base import GridEnv, GridParams
 from rewardax.envs.grid.codes import DOOR, EMPTY, GOAL_CELL, KEY, LOCKED, OPEN, WALL, YELLOW, cell
-from rewardax.envs.grid.oracle import steps_to_go
+from rewardax.envs.grid.oracle import FAR, steps_to_go
 from rewardax.envs.grid.rules import GridState
 
 DOOR_CELL, KEY_CELL = cell(DOOR, YELLOW, LOCKED), cell(KEY, YELLOW)
@@ -131,4 +131,4 @@ class DoorKey(GridEnv):
         table = steps_to_go(jnp.stack(passable), here == state.landmarks[1], links)
         layer = (state.carry == KEY_CELL) + 2 * (self._door_state(state) == OPEN)
         steps = table[layer, state.direction].reshape(-1)[state.position]
-        return jnp.where(steps < jnp.iinfo(jnp.int16).max, steps, -1).astype(jnp.int32)
+        return jnp.where(steps < FAR, steps, -1).astype(jnp.int32)

@@ -12,7 +12,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from rewardax.envs.core import Env, PyTree
-from rewardax.envs.grid.codes import DX, DY
+from rewardax.envs.grid.codes import DX, DY, WALL
+from rewardax.envs.grid.rules import GridState
 
 FAR = jnp.iinfo(jnp.int16).max  # no way
 
@@ -54,6 +55,14 @@ def steps_to_go(passable: Array, goal: Array, links: Sequence[tuple[int, int, Ar
         (start, changed),
     )
     return values
+
+
+def steps_in(state: GridState) -> Array:
+    """i32[]: fewest actions to the goal cell of a map in which nothing can be moved, -1 = no way."""
+    here = jnp.arange(state.grid.size).reshape(state.grid.shape)
+    table = steps_to_go((state.grid != WALL)[None], here == state.landmarks[1])
+    steps = table[0, state.direction].reshape(-1)[state.position]
+    return jnp.where(steps < FAR, steps, -1).astype(jnp.int32)
 
 
 def oracle_action(env: Env, state: PyTree, params: PyTree) -> Array:

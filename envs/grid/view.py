@@ -98,7 +98,11 @@ def ego(grid: Array, position: Array, direction: Array, carry: Array, see_throug
     cells = window(grid, position, direction)
     seen = cells if see_through else jnp.where(visible(cells), cells, 0)
     stand = (_grid_index(0) == _MIDDLE) & (_grid_index(1) == SIZE - 1)
-    return channels(jnp.where(stand, carry, seen))
+    # One of the two is zero. Adding them by a reduction keeps XLA from fusing the sweep into the three channels,
+    # where it would run again for each of the 147 bytes (measured on CPU: 1.2 to 1.7 times faster).
+    layer = jax.lax.broadcasted_iota(jnp.int32, (SIZE, SIZE, 2), 2)
+    around, own = jnp.where(stand, 0, seen)[..., None], jnp.where(stand, carry, 0)[..., None]
+    return channels(jnp.where(layer == 0, around, own).astype(jnp.uint32).sum(-1).astype(jnp.uint16))
 
 
 def whole(grid: Array, position: Array, direction: Array) -> Array:

@@ -1,0 +1,76 @@
+"""Levels of the ``minigrid`` package as states of the engine (host; the package itself is not needed here)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from rewardax.envs.grid.base import MISSION_WORDS, GridParams, World
+from rewardax.envs.grid.codes import BALL, BOX, DOOR, EMPTY, GOAL, KEY, cell
+from rewardax.envs.grid.rules import STARTED, GridState
+from rewardax.envs.text.vocab import detokenise, tokenise
+
+
+def _code(thing: Any) -> int:
+    if thing is None:
+        return EMPTY
+    kind, colour, state = thing.encode()
+    inside = getattr(thing, "contains", None)
+    if inside is None:
+        return cell(kind, colour, state)
+    if kind != BOX or inside.encode()[0] not in (KEY, BALL):
+        raise ValueError(f"a {thing.type} that contains a {inside.type}: only boxes with a key or a ball fit")
+    return cell(kind, colour, state, _code(inside))
+
+
+def _first(codes: np.ndarray, kind: int) -> int:
+    found = np.flatnonzero((codes & 15) == kind)
+    return int(found[0]) if found.size else -1
+
+
+def from_minigrid(env: Any) -> GridState:
+    """State of a live Minigrid environment, in mid-episode or just reset.
+
+    ``env`` may be wrapped. Feed the state to the task of the same name (``DoorKey(size=8)`` for
+    ``MiniGrid-DoorKey-8x8-v0``) or to ``world_of(env)``. Subgoals count from here on. Levels with random dynamics
+    (moving obstacles) and tasks whose success is not "stand on the goal" keep Minigrid's physics but not its end.
+
+    Raises ``ValueError`` if the level holds an object that the engine does not know.
+    """
+    source = env.unwrapped
+    height, width = source.height, source.width
+    codes = np.array([_code(thing) for thing in source.grid.grid], np.uint16)
+    position = int(source.agent_pos[1]) * width + int(source.agent_pos[0])
+    direction = int(source.agent_dir)
+    marks = [position * 4 + direction, _first(codes, GOAL), _first(codes, DOOR), _first(codes, KEY)]
+    return GridState(
+        t=jnp.int32(source.step_count),
+        position=jnp.int32(position),
+        direction=jnp.int32(direction),
+        carry=jnp.uint16(_code(source.carrying)),
+        grid=jnp.asarray(codes.reshape(height, width)),
+        outcome=jnp.int32(STARTED),
+        reached=jnp.int32(0),
+        fresh=jnp.int32(0),
+        landmarks=jnp.array(marks, jnp.int32),
+    )
+
+
+def world_of(env: Any, time_bonus: float = 0.9) -> tuple[World, GridParams]:
+    """The engine set up like a live Minigrid environment: its size, occlusion, horizon and reward.
+
+    Of a mission longer than 16 words the first 16 are kept.
+    """
+    source = env.unwrapped
+    if source.agent_view_size != 7:
+        raise ValueError(f"the view is 7 x 7 cells, {type(source).__name__} has {source.agent_view_size}")
+    world = World(
+        height=source.height,
+        width=source.width,
+        see_through=source.see_through_walls,
+        instruction=detokenise(tokenise(source.mission)[:MISSION_WORDS]),
+        max_steps=source.max_steps,
+    )
+    return world, GridParams(horizon=source.max_steps, time_bonus=time_bonus)
