@@ -114,6 +114,12 @@ class CorridorEnv(gym.Env):
         return {name: np.asarray(x) for name, x in observe(np, self._state).items()}, info
 
 
+def register() -> None:
+    """Make ``toy/Corridor-v0`` known to Gymnasium."""
+    if "toy/Corridor-v0" not in gym.registry:
+        gym.register("toy/Corridor-v0", "toy_envs:CorridorEnv")
+
+
 def play(actions: np.ndarray, names: tuple[str, ...]) -> Transition:
     """Rollout ``[T, N]`` of the pure JAX twin under ``actions`` [T, N]; lane n starts with episode n."""
 

@@ -32,7 +32,7 @@ def paid(outcome: Outcome, info: Mapping[str, Any], task_reward: float) -> Info:
     info = {
         **info,
         "reward_components": _floats(outcome.components),
-        "reward_metrics": {**info.get("reward_metrics", {}), **_floats(outcome.metrics)},
+        "reward_metrics": {**info.get("reward_metrics", {}), **_floats(_logged(outcome, info))},
         "task_reward": float(task_reward),
     }
     if outcome.episode is not None:
@@ -58,7 +58,7 @@ def paid_batch(outcome: Outcome, info: Mapping[str, Any], task_reward: np.ndarra
     """Info of a vector environment's step; if there is a ``final_info``, ended episodes are there as well."""
     entries = {
         "reward_components": outcome.components,
-        "reward_metrics": outcome.metrics,
+        "reward_metrics": _logged(outcome, info),
         "task_reward": task_reward,
     }
     result = _with(info, np.ones(len(done), bool), entries)
@@ -84,6 +84,12 @@ def _with(info: Mapping[str, Any], mask: np.ndarray, entries: Mapping[str, Any])
             result[name] = np.where(mask, np.asarray(values, np.float64), 0.0)
         result[f"_{name}"] = mask.copy()
     return result
+
+
+def _logged(outcome: Outcome, info: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Metrics to enter: a component is raw only once, before the innermost transform that changed it."""
+    inner = info.get("reward_metrics", {})
+    return {name: x for name, x in outcome.metrics.items() if not (name.startswith("raw/") and name in inner)}
 
 
 def _floats(arrays: Mapping[str, np.ndarray]) -> dict[str, float]:
