@@ -42,9 +42,7 @@ def test_oracle_is_followed_exactly(name: str) -> None:
             fall = planned - taken - steps.min(1)
             row = jnp.arange(best.shape[0])
             new = jax.tree.map(lambda x: x[row, best], successors)
-            state = jax.tree.map(
-                lambda a, b: jnp.where(running.reshape((-1,) + (1,) * (a.ndim - 1)), a, b), new, state
-            )
+            state = jax.tree.map(lambda a, b: jnp.where(running.reshape((-1,) + (1,) * (a.ndim - 1)), a, b), new, state)
             wrong = running & ((out.terminated[row, best] != (planned == taken + 1)) | (fall != 1))
             return state, planned, taken + 1, drop | wrong
 
@@ -107,7 +105,7 @@ def test_oracle_equals_search_from_every_reachable_state() -> None:
                         edges.append((origin[i // 7], index[name]))
                         continue
                 edges.append((origin[i // 7], index[name]))
-            frontier = jax.tree.map(lambda x: x[np.array(keep, int)], flat)
+            frontier = jax.tree.map(lambda x, rows=np.array(keep, int): x[rows], flat)
             if keep:
                 chunks.append(frontier)
         back: dict[int, list[int]] = {}
@@ -137,9 +135,7 @@ def test_mask_is_exactly_what_has_an_effect(name: str) -> None:
     def play(states, keys):
         def body(states, key):
             mask = jax.vmap(env.action_mask, (0, None))(states, params)
-            after, _ = jax.vmap(jax.vmap(env.step, (None, 0, None)), (0, None, None))(
-                states, jnp.arange(7), params
-            )
+            after, _ = jax.vmap(jax.vmap(env.step, (None, 0, None)), (0, None, None))(states, jnp.arange(7), params)
             features = jax.vmap(jax.vmap(lambda s: env.features(s, params)))(after)
             before = jax.vmap(lambda s: env.features(s, params)["state_hash"])(states)
             changed = (features["state_hash"] != before[:, None]).any(-1)
@@ -296,6 +292,8 @@ def test_words_and_pictures() -> None:
     assert lines[1][1] == "v" and sum(line.count("L") for line in lines) == 1 and lines[3][3] == "G"
     image = env.render(state, params, "rgb_array")
     assert image.shape == (80, 80, 3) and image.dtype == np.uint8
-    assert len({draw._tile(k, c, s).tobytes() for k, c, s in [(2, 5, 0), (4, 4, 0), (4, 4, 1), (4, 4, 2), (5, 4, 0)]}) == 5
+    assert (
+        len({draw._tile(k, c, s).tobytes() for k, c, s in [(2, 5, 0), (4, 4, 0), (4, 4, 1), (4, 4, 2), (5, 4, 0)]}) == 5
+    )
     with pytest.raises(ValueError, match="render mode"):
         env.render(state, params, "human")

@@ -207,9 +207,7 @@ class GridEnv(Env):
         """Moves to the goal if there were no walls, as a fraction of the longest there is in the map."""
         height, width = self.shape
         goal = state.landmarks[1]
-        moves = jnp.abs(state.position % width - goal % width) + jnp.abs(
-            state.position // width - goal // width
-        )
+        moves = jnp.abs(state.position % width - goal % width) + jnp.abs(state.position // width - goal // width)
         return moves / jnp.float32(width + height - 6)
 
     # for people ----------------------------------------------------------------------------------------------
@@ -218,9 +216,7 @@ class GridEnv(Env):
         observation = self.observe(state, params)
         return describe.sentences(self.mission, self.view, np.asarray(observation["grid"]), state)
 
-    def render(
-        self, state: GridState, params: PyTree, mode: Literal["ansi", "rgb_array"] = "ansi"
-    ) -> str | np.ndarray:
+    def render(self, state: GridState, params: PyTree, mode: Literal["ansi", "rgb_array"] = "ansi") -> str | np.ndarray:
         """The whole map (host): text lines, or uint8[16 H, 16 W, 3]."""
         if mode == "ansi":
             return draw.ansi(state)

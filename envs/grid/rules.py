@@ -166,9 +166,7 @@ def act(state: GridState, action: Array) -> GridState:
     )
 
 
-def _outcome(
-    ahead: Ahead, carry: Array, action: Array, moves: Array, swaps: Array, swings: Array
-) -> Array:
+def _outcome(ahead: Ahead, carry: Array, action: Array, moves: Array, swaps: Array, swings: Array) -> Array:
     kind, status = ahead.kind, (ahead.cell >> 7) & 3
 
     def choose(default: int | Array, *cases: tuple[Array, int | Array]) -> Array:
