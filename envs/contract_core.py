@@ -204,7 +204,6 @@ def groups(subject: Subject) -> Iterator[str]:
 
 def knobs(subject: Subject) -> Iterator[str]:
     """Another difficulty runs in the same compiled program."""
-    env = subject.env
     step = subject.step
     step(subject.start, jnp.int32(0), subject.params)
     compiled = step._cache_size()
