@@ -5,15 +5,14 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import importlib
-import importlib.util
 from typing import Any
 
+from rewardax.envs.grid.presets import PRESETS as GRID
 from rewardax.envs.presets import Preset
+from rewardax.envs.tabular_tasks.presets import PRESETS as TABULAR
+from rewardax.envs.text.presets import PRESETS as TEXT
 
-PRESETS: dict[str, Preset] = {}
-for _module in ("tabular_tasks", "grid", "text"):
-    if importlib.util.find_spec(f"rewardax.envs.{_module}.presets"):
-        PRESETS.update(importlib.import_module(f"rewardax.envs.{_module}.presets").PRESETS)
+PRESETS: dict[str, Preset] = {**TABULAR, **GRID, **TEXT}
 PREFIX, SUFFIX = "rewardax/", "-v0"
 
 
