@@ -78,8 +78,8 @@ class GridEnv(Env):
         """The instruction, in words of the vocabulary."""
         raise NotImplementedError
 
-    def milestones(self, state: GridState) -> Array:
-        """bool[G]: which subgoals hold in this state."""
+    def milestones(self, state: GridState) -> list[Array]:
+        """G x bool[]: which subgoals hold in this state."""
         raise NotImplementedError
 
     def oracle_steps(self, state: GridState) -> Array:
@@ -251,7 +251,7 @@ class World(GridEnv):
     def default_params(self) -> GridParams:
         return GridParams(horizon=self.max_steps)
 
-    def milestones(self, state: GridState) -> Array:
+    def milestones(self, state: GridState) -> list[Array]:
         return [state.outcome == rules.REACHED_GOAL]
 
     def oracle_steps(self, state: GridState) -> Array:
