@@ -66,31 +66,46 @@ class GridEncoder(nnx.Module):
 
 
 class TextEncoder(nnx.Module):
-    """DeepSets over lines (Zaheer et al. 2017): word vectors times position vectors, summed per line; an MLP per
-    line; masked sum over lines. Padding words and padding lines change nothing."""
+    """DeepSets over lines (Zaheer et al. 2017): σ(W·sketch(line) + slot) summed over the lines that are there.
 
-    def __init__(self, shape: tuple[int, int], vocabulary: int, width: int, words: int, rngs: nnx.Rngs):
-        lines, length = shape
-        self.lines, self.length, self.size = lines, length, width
-        self.words = nnx.Param(0.5 * jax.random.normal(rngs.params(), (vocabulary, words)))
-        self.positions = nnx.Param(1.0 + 0.5 * jax.random.normal(rngs.params(), (length, words)))
-        self.types = nnx.Param(0.5 * jax.random.normal(rngs.params(), (16, width)))
-        self.hidden = dense(words, width, math.sqrt(2), rngs)
-        self.output = dense(width, width, math.sqrt(2), rngs)
+    A line enters as a sketch of its (word, position) pairs: feature hashing (Weinberger et al. 2009) into signed
+    counts, so that word order matters and no table of word vectors has to be gathered and scattered. Environments
+    keep a line of one kind, or about one object, in one slot; the learned slot vector tells the policy which.
+    Words beyond the end of a line, and lines without words, change nothing.
+    """
+
+    SIGNS = 64  # length of a sketch
+    LINE_WIDTH = 32
+
+    def __init__(self, shape: tuple[int, int], width: int, rngs: nnx.Rngs):
+        self.length, self.size = shape[1], width
+        self.line = dense(self.SIGNS, self.LINE_WIDTH, math.sqrt(2), rngs)
+        self.slots = nnx.Param(0.5 * jax.random.normal(rngs.params(), (shape[0], self.LINE_WIDTH)))
+        self.output = dense(self.LINE_WIDTH, width, math.sqrt(2), rngs)
 
     def prepare(self, observation: PyTree) -> PyTree:
-        """Word ids ``int16[S, W]`` with 0 beyond each line, and line types ``uint8[S]`` with 0 for no line."""
+        """Sketches ``int8[S, 64]`` and which lines are there ``bool[S]``."""
         lines, length = observation["lines"], observation["line_len"]
-        real = jnp.arange(lines.shape[-1]) < length[..., None]
-        types = jnp.where(length > 0, observation["line_type"], 0)
-        return {"lines": jnp.where(real, lines, 0).astype(jnp.int16), "types": types.astype(jnp.uint8)}
+        place = jnp.arange(self.length, dtype=jnp.uint32)
+        real = place < length[..., None].astype(jnp.uint32)
+        halves = []
+        for half in range(self.SIGNS // 32):
+            code = _mix((lines.astype(jnp.uint32) * 64 + place) * jnp.uint32(0x9E3779B1) + jnp.uint32(half * 77 + 1))
+            bits = (code[..., None] >> jnp.arange(32, dtype=jnp.uint32)) & 1
+            halves.append(jnp.where(real[..., None], 2 * bits.astype(jnp.int32) - 1, 0).sum(-2))
+        return {"sketch": jnp.concatenate(halves, -1).astype(jnp.int8), "on": length > 0}
 
     def __call__(self, prepared: PyTree) -> Array:
-        ids = prepared["lines"].astype(jnp.int32)
-        words = self.words[...][ids] * self.positions[...] * (ids > 0)[..., None]
-        lines = self.hidden(words.sum(-2)) + self.types[...][prepared["types"].astype(jnp.int32)]
-        lines = jax.nn.relu(lines) * (prepared["types"] > 0)[..., None]
-        return jnp.tanh(self.output(lines.sum(-2)))
+        lines = self.line(prepared["sketch"].astype(jnp.float32) / 4.0) + self.slots[...]
+        lines = jax.nn.relu(lines) * prepared["on"][..., None]
+        return jnp.tanh(self.output(lines.sum(-2) / 4.0))
+
+
+def _mix(code: Array) -> Array:
+    """Finaliser of MurmurHash3: every input bit reaches every output bit."""
+    code = (code ^ (code >> 16)) * jnp.uint32(0x85EBCA6B)
+    code = (code ^ (code >> 13)) * jnp.uint32(0xC2B2AE35)
+    return code ^ (code >> 16)
 
 
 class FlatEncoder(nnx.Module):
@@ -136,15 +151,14 @@ def _flat_parts(space: Any, path: tuple[str, ...] = ()) -> list[tuple[tuple[str,
     return []
 
 
-def make_encoder(env: Any, space: Any, width: int, words: int, rngs: nnx.Rngs) -> nnx.Module:
+def make_encoder(env: Any, space: Any, width: int, rngs: nnx.Rngs) -> nnx.Module:
     """The encoder that fits an observation space: ``grid``, ``lines`` or anything else."""
     keys = set(getattr(space, "spaces", ()))
     if {"grid", "direction"} <= keys:
         kinds = getattr(env, "cell_kinds", GRID_KINDS)
         return GridEncoder(space["grid"].shape, kinds, getattr(env, "coloured", True))
     if {"lines", "line_len", "line_type"} <= keys:
-        vocabulary = int(np.max(space["lines"].high)) + 1
-        return TextEncoder(space["lines"].shape, vocabulary, width, words, rngs)
+        return TextEncoder(space["lines"].shape, width, rngs)
     return FlatEncoder(space)
 
 
@@ -154,8 +168,8 @@ class ActorCritic(nnx.Module):
     The towers share nothing but their input; their first layers are stored as one matrix because the input is large.
     """
 
-    def __init__(self, env: Any, space: Any, num_actions: int, width: int, words: int, recurrent: bool, rngs: nnx.Rngs):
-        self.encoder = make_encoder(env, space, width, words, rngs)
+    def __init__(self, env: Any, space: Any, num_actions: int, width: int, recurrent: bool, rngs: nnx.Rngs):
+        self.encoder = make_encoder(env, space, width, rngs)
         size = self.encoder.size
         self.recurrent, self.width = recurrent, width
         if recurrent:

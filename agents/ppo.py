@@ -55,8 +55,6 @@ class PPOConfig:
     """Global gradient norm bound."""
     width: int = 64
     """Hidden units per layer."""
-    words: int = 32
-    """Size of word vectors (text tasks)."""
     recurrent: bool = False
     """Put a GRU between encoder and heads."""
     time_limit: str = "truncate"
@@ -106,8 +104,8 @@ class PPO(NamedTuple):
         """Fresh parameters, environments and reward memory."""
         net_key, collect_key, run_key = jax.random.split(key, 3)
         weights = self.policy.init(net_key)
-        begin = starts(self.env, params, reward, pool)
         net = self.policy.bind(weights)
+        begin = starts(self.env, params, reward, net, pool)
         collector = begin_collecting(self.env, reward, net, begin, pool.size, collect_key, self.config.num_envs)
         return TrainState(weights, self.optimiser().init(weights), collector, run_key)
 
@@ -121,7 +119,7 @@ class PPO(NamedTuple):
         feedback: Any = None,
     ) -> tuple[TrainState, Metrics]:
         """``iterations`` times: collect a rollout, then optimise on it. Metrics are (sum, weight) pairs."""
-        begin = starts(self.env, params, reward, pool)
+        begin = starts(self.env, params, reward, self.policy.bind(state.params), pool)
 
         def body(state: TrainState, _: None) -> tuple[TrainState, Metrics]:
             key, collect_key, update_key = jax.random.split(state.key, 3)

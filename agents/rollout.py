@@ -20,6 +20,7 @@ class Moment(NamedTuple):
 
     state: PyTree
     observation: PyTree
+    prepared: PyTree  # the observation as the network takes it
     features: dict[str, Array]
     mask: Array  # bool[N, A]
 
@@ -58,21 +59,21 @@ class Batch(NamedTuple):
     next_hidden: Array  # hidden state after this step, before any reset
 
 
-def look(env: Env, params: PyTree, reward: RewardTransform, state: PyTree) -> Moment:
+def look(env: Env, params: PyTree, reward: RewardTransform, net: ActorCritic, state: PyTree) -> Moment:
     """Observation, mask and the features the reward asks for, of ``N`` states."""
-    names = {*reward.requires, "success"}
+    names = sorted({*reward.requires, "success"})
 
-    def one(s: PyTree) -> Moment:
+    def one(s: PyTree) -> tuple[PyTree, dict[str, Array], Array]:
         features = env.features(s, params)
-        wanted = {name: features[name] for name in sorted(names)}
-        return Moment(s, env.observe(s, params), wanted, env.action_mask(s, params))
+        return env.observe(s, params), {name: features[name] for name in names}, env.action_mask(s, params)
 
-    return jax.vmap(one)(state)
+    observation, features, mask = jax.vmap(one)(state)
+    return Moment(state, observation, net.encoder.prepare(observation), features, mask)
 
 
-def starts(env: Env, params: PyTree, reward: RewardTransform, pool: LevelPool) -> Moment:
+def starts(env: Env, params: PyTree, reward: RewardTransform, net: ActorCritic, pool: LevelPool) -> Moment:
     """What every level of a pool looks like at its start, computed once."""
-    return look(env, params, reward, pool.rows)
+    return look(env, params, reward, net, pool.rows)
 
 
 def take(env: Env, begin: Moment, size: int, key: Array, n: int) -> Moment:
@@ -143,13 +144,12 @@ def collect(
     def body(carry: Collector, key: Array) -> tuple[Collector, tuple[Any, ...]]:
         act, reset = jax.random.split(key)
         moment = carry.moment
-        prepared = net.encoder.prepare(moment.observation)
-        x, hidden = net.embed(prepared, carry.hidden, carry.first)
+        x, hidden = net.embed(moment.prepared, carry.hidden, carry.first)
         logits, value = net.heads(x)
         logits = mask_logits(logits, moment.mask)
         action = sample(act, logits)
         next_state, timestep = jax.vmap(env.step, in_axes=(0, 0, None))(moment.state, action, params)
-        after = look(env, params, reward, next_state)
+        after = look(env, params, reward, net, next_state)
         transition = Transition(
             moment.observation,
             action,
@@ -178,7 +178,7 @@ def collect(
         )
         again = take(env, begin, size, reset, n)
         row = Batch(
-            prepared,
+            moment.prepared,
             moment.mask,
             action,
             log_prob(logits, action),
@@ -187,7 +187,7 @@ def collect(
             transition.terminated,
             transition.truncated,
             carry.first,
-            net.encoder.prepare(after.observation),
+            after.prepared,
             hidden,
         )
         stored = transition if reward.learns else None

@@ -157,7 +157,7 @@ def build_policy(env: Any, space: Any, num_actions: int, config: PPOConfig) -> P
     """The actor-critic that fits an observation space."""
 
     def build(rngs: nnx.Rngs) -> ActorCritic:
-        return ActorCritic(env, space, num_actions, config.width, config.words, config.recurrent, rngs)
+        return ActorCritic(env, space, num_actions, config.width, config.recurrent, rngs)
 
     return Policy(build)
 

@@ -11,7 +11,9 @@ import numpy as np
 
 import rewardax  # noqa: F401  (registers the ids)
 from benchmarks.timing import host_rate, rate
+from rewardax.agents import PPOConfig
 from rewardax.agents.rollout import example_transition, look, starts, take
+from rewardax.agents.training import build_policy
 from rewardax.envs import make, make_pool
 from rewardax.envs.potentials import progress
 from rewardax.wrappers import EpisodicCount, EventBonus, GatedAccumulation, Potential, chain
@@ -97,7 +99,9 @@ def with_reward(task: str, reward: RewardTransform, envs: int = 1024, steps: int
     """Compiled rollout with a reward inside the scan; ``chain()`` is the environment's own reward alone."""
     env, params = make(task)
     pool = make_pool(env, params, 4096)
-    begin = starts(env, params, reward, pool)
+    plain = build_policy(env, env.observation_space(params), env.num_actions, PPOConfig(width=1))
+    net = plain.bind(plain.init(jax.random.key(3)))
+    begin = starts(env, params, reward, net, pool)
     ones = jnp.ones((envs,), bool)
     moment = take(env, begin, pool.size, jax.random.key(1), envs)
     memory = reward.init(jax.random.key(2), example_transition(moment, jnp.zeros((envs,), jnp.int32)))
@@ -108,7 +112,7 @@ def with_reward(task: str, reward: RewardTransform, envs: int = 1024, steps: int
         act, reset = jax.random.split(key)
         action = jax.random.randint(act, (envs,), 0, env.num_actions)
         state, timestep = jax.vmap(env.step, (0, 0, None))(moment.state, action, params)
-        after = look(env, params, reward, state)
+        after = look(env, params, reward, net, state)
         transition = Transition(
             moment.observation,
             action,

@@ -22,7 +22,7 @@ TEXT = spaces.Dict(
 
 
 def policy(space, recurrent=False):
-    return Policy(lambda rngs: ActorCritic(None, space, 5, 16, 8, recurrent, rngs))
+    return Policy(lambda rngs: ActorCritic(None, space, 5, 16, recurrent, rngs))
 
 
 def numpy_gae(r, v, nv, term, trunc, gamma, lam):
@@ -95,14 +95,13 @@ def value_of(policy, params, observation):
     return net.heads(net.encoder(net.encoder.prepare(batch)))[0][0]
 
 
-def test_text_encoder_reads_word_order_and_ignores_padding_and_line_order():
+def test_text_encoder_reads_word_order_and_ignores_padding():
     p = policy(TEXT)
     params = p.init(jax.random.key(1))
     red_in_blue = [[20, 31, 32, 40, 33, 34], [50, 51]]
     swapped = [[20, 33, 34, 40, 31, 32], [50, 51]]
     base = value_of(p, params, text_observation(red_in_blue))
     assert not np.allclose(base, value_of(p, params, text_observation(swapped)), atol=1e-5)
-    np.testing.assert_allclose(base, value_of(p, params, text_observation(red_in_blue[::-1])), atol=1e-6)
     dirty = text_observation(red_in_blue)
     dirty["lines"][0, 6:] = 77  # words beyond the end of a line
     dirty["lines"][4] = 77  # words of a line that is off
