@@ -97,7 +97,7 @@ def terms(design: Design) -> str:
     """The terms of a design's reward as text."""
     if design.reward is None:
         return "The task's own reward, nothing added."
-    from rewardax.wrappers.describe import describe
+    from rewardax.wrappers import describe
 
     return describe(design.reward)
 

@@ -23,7 +23,7 @@ _NAMES = {
         "schedules": "Cosine Curve Exponential Linear OptaxCurve Stepwise",
         "config": "from_config to_config",
         "checkpoint": "load save",
-        "describe": "describe",
+        "table": "describe",
         "shaping": "ActionAdvice Potential Progress",
         "gating": "GatedAccumulation",
         "counts": "EpisodicCount GlobalCount first_visit_times_global",
