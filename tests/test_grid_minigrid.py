@@ -28,7 +28,7 @@ SOURCES = {
     "MiniGrid-FourRooms-v0": 10_000,
     "MiniGrid-LockedRoom-v0": 6_000,
     "MiniGrid-LavaCrossingS9N3-v0": 8_000,
-    "MiniGrid-MultiRoom-N4-S5-v0": 10_000,
+    "MiniGrid-MultiRoom-N4-S5-v1": 10_000,
 }
 BLOCK = 250  # steps of one recording; it starts from a level and may run over several episodes
 
