@@ -32,7 +32,8 @@ class Game:
 
     >>> import gymnasium, rewardax
     >>> game = Game(gymnasium.make("rewardax/KeyFarm-v0", render_mode="ansi"))
-    >>> game.play(["right", "d", "pick", "q"], level=0)  # doctest: +ELLIPSIS
+    >>> game.play(["right", "d", "pick", "q"], level=0)
+    level 0 ...
     A.k.DG
     ...
     step 3: pick   task +0.000   total +0.000

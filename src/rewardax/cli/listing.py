@@ -10,6 +10,9 @@ from tyro.conf import Positional
 from rewardax.cli.output import show
 
 
+TITLE = "Tasks (rewardax/<id>-v0), steps of the best policy, success of a random one"
+
+
 @dataclass(frozen=True)
 class List:
     """List the tasks with the facts of their cards."""
@@ -26,12 +29,28 @@ class List:
         names = [name for name in PRESETS if self.pattern.lower() in name.lower()]
         if not names:
             raise ValueError(f"no id contains {self.pattern!r}; there are {', '.join(PRESETS)}")
-        show("Tasks (rewardax/<id>-v0)", [row(name) for name in names], as_json=self.json)
+        if self.json:
+            show("", [facts(name) for name in names], as_json=True)
+        else:
+            show(TITLE, [row(facts(name)) for name in names], as_json=False)
 
 
-def row(name: str) -> dict[str, Any]:
-    """What the table says about one task."""
+def facts(name: str) -> dict[str, Any]:
+    """Everything the card says about one task."""
     from rewardax.envs import PRESETS, card
 
-    family = PRESETS[name].entry.partition(":")[2]
-    return {"id": name, **card(family)}
+    family = card(PRESETS[name].entry.rpartition(":")[2])
+    presets = family.pop("presets")
+    return {"id": name, **family, **presets[name]}
+
+
+def row(told: dict[str, Any]) -> dict[str, Any]:
+    """The facts that fit into a line."""
+    return {
+        "id": told["id"],
+        "question": told["question"],
+        "actions": told["actions"],
+        "steps": told.get("optimal_steps"),
+        "random": told.get("random_success"),
+        "hackable": told["hackable"],
+    }

@@ -18,7 +18,7 @@ def show(title: str, rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> Non
     table = Table(title=title, title_justify="left", header_style="bold")
     for index, name in enumerate(rows[0] if rows else ()):
         number = all(isinstance(row[name], int | float) for row in rows)
-        table.add_column(name, justify="right" if number else "left", no_wrap=index == 0)
+        table.add_column(name, justify="right" if number else "left", no_wrap=number or index == 0)
     for row in rows:
         table.add_row(*(cell(value) for value in row.values()))
     Console().print(table)
