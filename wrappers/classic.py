@@ -167,7 +167,8 @@ class LLMJudgedReward(Classic):
             seed=seed,
             **recorded,
         )
-        self.captions = tuple(captions or getattr(getattr(env.unwrapped, "core", None), "captions", ()))
+        own: Sequence[str] = getattr(getattr(env.unwrapped, "core", None), "captions", ())
+        self.captions = tuple(captions or own)
         if not self.captions:
             raise ValueError("this environment has no captions to judge; pass captions=[...], one per caption_id")
         config = {"type": "Judged", "num_captions": len(self.captions), **fields}

@@ -78,18 +78,19 @@ def sample_rollout(names: Collection[str], steps: int = 24, lanes: int = 3, seed
 
     views = {"grid": follow(_whole(0, 11, np.uint8, 7, 7, 3)), "direction": follow(_whole(0, 4))}
     offered = {name: follow(FEATURES[name]) for name in names}
-    return Transition(
-        observation={name: before for name, (before, _) in views.items()},
-        action=rng.integers(0, 3, shape).astype(np.int32),
-        next_observation={name: reached for name, (_, reached) in views.items()},
-        reward=np.where(terminated, 1.0, rng.integers(-1, 2, shape) / 4).astype(np.float32),
-        terminated=terminated,
-        truncated=ends & ~terminated,
-        first=first,
-        valid=np.ones(shape, bool),
-        features={name: before for name, (before, _) in offered.items()},
-        next_features={name: reached for name, (_, reached) in offered.items()},
-    )
+    columns: dict[str, Any] = {
+        "observation": {name: before for name, (before, _) in views.items()},
+        "action": rng.integers(0, 3, shape).astype(np.int32),
+        "next_observation": {name: reached for name, (_, reached) in views.items()},
+        "reward": np.where(terminated, 1.0, rng.integers(-1, 2, shape) / 4).astype(np.float32),
+        "terminated": terminated,
+        "truncated": ends & ~terminated,
+        "first": first,
+        "valid": np.ones(shape, bool),
+        "features": {name: before for name, (before, _) in offered.items()},
+        "next_features": {name: reached for name, (_, reached) in offered.items()},
+    }
+    return Transition(**columns)
 
 
 def on_host(rollout: Transition) -> Transition:
@@ -119,7 +120,7 @@ def with_fillers(rollout: Transition) -> Transition:
     return jax.tree.map(lambda *x: np.stack(x, 1), *lanes)
 
 
-def scrambled(rollout: Transition, cells: np.ndarray) -> Transition:
+def scrambled(rollout: Transition, cells: Any) -> Transition:
     """Other observations, actions, rewards and features in ``cells`` bool[T, N]; ends stay where they are."""
     other = jax.tree.map(lambda x: np.roll(x, (5, 1), (0, 1)), rollout)
 

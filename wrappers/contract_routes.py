@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -77,7 +78,7 @@ def vector(
 ) -> Components:
     """Through one :class:`VectorRewardWrapper`; each lane takes its actions in order, fillers take none."""
     length, lanes = actions.shape[:2]
-    envs = SyncVectorEnv([lambda n=n: make_env(n) for n in range(lanes)], autoreset_mode=mode)
+    envs = SyncVectorEnv([functools.partial(make_env, n) for n in range(lanes)], autoreset_mode=mode)
     wrapped = VectorRewardWrapper(envs, reward, learn_every=learn_every)
     wrapped.reset()
     taken = np.zeros(lanes, int)

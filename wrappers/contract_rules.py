@@ -80,7 +80,7 @@ def structure(reward: RewardTransform, rollout: Transition) -> Iterator[str]:
         for path, leaf in jax.tree_util.tree_leaves_with_path(getattr(state, kind)):
             if leaf.shape[:1] != (lanes,):
                 yield f"state.{kind}{jax.tree_util.keystr(path)} has no leading axis for the environments"
-    if jax.tree.structure(state) != jax.tree.structure(after):
+    if tree_of(state) != tree_of(after):
         yield "update returns a state of another structure than init"
         return
     for (path, old), new in zip(jax.tree_util.tree_leaves_with_path(state), jax.tree.leaves(after), strict=True):
@@ -135,7 +135,7 @@ def eager(case: Case) -> Iterator[str]:
 
 
 def loop(case: Case) -> Iterator[str]:
-    step = jax.jit(advance)
+    step: Any = jax.jit(advance)
     state, paid, compiled = case.state, [], []
     for number in range(len(case.rollout.valid)):
         rewards, state = step(case.reward, state, case.state.episode, row(case.rollout, number))
@@ -160,14 +160,17 @@ def fillers(case: Case) -> Iterator[str]:
         learnt, after = learn(case.reward, paid, after, some)
         learnt_other, after_other = learn(case.reward, paid_other, after_other, other)
         what = "what a filler row holds leaks into learn: with other contents"
-        hide = lambda rewards: jax.tree.map(lambda x: np.where(some.valid, x, 0), rewards.components)  # noqa: E731
-        yield from unlike(hide(learnt), hide(learnt_other), what, "with these")
+        ours, theirs = (
+            jax.tree.map(lambda x: np.where(some.valid, x, 0), r.components) for r in (learnt, learnt_other)
+        )
+        yield from unlike(ours, theirs, what, "with these")
         yield from unlike(after.shared, after_other.shared, f"{what} shared memory", "with these")
 
 
 def permutation(case: Case) -> Iterator[str]:
     order = np.roll(np.arange(case.rollout.valid.shape[1]), 1)
-    state = State(*jax.tree.map(lambda x: x[order], tuple(case.state[:2])), case.state.shared)
+    lanes = State(case.state.episode, case.state.env)
+    state = jax.tree.map(lambda x: x[order], lanes)._replace(shared=case.state.shared)
     rollout = jax.tree.map(lambda x: x[:, order], case.rollout)
     rewards, after = scan(case.reward, state, state.episode, rollout)
     expected = jax.tree.map(lambda x: x[:, order], case.rewards.components)
@@ -191,8 +194,8 @@ def episodes(case: Case) -> Iterator[str]:
     ended = np.cumsum(case.rollout.terminated | case.rollout.truncated, axis=0)
     opening = np.concatenate([np.zeros_like(ended[:1]), ended[:-1]]) == 0
     rewards, _ = case.run(scrambled(case.rollout, opening))
-    later = [jax.tree.map(lambda x: np.where(opening, 0, x), r.components) for r in (rewards, case.rewards)]
-    yield from unlike(*later, "an episode after another first episode", "after this one")
+    ours, theirs = (jax.tree.map(lambda x: np.where(opening, 0, x), r.components) for r in (rewards, case.rewards))
+    yield from unlike(ours, theirs, "an episode after another first episode", "after this one")
 
 
 def causal(case: Case) -> Iterator[str]:
@@ -202,7 +205,7 @@ def causal(case: Case) -> Iterator[str]:
     if case.reward.causal:
         what = "it calls itself causal, but learn"
         yield from unlike(learnt.components, case.rewards.components, what, "update")
-    if jax.tree.structure(after) != jax.tree.structure(case.after):
+    if tree_of(after) != tree_of(case.after):
         yield "learn returns a state of another structure than update"
 
 
@@ -230,7 +233,7 @@ def sweep(case: Case) -> Iterator[str]:
 def config(case: Case) -> Iterator[str]:
     document = to_config(case.reward)
     built = from_config(json.loads(json.dumps(document)))
-    if jax.tree.structure(built) != jax.tree.structure(case.reward):
+    if tree_of(built) != tree_of(case.reward):
         yield "its configuration builds a transform of another structure"
     elif not all(map(same, jax.tree.leaves(built), jax.tree.leaves(case.reward))):
         yield "its configuration builds a transform with other numbers"
@@ -291,6 +294,11 @@ RULES: dict[str, Callable[[Case], Iterator[str]] | None] = {
     "extremes": extremes,
     "routes": every_route,
 }
+
+
+def tree_of(value: PyTree) -> Any:
+    """The structure of a pytree, static fields included."""
+    return jax.tree.structure(value)
 
 
 def row(tree: PyTree, number: int) -> PyTree:

@@ -73,12 +73,15 @@ class RewardSession:
         self.component_names: tuple[str, ...] = ()
         self.metric_names: tuple[str, ...] = ()
         self._seed = seed
+        self._every = np.ones(num_envs, bool)
         self._action = jax.tree.map(np.zeros_like, numeric(action))
         numbers, structure = jax.tree.flatten(reward)
         self._numbers = [jnp.asarray(x) for x in numbers]
         self._programs = programs(structure)
         self._state: State | None = None  # made at the first reset, which shows the shapes
         self._fresh: PyTree = ()
+        self._last: Any = None
+        self._sums = np.zeros((0, num_envs))  # [components, N] of the running episodes
         self._rollout: PyTree = ()
         self._rows = 0  # rows of the rollout that are filled
         self._feedback: dict[str, dict[str, np.ndarray]] = {}
@@ -131,7 +134,7 @@ class RewardSession:
         if self._state is None:
             raise RuntimeError("call reset() before step(): it shows the reward its first observation")
         terminated, truncated = np.asarray(terminated, bool), np.asarray(truncated, bool)
-        valid = np.ones(self.num_envs, bool) if valid is None else np.asarray(valid, bool)
+        valid = self._every if valid is None else np.asarray(valid, bool)
         moved = Moved(
             numeric(action),
             numeric(next_observation),
@@ -199,9 +202,7 @@ class RewardSession:
         given = {name: x for name, x in saved.items() if not name.startswith("feedback/")}
         if named.keys() != given.keys():
             odd = sorted(named.keys() ^ given.keys())
-            raise ValueError(
-                f"saved state belongs to another reward or environment: {odd[0]!r} is on one side only"
-            )
+            raise ValueError(f"saved state belongs to another reward or environment: {odd[0]!r} is on one side only")
         for name, x in named.items():
             if to_host(x).shape != np.shape(given[name]):
                 raise ValueError(
@@ -222,11 +223,10 @@ class RewardSession:
         missing = [name for name in self.reward.requires if name not in new.features]
         if missing:
             raise ValueError(
-                f"reward transform needs feature {missing[0]!r}; this environment provides "
-                f"{sorted(new.features)}"
+                f"reward transform needs feature {missing[0]!r}; this environment provides {sorted(new.features)}"
             )
-        no = np.zeros(self.num_envs, bool)
-        pay = np.zeros(self.num_envs, np.float32)
+        no: Any = np.zeros(self.num_envs, bool)
+        pay: Any = np.zeros(self.num_envs, np.float32)
         example = Transition(
             new.observation, self._action, new.observation, pay, no, no, ~no, ~no, new.features, new.features
         )
@@ -234,9 +234,7 @@ class RewardSession:
         self._fresh = jax.tree.map(jnp.copy, state.episode)
         opened = dict.fromkeys(components, pay) if components else None
         moved = Moved(self._action, new.observation, new.features, pay, no, no, ~no, opened, None)
-        transition, rewards, _ = jax.eval_shape(
-            self._programs.pay, self._numbers, self._fresh, state, new, moved
-        )
+        transition, rewards, _ = jax.eval_shape(self._programs.pay, self._numbers, self._fresh, state, new, moved)
         self.component_names, self.metric_names = (
             tuple(sorted(rewards.components)),
             tuple(sorted(rewards.metrics)),
@@ -260,14 +258,11 @@ class RewardSession:
             episode = dict(zip(self.component_names, sums, strict=True))
             self._sums[:, done] = 0.0
         components = dict(zip(self.component_names, table[1:posted], strict=True))
-        return Outcome(
-            table[0], components, dict(zip(self.metric_names, table[posted:], strict=True)), episode
-        )
+        return Outcome(table[0], components, dict(zip(self.metric_names, table[posted:], strict=True)), episode)
 
     def _learn(self) -> None:
         feedback = {
-            component: {name: pad(x) for name, x in fields.items()}
-            for component, fields in self._feedback.items()
+            component: {name: pad(x) for name, x in fields.items()} for component, fields in self._feedback.items()
         }
         self._state = self._programs.learn(self._numbers, self._state, self._rollout, feedback or None)
         self._rows = 0

@@ -107,7 +107,7 @@ def numeric(tree: PyTree) -> PyTree:
     """
     if isinstance(tree, np.ndarray):
         return tree if tree.dtype.kind in "biuf" else None
-    if isinstance(tree, Mapping):
+    if type(tree) is dict or isinstance(tree, Mapping):  # the first test is the fast one
         return {name: x for name, inner in tree.items() if (x := numeric(inner)) is not None}
     if isinstance(tree, tuple):
         return tuple(x for inner in tree if (x := numeric(inner)) is not None)

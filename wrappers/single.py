@@ -85,9 +85,7 @@ class RewardWrapper(gym.Wrapper, RecordConstructorArgs):
         action = create_empty_array(env.action_space, n=1, fn=np.zeros)
         self.session = RewardSession(self.reward, 1, action, learn_every=learn_every, seed=seed)
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Any, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         observation, info = self.env.reset(seed=seed, options=options)
         arrays, features = self.encode(observation, info)
         new = not self.session.started
@@ -147,9 +145,7 @@ def check_names(reward: RewardTransform, offered: Collection[str]) -> None:
     """Raise ``ValueError`` unless every required feature is offered."""
     missing = [name for name in reward.requires if name not in offered]
     if missing:
-        raise ValueError(
-            f"reward transform needs feature {missing[0]!r}; this environment provides {sorted(offered)}"
-        )
+        raise ValueError(f"reward transform needs feature {missing[0]!r}; this environment provides {sorted(offered)}")
 
 
 def as_config(value: Any) -> Any:
@@ -168,7 +164,7 @@ def lift(tree: Any) -> Any:
     """
     if isinstance(tree, np.ndarray):
         return tree[None]
-    if isinstance(tree, Mapping):
+    if type(tree) is dict or isinstance(tree, Mapping):  # the first test is the fast one
         return {name: lift(x) for name, x in tree.items()}
     if isinstance(tree, tuple):
         return tuple(lift(x) for x in tree)

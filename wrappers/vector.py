@@ -83,7 +83,8 @@ class VectorRewardWrapper(VectorWrapper):
     ) -> tuple[Any, dict[str, Any]]:
         options = None if options is None else dict(options)  # some environments pop the mask
         mask = np.array((options or {}).get("reset_mask", np.ones(self.num_envs, bool)), bool)
-        observation, info = self.env.reset(seed=seed, options=options)
+        env: Any = self.env
+        observation, info = env.reset(seed=seed, options=options)
         arrays, features = self._see(observation, info)
         self.session.reset(arrays, features, mask, components=inner_components(info))
         self._ended[mask] = False
