@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import jax
@@ -20,46 +20,95 @@ LANES, STEPS = 16, 48
 HIDDEN = "performance"
 
 
+class Programs:
+    """Compiled functions of a core, its params an argument, so that all difficulties of a family share them."""
+
+    def __init__(self, env: Env) -> None:
+        self.env = env
+        self.step = jax.jit(env.step)
+        self.reset = jax.jit(lambda level, params: reset_level(env, params, level))
+        self.features = jax.jit(env.features)
+        self.walk = jax.jit(self._walk)
+        self.idle = jax.jit(self._idle)
+        self.look_ahead = jax.jit(self._look_ahead)
+        self.groups = jax.jit(self._groups)
+
+    def view(self, state: PyTree, params: PyTree) -> dict[str, Any]:
+        """Everything the task says about a state."""
+        return {
+            "observation": self.env.observe(state, params),
+            "features": self.env.features(state, params),
+            "mask": self.env.action_mask(state, params),
+        }
+
+    def _walk(self, key: Array, params: PyTree) -> dict[str, Any]:
+        """Random actions on levels 0, 1, ..: mostly admissible, one in eight any."""
+        starts = jax.vmap(lambda level: reset_level(self.env, params, level))(jnp.arange(LANES))
+
+        def body(carry: tuple[PyTree, Array, Array], key: Array) -> tuple[Any, dict[str, Any]]:
+            state, mask, over = carry
+            wild_key, action_key = jax.random.split(key)
+            wild = jax.random.bernoulli(wild_key, 0.125, over.shape)
+            action = jax.random.categorical(action_key, jnp.where(mask | wild[:, None], 0.0, -1e9))
+            new, step = jax.vmap(self.env.step, (0, 0, None))(state, action, params)
+            new = jax.tree.map(lambda a, b: _where(over, a, b), state, new)
+            seen = jax.vmap(self.view, (0, None))(new, params)
+            record = {"action": action, "allowed": jnp.take_along_axis(mask, action[:, None], 1)[:, 0]}
+            record |= {"step": step, "over": over, "state": to_arrays(new), **seen}
+            return (new, seen["mask"], over | step.terminated | step.truncated), record
+
+        mask = jax.vmap(self.env.action_mask, (0, None))(starts, params)
+        return jax.lax.scan(body, (starts, mask, jnp.zeros(LANES, bool)), jax.random.split(key, STEPS))[1]
+
+    def _idle(self, limit: Array, params: PyTree) -> tuple[Array, Array]:
+        """Doing action 0 until the end: whether there was one within ``limit`` steps, and its two flags."""
+
+        def play(carry: tuple[PyTree, Array, Array]) -> tuple[PyTree, Array, Array]:
+            state, _, t = carry
+            state, step = self.env.step(state, jnp.int32(0), params)
+            return state, jnp.stack([step.terminated, step.truncated]), t + 1
+
+        start = reset_level(self.env, params, 0), jnp.zeros(2, bool), jnp.int32(0)
+        _, flags, _ = jax.lax.while_loop(lambda x: ~x[1].any() & (x[2] < limit), play, start)
+        return flags.any(), flags
+
+    def _look_ahead(self, state: PyTree, params: PyTree) -> tuple[PyTree, Array]:
+        """The successor with fewest steps to go, and whether it is a success."""
+        actions = jnp.arange(self.env.num_actions)
+        new, _ = jax.vmap(self.env.step, (None, 0, None))(state, actions, params)
+        features = jax.vmap(self.env.features, (0, None))(new, params)
+        left = jnp.where(features["success"], 0, features["oracle_steps"])
+        best = jnp.argmin(jnp.where(left < 0, jnp.iinfo(jnp.int32).max, left))
+        return jax.tree.map(lambda x: x[best], new), features["success"][best]
+
+    def _groups(self, levels: Array, params: PyTree) -> tuple[Array, tuple[Array, ...]]:
+        """State hashes of groups of two, and two branches of one state with the same future."""
+        states = reset_group(self.env, params, levels, 2)
+        hashes = jax.vmap(self.env.features, (0, None))(states, params)["state_hash"]
+        rows = branch(jax.tree.map(lambda x: x[0], states), 2)
+        return hashes, to_arrays(jax.vmap(self.env.rekey, (0, None))(rows, dynamics_key(5)))
+
+
+programs = lru_cache(maxsize=64)(Programs)
+
+
 class Subject:
     """A task, and a random walk through it recorded as ``[STEPS, LANES]``, frozen where an episode is over."""
 
     def __init__(self, env: Env, params: PyTree) -> None:
         self.env, self.params = env, params
-        self.step = jax.jit(env.step)
-        self.reset = jax.jit(lambda level: reset_level(env, params, level))
-        self.features = jax.jit(lambda state: env.features(state, params))
-        self.start = self.reset(0)
 
-    def view(self, state: PyTree) -> dict[str, Any]:
-        """Everything the task says about a state."""
-        return {
-            "observation": self.env.observe(state, self.params),
-            "features": self.env.features(state, self.params),
-            "mask": self.env.action_mask(state, self.params),
-        }
+    @cached_property
+    def run(self) -> Programs:
+        return programs(self.env)
+
+    @cached_property
+    def start(self) -> PyTree:
+        return self.run.reset(0, self.params)
 
     @cached_property
     def walk(self) -> dict[str, Any]:
-        """Random actions on levels 0, 1, ..: mostly admissible, one in eight any."""
-        return jax.device_get(jax.jit(self._walk)(jax.random.key(0)))
-
-    def _walk(self, key: Array) -> dict[str, Any]:
-        starts = jax.vmap(lambda level: reset_level(self.env, self.params, level))(jnp.arange(LANES))
-
-        def body(carry: tuple[PyTree, Array], key: Array) -> tuple[tuple[PyTree, Array], dict[str, Any]]:
-            state, over = carry
-            mask = jax.vmap(self.env.action_mask, (0, None))(state, self.params)
-            wild_key, action_key = jax.random.split(key)
-            wild = jax.random.bernoulli(wild_key, 0.125, over.shape)
-            action = jax.random.categorical(action_key, jnp.where(mask | wild[:, None], 0.0, -1e9))
-            new, step = jax.vmap(self.env.step, (0, 0, None))(state, action, self.params)
-            new = jax.tree.map(lambda a, b: _where(over, a, b), state, new)
-            record = {"action": action, "allowed": jnp.take_along_axis(mask, action[:, None], 1)[:, 0]}
-            record |= {"step": step, "over": over, "state": to_arrays(new), **jax.vmap(self.view)(new)}
-            return (new, over | step.terminated | step.truncated), record
-
-        over = jnp.zeros(LANES, bool)
-        return jax.lax.scan(body, (starts, over), jax.random.split(key, STEPS))[1]
+        return jax.device_get(self.run.walk(jax.random.key(0), self.params))
 
 
 def declarations(subject: Subject) -> Iterator[str]:
@@ -72,7 +121,7 @@ def declarations(subject: Subject) -> Iterator[str]:
         return
     if env != dataclasses.replace(env):  # type: ignore[type-var]
         yield f"two {type(env).__name__} with equal fields are not equal; make it a frozen dataclass"
-    shown = jax.eval_shape(subject.view, subject.start)
+    shown = jax.eval_shape(subject.run.view, subject.start, subject.params)
     features = shown["features"]
     if set(features) != set(env.feature_names):
         odd = sorted(set(features) ^ set(env.feature_names))
@@ -131,7 +180,7 @@ def determinism(subject: Subject) -> Iterator[str]:
         if walk["over"][t, 0]:
             break
         action = jnp.asarray(walk["action"][t, 0])
-        before, (alone, _) = alone, subject.step(alone, action, subject.params)
+        before, (alone, _) = alone, subject.run.step(alone, action, subject.params)
         if t == 0 and not _close(to_arrays(env.step(before, action, subject.params)[0]), to_arrays(alone)):
             yield "a step gives another state when it is not compiled"
         if not _close(to_arrays(alone), [x[t, 0] for x in walk["state"]]):
@@ -162,49 +211,29 @@ def masks(subject: Subject) -> Iterator[str]:
 
 def horizon(subject: Subject) -> Iterator[str]:
     """Episodes end, at the step limit by truncation and not before."""
-    env, params = subject.env, subject.params
-    limit = env.horizon(params)
-    idle = jnp.int32(0)
-
-    def play(level: Array) -> tuple[Array, Array]:
-        def body(carry: tuple[PyTree, Array], _: None) -> tuple[tuple[PyTree, Array], Any]:
-            state, over = carry
-            state, step = env.step(state, idle, params)
-            flags = jnp.stack([step.terminated, step.truncated]) & ~over
-            return (state, over | flags.any()), flags
-
-        (_, over), flags = jax.lax.scan(body, (reset_level(env, params, level), jnp.bool_(False)), None, limit)
-        return over, flags
-
-    over, flags = jax.device_get(jax.jit(jax.vmap(play))(jnp.arange(2)))
+    limit = subject.env.horizon(subject.params)
+    ended, flags = jax.device_get(subject.run.idle(limit, subject.params))
     both = subject.walk["step"].terminated & subject.walk["step"].truncated & ~subject.walk["over"]
-    if both.any() or flags.all(-1).any():
+    if both.any() or flags.all():
         yield "a step is both terminated and truncated; termination wins"
-    if not over.all():
+    if not ended:
         yield f"an episode goes on beyond horizon(params) = {limit} steps"
 
 
 def groups(subject: Subject) -> Iterator[str]:
-    env, params = subject.env, subject.params
-    if "state_hash" not in env.feature_names:
+    if "state_hash" not in subject.env.feature_names:
         return
-
-    @jax.jit
-    def hashes_of(levels: Array) -> Array:
-        states = reset_group(env, params, levels, 2)
-        return jax.vmap(lambda s: env.features(s, params)["state_hash"])(states)
-
-    hashes = np.asarray(hashes_of(jnp.arange(3))).reshape(3, 2, -1)
+    hashes, rows = subject.run.groups(jnp.arange(3), subject.params)
+    hashes = np.asarray(hashes).reshape(3, 2, -1)
     if (hashes[:, 0] != hashes[:, 1]).any():
         yield "reset_group gives different layouts within a group"
-    rows = jax.vmap(env.rekey, (0, None))(branch(subject.start, 2), dynamics_key(5))
-    if not _close(*[[x[i] for x in to_arrays(rows)] for i in (0, 1)]):
+    if not _close([x[0] for x in rows], [x[1] for x in rows]):
         yield "rekey gives two equal states different futures from one key"
 
 
 def knobs(subject: Subject) -> Iterator[str]:
     """Another difficulty runs in the same compiled program."""
-    step = subject.step
+    step = subject.run.step
     step(subject.start, jnp.int32(0), subject.params)
     compiled = step._cache_size()
     other = jax.tree.map(lambda x: x + 1 if jnp.issubdtype(x.dtype, jnp.integer) else x, subject.params)
@@ -215,22 +244,11 @@ def knobs(subject: Subject) -> Iterator[str]:
 
 def oracle(subject: Subject) -> Iterator[str]:
     """Going where fewest steps remain succeeds in exactly the promised number of steps."""
-    env, params = subject.env, subject.params
-    if "oracle_steps" not in env.feature_names:
+    if "oracle_steps" not in subject.env.feature_names:
         return
-
-    @jax.jit
-    def look_ahead(state: PyTree) -> tuple[PyTree, Array]:
-        actions = jnp.arange(env.num_actions)
-        new, _ = jax.vmap(env.step, (None, 0, None))(state, actions, params)
-        features = jax.vmap(lambda s: env.features(s, params))(new)
-        left = jnp.where(features["success"], 0, features["oracle_steps"])
-        best = jnp.argmin(jnp.where(left < 0, jnp.iinfo(jnp.int32).max, left))
-        return jax.tree.map(lambda x: x[best], new), features["success"][best]
-
     for level in range(3):
-        state = subject.reset(level)
-        features = subject.features(state)
+        state = subject.run.reset(level, subject.params)
+        features = subject.run.features(state, subject.params)
         promised = int(features["oracle_steps"])
         if promised == -2:
             return
@@ -238,7 +256,7 @@ def oracle(subject: Subject) -> Iterator[str]:
             yield "oracle_start is not oracle_steps at reset"
         success, taken = False, 0
         while taken < promised and not success:
-            state, success = look_ahead(state)
+            state, success = subject.run.look_ahead(state, subject.params)
             taken += 1
         if not success or taken != promised:
             yield f"level {level}: the oracle promises {promised} steps, following it took {taken} (success: {success})"

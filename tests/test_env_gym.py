@@ -1,0 +1,217 @@
+"""Gymnasium's two faces of a task: equal to each other, saved and restored, masked, described."""
+
+from __future__ import annotations
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+
+import rewardax
+from rewardax.envs import GymEnv, GymVectorEnv
+
+BONUS = rewardax.to_config(rewardax.EventBonus(events=(0,), scale=0.1))
+TASKS = {"KeyFarm": {"horizon": 12}, "DoorKey-5x5": {"horizon": 9}, "Coin-tiny": {"horizon": 7}}
+
+
+def assert_same(left, right, path="", dtypes=True):
+    """Equal values and dtypes, all the way down."""
+    if isinstance(left, dict):
+        assert left.keys() == right.keys(), path
+        for name in left:
+            assert_same(left[name], right[name], f"{path}/{name}", dtypes)
+    elif isinstance(left, tuple | list) or (isinstance(left, np.ndarray) and left.dtype == object):
+        assert len(left) == len(right), path
+        for i, (a, b) in enumerate(zip(left, right, strict=True)):
+            assert_same(a, b, f"{path}/{i}", dtypes)
+    elif left is None or isinstance(left, str):
+        assert left == right, path
+    else:
+        a, b = np.asarray(left), np.asarray(right)
+        assert a.dtype == b.dtype or not dtypes, f"{path}: {a.dtype} {b.dtype}"
+        assert np.array_equal(a, b), f"{path}: {a} {b}"
+
+
+@pytest.mark.parametrize("mode", AutoresetMode)
+@pytest.mark.parametrize("task", TASKS)
+def test_vector_equals_single_environments(task, mode):
+    n, knobs = 3, {"features": "all", **TASKS[task]}
+    sync = SyncVectorEnv([lambda: GymEnv(task, **knobs)] * n, autoreset_mode=mode)
+    ours = GymVectorEnv(task, n, autoreset_mode=mode, **knobs)
+    random = np.random.default_rng(0)
+    assert_same(sync.reset(seed=5), ours.reset(seed=5), "reset")
+    extra = {
+        20: lambda envs: envs.reset(),
+        30: lambda envs: envs.reset(options={"split": "test"}),
+        40: lambda envs: envs.reset(seed=[1, None, 4]),
+        50: lambda envs: envs.reset(options={"reset_mask": np.array([True, False, True])}),
+        60: lambda envs: envs.reset(options={"level": 3, "dynamics": 8}),
+    }
+    ended = 0
+    for t in range(100):
+        allowed = ours.action_masks()
+        actions = np.array([random.choice(np.flatnonzero(row)) for row in allowed])
+        if t % 7 == 0:
+            actions[0] = random.integers(ours.single_action_space.n)
+        expected = sync.step(actions)
+        assert_same(expected, ours.step(actions), f"step {t}")
+        done = expected[2] | expected[3]
+        ended += done.sum()
+        if mode == AutoresetMode.DISABLED and done.any():
+            mask = {"reset_mask": done.copy()}
+            assert_same(sync.reset(options=dict(mask)), ours.reset(options=mask), f"masked reset {t}")
+            assert "reset_mask" in mask  # the caller's dict is left alone
+        if t in extra:
+            assert_same(extra[t](sync), extra[t](ours), f"extra reset {t}")
+    assert ended > 10
+
+
+@pytest.mark.parametrize("mode", AutoresetMode)
+def test_vector_with_a_reward_equals_single_ones_with_it(mode):
+    knobs = {"horizon": 9, "reward": BONUS}
+    make = lambda: gym.make("rewardax/KeyFarm-v0", **knobs)  # noqa: E731
+    sync = SyncVectorEnv([make] * 3, autoreset_mode=mode)
+    ours = gym.make_vec("rewardax/KeyFarm-v0", num_envs=3, autoreset_mode=mode.value, **knobs)
+    sync.reset(seed=0), ours.reset(seed=0)
+    random = np.random.default_rng(1)
+    total = 0.0
+    for _ in range(60):
+        actions = random.choice([1, 1, 2, 3], size=3)
+        expected, got = sync.step(actions), ours.step(actions)
+        np.testing.assert_allclose(expected[1], got[1], atol=1e-7)
+        assert_same(expected[:1] + expected[2:4], got[:1] + got[2:4])
+        parts = got[-1]["reward_components"]
+        np.testing.assert_allclose(parts["task"] + parts["events"], got[1], atol=1e-6)
+        done = expected[2] | expected[3]
+        if mode == AutoresetMode.DISABLED and done.any():
+            sync.reset(options={"reset_mask": done.copy()}), ours.reset(options={"reset_mask": done})
+        total += got[1].sum()
+    assert total > 0
+
+
+def test_seeds_choose_levels_and_bare_resets_walk_on():
+    env = GymEnv("DoorKey-5x5")
+    levels = [env.reset(seed=4)[1]["level"], *(env.reset()[1]["level"] for _ in range(12))]
+    again = [env.reset(seed=4)[1]["level"], *(env.reset()[1]["level"] for _ in range(12))]
+    assert levels == again and levels[0] == 4 and len(set(levels)) == 13
+    assert env.reset(seed=2**31 + 4)[1]["level"] == 5
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_saved_vector_goes_on_as_if_nothing_had_happened(task):
+    envs = GymVectorEnv(task, 3, features="all", **TASKS[task])
+    envs.reset(seed=1)
+    random = np.random.default_rng(0)
+    script = random.integers(envs.single_action_space.n, size=(60, 3))
+    for actions in script[:20]:
+        envs.step(actions)
+    saved = envs.get_state()
+    expected = [envs.step(actions) for actions in script[20:]]
+    other = GymVectorEnv(task, 3, features="all", **TASKS[task])
+    other.set_state(saved)
+    for step, actions in zip(expected, script[20:], strict=True):
+        assert_same(step, other.step(actions))
+
+
+def test_saved_states_know_where_they_belong():
+    env = GymEnv("KeyFarm")
+    with pytest.raises(gym.error.ResetNeeded):
+        env.get_state()
+    env.reset(seed=0)
+    other = GymEnv("DoorKey-5x5")
+    with pytest.raises(ValueError, match="another kind of task"):
+        other.set_state(env.get_state())
+    envs = GymVectorEnv("KeyFarm", 2)
+    with pytest.raises(ValueError, match="not saved by a vector of 2"):
+        envs.set_state(env.get_state())
+
+
+def test_a_saved_task_keeps_what_its_reward_remembers():
+    latched = rewardax.to_config(rewardax.EventBonus(events=(0,), scale=0.1, latched=True))
+    env = gym.make("rewardax/KeyFarm-v0", reward=latched).unwrapped
+    env.reset(seed=0)
+    assert [env.step(a)[1] for a in (1, 1, 2)][-1] == pytest.approx(0.1)
+    saved = env.get_state()
+    other = gym.make("rewardax/KeyFarm-v0", reward=latched).unwrapped
+    other.set_state(saved)
+    assert [other.step(a)[1] for a in (3, 2)] == [0.0, 0.0]  # paid already, in the first life
+
+
+def test_spec_with_a_reward_survives_json():
+    env = gym.make("rewardax/KeyFarm-v0", reward=BONUS, horizon=20)
+    spec = gym.envs.registration.EnvSpec.from_json(env.spec.to_json())
+    assert spec == env.spec
+    twin = gym.make(spec)
+    for made in (env, twin):
+        made.reset(seed=0)
+    actions = (1, 1, 2, 3, 2)
+    assert [env.step(a)[1] for a in actions] == [twin.step(a)[1] for a in actions]
+
+
+def test_a_wrong_reward_fails_when_the_task_is_made():
+    needs = rewardax.to_config(rewardax.EventBonus(feature="speed"))
+    with pytest.raises(ValueError, match="speed"):
+        gym.make("rewardax/KeyFarm-v0", reward=needs)
+    hindsight = rewardax.to_config(rewardax.UniformRedistribution())
+    with pytest.raises(ValueError, match="hindsight"):
+        gym.make("rewardax/KeyFarm-v0", reward=hindsight)
+
+
+def test_observation_modes_of_a_text_task_tell_the_same():
+    lines, tokens, text = (GymEnv("Treasure-tiny", obs_mode=mode) for mode in ("dict", "tokens", "text"))
+    for env in (lines, tokens, text):
+        observation, _ = env.reset(seed=3)
+        assert observation in env.observation_space
+    assert tokens.core.text_of(tokens.reset(seed=3)[0]) == text.reset(seed=3)[0]
+    envs = GymVectorEnv("Treasure-tiny", 2, obs_mode="text", horizon=3)
+    envs.reset(seed=3)
+    for _ in range(3):
+        observations, *_, infos = envs.step([0, 0])
+    assert observations in envs.observation_space
+    assert all(isinstance(text, str) and text for text in infos["final_obs"])
+
+
+def test_rendering():
+    env = gym.make("rewardax/DoorKey-5x5-v0", render_mode="rgb_array")
+    env.reset(seed=0)
+    frame = env.render()
+    assert frame.dtype == np.uint8 and frame.ndim == 3
+    farm = GymEnv("KeyFarm", render_mode="ansi")
+    farm.reset(seed=0)
+    farm.step(1)
+    assert farm.render().splitlines()[0] == ".Ak.DG"
+    envs = gym.make_vec("rewardax/KeyFarm-v0", num_envs=2, render_mode="ansi")
+    envs.reset(seed=0)
+    envs.step([1, 0])
+    assert [frame.splitlines()[0] for frame in envs.render()] == [".Ak.DG", "A.k.DG"]
+
+
+def test_masks_are_offered_where_maskable_agents_look():
+    env = gym.make("rewardax/KeyFarm-v0")
+    _, info = env.reset(seed=0)
+    mask = env.get_wrapper_attr("action_masks")()
+    assert mask.dtype == bool and mask.tolist() == info["action_mask"].astype(bool).tolist()
+    info["action_mask"][:] = 7  # what the user does to an info touches nothing
+    assert env.get_wrapper_attr("action_masks")().tolist() == mask.tolist()
+    assert env.action_space.sample(mask.astype(np.int8)) == 1
+
+
+def test_misuse_is_refused():
+    env = GymEnv("KeyFarm")
+    with pytest.raises(gym.error.ResetNeeded):
+        env.step(0)
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match="action 4 is not one of 0"):
+        env.step(4)
+    with pytest.raises(ValueError, match="no option 'levle'"):
+        env.reset(options={"levle": 1})
+    envs = GymVectorEnv("KeyFarm", 2, autoreset_mode="Disabled", horizon=2)
+    envs.reset(seed=0)
+    with pytest.raises(ValueError, match=r"shape \(2,\)"):
+        envs.step([0])
+    for _ in range(2):
+        envs.step([0, 0])
+    with pytest.raises(gym.error.ResetNeeded, match=r"\[0, 1\] have finished"):
+        envs.step([0, 0])
+    with pytest.raises(ValueError, match="must be a NumPy array bool"):
+        envs.reset(options={"reset_mask": [True, False]})
