@@ -74,7 +74,7 @@ class Templates:
     def fill(self, template: Array, words: Array, wording: Array | int = 0) -> tuple[Array, Array]:
         """Ids int32[..., W] and lengths int8[...] of lines: ``template`` [...], slot ``words`` [..., 4]."""
         wording = jnp.clip(jnp.asarray(wording), 0, WORDINGS - 1)
-        rows = jnp.asarray(self.ids)[wording][template].astype(jnp.int32)
+        rows = jnp.asarray(self.ids, jnp.int32)[wording][template]
         for slot in range(WORDS_PER_LINE):
             rows = jnp.where(rows == -1 - slot, words[..., slot, None].astype(jnp.int32), rows)
         return rows, jnp.asarray(self.length)[wording][template]

@@ -27,7 +27,7 @@ from rewardax.envs.text.treasure_level import (
     generate,
 )
 from rewardax.envs.text.treasure_oracle import carry_limit, goal_distance, oracle_steps, succeeded
-from rewardax.envs.text.world import bits, pack
+from rewardax.envs.text.world import any_of, bits, pack
 
 T, VERB = W.T, W.VERB
 SUBGOALS = 2 * LOCKS + 2
@@ -45,14 +45,13 @@ class Sight(NamedTuple):
     door: Array  # bool[4]
     shut: Array  # bool[4]
     locked: Array  # bool[4]
-    fits: Array  # bool[4, K] lock j is on this door
-    has_key: Array  # bool[K]
+    door_key: Array  # bool[4] the key of its lock is held
     box_here: Array  # bool[C]
     box_shut: Array  # bool[C]
     box_locked: Array  # bool[C]
     box_key: Array  # bool[C]
     held: Array  # bool[M]
-    inside: Array  # bool[M, C]
+    inside: Array  # int32[M] its container, negative if in none
     visible: Array  # bool[M]
 
 
@@ -131,28 +130,35 @@ class Treasure(TextEnv):
         there = exits >= 0
         on_edge = lambda mask: there & ((mask >> edge.astype(jnp.uint8)) & 1).astype(bool)  # noqa: E731
         held = state.loc == HELD
-        has_key = held[state.key]
+        has_key = ((pack(held, jnp.int32) >> state.key.astype(jnp.int32)) & 1).astype(bool)
         lock = state.lock.astype(jnp.int32)
         box = jnp.arange(BOXES)
         box_here = state.box_room == state.agent
         box_shut = bits(state.box_shut, BOXES)
-        inside = state.loc[:, None] == INSIDE + box
+        inside = state.loc.astype(jnp.int32) - INSIDE
+        open_here = pack(box_here, jnp.int32) & ~state.box_shut.astype(jnp.int32)
+        in_open = (inside >= 0) & ((open_here >> jnp.maximum(inside, 0)) & 1).astype(bool)
         return Sight(
             there=there,
             edge=edge,
             door=on_edge(state.doors),
             shut=on_edge(state.shut),
             locked=on_edge(state.locked),
-            fits=(edge[:, None] == lock) & there[:, None],
-            has_key=has_key,
+            door_key=any_of((edge == lock[j]) & has_key[j] for j in range(LOCKS)),
             box_here=box_here,
             box_shut=box_shut,
             box_locked=bits(state.box_locked, BOXES),
-            box_key=((ROOMS + box[:, None] == lock) & has_key).any(1),
+            box_key=any_of((ROOMS + box == lock[j]) & has_key[j] for j in range(LOCKS)),
             held=held,
             inside=inside,
-            visible=(state.loc == state.agent) | held | (inside & (box_here & ~box_shut)).any(1),
+            visible=(state.loc == state.agent) | held | in_open,
         )
+
+    def _fits(self, state: TreasureState) -> list[Array]:
+        """bool[4] for each lock: it is on this door."""
+        exits = state.exits[state.agent]
+        edge = jnp.maximum(exits, state.agent)
+        return [(exits >= 0) & (edge == state.lock[j]) for j in range(LOCKS)]
 
     def _mask(self, sight: Sight, params: TreasureParams) -> Array:
         put = sight.held[:, None] & (sight.box_here & ~sight.box_shut)
@@ -161,7 +167,7 @@ class Treasure(TextEnv):
             [
                 sight.there & ~sight.shut,
                 sight.shut & ~sight.locked,
-                sight.locked & (sight.fits & sight.has_key).any(1),
+                sight.locked & sight.door_key,
                 sight.door & ~sight.shut,
                 sight.box_here & sight.box_shut & ~sight.box_locked,
                 sight.box_here & sight.box_locked & sight.box_key,
@@ -374,8 +380,9 @@ class Treasure(TextEnv):
             *(colour[thing], noun[thing], third, box_noun[target_box]),
             kind=L.TASK,
         )
-        coloured = (sight.fits & (state.lock >= 0)).any(1)
-        key_colour = jnp.sum(jnp.where(sight.fits, colour[state.key], 0), axis=1)
+        fits = self._fits(state)
+        coloured = any_of(fits)
+        key_colour = sum(jnp.where(on, colour[state.key[j]], 0) for j, on in enumerate(fits))
         door = jnp.where(coloured, T["lock_open"] + sight.locked, T["door_open"]) + sight.shut
         exits = rows(
             jnp.where(sight.door, door, T["exit"]),
@@ -390,11 +397,12 @@ class Treasure(TextEnv):
             shown=sight.box_here & describe,
             kind=L.THING,
         )
-        stored = sight.inside.any(1)
-        first = lambda values: jnp.sum(jnp.where(sight.inside, values, 0), axis=1)  # noqa: E731
+        stored = sight.inside >= 0
+        byte = 8 * jnp.maximum(sight.inside, 0)
+        holder = lambda values: (sum(values[c] << (8 * c) for c in range(BOXES)) >> byte) & 255  # noqa: E731
         things = rows(
             jnp.where(sight.held, T["carried"], jnp.where(stored, T["inside"], T["here"])),
-            *(colour, noun, first(box_colour), first(box_noun)),
+            *(colour, noun, W.COLOUR + holder(word(0, state.box_colour)), W.BOX + holder(word(0, state.box_noun))),
             shown=sight.visible & jnp.where(sight.held, list_held, describe),
             kind=jnp.where(sight.held, L.CARRIED, L.THING),
         )
@@ -464,10 +472,9 @@ class Treasure(TextEnv):
         """Coloured doors by their colour."""
         from rewardax.envs.text.vocab import WORDS
 
-        sight = self._host("_sight")(state)
-        fits = np.asarray(sight.fits) & (np.asarray(state.lock) >= 0)
+        fits = np.stack(self._host("_fits")(state))
         names: dict[int, tuple[str, ...]] = {}
-        for way, j in zip(*np.nonzero(fits), strict=True):
+        for j, way in zip(*np.nonzero(fits), strict=True):
             colour = WORDS[W.COLOUR + int(state.colour[int(state.key[j])])]
             for verb in ("open", "unlock", "close"):
                 action = 4 * VERB[f"{verb}_door"] + int(way)

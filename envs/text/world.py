@@ -7,7 +7,10 @@ its number of bits their distance, and a door state is one bit.
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
+from collections.abc import Iterable
 from typing import Any
 
 import jax
@@ -88,6 +91,11 @@ def bits(x: Array, count: int) -> Array:
 def pack(flags: Array, dtype: Any = jnp.uint8) -> Array:
     """Inverse of :func:`bits` over the last axis."""
     return jnp.sum(flags * (1 << np.arange(flags.shape[-1])), axis=-1).astype(dtype)
+
+
+def any_of(flags: Iterable[Array]) -> Array:
+    """Elementwise or of a few arrays."""
+    return functools.reduce(operator.or_, flags)
 
 
 def shuffled(draw: Array) -> Array:
