@@ -12,11 +12,9 @@ if __name__ != "rewardax.analysis":
 _NAMES = {
     name: module
     for module, names in {
-        "mdp": "Joint reward_mdp",
-        "planning": "Solution backward_induction policy_value trajectory value_iteration",
         "stats": "Hacking Interval bootstrap_curve bootstrap_interval frames_to_threshold hacking "
         "intervals_overlap iqm optimality_gap probability_of_improvement smooth",
-        "mdp": "reward_mdp",
+        "mdp": "Joint reward_mdp",
         "planning": "Solution backward_induction policy_value trajectory value_iteration",
         "plots": "colours learning_curves overview total_versus_task",
     }.items()
