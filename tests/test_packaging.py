@@ -109,12 +109,15 @@ def test_installed_command_runs(installed: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line",
-    ["import rewardax; gym.make('rewardax/DoorKey-5x5-v0')", "gym.make('rewardax:rewardax/DoorKey-5x5-v0')"],
+    "code",
+    [
+        "import gymnasium, rewardax\ngymnasium.make('rewardax/DoorKey-5x5-v0')",
+        "import gymnasium\ngymnasium.make('rewardax:rewardax/DoorKey-5x5-v0')",
+    ],
     ids=["after import", "module in the id"],
 )
-def test_ids_resolve_in_a_fresh_process(line: str, tmp_path: Path) -> None:
-    run = python(f"import gymnasium as gym\nenv = {line.replace('; ', chr(10) + 'env = ')}\n", cwd=tmp_path)
+def test_ids_resolve_in_a_fresh_process(code: str, tmp_path: Path) -> None:
+    run = python(code, cwd=tmp_path)
     assert run.returncode == 0, run.stderr
 
 

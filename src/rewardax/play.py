@@ -137,9 +137,11 @@ class Game:
 
 
 def told(parts: dict[str, float]) -> str:
-    """Components in one line.
+    """Components in one line, what the task paid first.
 
-    >>> told({"task": 1.0, "shaping": -0.25})
+    >>> told({"shaping": -0.25, "task": 1.0})
     'task +1.000   shaping -0.250'
     """
-    return "   ".join(f"{name} {value:+.3f}" for name, value in parts.items())
+    return "   ".join(
+        f"{name} {value:+.3f}" for name, value in sorted(parts.items(), key=lambda part: part[0] != "task")
+    )

@@ -9,7 +9,6 @@ from tyro.conf import Positional
 
 from rewardax.cli.output import show
 
-
 TITLE = "Tasks (rewardax/<id>-v0), steps of the best policy, success of a random one"
 
 
@@ -32,7 +31,12 @@ class List:
         if self.json:
             show("", [facts(name) for name in names], as_json=True)
         else:
-            show(TITLE, [row(facts(name)) for name in names], as_json=False)
+            cards = [facts(name) for name in names]
+            rows = [row(card) for card in cards]
+            for before, card, told in zip(cards, cards[1:], rows[1:], strict=False):
+                if card["question"] == before["question"]:
+                    told["question"] = '"'
+            show(TITLE, rows, as_json=False)
 
 
 def facts(name: str) -> dict[str, Any]:
