@@ -360,9 +360,7 @@ def total_reward(rewards: Rewards, transition: Transition) -> dict[str, Array]:
 
 
 class Tap(RewardTransform):
-    """Look without touching: log what ``fn(rewards, transition) -> {name: f32[N]}`` returns as metrics.
-
-    Metrics: the names ``fn`` returns. Components: none. Remembers nothing.
+    """Look without touching: log what ``fn(rewards, transition) -> {name: f32[N]}`` returns. Remembers nothing.
 
     >>> from rewardax.wrappers.testdata import numbers, rollout
     >>> from rewardax.wrappers import replay
@@ -399,4 +397,4 @@ class Delay(RewardTransform):
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         rewards.require(self.component)
         owed = state.episode + rewards.components[self.component]
-        return rewrite(rewards, self.component, jnp.where(transition.done, owed, 0)), State(episode=owed)
+        return rewrite(rewards, self.component, jnp.where(transition.done, owed, 0)), State(owed)

@@ -45,7 +45,8 @@ class EpisodicCount(RewardTransform):
 
     Args:
         num_keys: rows of the table. Larger keys wrap around (collisions only lower the bonus); a key of
-            several words is hashed. Memory is N·num_keys int32.
+            several words is hashed. Memory is N·num_keys uint16, all of which is touched at every step: keep
+            it as small as the task allows.
         feature: integer feature to count, i32[N] or uint32[N, words].
         exponent: 0.5 usual, 3 makes repeats worthless quickly.
 
@@ -58,7 +59,7 @@ class EpisodicCount(RewardTransform):
     [1.0, 1.0, 0.707, 0.577]
     """
 
-    num_keys: int = static(4096)
+    num_keys: int = static(1024)
     feature: str = static("state_id")
     scale: float = 1.0
     exponent: float = 0.5
@@ -75,14 +76,14 @@ class EpisodicCount(RewardTransform):
         return (self.feature,)
 
     def init(self, key: Array, example: Transition) -> State:
-        return State(episode=jnp.zeros((example.reward.shape[0], self.num_keys), jnp.int32))
+        return State(episode=jnp.zeros((example.reward.shape[0], self.num_keys), jnp.uint16))
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         env = jnp.arange(transition.reward.shape[0])
         visits = state.episode
         if self.count_reset_obs:
             start = bucket(transition.features[self.feature], self.num_keys)
-            visits = visits.at[env, start].add(transition.first.astype(jnp.int32))
+            visits = visits.at[env, start].add(transition.first.astype(visits.dtype))
         here = bucket(transition.next_features[self.feature], self.num_keys)
         visits = visits.at[env, here].add(1)
         bonus = _bonus(visits[env, here], self.exponent, self.first_visit, transition.reward.dtype)
@@ -134,7 +135,7 @@ class GlobalCount(RewardTransform):
 
 
 def first_visit_times_global(
-    num_keys: int = 4096, feature: str = "state_id", count_reset_obs: bool = True, component: str = "count"
+    num_keys: int = 1024, feature: str = "state_id", count_reset_obs: bool = True, component: str = "count"
 ) -> Product:
     """The study's robust choice: r_t = 1[N_e(o_{t+1}) = 1]·N_g(o_{t+1})^(-1/2), a product of two counts.
 

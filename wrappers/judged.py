@@ -94,13 +94,13 @@ class Judged(RewardTransform):
         shape = (example.reward.shape[0], self.num_captions)
         label = jnp.full((self.num_captions,), jnp.nan, example.reward.dtype)
         seen = jnp.zeros((self.num_captions,), jnp.int32)
-        return State(episode=jnp.zeros(shape, jnp.int32), shared={"label": label, "seen": seen})
+        return State(episode=jnp.zeros(shape, jnp.uint16), shared={"label": label, "seen": seen})
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         caption = transition.next_features[self.feature].astype(jnp.int32)
         start = transition.features[self.feature].astype(jnp.int32)
         env = jnp.arange(caption.shape[0])
-        count = state.episode.at[env, start].add(transition.first.astype(jnp.int32), mode="drop")
+        count = state.episode.at[env, start].add(transition.first.astype(jnp.uint16), mode="drop")
         count = count.at[env, caption].add(1, mode="drop")
         seen = state.shared["seen"].at[start].add((transition.first & transition.valid).astype(jnp.int32), mode="drop")
         seen = seen.at[caption].add(transition.valid.astype(jnp.int32), mode="drop")
