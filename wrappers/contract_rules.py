@@ -94,14 +94,14 @@ def branches(reward: RewardTransform, rollout: Transition) -> Iterator[str]:
     leaves, tree = jax.tree_util.tree_flatten_with_path(reward)
     for number, (path, value) in enumerate(leaves):
 
-        def update(x: Array) -> Rewards:
+        def update(x: Array, example: Transition) -> Rewards:
             numbers = [x if number == k else leaf for k, (_, leaf) in enumerate(leaves)]  # noqa: B023
             traced = jax.tree.unflatten(tree, numbers)
             state = traced.init(jax.random.key(0), example)
             return traced.update(Rewards.open(example), state, example)[0]
 
         try:
-            jax.eval_shape(update, jnp.asarray(value))
+            jax.eval_shape(update, jnp.asarray(value), example)
         except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError) as error:
             kind = type(error).__name__
             yield f"{jax.tree_util.keystr(path)} cannot be swept ({kind}); make it static or use jnp.where"
