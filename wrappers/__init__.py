@@ -34,7 +34,8 @@ _NAMES = {
         "session": "RewardSession",
         "single": "RewardWrapper",
         "vector": "VectorRewardWrapper",
-        "classic": "CountBonus GatedRewardAccumulation LLMJudgedReward PotentialShaping",
+        "classic": "CountBonus GatedRewardAccumulation LLMJudgedReward PotentialShaping RNDBonus",
+        "contract": "ContractError check_reward",
     }.items()
     for name in names.split()
 }
