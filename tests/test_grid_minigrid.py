@@ -160,6 +160,15 @@ def test_oracle_solves_minigrids_own_levels(name: str) -> None:
         assert reward == pytest.approx(1 - 0.9 * planned / int(params.horizon), abs=1e-6)
 
 
+def test_imported_world_offers_its_features() -> None:
+    source = gym.make("MiniGrid-LavaCrossingS9N1-v0")
+    source.reset(seed=0)
+    env, params = world_of(source)
+    features = env.features(from_minigrid(source), params)
+    assert tuple(features) == env.feature_names and int(features["oracle_steps"]) == -2
+    assert env.horizon(params) == source.unwrapped.max_steps and "lava" in env.text(from_minigrid(source), params)
+
+
 def test_import_keeps_objects_and_contents() -> None:
     source = gym.make("MiniGrid-DoorKey-8x8-v0").unwrapped
     source.reset(seed=3)

@@ -229,11 +229,15 @@ class GridEnv(Env):
 class World(GridEnv):
     """Any map, without a level generator: the home of levels imported from Minigrid.
 
-    ``oracle_steps`` is -2 (not provided) and the one subgoal is the goal.
+    The one subgoal is the goal. There is no oracle: ``oracle_steps`` is -2 (not provided), and the features that
+    depend on it, or on where the goal is, are absent.
     """
 
     family: ClassVar[str] = "World"
     subgoal_names: ClassVar[tuple[str, ...]] = ("goal",)
+    feature_names: ClassVar[tuple[str, ...]] = tuple(
+        name for name in GridEnv.feature_names if name not in ("oracle_start", "solvable", "goal_distance")
+    )
 
     height: int = 8
     width: int = 8
@@ -256,3 +260,7 @@ class World(GridEnv):
 
     def oracle_steps(self, state: GridState) -> Array:
         return jnp.int32(-2)
+
+    def features(self, state: GridState, params: PyTree) -> dict[str, Array]:
+        everything = super().features(state, params)
+        return {name: everything[name] for name in self.feature_names}
