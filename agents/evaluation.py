@@ -38,7 +38,7 @@ def evaluate(
     reward = Chain() if reward is None else reward
     net = policy.bind(weights)
     state = jax.vmap(lambda i: reset_level(env, params, i, split))(jnp.arange(levels))
-    moment = look(env, params, reward, net, state)
+    moment = look(env, params, reward, policy.prepare, state)
     example = example_transition(moment, jnp.zeros((levels,), jnp.int32))
     fresh = reward.init(jax.random.key(0), example)
     memory = fresh._replace(shared=shared) if jax.tree.leaves(shared) else fresh
@@ -57,7 +57,7 @@ def evaluate(
         logits = mask_logits(net.heads(x)[0], moment.mask)
         action = jnp.argmax(logits, -1) if greedy else sample(act, logits)
         next_state, timestep = jax.vmap(env.step, in_axes=(0, 0, None))(moment.state, action, params)
-        after = look(env, params, reward, net, next_state)
+        after = look(env, params, reward, policy.prepare, next_state)
         transition = Transition(
             moment.observation,
             action,

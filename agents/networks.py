@@ -226,11 +226,21 @@ class Policy:
 
     def __init__(self, build: Callable[[nnx.Rngs], ActorCritic]):
         self._build = build
-        self._graph = nnx.split(nnx.eval_shape(lambda: build(nnx.Rngs(0))))[0]
+        shapes = nnx.eval_shape(lambda: build(nnx.Rngs(0)))
+        self._graph = nnx.split(shapes)[0]
+        self.prepare: Callable[[PyTree], PyTree] = shapes.encoder.prepare  # needs no parameters
 
     def init(self, key: Array) -> PyTree:
         """Fresh parameters."""
         return nnx.to_pure_dict(nnx.state(self._build(nnx.Rngs(key)), nnx.Param))
+
+    def init_many(self, keys: Array) -> PyTree:
+        """Fresh parameters per key, stacked; one key after the other.
+
+        Orthogonal weights need a QR decomposition, and a batched one (under ``vmap``) can block for ever on a CPU
+        with two threads (jaxlib 0.10.2).
+        """
+        return jax.jit(lambda keys: jax.lax.map(self.init, keys))(keys)
 
     def bind(self, params: PyTree) -> ActorCritic:
         """The network with these parameters."""

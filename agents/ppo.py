@@ -17,9 +17,8 @@ from rewardax.agents.advantages import gae
 from rewardax.agents.distributions import entropy, log_prob, mask_logits
 from rewardax.agents.losses import clipped_policy_loss, explained_variance, kl_estimate, normalise, value_loss
 from rewardax.agents.networks import ActorCritic, Policy
-from rewardax.agents.rollout import Batch, Collector, begin_collecting, collect, starts
+from rewardax.agents.rollout import Batch, Collector, Starts, begin_collecting, collect
 from rewardax.envs.core import Env
-from rewardax.envs.levels import LevelPool
 from rewardax.wrappers.core import PyTree, RewardTransform
 
 Metrics = dict[str, tuple[Array, Array]]
@@ -100,13 +99,11 @@ class PPO(NamedTuple):
         rate = optax.linear_schedule(c.learning_rate, 0.0, max(self.updates, 1)) if c.anneal else c.learning_rate
         return optax.chain(optax.clip_by_global_norm(c.max_grad_norm), optax.adam(rate, eps=1e-5))
 
-    def init(self, key: Array, params: PyTree, reward: RewardTransform, pool: LevelPool) -> TrainState:
-        """Fresh parameters, environments and reward memory."""
-        net_key, collect_key, run_key = jax.random.split(key, 3)
-        weights = self.policy.init(net_key)
+    def init(self, key: Array, weights: PyTree, reward: RewardTransform, begin: Starts) -> TrainState:
+        """Fresh optimiser, environments and reward memory for given network weights."""
+        collect_key, run_key = jax.random.split(key)
         net = self.policy.bind(weights)
-        begin = starts(self.env, params, reward, net, pool)
-        collector = begin_collecting(self.env, reward, net, begin, pool.size, collect_key, self.config.num_envs)
+        collector = begin_collecting(self.env, reward, net, begin, collect_key, self.config.num_envs)
         return TrainState(weights, self.optimiser().init(weights), collector, run_key)
 
     def iterate(
@@ -114,12 +111,11 @@ class PPO(NamedTuple):
         state: TrainState,
         params: PyTree,
         reward: RewardTransform,
-        pool: LevelPool,
+        begin: Starts,
         iterations: int,
         feedback: Any = None,
     ) -> tuple[TrainState, Metrics]:
         """``iterations`` times: collect a rollout, then optimise on it. Metrics are (sum, weight) pairs."""
-        begin = starts(self.env, params, reward, self.policy.bind(state.params), pool)
 
         def body(state: TrainState, _: None) -> tuple[TrainState, Metrics]:
             key, collect_key, update_key = jax.random.split(state.key, 3)
@@ -130,7 +126,6 @@ class PPO(NamedTuple):
                 reward,
                 net,
                 begin,
-                pool.size,
                 state.collector,
                 collect_key,
                 self.config.num_steps,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from flax import struct
 from jax import Array
 
 from rewardax.agents.distributions import log_prob, mask_logits, sample
@@ -13,6 +15,8 @@ from rewardax.agents.networks import ActorCritic
 from rewardax.envs.core import Env
 from rewardax.envs.levels import LevelPool
 from rewardax.wrappers.core import PyTree, RewardTransform, State, Transition, advance, env_where
+
+Prepare = Callable[[PyTree], PyTree]
 
 
 class Moment(NamedTuple):
@@ -59,7 +63,21 @@ class Batch(NamedTuple):
     next_hidden: Array  # hidden state after this step, before any reset
 
 
-def look(env: Env, params: PyTree, reward: RewardTransform, net: ActorCritic, state: PyTree) -> Moment:
+class Starts(struct.PyTreeNode):
+    """What every level of a pool looks like at its start, computed once per run."""
+
+    rows: Moment  # [size + wrap, ...]
+    size: int = struct.field(pytree_node=False)
+
+    def take(self, env: Env, key: Array, n: int) -> Moment:
+        """``n`` consecutive rows from a random place, with random futures of their own."""
+        place, futures = jax.random.split(key)
+        offset = jax.random.randint(place, (), 0, self.size)
+        rows = jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, offset, n), self.rows)
+        return rows._replace(state=jax.vmap(env.rekey)(rows.state, jax.random.split(futures, n)))
+
+
+def look(env: Env, params: PyTree, reward: RewardTransform, prepare: Prepare, state: PyTree) -> Moment:
     """Observation, mask and the features the reward asks for, of ``N`` states."""
     names = sorted({*reward.requires, "success"})
 
@@ -68,20 +86,12 @@ def look(env: Env, params: PyTree, reward: RewardTransform, net: ActorCritic, st
         return env.observe(s, params), {name: features[name] for name in names}, env.action_mask(s, params)
 
     observation, features, mask = jax.vmap(one)(state)
-    return Moment(state, observation, net.encoder.prepare(observation), features, mask)
+    return Moment(state, observation, prepare(observation), features, mask)
 
 
-def starts(env: Env, params: PyTree, reward: RewardTransform, net: ActorCritic, pool: LevelPool) -> Moment:
-    """What every level of a pool looks like at its start, computed once."""
-    return look(env, params, reward, net, pool.rows)
-
-
-def take(env: Env, begin: Moment, size: int, key: Array, n: int) -> Moment:
-    """``n`` consecutive start moments from a random place of the pool, with random futures of their own."""
-    place, futures = jax.random.split(key)
-    offset = jax.random.randint(place, (), 0, size)
-    rows = jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, offset, n), begin)
-    return rows._replace(state=jax.vmap(env.rekey)(rows.state, jax.random.split(futures, n)))
+def starts(env: Env, params: PyTree, reward: RewardTransform, prepare: Prepare, pool: LevelPool) -> Starts:
+    """Look at every level of a pool."""
+    return Starts(look(env, params, reward, prepare, pool.rows), pool.size)
 
 
 def example_transition(moment: Moment, actions: Array) -> Transition:
@@ -103,11 +113,11 @@ def example_transition(moment: Moment, actions: Array) -> Transition:
 
 
 def begin_collecting(
-    env: Env, reward: RewardTransform, net: ActorCritic, begin: Moment, size: int, key: Array, n: int
+    env: Env, reward: RewardTransform, net: ActorCritic, begin: Starts, key: Array, n: int
 ) -> Collector:
     """Fresh environments, reward memory and statistics."""
     place, memory = jax.random.split(key)
-    moment = take(env, begin, size, place, n)
+    moment = begin.take(env, place, n)
     example = example_transition(moment, jnp.zeros((n,), jnp.int32))
     reward_state = reward.init(memory, example)
     shapes = jax.eval_shape(lambda s: advance(reward, s, s.episode, example)[0], reward_state)
@@ -127,8 +137,7 @@ def collect(
     params: PyTree,
     reward: RewardTransform,
     net: ActorCritic,
-    begin: Moment,
-    size: int,
+    begin: Starts,
     collector: Collector,
     key: Array,
     steps: int,
@@ -149,7 +158,7 @@ def collect(
         logits = mask_logits(logits, moment.mask)
         action = sample(act, logits)
         next_state, timestep = jax.vmap(env.step, in_axes=(0, 0, None))(moment.state, action, params)
-        after = look(env, params, reward, net, next_state)
+        after = look(env, params, reward, net.encoder.prepare, next_state)
         transition = Transition(
             moment.observation,
             action,
@@ -176,7 +185,7 @@ def collect(
         running = Running(
             {name: jnp.where(done, 0.0, value) for name, value in returns.items()}, jnp.where(done, 0, length)
         )
-        again = take(env, begin, size, reset, n)
+        again = begin.take(env, reset, n)
         row = Batch(
             moment.prepared,
             moment.mask,

@@ -18,6 +18,7 @@ from rewardax.agents.evaluation import evaluate
 from rewardax.agents.judging import JudgeDesk
 from rewardax.agents.networks import ActorCritic, Policy
 from rewardax.agents.ppo import PPO, PPOConfig
+from rewardax.agents.rollout import starts
 from rewardax.envs.core import Env
 from rewardax.envs.levels import make_pool
 from rewardax.wrappers.core import Chain, PyTree, RewardTransform
@@ -198,11 +199,13 @@ def train_core(
     pools = [make_pool(env, params, config.pool, "train", seed) for seed in seeds]
     pool = jax.tree.map(lambda *rows: jnp.stack(rows), *pools)
     keys = jnp.stack([jax.random.key(seed) for seed in seeds])
-    state = jax.jit(jax.vmap(learner.init, in_axes=(0, None, None, 0)))(keys, params, reward, pool)
+    begin = jax.jit(jax.vmap(lambda p: starts(env, params, reward, learner.policy.prepare, p)))(pool)
+    weights = learner.policy.init_many(keys)
+    state = jax.jit(jax.vmap(learner.init, in_axes=(0, 0, None, 0)))(keys, weights, reward, begin)
     call = jax.jit(
         jax.vmap(learner.iterate, in_axes=(0, None, None, 0, None, None)), static_argnums=4, donate_argnums=0
     )
-    run = call.lower(state, params, reward, pool, length, desk.feedback()).compile()
+    run = call.lower(state, params, reward, begin, length, desk.feedback()).compile()
     compile_seconds = time.perf_counter() - started
 
     history: list[Record] = []
@@ -215,7 +218,7 @@ def train_core(
         for chunk in range(done, chunks):
             begun = time.perf_counter()
             desk.ask(state.collector.reward)
-            state, metrics = run(state, params, reward, pool, desk.feedback())
+            state, metrics = run(state, params, reward, begin, desk.feedback())
             metrics = jax.device_get(metrics)
             seconds = time.perf_counter() - begun
             wall += seconds

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.peer_ppo import World, train
+
 from rewardax.agents import PPOConfig
 from rewardax.agents.training import train_core
 from rewardax.envs import make
@@ -24,9 +25,7 @@ class Solved(Exception):
 def own_speed(task: str) -> float:
     """Best frames/s of a chunk, one seed, default configuration."""
     env, params = make(task)
-    result = train_core(
-        env, params, reward=None, config=PPOConfig(), frames=400_000, seeds=(0,), eval_levels=0
-    )
+    result = train_core(env, params, reward=None, config=PPOConfig(), frames=400_000, seeds=(0,), eval_levels=0)
     return max(record["fps"] for record in result.history)
 
 

@@ -8,11 +8,11 @@ import gymnasium as gym
 import jax
 import jax.numpy as jnp
 import numpy as np
+from benchmarks.timing import host_rate, rate
 
 import rewardax  # noqa: F401  (registers the ids)
-from benchmarks.timing import host_rate, rate
 from rewardax.agents import PPOConfig
-from rewardax.agents.rollout import example_transition, look, starts, take
+from rewardax.agents.rollout import example_transition, look, starts
 from rewardax.agents.training import build_policy
 from rewardax.envs import make, make_pool
 from rewardax.envs.potentials import progress
@@ -100,10 +100,9 @@ def with_reward(task: str, reward: RewardTransform, envs: int = 1024, steps: int
     env, params = make(task)
     pool = make_pool(env, params, 4096)
     plain = build_policy(env, env.observation_space(params), env.num_actions, PPOConfig(width=1))
-    net = plain.bind(plain.init(jax.random.key(3)))
-    begin = starts(env, params, reward, net, pool)
+    begin = starts(env, params, reward, plain.prepare, pool)
     ones = jnp.ones((envs,), bool)
-    moment = take(env, begin, pool.size, jax.random.key(1), envs)
+    moment = begin.take(env, jax.random.key(1), envs)
     memory = reward.init(jax.random.key(2), example_transition(moment, jnp.zeros((envs,), jnp.int32)))
     fresh = memory.episode
 
@@ -112,7 +111,7 @@ def with_reward(task: str, reward: RewardTransform, envs: int = 1024, steps: int
         act, reset = jax.random.split(key)
         action = jax.random.randint(act, (envs,), 0, env.num_actions)
         state, timestep = jax.vmap(env.step, (0, 0, None))(moment.state, action, params)
-        after = look(env, params, reward, net, state)
+        after = look(env, params, reward, plain.prepare, state)
         transition = Transition(
             moment.observation,
             action,
@@ -127,7 +126,7 @@ def with_reward(task: str, reward: RewardTransform, envs: int = 1024, steps: int
         )
         rewards, memory = advance(reward, memory, fresh, transition)
         total = total + consume(after.observation) + jnp.sum(rewards.total * 1e3).astype(jnp.uint32)
-        again = take(env, begin, pool.size, reset, envs)
+        again = begin.take(env, reset, envs)
         return (env_where(transition.done, again, after), transition.done, memory, total), None
 
     @jax.jit

@@ -73,7 +73,9 @@ def train(
     schedule = optax.linear_schedule(rate, 0.0, iterations * epochs * minibatches)
     optimiser = optax.chain(optax.clip_by_global_norm(0.5), optax.adam(schedule, eps=1e-5))
 
-    def loss(params: Any, x: jax.Array, action: jax.Array, old: jax.Array, adv: jax.Array, target: jax.Array) -> jax.Array:
+    def loss(
+        params: Any, x: jax.Array, action: jax.Array, old: jax.Array, adv: jax.Array, target: jax.Array
+    ) -> jax.Array:
         logits, value = net.apply(params, encode(x))
         logp_all = jax.nn.log_softmax(logits)
         logp = jnp.take_along_axis(logp_all, action[:, None], 1)[:, 0]

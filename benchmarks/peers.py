@@ -12,7 +12,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-
 from benchmarks.peer_ppo import World
 from benchmarks.timing import host_rate, rate
 

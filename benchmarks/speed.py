@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import tyro
+from benchmarks import learners, ours, peers
 from rich.console import Console
 from rich.table import Table
-
-from benchmarks import learners, ours, peers
 
 GRID, TEXT = "DoorKey-8x8", "Treasure-medium"
 
@@ -60,7 +59,9 @@ def grid(report: Report) -> None:
         mine = report.add("grid", f"rewardax {GRID}, 7x7 view, level pool, {envs} envs", ours.functional(GRID, envs))
         theirs = [
             report.add("grid", f"NAVIX, full view, {envs} envs", peers.compiled(peers.navix_world(8, envs), envs)),
-            report.add("grid", f"XLand-MiniGrid, 7x7 view, {envs} envs", peers.compiled(peers.xland_world(8, envs), envs)),
+            report.add(
+                "grid", f"XLand-MiniGrid, 7x7 view, {envs} envs", peers.compiled(peers.xland_world(8, envs), envs)
+            ),
         ]
         if envs in (256, 2048):
             first = peers.compiled(peers.navix_world(8, envs, True), envs)
@@ -72,7 +73,9 @@ def text(report: Report) -> None:
     """Compiled rollouts of Treasure with lines."""
     for envs in (1, 64, 1024):
         report.add("text", f"rewardax {TEXT}, lines, {envs} envs", ours.functional(TEXT, envs))
-    mine = report.add("text", f"rewardax {TEXT}, lines, admissible actions, 256 envs", ours.functional(TEXT, 256, masked=True))
+    mine = report.add(
+        "text", f"rewardax {TEXT}, lines, admissible actions, 256 envs", ours.functional(TEXT, 256, masked=True)
+    )
     world = report.add("text", "TextWorld, admissible commands", peers.textworld())
     express = report.add("text", "TextWorldExpress, Python binding", peers.textworld_express())
     report.target("text", "256 envs against TextWorld", mine, [world], 1000.0)
@@ -111,8 +114,15 @@ def ppo(report: Report) -> None:
     mine = report.add("ppo", f"rewardax {GRID}", learners.own_speed(GRID), "frames/s")
     for kind in ("flat", "one_hot"):
         theirs = [
-            report.add("ppo", f"PureJaxRL-style on NAVIX, {kind}", learners.peer_speed(peers.navix_world, kind), "frames/s"),
-            report.add("ppo", f"PureJaxRL-style on XLand-MiniGrid, {kind}", learners.peer_speed(peers.xland_world, kind), "frames/s"),
+            report.add(
+                "ppo", f"PureJaxRL-style on NAVIX, {kind}", learners.peer_speed(peers.navix_world, kind), "frames/s"
+            ),
+            report.add(
+                "ppo",
+                f"PureJaxRL-style on XLand-MiniGrid, {kind}",
+                learners.peer_speed(peers.xland_world, kind),
+                "frames/s",
+            ),
         ]
         report.target("ppo", f"frames/s against the faster peer, {kind} input", mine, theirs, 1.5)
 
@@ -161,7 +171,9 @@ def main(sections: tuple[str, ...] = tuple(SECTIONS), out: Path | None = None) -
         table.add_column(column, justify="left" if column in ("section", "what") else "right")
     targets = [row for row in report.rows if "ratio" in row]
     for row in targets:
-        table.add_row(row["section"], row["what"], f"{row['ratio']:.2f}", f"{row['goal']:.2f}", "yes" if row["met"] else "NO")
+        table.add_row(
+            row["section"], row["what"], f"{row['ratio']:.2f}", f"{row['goal']:.2f}", "yes" if row["met"] else "NO"
+        )
     console.print(table)
     return int(any(not row["met"] for row in targets))
 

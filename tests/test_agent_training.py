@@ -9,6 +9,7 @@ import pytest
 import rewardax.agents.training as training
 from rewardax.agents import PPOConfig, train
 from rewardax.agents.ppo import PPO
+from rewardax.agents.rollout import starts
 from rewardax.envs.potentials import progress
 from rewardax.envs.registry import make
 from rewardax.wrappers import EpisodicCount, EventBonus, Judged, Potential, UniformRedistribution, chain
@@ -73,14 +74,15 @@ def test_the_second_chunk_does_not_compile_again():
     env, params = make("KeyFarm")
     learner = PPO(env, training.build_policy(env, env.observation_space(params), env.num_actions, SMALL), SMALL, 100)
     pool = training.make_pool(env, params, 64)
+    begin = starts(env, params, chain(), learner.policy.prepare, pool)
     traces = []
 
     def iterate(state):
         traces.append(1)
-        return learner.iterate(state, params, chain(), pool, 1)
+        return learner.iterate(state, params, chain(), begin, 1)
 
     run = jax.jit(iterate)
-    state, _ = run(jax.jit(lambda k: learner.init(k, params, chain(), pool))(jax.random.key(0)))
+    state, _ = run(jax.jit(lambda k: learner.init(k, learner.policy.init(k), chain(), begin))(jax.random.key(0)))
     run(state)
     assert len(traces) == 1
 
