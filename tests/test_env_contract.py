@@ -95,9 +95,9 @@ class Outside(KeyFarm):
         return {"vector": super().observe(state, params)["vector"] * 2}
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class Unhashable(KeyFarm):
-    pass
+    names: list = dataclasses.field(default_factory=list)
 
 
 @pytest.mark.parametrize(
