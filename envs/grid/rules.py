@@ -16,7 +16,6 @@ from rewardax.envs.grid.codes import (
     BALL,
     BOX,
     CONTENTS,
-    DONE,
     DOOR,
     DROP,
     DX,
@@ -203,6 +202,3 @@ def _outcome(ahead: Ahead, carry: Array, action: Array, moves: Array, swaps: Arr
 def was(outcome: Array, *outcomes: int) -> Array:
     """bool: is an outcome one of ``outcomes``."""
     return (np.int32(sum(1 << k for k in outcomes)) >> outcome) & 1 != 0
-
-
-__all__ = ["DONE", "GridState", "act", "admissible", "front", "look_ahead", "was"]
