@@ -101,7 +101,7 @@ class Coin(TextEnv):
     >>> params = CoinParams(quest=1, rooms=2, mode=0)
     >>> state = env.reset(key, params)
     >>> env.text(state, params)
-    'find the coin and take it. you are in the bedroom. there is an exit to the east.'
+    'find the coin and take it. you are in the playroom. there is an exit to the south.'
     >>> int(env.features(state, params)["oracle_steps"])
     2
 
@@ -295,4 +295,4 @@ class Coin(TextEnv):
         return page.template, page.words
 
     def _known(self, state: CoinState) -> Array:
-        return self.action_mask(state, None).at[:4].set(True)
+        return self.action_mask(state, self.default_params()).at[:4].set(True)

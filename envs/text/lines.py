@@ -33,7 +33,7 @@ class Templates:
     vocabulary, a sentence longer than ``width`` or wordings with different slots are a ``ValueError``.
 
     >>> Templates({"here": "the {0} {1} is here."}, width=8).ids[0, 0].tolist()
-    [148, -1, -2, 173, 192, 116, 0, 0]
+    [148, -1, -2, 170, 182, 116, 0, 0]
     """
 
     def __init__(self, sentences: Mapping[str, str | tuple[str, str, str]], width: int) -> None:
@@ -41,7 +41,7 @@ class Templates:
         self.width = width
         self.ids = np.zeros((WORDINGS, len(self.names), width), np.int16)
         self.length = np.zeros((WORDINGS, len(self.names)), np.int8)
-        self.sentences: list[tuple[str, str, str]] = []
+        self.sentences: list[tuple[str, ...]] = []
         for row, (name, given) in enumerate(sentences.items()):
             variants = (given,) * WORDINGS if isinstance(given, str) else given
             self.sentences.append(variants)

@@ -105,7 +105,7 @@ def oracle_steps(state: TreasureState, params: TreasureParams) -> Array:
     """int32: fewest steps to success from here; 0 at success."""
     todo = plan(state, params)
     here = state.paths[state.agent]
-    walked, at, seen = 0, jnp.broadcast_to(here, (len(ORDERS),)), jnp.zeros((len(ORDERS), TARGET + 1), bool)
+    walked, at, seen = jnp.int32(0), jnp.broadcast_to(here, (len(ORDERS),)), jnp.zeros((len(ORDERS), TARGET + 1), bool)
     allowed = jnp.ones(len(ORDERS), bool)
     for column in range(LOCKS + 2):
         stop = ORDERS[:, column] if column <= LOCKS else np.full(len(ORDERS), TARGET)
