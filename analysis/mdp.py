@@ -47,7 +47,7 @@ def reward_mdp(
     >>> from rewardax.wrappers import EventBonus
     >>> env, params = make("KeyFarm", horizon=12)
     >>> mdp = reward_mdp(env, params, level_key("train", 0), EventBonus(events=(0,), scale=0.1))
-    >>> round(value_iteration(mdp).value[0], 6)  # the key is picked up four times on the way
+    >>> round(float(value_iteration(mdp).value[0]), 6)  # the key is picked up four times on the way
     1.4
 
     Raises ``ValueError`` for a reward that needs hindsight and for what ``enumerate_mdp`` refuses.

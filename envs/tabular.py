@@ -54,7 +54,7 @@ def enumerate_mdp(
     >>> env, params = make("KeyFarm", horizon=3)
     >>> mdp = enumerate_mdp(env, params, level_key("train", 0))
     >>> mdp.size, bool(mdp.truncated.any())
-    ((12, 4), True)
+    ((16, 4), True)
 
     Raises ``ValueError`` if steps are random, a field does not exist or there are too many states.
     """
