@@ -166,9 +166,7 @@ def feature_union(env: Env, enabled: Sequence[str], names: Sequence[str] | str) 
     asked = env.feature_names if names == "all" else (names,) if isinstance(names, str) else tuple(names)
     unknown = [name for name in asked if name not in env.feature_names]
     if unknown:
-        raise ValueError(
-            f"{env.family} offers no feature {unknown[0]!r}; its features: {', '.join(env.feature_names)}"
-        )
+        raise ValueError(f"{env.family} offers no feature {unknown[0]!r}; its features: {', '.join(env.feature_names)}")
     return tuple(name for name in env.feature_names if name in asked or name in enabled)
 
 

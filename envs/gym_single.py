@@ -81,9 +81,7 @@ class GymEnv(gym.Env):
             raise gym.error.ResetNeeded("call reset() first: there is no state yet")
         return self._program.to_state(self._leaves)
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Any, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         super().reset(seed=seed)
         options = gym_state.check_options(options, ("level", "split", "dynamics"))
         if "split" in options:

@@ -248,9 +248,7 @@ class GymVectorEnv(gym.vector.VectorEnv):
         if mask is None:
             return np.ones(self.num_envs, bool)
         if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (self.num_envs,):
-            raise ValueError(
-                f"options['reset_mask'] must be a NumPy array bool[{self.num_envs}], got {mask!r}"
-            )
+            raise ValueError(f"options['reset_mask'] must be a NumPy array bool[{self.num_envs}], got {mask!r}")
         if not mask.any():
             raise ValueError("options['reset_mask'] must select at least one environment")
         return mask.copy()

@@ -81,9 +81,7 @@ class LevelPool(struct.PyTreeNode):
         """
         wrap = self.indices.shape[0] - self.size
         if n > wrap:
-            raise ValueError(
-                f"take({n}) from a pool of {self.size} levels; make a pool of at least {2 * n} levels"
-            )
+            raise ValueError(f"take({n}) from a pool of {self.size} levels; make a pool of at least {2 * n} levels")
         start = jax.random.randint(jax.random.fold_in(key, 0), (), 0, self.size)
         rows = jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, start, n), self.rows)
         return jax.vmap(self.env.rekey)(rows, jax.random.split(jax.random.fold_in(key, 1), n))
