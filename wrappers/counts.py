@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import jax.numpy as jnp
 from jax import Array
 
@@ -33,6 +35,38 @@ def _bonus(visits: Array, exponent: float | Array, first_visit: bool, dtype: jnp
     return (visits == 1).astype(dtype) if first_visit else visits ** (-jnp.asarray(exponent, dtype))
 
 
+class Visits(NamedTuple):
+    """Counts that start again in every episode, without clearing a table at every step.
+
+    A row holds ``base + visits``, and ``base`` rises above everything written so far when an episode begins: what older
+    episodes wrote is then not above it and reads as 0.
+    """
+
+    table: Array  # i32[N, K]
+    base: Array  # i32[N]
+    clock: Array  # i32[N] visits counted over all episodes
+    start: Array  # i32[N] key of the first observation of this episode
+
+    @classmethod
+    def create(cls, num_envs: int, num_keys: int) -> Visits:
+        """No visits yet."""
+        zero = jnp.zeros((num_envs,), jnp.int32)
+        return cls(jnp.zeros((num_envs, num_keys), jnp.int32), zero, zero, zero - 1)
+
+    def count(self, key: Array, start: Array, first: Array, count_reset_obs: bool) -> tuple[Array, Visits]:
+        """Count a visit of ``key`` i32[N] (outside the table: not counted) and read N_e, this visit included.
+
+        ``start`` is the key of o_t; it counts once where ``first``, if ``count_reset_obs``.
+        """
+        env = jnp.arange(key.shape[0])
+        base = jnp.where(first, self.clock, self.base)
+        start = jnp.where(first, start, self.start)
+        seen = jnp.maximum(self.table.at[env, key].get(mode="fill", fill_value=0), base) + 1
+        table = self.table.at[env, key].set(seen, mode="drop")
+        again = (key == start).astype(jnp.int32) if count_reset_obs else 0
+        return seen - base + again, Visits(table, base, self.clock + 1, start)
+
+
 class EpisodicCount(RewardTransform):
     """Pay for states that are rare in this episode: r_t = scale·N_e(o_{t+1})^(-exponent).
 
@@ -45,12 +79,11 @@ class EpisodicCount(RewardTransform):
 
     Args:
         num_keys: rows of the table. Larger keys wrap around (collisions only lower the bonus); a key of
-            several words is hashed. Memory is N·num_keys uint16, all of which is touched at every step: keep
-            it as small as the task allows.
+            several words is hashed. Memory is N·num_keys int32, of which a step touches N.
         feature: integer feature to count, i32[N] or uint32[N, words].
         exponent: 0.5 usual, 3 makes repeats worthless quickly.
 
-    Components: ``component``. Remembers visits [N, num_keys] until the episode ends.
+    Components: ``component``. Remembers visits i32[N, num_keys]; every episode counts from zero.
 
     >>> from rewardax.wrappers.testdata import numbers, rollout
     >>> from rewardax.wrappers import replay
@@ -76,18 +109,14 @@ class EpisodicCount(RewardTransform):
         return (self.feature,)
 
     def init(self, key: Array, example: Transition) -> State:
-        return State(episode=jnp.zeros((example.reward.shape[0], self.num_keys), jnp.uint16))
+        return State(env=Visits.create(example.reward.shape[0], self.num_keys))
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
-        env = jnp.arange(transition.reward.shape[0])
-        visits = state.episode
-        if self.count_reset_obs:
-            start = bucket(transition.features[self.feature], self.num_keys)
-            visits = visits.at[env, start].add(transition.first.astype(visits.dtype))
+        start = bucket(transition.features[self.feature], self.num_keys)
         here = bucket(transition.next_features[self.feature], self.num_keys)
-        visits = visits.at[env, here].add(1)
-        bonus = _bonus(visits[env, here], self.exponent, self.first_visit, transition.reward.dtype)
-        return rewards.add(self.component, self.scale * bonus), State(episode=visits)
+        visits, memory = state.env.count(here, start, transition.first, self.count_reset_obs)
+        bonus = _bonus(visits, self.exponent, self.first_visit, transition.reward.dtype)
+        return rewards.add(self.component, self.scale * bonus), State(env=memory)
 
 
 class GlobalCount(RewardTransform):

@@ -10,6 +10,7 @@ import numpy as np
 from jax import Array
 
 from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
+from rewardax.wrappers.counts import Visits
 
 Result = tuple[Rewards, State]
 
@@ -44,8 +45,8 @@ class Judged(RewardTransform):
         exponent: 0 pays every time; 3, as in ONI, makes repeats worthless quickly.
 
     Components: ``component``. Metrics: ``<component>/labelled`` (1 where a label exists). Remembers the
-    caption counts [N, num_captions] until the episode ends; ``label`` f32[V] (NaN = none) and ``seen`` i32[V]
-    for the whole run.
+    caption counts i32[N, num_captions], which every episode starts from zero; ``label`` f32[V] (NaN = none)
+    and ``seen`` i32[V] for the whole run.
 
     Differs from the paper: the released ranking form mixes the raw score; here it is the normalised one.
 
@@ -91,26 +92,25 @@ class Judged(RewardTransform):
         return order[seen[order] > 0].astype(np.int32)
 
     def init(self, key: Array, example: Transition) -> State:
-        shape = (example.reward.shape[0], self.num_captions)
         label = jnp.full((self.num_captions,), jnp.nan, example.reward.dtype)
         seen = jnp.zeros((self.num_captions,), jnp.int32)
-        return State(episode=jnp.zeros(shape, jnp.uint16), shared={"label": label, "seen": seen})
+        visits = Visits.create(example.reward.shape[0], self.num_captions)
+        return State(env=visits, shared={"label": label, "seen": seen})
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         caption = transition.next_features[self.feature].astype(jnp.int32)
         start = transition.features[self.feature].astype(jnp.int32)
-        env = jnp.arange(caption.shape[0])
-        count = state.episode.at[env, start].add(transition.first.astype(jnp.uint16), mode="drop")
-        count = count.at[env, caption].add(1, mode="drop")
-        seen = state.shared["seen"].at[start].add((transition.first & transition.valid).astype(jnp.int32), mode="drop")
+        count, visits = state.env.count(caption, start, transition.first, True)
+        opened = (transition.first & transition.valid).astype(jnp.int32)
+        seen = state.shared["seen"].at[start].add(opened, mode="drop")
         seen = seen.at[caption].add(transition.valid.astype(jnp.int32), mode="drop")
         label = state.shared["label"].at[caption].get(mode="fill", fill_value=jnp.nan)
         labelled = ~jnp.isnan(label)
-        repeats = jnp.maximum(count.at[env, caption].get(mode="fill", fill_value=1), 1).astype(label.dtype)
-        value = self._form(jnp.where(labelled, label, 0)) * repeats ** (-jnp.asarray(self.exponent, label.dtype))
+        repeats = count.astype(label.dtype) ** (-jnp.asarray(self.exponent, label.dtype))
+        value = self._form(jnp.where(labelled, label, 0)) * repeats
         rewards = rewards.log(f"{self.component}/labelled", labelled.astype(label.dtype))
         rewards = rewards.add(self.component, self.scale * jnp.where(labelled, value, 0))
-        return rewards, State(episode=count, shared={**state.shared, "seen": seen})
+        return rewards, State(env=visits, shared={**state.shared, "seen": seen})
 
     def learn(
         self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
