@@ -14,7 +14,23 @@ from jax import Array
 
 from rewardax.envs.core import Env, PyTree, TimeStep
 from rewardax.envs.grid import describe, draw, rules, view
-from rewardax.envs.grid.codes import ACTIONS, EMPTY, GOAL, LAVA
+from rewardax.envs.grid.codes import (
+    ACTIONS,
+    AGENT,
+    BALL,
+    BOX,
+    CLOSED,
+    DOOR,
+    EMPTY,
+    FLOOR,
+    GOAL,
+    KEY,
+    LAVA,
+    LOCKED,
+    OPEN,
+    UNSEEN,
+    WALL_TYPE,
+)
 from rewardax.envs.grid.hashing import hash32
 from rewardax.envs.grid.rules import CAPTIONS, EVENT_TABLE, EVENTS, GridState
 from rewardax.envs.text.vocab import VOCAB_SIZE, encode
@@ -41,6 +57,8 @@ class GridEnv(Env):
     view: Literal["ego", "full"] = "ego"  # 7 x 7 first-person with occlusion, or the whole map
     see_through: bool = False  # walls do not hide what is behind them
 
+    cell_types: ClassVar[tuple[int, ...]] = (WALL_TYPE, FLOOR, DOOR, KEY, BALL, BOX, GOAL, LAVA)
+    coloured: ClassVar[bool] = True  # whether colours tell more than types do
     event_names: ClassVar[tuple[str, ...]] = EVENTS
     feature_names: ClassVar[tuple[str, ...]] = (
         "success",
@@ -105,6 +123,16 @@ class GridEnv(Env):
     @property
     def action_names(self) -> tuple[str, ...]:
         return ACTIONS
+
+    @property
+    def cell_kinds(self) -> tuple[tuple[int, int], ...]:
+        """(type, state) of every kind of cell that can be seen beside bare floor: what a policy has to tell apart.
+
+        Only doors have states here.
+        """
+        doors = ((DOOR, OPEN), (DOOR, CLOSED), (DOOR, LOCKED)) if DOOR in self.cell_types else ()
+        agent = (AGENT,) if self.view == "full" else ()
+        return (*((kind, 0) for kind in (UNSEEN, *self.cell_types, *agent) if kind != DOOR), *doors)
 
     @property
     def captions(self) -> tuple[str, ...]:

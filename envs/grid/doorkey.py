@@ -12,7 +12,19 @@ from jax import Array
 from rewardax.envs.core import PyTree
 from rewardax.envs.grid import rules
 from rewardax.envs.grid.base import GridEnv, GridParams
-from rewardax.envs.grid.codes import DOOR, EMPTY, GOAL_CELL, KEY, LOCKED, OPEN, WALL, YELLOW, cell
+from rewardax.envs.grid.codes import (
+    DOOR,
+    EMPTY,
+    GOAL,
+    GOAL_CELL,
+    KEY,
+    LOCKED,
+    OPEN,
+    WALL,
+    WALL_TYPE,
+    YELLOW,
+    cell,
+)
 from rewardax.envs.grid.oracle import FAR, steps_to_go
 from rewardax.envs.grid.rules import GridState
 
@@ -46,6 +58,8 @@ class DoorKey(GridEnv):
     """
 
     family: ClassVar[str] = "DoorKey"
+    cell_types: ClassVar[tuple[int, ...]] = (WALL_TYPE, DOOR, KEY, GOAL)
+    coloured: ClassVar[bool] = False
     subgoal_names: ClassVar[tuple[str, ...]] = ("key", "door", "through", "goal")
 
     size: int = 8  # cells per side, >= 5

@@ -12,7 +12,7 @@ from jax import Array
 from rewardax.envs.core import PyTree
 from rewardax.envs.grid import rules
 from rewardax.envs.grid.base import GridEnv, GridParams
-from rewardax.envs.grid.codes import EMPTY, GOAL_CELL, WALL
+from rewardax.envs.grid.codes import EMPTY, GOAL, GOAL_CELL, WALL, WALL_TYPE
 from rewardax.envs.grid.oracle import steps_in
 from rewardax.envs.grid.rules import GridState
 
@@ -43,6 +43,8 @@ class Empty(GridEnv):
     """
 
     family: ClassVar[str] = "Empty"
+    cell_types: ClassVar[tuple[int, ...]] = (WALL_TYPE, GOAL)
+    coloured: ClassVar[bool] = False
     subgoal_names: ClassVar[tuple[str, ...]] = ("quarter", "half", "three_quarters", "goal")
 
     see_through: bool = True
