@@ -89,7 +89,8 @@ def policy_value(
 
 def trajectory(mdp: TabularMDP, policy: np.ndarray, max_steps: int = 10_000) -> list[int]:
     """Actions of a policy i[S] from the start until the episode is over."""
-    state, actions = 0, []
+    state = 0
+    actions: list[int] = []
     while not mdp.over[state] and len(actions) < max_steps:
         actions.append(int(policy[state]))
         state = mdp.successor[state, policy[state]]

@@ -20,7 +20,7 @@ def to_arrays(tree: PyTree) -> tuple[Array, ...]:
 def from_arrays(structure: PyTree, arrays: Sequence[Any]) -> PyTree:
     """Inverse of :func:`to_arrays`; leading axes may have been added. ``structure``: shapes or an example."""
     kinds, tree = jax.tree.flatten(structure)
-    return tree.unflatten([_like(kind, array) for kind, array in zip(kinds, arrays, strict=True)])
+    return jax.tree.unflatten(tree, [_like(kind, array) for kind, array in zip(kinds, arrays, strict=True)])
 
 
 def _is_key(leaf: Any) -> bool:

@@ -53,7 +53,7 @@ class Programs:
             new, step = jax.vmap(self.env.step, (0, 0, None))(state, action, params)
             new = jax.tree.map(lambda a, b: _where(over, a, b), state, new)
             seen = jax.vmap(self.view, (0, None))(new, params)
-            record = {"action": action, "allowed": jnp.take_along_axis(mask, action[:, None], 1)[:, 0]}
+            record: dict[str, Any] = {"action": action, "allowed": jnp.take_along_axis(mask, action[:, None], 1)[:, 0]}
             record |= {"step": step, "over": over, "state": to_arrays(new), **seen}
             return (new, seen["mask"], over | step.terminated | step.truncated), record
 
@@ -233,7 +233,7 @@ def groups(subject: Subject) -> Iterator[str]:
 
 def knobs(subject: Subject) -> Iterator[str]:
     """Another difficulty runs in the same compiled program."""
-    step = subject.run.step
+    step: Any = subject.run.step
     step(subject.start, jnp.int32(0), subject.params)
     compiled = step._cache_size()
     other = jax.tree.map(lambda x: x + 1 if jnp.issubdtype(x.dtype, jnp.integer) else x, subject.params)

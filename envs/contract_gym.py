@@ -45,7 +45,8 @@ def saved_state(task: Task, knobs: Mapping[str, Any]) -> Iterator[str]:
 def routes(task: Task, knobs: Mapping[str, Any]) -> Iterator[str]:
     """The single face, the vector face and the core tell the same story."""
     single, envs = GymEnv(task, features="all", **knobs), GymVectorEnv(task, 3, features="all", **knobs)
-    one, many = single.reset(seed=1), envs.reset(seed=0)
+    one: Any = single.reset(seed=1)
+    many: Any = envs.reset(seed=0)
     core, params = single.core, single.params
     state, core_step = single.state, jax.jit(core.step)
     random = np.random.default_rng(0)
@@ -94,7 +95,7 @@ def _play(env: GymEnv, seed: int, steps: int) -> None:
 
 
 def _continue(env: GymEnv, steps: int) -> list[Any]:
-    seen = []
+    seen: list[Any] = []
     for t in range(steps):
         allowed = np.flatnonzero(env.action_masks())
         seen.append(env.step(allowed[t % len(allowed)]))

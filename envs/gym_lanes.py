@@ -154,7 +154,7 @@ class Levels:
 
     def refill(self, generators: Sequence[np.random.Generator], splits: np.ndarray) -> None:
         """Draw ids until every environment has ``depth`` of them, then make the states that are missing."""
-        for lane in np.flatnonzero(self.left < self.depth):
+        for lane in np.flatnonzero(self.left < self.depth).tolist():
             count = self.depth - self.left[lane]
             slots = (self.head[lane] + self.left[lane] + np.arange(count)) % self.depth
             self.ids[lane, slots] = generators[lane].integers(LEVELS, size=count)
@@ -162,13 +162,13 @@ class Levels:
         self.left[:] = self.depth
         if self.queue is None:
             self.queue, self.missing[:] = self.blank(self.ids.shape), True
-        lane, slot = where = np.nonzero(self.missing)
+        rows, slots = where = np.nonzero(self.missing)
         level = self.ids[where]
-        self.queue, fields = self.make(self.queue, where, np.stack([level, splits[lane], level], 1))
+        self.queue, fields = self.make(self.queue, where, np.stack([level, splits[rows], level], 1))
         for name, value in fields.items():
             if name not in self.fields:
                 self.fields[name] = np.zeros((*self.ids.shape, *value.shape[1:]), value.dtype)
-            self.fields[name][lane, slot] = value
+            self.fields[name][rows, slots] = value
         self.missing[:], self.ready = False, True
 
     def blank(self, shape: tuple[int, ...]) -> Leaves:

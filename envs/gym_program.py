@@ -58,7 +58,7 @@ class Program:
             observation = self.env.observe(state, params)
             fields |= {f"observation/{name}": value for name, value in observation.items()}
         else:
-            fields["observation"] = self.env.observe_tokens(state, params)
+            fields["observation"] = self.env.observe_tokens(state, params)  # type: ignore[attr-defined]
         return fields
 
     @cached_property
@@ -89,7 +89,7 @@ class Program:
         if self.obs_mode == "dict":
             return {name: fields[f"observation/{name}"] for name in self.observation_keys}
         tokens = fields["observation"]
-        return tokens if self.obs_mode == "tokens" else self.env.text_of(tokens)
+        return tokens if self.obs_mode == "tokens" else self.env.text_of(tokens)  # type: ignore[attr-defined]
 
     def to_leaves(self, state: PyTree) -> tuple[Array, ...]:
         """The state as plain arrays (random keys as their data): what is kept between calls."""
@@ -179,7 +179,7 @@ def observation_space(env: Env, params: PyTree, obs_mode: str) -> gym.Space:
     if not hasattr(env, "observe_tokens"):
         raise ValueError(f"obs_mode {obs_mode!r} is for text tasks; {env.family} has only obs_mode 'dict'")
     if obs_mode == "tokens":
-        return env.token_space(params)
+        return env.token_space(params)  # type: ignore[attr-defined]
     return gym.spaces.Text(max_length=TEXT_LENGTH, min_length=0, charset=CHARSET)
 
 

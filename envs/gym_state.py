@@ -36,7 +36,7 @@ def dump(program: Program, arrays: Mapping[str, np.ndarray], facts: Mapping[str,
     """One byte string holding arrays and JSON facts, marked with the spec hash."""
     header = json.dumps({"spec": spec_hash(program), **facts}).encode()
     stream = io.BytesIO()
-    np.savez(stream, header=np.frombuffer(header, np.uint8), **arrays)
+    np.savez(stream, header=np.frombuffer(header, np.uint8), **arrays)  # type: ignore[arg-type]
     return stream.getvalue()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium as gym
 import jax
@@ -45,7 +45,7 @@ class GymVectorEnv(gym.vector.VectorEnv):
     array([0., 0.])
     """
 
-    metadata: ClassVar[dict[str, Any]] = {
+    metadata: dict[str, Any] = {  # noqa: RUF012
         "render_modes": ["ansi", "rgb_array"],
         "render_fps": 8,
         "autoreset_mode": AutoresetMode.SAME_STEP,
@@ -102,7 +102,7 @@ class GymVectorEnv(gym.vector.VectorEnv):
         self._lanes = lane_program(self._program, self.autoreset_mode)
         self._levels.bind(self._lanes, self.params)
 
-    @property
+    @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
         """One generator per environment; levels drawn ahead have left it already."""
         return tuple(self._generators)
@@ -133,7 +133,7 @@ class GymVectorEnv(gym.vector.VectorEnv):
         values = {name: self._per_env(name, value) for name, value in options.items()}
         seeds = self._per_env("seed", _count_up(seed, self.num_envs))
         lanes, levels = np.flatnonzero(mask), self._levels
-        for lane in lanes:
+        for lane in lanes.tolist():
             if seeds[lane] is not None:
                 self._generators[lane], self._seeds[lane] = seeding.np_random(int(seeds[lane]))
                 levels.forget(lane)

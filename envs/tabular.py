@@ -62,7 +62,7 @@ def enumerate_mdp(
     check_deterministic(env, start)
     hold = holder(start, forget)
 
-    def move(state: PyTree, action: Array) -> tuple[PyTree, dict[str, Array]]:
+    def move(state: PyTree, action: Array) -> tuple[PyTree, dict[str, Any]]:
         new, step = env.step(state, action, params)
         facts = {
             "components": {"task": step.reward},
