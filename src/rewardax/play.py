@@ -41,8 +41,8 @@ class Game:
 
     def __init__(self, env: gym.Env, say: Callable[[str], None] = print) -> None:
         self.env, self.say = env, say
-        self.raw: Any = env.unwrapped
-        self.core: Any = self.raw.core
+        raw: Any = env.unwrapped
+        self.raw, self.core = raw, raw.core
         self.is_text = hasattr(self.core, "parse")
         self.keys = {} if self.is_text else {KEYS[name]: name for name in self.core.action_names if name in KEYS}
 
