@@ -175,7 +175,7 @@ class Run:
                 action, logp, value, prepared, self.hidden = act(
                     self.learner.policy, self.weights, world.now, world.mask, self.hidden, world.first, key
                 )
-                mask = world.mask
+                mask: Any = world.mask
                 row = world.step(np.asarray(action))
                 self._account(row)
                 rows.append(
@@ -217,7 +217,7 @@ class Run:
             self.sums[name] = self.sums.get(name, np.zeros(done.shape)) + value
         for i in np.flatnonzero(done):
             episode = {k if k == "length" else f"return/{k}": float(v[i]) for k, v in self.sums.items()}
-            episode["success"] = self._success(info.get("final_info", {}), i, episode["return/task"])
+            episode["success"] = self._success(info.get("final_info", {}), int(i), episode["return/task"])
             self.finished.append(episode)
         for value in self.sums.values():
             value[done] = 0.0

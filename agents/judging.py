@@ -28,7 +28,7 @@ class JudgeDesk:
             raise ValueError("the reward has judged components but this environment offers no captions to judge")
         self._captions = captions
         self._tables = {name: np.full(part.num_captions, np.nan, np.float32) for name, (part, _) in self._parts.items()}
-        self._judge = judge if self._parts else None
+        self._judge: Any = judge if self._parts else None
         self._annotator: Any = None
         if self._judge is not None and not getattr(judge, "deterministic", False):
             self._annotator = Annotator(judge)

@@ -151,7 +151,10 @@ def _flat_parts(space: Any, path: tuple[str, ...] = ()) -> list[tuple[tuple[str,
     return []
 
 
-def make_encoder(env: Any, space: Any, width: int, rngs: nnx.Rngs) -> nnx.Module:
+Encoder = GridEncoder | TextEncoder | FlatEncoder
+
+
+def make_encoder(env: Any, space: Any, width: int, rngs: nnx.Rngs) -> Encoder:
     """The encoder that fits an observation space: ``grid``, ``lines`` or anything else."""
     keys = set(getattr(space, "spaces", ()))
     if {"grid", "direction"} <= keys:
@@ -214,6 +217,7 @@ class ActorCritic(nnx.Module):
 
     def value(self, x: Array) -> Array:
         """Values ``[...]`` alone."""
+        assert self.first.bias is not None
         kernel, bias = self.first.kernel[...][:, self.width :], self.first.bias[...][self.width :]
         return self._value(jnp.tanh(x @ kernel + bias))
 

@@ -144,8 +144,10 @@ class PPO(NamedTuple):
         c = self.config
         x = net.encoder(batch.next_prepared)
         if c.recurrent:
-            flat = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), (batch.next_prepared, batch.next_hidden))
-            x, _ = net.embed(*flat, jnp.zeros(batch.first.size, bool))
+            prepared, hidden = jax.tree.map(
+                lambda a: a.reshape(-1, *a.shape[2:]), (batch.next_prepared, batch.next_hidden)
+            )
+            x, _ = net.embed(prepared, hidden, jnp.zeros(batch.first.size, bool))
             x = x.reshape(*batch.first.shape, -1)
         terminated, truncated = batch.terminated, batch.truncated
         if c.time_limit == "terminate":
@@ -158,7 +160,10 @@ class PPO(NamedTuple):
         """Epochs of minibatch gradient steps on one rollout."""
         c = self.config
         advantages, targets = self.targets(self.policy.bind(weights), batch)
-        sampled = batch._replace(next_prepared=(), next_hidden=(), reward=(), terminated=(), truncated=())
+        unused: Any = ()
+        sampled = batch._replace(
+            next_prepared=unused, next_hidden=unused, reward=unused, terminated=unused, truncated=unused
+        )
         data = (sampled, advantages, targets)
         axis = 1 if c.recurrent else 0
         if not c.recurrent:
@@ -171,7 +176,7 @@ class PPO(NamedTuple):
             start = hidden[rows] if c.recurrent else hidden
             (_, logged), grads = jax.value_and_grad(self.loss, has_aux=True)(weights, start, *part)
             updates, optimiser = self.optimiser().update(grads, optimiser, weights)
-            logged["grad_norm"] = optax.global_norm(grads)
+            logged["grad_norm"] = optax.tree.norm(grads)
             return (optax.apply_updates(weights, updates), optimiser), logged
 
         def epoch(carry: tuple, key: Array) -> tuple[tuple, dict[str, Array]]:

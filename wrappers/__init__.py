@@ -17,7 +17,8 @@ _NAMES = {
     name: module
     for module, names in {
         "core": "Chain RewardTransform Rewards State Transition advance chain replay static",
-        "algebra": "Clip Delay Freeze Mask Minimum Product Schedule Squash Tap Weights",
+        "algebra": "Clip Delay Mask Schedule Squash Tap Weights",
+        "combine": "Freeze Minimum Product",
         "normalise": "Normalise",
         "moments": "Moments",
         "schedules": "Cosine Curve Exponential Linear OptaxCurve Stepwise",

@@ -43,7 +43,7 @@ def to_config(reward: RewardTransform) -> dict[str, Any]:
     >>> to_config(chain(clip=Clip(low=0.0)))["parts"]
     [{'name': 'clip', 'type': 'Clip', 'component': 'task', 'low': 0.0, 'high': 1.0}]
     """
-    return _encode(reward, type(reward).__name__)
+    return encode(reward, type(reward).__name__)
 
 
 def from_config(config: RewardTransform | Mapping[str, Any] | str | Path) -> RewardTransform:
@@ -79,19 +79,26 @@ def read(path: Path) -> dict[str, Any]:
     raise ValueError(f"{path}: reward configurations are .json or .toml files.")
 
 
-def _encode(value: Any, where: str) -> Any:
+def encode(value: Any, where: str) -> Any:
+    """One value as JSON data: what :func:`to_config` does to every field. :func:`decode` inverts it.
+
+    ``where`` names the value in errors. Raises ``ValueError`` for what has no written form.
+
+    >>> encode((1.0, np.arange(2)), "thresholds")
+    [1.0, {'$array': [0, 1]}]
+    """
     if isinstance(value, Chain):
         parts = zip(value.names, value.parts, strict=True)
-        return {"type": "Chain", "parts": [{"name": n, **_encode(p, f"{where}.{n}")} for n, p in parts]}
+        return {"type": "Chain", "parts": [{"name": n, **encode(p, f"{where}.{n}")} for n, p in parts]}
     if isinstance(value, RewardTransform | Curve):
-        fields = {f.name: _encode(getattr(value, f.name), f"{where}.{f.name}") for f in dataclasses.fields(value)}
+        fields = {f.name: encode(getattr(value, f.name), f"{where}.{f.name}") for f in dataclasses.fields(value)}
         return {"type": _type_name(type(value)), **fields}
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Mapping):
-        return {str(k): _encode(v, f"{where}.{k}") for k, v in value.items()}
+        return {str(k): encode(v, f"{where}.{k}") for k, v in value.items()}
     if isinstance(value, tuple | list):
-        return [_encode(v, where) for v in value]
+        return [encode(v, where) for v in value]
     if callable(value):
         return {"$fn": _function_name(value, where)}
     array = np.asarray(value)
@@ -141,7 +148,7 @@ def _build(config: Mapping[str, Any]) -> Any:
     required = [f.name for f in fields.values() if f.default is dataclasses.MISSING and f.name not in given]
     if required:
         raise ValueError(f"{name} needs the field {required[0]!r}.")
-    return cls(**{key: _decode(value, f"{name}.{key}") for key, value in given.items()})
+    return cls(**{key: decode(value, f"{name}.{key}") for key, value in given.items()})
 
 
 def _build_chain(given: Mapping[str, Any]) -> Chain:
@@ -173,7 +180,14 @@ def _suggest(name: str, known: Mapping[str, Any]) -> str:
     return f" did you mean {close[0]!r}?" if close else ""
 
 
-def _decode(value: Any, where: str) -> Any:
+def decode(value: Any, where: str) -> Any:
+    """The value that :func:`encode` wrote: functions are imported, nested transforms built, lists become tuples.
+
+    ``where`` names the value in errors. Raises ``ValueError`` for a function that cannot be imported.
+
+    >>> decode([1.0, {"$array": [0, 1]}], "thresholds")
+    (1.0, array([0, 1]))
+    """
     if isinstance(value, Mapping):
         if "$fn" in value:
             return _import(str(value["$fn"]), where)
@@ -181,7 +195,7 @@ def _decode(value: Any, where: str) -> Any:
             return np.asarray(value["$array"])
         if "type" in value:
             return _build(value)
-        return {key: _decode(v, f"{where}.{key}") for key, v in value.items()}
+        return {key: decode(v, f"{where}.{key}") for key, v in value.items()}
     if isinstance(value, list | tuple):
-        return tuple(_decode(v, where) for v in value)
+        return tuple(decode(v, where) for v in value)
     return value

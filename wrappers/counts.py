@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
-from rewardax.wrappers.algebra import Product
+from rewardax.wrappers.combine import Product
 from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, chain, static
 
 Result = tuple[Rewards, State]
@@ -53,7 +53,7 @@ class Visits(NamedTuple):
         zero = jnp.zeros((num_envs,), jnp.int32)
         return cls(jnp.zeros((num_envs, num_keys), jnp.int32), zero, zero, zero - 1)
 
-    def count(self, key: Array, start: Array, first: Array, count_reset_obs: bool) -> tuple[Array, Visits]:
+    def visit(self, key: Array, start: Array, first: Array, count_reset_obs: bool) -> tuple[Array, Visits]:
         """Count a visit of ``key`` i32[N] (outside the table: not counted) and read N_e, this visit included.
 
         ``start`` is the key of o_t; it counts once where ``first``, if ``count_reset_obs``.
@@ -114,7 +114,7 @@ class EpisodicCount(RewardTransform):
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         start = bucket(transition.features[self.feature], self.num_keys)
         here = bucket(transition.next_features[self.feature], self.num_keys)
-        visits, memory = state.env.count(here, start, transition.first, self.count_reset_obs)
+        visits, memory = state.env.visit(here, start, transition.first, self.count_reset_obs)
         bonus = _bonus(visits, self.exponent, self.first_visit, transition.reward.dtype)
         return rewards.add(self.component, self.scale * bonus), State(env=memory)
 

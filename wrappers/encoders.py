@@ -27,9 +27,7 @@ def default(observation: Any, info: Mapping[str, Any]) -> tuple[Any, Mapping[str
     return observation, info.get("features", {})
 
 
-def minigrid(
-    observation: Any, info: Mapping[str, Any]
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+def minigrid(observation: Any, info: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Minigrid's egocentric view: arrays ``grid`` uint8[7,7,3] and ``direction`` int32, and what they show.
 
     Features: ``carrying`` int32, the type of the object in hand (Minigrid's index: 5 key, 6 ball, 7 box; 0

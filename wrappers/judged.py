@@ -100,7 +100,7 @@ class Judged(RewardTransform):
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         caption = transition.next_features[self.feature].astype(jnp.int32)
         start = transition.features[self.feature].astype(jnp.int32)
-        count, visits = state.env.count(caption, start, transition.first, True)
+        count, visits = state.env.visit(caption, start, transition.first, True)
         opened = (transition.first & transition.valid).astype(jnp.int32)
         seen = state.shared["seen"].at[start].add(opened, mode="drop")
         seen = seen.at[caption].add(transition.valid.astype(jnp.int32), mode="drop")

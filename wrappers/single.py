@@ -14,7 +14,7 @@ import numpy as np
 from gymnasium.utils import RecordConstructorArgs
 from gymnasium.vector.utils import create_empty_array
 
-from rewardax.wrappers.config import _decode, _encode, from_config
+from rewardax.wrappers.config import decode, encode, from_config
 from rewardax.wrappers.core import RewardTransform
 from rewardax.wrappers.encoders import default
 from rewardax.wrappers.session import RewardSession
@@ -80,7 +80,7 @@ class RewardWrapper(gym.Wrapper, RecordConstructorArgs):
             seed=seed,
         )
         super().__init__(env)
-        self.encode = default if encode is None else _decode(encode, "encode")
+        self.encode = default if encode is None else decode(encode, "encode")
         ask_for_features(env.unwrapped, self.reward)
         action = create_empty_array(env.action_space, n=1, fn=np.zeros)
         self.session = RewardSession(self.reward, 1, action, learn_every=learn_every, seed=seed)
@@ -151,7 +151,7 @@ def check_names(reward: RewardTransform, offered: Collection[str]) -> None:
 def as_config(value: Any) -> Any:
     """The JSON form of a reward or function; what has none (a lambda) stays as it is."""
     try:
-        return _encode(value, "argument")
+        return encode(value, "argument")
     except ValueError:
         return value
 

@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 from gymnasium.vector.utils import create_empty_array
 
-from rewardax.wrappers.config import _decode, from_config, to_config
+from rewardax.wrappers.config import decode, from_config, to_config
 from rewardax.wrappers.core import RewardTransform
 from rewardax.wrappers.encoders import default
 from rewardax.wrappers.session import RewardSession
@@ -70,7 +70,7 @@ class VectorRewardWrapper(VectorWrapper):
     ) -> None:
         super().__init__(env)
         self.reward = from_config(reward)
-        self.encode = default if encode is None else _decode(encode, "encode")
+        self.encode = default if encode is None else decode(encode, "encode")
         self.autoreset_mode = autoreset_mode(env)
         ask_vector_for_features(env, self.reward)
         action = create_empty_array(env.single_action_space, n=env.num_envs, fn=np.zeros)
