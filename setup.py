@@ -14,8 +14,6 @@ ROOTS = {
 setup(
     package_dir=ROOTS,
     packages=[
-        package
-        for name, path in ROOTS.items()
-        for package in (name, *(f"{name}.{sub}" for sub in find_packages(path)))
+        package for name, path in ROOTS.items() for package in (name, *(f"{name}.{sub}" for sub in find_packages(path)))
     ],
 )

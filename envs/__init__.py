@@ -25,6 +25,7 @@ _NAMES = {
     "level_key": "levels",
     "make": "registry",
     "make_pool": "levels",
+    "oracle_action": "oracle",
     "reset_group": "levels",
     "reset_level": "levels",
 }

@@ -60,7 +60,7 @@ def test_a_killed_run_continues_bit_for_bit(tmp_path, monkeypatch):
     assert same(whole.reward_state, resumed.reward_state)
     for a, b in zip(whole.history, resumed.history, strict=True):
         assert all(np.array_equal(a["metrics"][k], b["metrics"][k], equal_nan=True) for k in a["metrics"])
-    with pytest.raises(ValueError, match="other settings .*seeds"):
+    with pytest.raises(ValueError, match=r"other settings .*seeds"):
         small(reward=reward, out=tmp_path / "run", seeds=(0, 2))
 
 

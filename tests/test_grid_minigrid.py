@@ -11,7 +11,7 @@ import pytest
 from rewardax.envs import make
 from rewardax.envs.grid.codes import BALL, KEY, unpack
 from rewardax.envs.grid.minigrid import from_minigrid, world_of
-from rewardax.envs.grid.oracle import oracle_action
+from rewardax.envs.oracle import oracle_action
 
 minigrid = pytest.importorskip("minigrid")
 from minigrid.core.world_object import Ball, Box, Floor, Key, Lava  # noqa: E402

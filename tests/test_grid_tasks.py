@@ -13,8 +13,8 @@ import pytest
 from rewardax.envs import make
 from rewardax.envs.grid import draw
 from rewardax.envs.grid.codes import ACTIONS, DOOR, EMPTY, FORWARD, KEY, LOCKED, PICKUP, TOGGLE, WALL
-from rewardax.envs.grid.oracle import oracle_action
 from rewardax.envs.grid.presets import PRESETS
+from rewardax.envs.oracle import oracle_action
 
 # levels played to the end; the fixed Empty rooms are one level each
 LEVELS = {

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from rewardax.envs.oracle import oracle_action
 from rewardax.envs.registry import make
 from rewardax.envs.text.presets import PRESETS
 
@@ -25,7 +26,7 @@ def programs(family: str) -> Any:
     def solve(state: Any, params: Any) -> tuple[Any, Any]:
         def body(carry: Any, _: None) -> tuple[Any, None]:
             state, done, steps, paid = carry
-            after, timestep = env.step(state, env.oracle_action(state, params), params)
+            after, timestep = env.step(state, oracle_action(env, state, params), params)
             state = jax.tree.map(lambda old, new: jnp.where(done, old, new), state, after)
             paid += jnp.where(done, 0, timestep.reward)
             return (state, done | timestep.terminated, steps + ~done, paid), None

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rewardax.envs.oracle import oracle_action
 from rewardax.envs.registry import make
 from rewardax.envs.text import lines
 from rewardax.envs.text.presets import PRESETS
@@ -22,17 +23,21 @@ FAMILIES = ("Coin", "Treasure")
 HARD = ("Coin-hard", "Treasure-hard")
 
 
+def function(env: Any, method: str) -> Any:
+    return functools.partial(oracle_action, env) if method == "oracle_action" else getattr(env, method)
+
+
 @functools.cache
 def batched(env: Any, method: str) -> Any:
     """A method over a batch of states (and actions)."""
     axes = {"step": (0, 0, None), "reset": (0, None), "action_lines": (0,)}.get(method, (0, None))
-    return jax.jit(jax.vmap(getattr(env, method), axes))
+    return jax.jit(jax.vmap(function(env, method), axes))
 
 
 @functools.cache
 def one(env: Any, method: str) -> Any:
     """A method for a single state."""
-    return jax.jit(getattr(env, method))
+    return jax.jit(function(env, method))
 
 
 def keys(count: int, seed: int = 0) -> jax.Array:

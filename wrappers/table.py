@@ -18,6 +18,9 @@ HEADER = ("name", "type", "component", "numbers", "remembers", "causal")
 def describe(reward: RewardTransform, example: Transition | None = None) -> str:
     """Table of the terms of a reward, one line each; nested terms are indented.
 
+    "remembers" names the memories a term uses: ``episode`` starts afresh with every episode, ``env`` is one per
+    environment, ``shared`` is one for all.
+
     ``example`` is one step of the environment, needed only for transforms whose memory depends on its
     features in a way that cannot be guessed; their entry under "remembers" is then "?".
 
@@ -25,7 +28,7 @@ def describe(reward: RewardTransform, example: Transition | None = None) -> str:
     >>> print(describe(chain(shaping=Potential(), count=EpisodicCount(), scale=Weights({"count": 0.1}))))
     name     type           component  numbers                 remembers  causal
     shaping  Potential      shaping    gamma=0.99 scale=1      episode    yes
-    count    EpisodicCount  count      scale=1 exponent=0.5    episode    yes
+    count    EpisodicCount  count      scale=1 exponent=0.5    env        yes
     scale    Weights        -          weights={'count': 0.1}  -          yes
     """
     step = _example(reward) if example is None else example

@@ -11,7 +11,6 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rewardax.envs.core import Env, PyTree
 from rewardax.envs.grid.codes import DX, DY, WALL
 from rewardax.envs.grid.rules import GridState
 
@@ -63,11 +62,3 @@ def steps_in(state: GridState) -> Array:
     table = steps_to_go((state.grid != WALL)[None], here == state.landmarks[1])
     steps = table[0, state.direction].reshape(-1)[state.position]
     return jnp.where(steps < FAR, steps, -1).astype(jnp.int32)
-
-
-def oracle_action(env: Env, state: PyTree, params: PyTree) -> Array:
-    """i32[]: an action that leaves the fewest ``oracle_steps``; in a dead end, action 0."""
-    actions = jnp.arange(env.num_actions)
-    successors, _ = jax.vmap(env.step, (None, 0, None))(state, actions, params)
-    steps = jax.vmap(env.features, (0, None))(successors, params)["oracle_steps"]
-    return jnp.argmin(jnp.where(steps < 0, FAR, steps)).astype(jnp.int32)

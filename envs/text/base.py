@@ -237,16 +237,6 @@ class TextEnv(Env):
         row, _ = self.templates.fill(after.log[0, 0], after.log[0, 1:].astype(jnp.int32))
         return detokenise(np.asarray(row))
 
-    def oracle_action(self, state: PyTree, params: PyTree) -> Array:
-        """int32: the admissible action with the fewest remaining steps (the lowest index among equals)."""
-
-        def left(action: Array) -> Array:
-            return self.oracle_steps(self.step(state, action, params)[0], params)
-
-        steps = jax.vmap(left)(jnp.arange(self.num_actions))
-        steps = jnp.where(self.action_mask(state, params) & (steps >= 0), steps, 10_000)
-        return jnp.argmin(steps).astype(jnp.int32)
-
     def oracle_steps(self, state: PyTree, params: PyTree) -> Array:
         """int32: fewest steps to success, knowing everything; 0 at success."""
         raise NotImplementedError

@@ -90,7 +90,7 @@ class Game:
         if "oracle_steps" not in self.core.feature_names:
             self.say(f"{self.core.family} has no oracle to ask")
             return
-        from rewardax.envs.grid.oracle import oracle_action
+        from rewardax.envs import oracle_action
 
         self.say(f"the oracle would: {self.name(int(oracle_action(self.core, self.raw.state, self.raw.params)))}")
 
