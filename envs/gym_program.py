@@ -14,6 +14,7 @@ import gymnasium as gym
 import jax
 import jax.numpy as jnp
 import numpy as np
+from gymnasium.vector.utils import create_shared_memory
 from jax import Array
 
 from rewardax.envs.arrays import from_arrays, to_arrays
@@ -23,6 +24,18 @@ from rewardax.envs.levels import reset_level
 OBS_MODES = ("dict", "tokens", "text")
 TEXT_LENGTH = 8192
 CHARSET = "".join(map(chr, range(32, 127))) + "\n"
+
+
+class Sentences(gym.spaces.Text):
+    """Text that refuses shared memory, which Gymnasium reads back only once, before the first observation."""
+
+
+@create_shared_memory.register(Sentences)
+def _refuse(space: Sentences, n: int = 1, ctx: Any = None) -> None:
+    raise gym.error.CustomSpaceError(
+        "text observations do not survive AsyncVectorEnv's shared memory: pass shared_memory=False (in make_vec: "
+        "vector_kwargs={'shared_memory': False}), or leave vectorization_mode out, which is faster"
+    )
 
 
 class Field(NamedTuple):
@@ -180,7 +193,7 @@ def observation_space(env: Env, params: PyTree, obs_mode: str) -> gym.Space:
         raise ValueError(f"obs_mode {obs_mode!r} is for text tasks; {env.family} has only obs_mode 'dict'")
     if obs_mode == "tokens":
         return env.token_space(params)  # type: ignore[attr-defined]
-    return gym.spaces.Text(max_length=TEXT_LENGTH, min_length=0, charset=CHARSET)
+    return Sentences(max_length=TEXT_LENGTH, min_length=0, charset=CHARSET)
 
 
 def render_modes(env: Env, asked: str | None) -> list[str]:

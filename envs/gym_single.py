@@ -29,6 +29,9 @@ class GymEnv(gym.Env):
         features: names reported in ``info["features"]``; ``"all"`` for every one.
         knobs: fields of the core or of its params, see :func:`rewardax.envs.make`.
 
+    ``AsyncVectorEnv`` with ``obs_mode="text"`` needs ``shared_memory=False`` and raises ``ValueError`` without: its
+    shared memory returns text from before the first observation.
+
     ``info``: ``level`` int, ``success`` bool, ``performance`` float (the hidden true score of this step),
     ``action_mask`` int8[A], ``features`` dict.
 

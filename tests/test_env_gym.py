@@ -171,6 +171,20 @@ def test_observation_modes_of_a_text_task_tell_the_same():
     assert all(isinstance(text, str) and text for text in infos["final_obs"])
 
 
+def test_text_in_other_processes_needs_ordinary_memory():
+    kwargs = {"num_envs": 2, "obs_mode": "text", "vectorization_mode": "async"}
+    with pytest.raises(ValueError, match="shared_memory=False"):
+        gym.make_vec("rewardax/Coin-tiny-v0", **kwargs)
+    quiet = {"shared_memory": False, "context": "spawn"}
+    envs = gym.make_vec("rewardax/Coin-tiny-v0", vector_kwargs=quiet, **kwargs)
+    ours = GymVectorEnv("Coin-tiny", 2, obs_mode="text")
+    try:
+        assert envs.reset(seed=3)[0] == ours.reset(seed=3)[0]
+        assert envs.step([0, 1])[0] == ours.step([0, 1])[0]
+    finally:
+        envs.close()
+
+
 def test_rendering():
     env = gym.make("rewardax/DoorKey-5x5-v0", render_mode="rgb_array")
     env.reset(seed=0)
@@ -194,6 +208,8 @@ def test_masks_are_offered_where_maskable_agents_look():
     info["action_mask"][:] = 7  # what the user does to an info touches nothing
     assert env.get_wrapper_attr("action_masks")().tolist() == mask.tolist()
     assert env.action_space.sample(mask.astype(np.int8)) == 1
+    for made in (env, gym.make("rewardax/KeyFarm-v0", reward=BONUS)):
+        assert not hasattr(made.unwrapped, "compute_reward")  # Stable-Baselines3 would take it for a goal task
 
 
 def test_misuse_is_refused():
