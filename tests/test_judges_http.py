@@ -8,13 +8,12 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
-from judge_server import NOW, Server, answer, ask, completion, running, send, verdict
+from judge_server import NOW, Server, answer, ask, completion, send, verdict
 
 from rewardax.wrappers.judges import (
     Annotator,
@@ -28,15 +27,6 @@ from rewardax.wrappers.judges import (
 pytest.importorskip("openai")
 
 SECRET = "sk-very-secret-4711"
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    for scheme in ("http", "https", "all"):
-        monkeypatch.delenv(f"{scheme}_proxy", raising=False)
-        monkeypatch.delenv(f"{scheme}_proxy".upper(), raising=False)
-    with running() as server:
-        yield server
 
 
 def test_a_well_formed_verdict_with_usage_and_cost(server: Server) -> None:

@@ -5,26 +5,16 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
-from judge_server import Server, ask, completion, key_of, running, send, verdict
+from judge_server import Server, ask, completion, key_of, send, verdict
 
 from rewardax.wrappers.judges import Query
 from rewardax.wrappers.judges.protocol import compose, read_verdict
 
 pytest.importorskip("openai")
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    for scheme in ("http", "https", "all"):
-        monkeypatch.delenv(f"{scheme}_proxy", raising=False)
-        monkeypatch.delenv(f"{scheme}_proxy".upper(), raising=False)
-    with running() as server:
-        yield server
 
 
 BAD_REPLIES = {

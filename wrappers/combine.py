@@ -14,7 +14,24 @@ from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, 
 Result = tuple[Rewards, State]
 
 
-class Product(RewardTransform):
+class _Around:
+    """Asks for, and remembers, what the transform inside does."""
+
+    inner: RewardTransform
+
+    @property
+    def causal(self) -> bool:
+        return self.inner.causal
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        return self.inner.requires
+
+    def init(self, key: Array, example: Transition) -> State:
+        return self.inner.init(key, example)
+
+
+class Product(_Around, RewardTransform):
     """Run ``inner`` on an empty ledger and post the product of all components it made as one: r = Π_k r_k.
 
     The usual way to join an episodic and a lifelong bonus. Components: ``component``. Metrics: each factor as
@@ -32,14 +49,6 @@ class Product(RewardTransform):
     component: str = static("product")
 
     @property
-    def causal(self) -> bool:  # type: ignore[override]
-        return self.inner.causal
-
-    @property
-    def requires(self) -> tuple[str, ...]:
-        return self.inner.requires
-
-    @property
     def learns(self) -> bool:
         return self.inner.learns
 
@@ -53,9 +62,6 @@ class Product(RewardTransform):
     def combine(self, factors: list[Array]) -> Array:
         """Join the factors [..., N] into one component."""
         return functools.reduce(jnp.multiply, factors)
-
-    def init(self, key: Array, example: Transition) -> State:
-        return self.inner.init(key, example)
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         made, state = self.inner.update(Rewards({}, {}), state, transition)
@@ -100,7 +106,7 @@ class Minimum(Product):
         return functools.reduce(jnp.minimum, factors)
 
 
-class Freeze(RewardTransform):
+class Freeze(_Around, RewardTransform):
     """Run ``inner`` without letting its run-long memory (``shared``) change, as in evaluation.
 
     Episode and per-environment memory go on as usual. Components, metrics: those of ``inner``.
@@ -114,14 +120,6 @@ class Freeze(RewardTransform):
     inner: RewardTransform
 
     @property
-    def causal(self) -> bool:  # type: ignore[override]
-        return self.inner.causal
-
-    @property
-    def requires(self) -> tuple[str, ...]:
-        return self.inner.requires
-
-    @property
     def learns(self) -> bool:
         return self.inner.learns and not self.inner.causal
 
@@ -130,9 +128,6 @@ class Freeze(RewardTransform):
         from rewardax.wrappers.counts import GlobalCount
 
         return (cls(GlobalCount(num_keys=16)),)
-
-    def init(self, key: Array, example: Transition) -> State:
-        return self.inner.init(key, example)
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         rewards, new = self.inner.update(rewards, state, transition)
