@@ -27,6 +27,7 @@ def evaluate(
     reward: RewardTransform | None = None,
     shared: Any = (),
     greedy: bool = False,
+    mask_actions: bool = True,
 ) -> dict[str, Array]:
     """Success rate, mean length and mean returns of a policy over ``levels`` levels of a split.
 
@@ -54,7 +55,7 @@ def evaluate(
         key, act = jax.random.split(key)
         first = jnp.broadcast_to(t == 0, (levels,))
         x, hidden = net.embed(moment.prepared, hidden, first)
-        logits = mask_logits(net.heads(x)[0], moment.mask)
+        logits = mask_logits(net.heads(x)[0], moment.mask | (not mask_actions))
         action = jnp.argmax(logits, -1) if greedy else sample(act, logits)
         next_state, timestep = jax.vmap(env.step, in_axes=(0, 0, None))(moment.state, action, params)
         after = look(env, params, reward, policy.prepare, next_state)

@@ -30,7 +30,7 @@ class PPOConfig:
 
     num_envs: int = 64
     """Parallel environments N per seed."""
-    num_steps: int = 128
+    num_steps: int = 32
     """Steps T per rollout."""
     epochs: int = 4
     """Passes over a rollout."""
@@ -56,6 +56,8 @@ class PPOConfig:
     """Hidden units per layer."""
     recurrent: bool = False
     """Put a GRU between encoder and heads."""
+    mask_actions: bool = True
+    """Choose among admissible actions only; False lets the policy find out by itself which ones do nothing."""
     time_limit: str = "truncate"
     """"truncate": bootstrap through step limits; "terminate": treat them as ends."""
     pool: int = 4096
@@ -130,6 +132,7 @@ class PPO(NamedTuple):
                 collect_key,
                 self.config.num_steps,
                 feedback,
+                self.config.mask_actions,
             )
             weights, optimiser, losses = self.update(
                 state.params, state.optimiser, batch, state.collector.hidden, update_key

@@ -142,6 +142,7 @@ def collect(
     key: Array,
     steps: int,
     feedback: Any = None,
+    mask_actions: bool = True,
 ) -> tuple[Collector, Batch, dict[str, tuple[Array, Array]]]:
     """Run ``steps`` steps, then let the reward learn from the rollout.
 
@@ -155,7 +156,8 @@ def collect(
         moment = carry.moment
         x, hidden = net.embed(moment.prepared, carry.hidden, carry.first)
         logits, value = net.heads(x)
-        logits = mask_logits(logits, moment.mask)
+        mask = moment.mask if mask_actions else jnp.ones_like(moment.mask)
+        logits = mask_logits(logits, mask)
         action = sample(act, logits)
         next_state, timestep = jax.vmap(env.step, in_axes=(0, 0, None))(moment.state, action, params)
         after = look(env, params, reward, net.encoder.prepare, next_state)
@@ -188,7 +190,7 @@ def collect(
         again = begin.take(env, reset, n)
         row = Batch(
             moment.prepared,
-            moment.mask,
+            mask,
             action,
             log_prob(logits, action),
             value,

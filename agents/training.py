@@ -239,7 +239,17 @@ def train_core(
         desk.close()
 
     def score(weights: PyTree, memory: PyTree, key: jax.Array) -> dict[str, jax.Array]:
-        return evaluate(env, params, learner.policy, weights, key, eval_levels, "test", reward, memory)
+        return evaluate(
+            env,
+            params,
+            learner.policy,
+            weights,
+            key,
+            eval_levels,
+            reward=reward,
+            shared=memory,
+            mask_actions=config.mask_actions,
+        )
 
     shared = state.collector.reward.shared
     final = jax.jit(jax.vmap(score))(state.params, shared, keys) if eval_levels else {}
