@@ -6,11 +6,11 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import jax
 import numpy as np
 from gymnasium.utils.env_checker import check_env as gymnasium_check
 from gymnasium.utils.env_checker import data_equivalence
 
+from rewardax.envs.contract_core import programs
 from rewardax.envs.core import Env
 from rewardax.envs.gym_single import GymEnv
 from rewardax.envs.gym_vector import GymVectorEnv
@@ -48,7 +48,7 @@ def routes(task: Task, knobs: Mapping[str, Any]) -> Iterator[str]:
     one: Any = single.reset(seed=1)
     many: Any = envs.reset(seed=0)
     core, params = single.core, single.params
-    state, core_step = single.state, jax.jit(core.step)
+    state, core_step = single.state, programs(core).step
     random = np.random.default_rng(0)
     for t in range(STEPS):
         actions = random.integers(core.num_actions, size=3)

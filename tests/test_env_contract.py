@@ -15,8 +15,11 @@ from rewardax.envs.contract import broken_rules
 from rewardax.envs.tabular_tasks.keyfarm import KeyFarm
 from rewardax.testing import check_env
 
+# A size of a grid is a program of its own; sizes in between are left to test_grid_tasks.
+BETWEEN = {"Empty-6x6", "Empty-8x8", "Empty-Random-5x5", "DoorKey-6x6", "DoorKey-8x8"}
 
-@pytest.mark.parametrize("task", rewardax.PRESETS)
+
+@pytest.mark.parametrize("task", [task for task in rewardax.PRESETS if task not in BETWEEN])
 def test_contract(task):
     assert broken_rules(task) == []
 

@@ -1,4 +1,7 @@
-"""Laws that hold for all rewards, or for one method whatever the episode looks like."""
+"""Laws that hold for all rewards, or for one method whatever the episode looks like.
+
+What the public contract checks of every transform (compiled or not, fillers, order, sweeps) is in test_reward_contract.
+"""
 
 from __future__ import annotations
 
@@ -42,19 +45,6 @@ def same(a: Any, b: Any, exact: bool = False) -> None:
 
 
 @all_examples
-def test_jit_equals_eager_and_compiles_once(reward: RewardTransform) -> None:
-    data = random_rollout(0)
-    state = reward.init(jax.random.key(0), row(data, 0))
-    fresh = state.episode
-    eager = advance(reward, state, fresh, row(data, 0))
-    run = jax.jit(lambda *arguments: advance(*arguments))
-    same(run(reward, state, fresh, row(data, 0)), eager)
-    for t in (1, 2):
-        _, state = run(reward, state, fresh, row(data, t))
-    assert run._cache_size() == 1, "the memory that comes out has other types than the memory that goes in"
-
-
-@all_examples
 def test_total_is_the_sum_and_additive_parts_leave_the_task_alone(reward: RewardTransform) -> None:
     data = random_rollout(1, fillers=True)
     rewards, _ = play(reward, data)
@@ -78,48 +68,6 @@ def test_a_step_of_filler_only_changes_nothing(reward: RewardTransform) -> None:
     _, after = jax.jit(reward.learn)(jax.tree.map(lambda x: x[None], rewards), state, rollout)
     if type(reward).__name__ != "Schedule":
         same(after, state, exact=True)
-
-
-@all_examples
-def test_a_filler_environment_changes_nothing(reward: RewardTransform) -> None:
-    """One environment idles for the whole rollout: whatever its arrays hold, nobody earns or learns from them."""
-    data = random_rollout(3)
-    idle = jnp.arange(ENVS) == 1
-    mixed = data.replace(valid=data.valid & ~idle, first=data.first & ~idle)
-    rewards, state = play(reward, mixed)
-    start = reward.init(jax.random.key(0), row(data, 0))
-    for kept, before in zip((state.episode, state.env), (start.episode, start.env), strict=True):
-        same(jax.tree.map(lambda x: x[1], kept), jax.tree.map(lambda x: x[1], before), exact=True)
-    mask = [idle.reshape((1, -1) + (1,) * n) for n in range(4)]
-    other = jax.tree.map(lambda x, y: jnp.where(mask[x.ndim - 2], y, x), data, random_rollout(33))
-    other = other.replace(valid=mixed.valid, first=mixed.first)
-    again, alike = play(reward, other)
-    for name, value in rewards.components.items():
-        close(value, again.components[name])
-    same(state.shared, alike.shared)
-
-
-@all_examples
-def test_order_of_environments_does_not_matter(reward: RewardTransform) -> None:
-    data, order = random_rollout(4), np.array([2, 0, 1])
-    swapped = jax.tree.map(lambda x: x[:, order], data)
-    a, _ = play(reward, data)
-    b, _ = play(reward, swapped)
-    for name, value in a.components.items():
-        close(np.asarray(value)[:, order], b.components[name])
-
-
-@all_examples
-def test_every_number_can_be_swept_with_vmap(reward: RewardTransform) -> None:
-    data = random_rollout(5)
-    leaves, structure = jax.tree.flatten(reward)
-    if not leaves:
-        return
-    stacked = [jnp.stack([jnp.asarray(x, jnp.float32)] * 2) for x in leaves]
-    swept, _ = jax.jit(jax.vmap(lambda numbers: play(jax.tree.unflatten(structure, numbers), data)))(stacked)
-    alone, _ = play(reward, data)
-    for name, value in alone.components.items():
-        close(np.asarray(swept.components[name])[1], value, rtol=2e-3, atol=1e-4)
 
 
 @few
