@@ -163,6 +163,7 @@ class Run:
         self.hidden = learner.policy.bind(self.weights).initial_hidden(world.envs.num_envs)
         self.sums: dict[str, np.ndarray] = {}
         self.finished: list[dict[str, float]] = []
+        self.waiting = np.ones(world.envs.num_envs, bool)  # for the end of the first episode
 
     def iterate(self, act: Any, update: Any, iterations: int) -> dict[str, float]:
         """Collect and update ``iterations`` times; means of what was logged."""
@@ -218,7 +219,9 @@ class Run:
         for i in np.flatnonzero(done):
             episode = {k if k == "length" else f"return/{k}": float(v[i]) for k, v in self.sums.items()}
             episode["success"] = self._success(info.get("final_info", {}), int(i), episode["return/task"])
-            self.finished.append(episode)
+            if not self.waiting.any():  # before, only quick episodes could have finished
+                self.finished.append(episode)
+        self.waiting &= ~done
         for value in self.sums.values():
             value[done] = 0.0
 

@@ -94,6 +94,7 @@ class PPO(NamedTuple):
     policy: Policy
     config: PPOConfig
     updates: int  # gradient steps of the whole run, for annealing
+    horizon: int = 1  # longest episode, in steps
 
     def optimiser(self) -> optax.GradientTransformation:
         """Global-norm clip, then Adam (ε = 1e-5) with a constant or linearly falling step size."""
@@ -101,11 +102,13 @@ class PPO(NamedTuple):
         rate = optax.linear_schedule(c.learning_rate, 0.0, max(self.updates, 1)) if c.anneal else c.learning_rate
         return optax.chain(optax.clip_by_global_norm(c.max_grad_norm), optax.adam(rate, eps=1e-5))
 
-    def init(self, key: Array, weights: PyTree, reward: RewardTransform, begin: Starts) -> TrainState:
+    def init(self, key: Array, weights: PyTree, params: PyTree, reward: RewardTransform, begin: Starts) -> TrainState:
         """Fresh optimiser, environments and reward memory for given network weights."""
         collect_key, run_key = jax.random.split(key)
         net = self.policy.bind(weights)
-        collector = begin_collecting(self.env, reward, net, begin, collect_key, self.config.num_envs)
+        collector = begin_collecting(
+            self.env, params, reward, net, begin, collect_key, self.config.num_envs, self.horizon
+        )
         return TrainState(weights, self.optimiser().init(weights), collector, run_key)
 
     def iterate(

@@ -113,11 +113,17 @@ def example_transition(moment: Moment, actions: Array) -> Transition:
 
 
 def begin_collecting(
-    env: Env, reward: RewardTransform, net: ActorCritic, begin: Starts, key: Array, n: int
+    env: Env, params: PyTree, reward: RewardTransform, net: ActorCritic, begin: Starts, key: Array, n: int, horizon: int
 ) -> Collector:
-    """Fresh environments, reward memory and statistics."""
-    place, memory = jax.random.split(key)
-    moment = begin.take(env, place, n)
+    """Fresh environments, reward memory and statistics.
+
+    The clocks of the first episodes start anywhere below the time limit. Otherwise no episode could fail before the
+    first limit is reached, and the success rate of the episodes that finish would be 1 at the start of every run.
+    """
+    place, clock, memory = jax.random.split(key, 3)
+    state = begin.take(env, place, n).state
+    state = jax.vmap(env.at_time)(state, jax.random.randint(clock, (n,), 0, horizon))
+    moment = look(env, params, reward, net.encoder.prepare, state)
     example = example_transition(moment, jnp.zeros((n,), jnp.int32))
     reward_state = reward.init(memory, example)
     shapes = jax.eval_shape(lambda s: advance(reward, s, s.episode, example)[0], reward_state)

@@ -192,6 +192,7 @@ def train_core(
         build_policy(env, env.observation_space(params), env.num_actions, config),
         config,
         chunks * length * config.epochs * config.minibatches,
+        env.horizon(params),
     )
     desk = JudgeDesk(reward, judge, env.captions)
 
@@ -201,7 +202,7 @@ def train_core(
     keys = jnp.stack([jax.random.key(seed) for seed in seeds])
     begin = jax.jit(jax.vmap(lambda p: starts(env, params, reward, learner.policy.prepare, p)))(pool)
     weights = learner.policy.init_many(keys)
-    state = jax.jit(jax.vmap(learner.init, in_axes=(0, 0, None, 0)))(keys, weights, reward, begin)
+    state = jax.jit(jax.vmap(learner.init, in_axes=(0, 0, None, None, 0)))(keys, weights, params, reward, begin)
     call = jax.jit(
         jax.vmap(learner.iterate, in_axes=(0, None, None, 0, None, None)), static_argnums=4, donate_argnums=0
     )

@@ -87,6 +87,11 @@ class Env:
         """Same state, independent future. A no-op for deterministic environments."""
         return state
 
+    def at_time(self, state: PyTree, t: Array) -> PyTree:
+        """Same state with its clock at ``t`` steps since reset, so the time limit comes earlier; it is kept in ``t``."""
+        replace = state._replace if hasattr(state, "_replace") else state.replace
+        return replace(t=jax.numpy.asarray(t, state.t.dtype))
+
     def text(self, state: PyTree, params: PyTree) -> str:
         """The observation as plain English (host)."""
         raise NotImplementedError

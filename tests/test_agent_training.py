@@ -39,7 +39,7 @@ def test_ppo_solves_keyfarm_and_reports_every_metric():
 def test_a_killed_run_continues_bit_for_bit(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
     reward = chain(
-        count=EpisodicCount(num_states=make("KeyFarm")[0].num_state_ids),
+        count=EpisodicCount(num_keys=make("KeyFarm")[0].num_state_ids),
         bonus=EventBonus(events=(0,)),
     )
     whole = small(reward=reward)
@@ -82,7 +82,9 @@ def test_the_second_chunk_does_not_compile_again():
         return learner.iterate(state, params, chain(), begin, 1)
 
     run = jax.jit(iterate)
-    state, _ = run(jax.jit(lambda k: learner.init(k, learner.policy.init(k), chain(), begin))(jax.random.key(0)))
+    state, _ = run(
+        jax.jit(lambda k: learner.init(k, learner.policy.init(k), params, chain(), begin))(jax.random.key(0))
+    )
     run(state)
     assert len(traces) == 1
 
@@ -124,6 +126,6 @@ def test_bad_input_is_refused_at_the_door():
     with pytest.raises(ValueError, match=r"gamma=0\.5"):
         small(reward=Potential(phi=progress, gamma=0.5))
     with pytest.raises(ValueError, match="needs feature 'room'"):
-        small(reward=EpisodicCount(num_states=4, feature="room"))
+        small(reward=EpisodicCount(num_keys=4, feature="room"))
     with pytest.raises(ValueError, match="frames"):
         small(frames=0)
