@@ -143,7 +143,7 @@ def chain_overhead(task: str) -> tuple[float, float]:
     four = chain(
         shaping=Potential(phi=progress, gamma=0.99),
         bonus=EventBonus(events=(0,), scale=0.1, latched=True),
-        count=EpisodicCount(num_states=env.num_state_ids, scale=0.01),
+        count=EpisodicCount(num_keys=env.num_state_ids, scale=0.01),
         gate=GatedAccumulation(components=("task", "events"), thresholds=(1.0, None)),
     )
     return with_reward(task, chain()), with_reward(task, four)
