@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,8 +19,13 @@ def same(left, right) -> bool:
     return all(np.array_equal(a, b) for a, b in zip(to_arrays(left), to_arrays(right), strict=True))
 
 
+@functools.cache
+def hashing(env):
+    return jax.jit(jax.vmap(lambda state, params: env.features(state, params)["state_hash"], (0, None)))
+
+
 def hashes(env, params, states) -> np.ndarray:
-    return np.asarray(jax.vmap(lambda s: env.features(s, params)["state_hash"])(states))
+    return np.asarray(hashing(env)(states, params))
 
 
 def test_level_keys_are_pinned():
@@ -58,11 +65,12 @@ def test_pool_rows_are_levels_of_its_split_and_a_take_is_one_slice():
     env, params = make(TASK)
     pool = make_pool(env, params, 32, "valid", seed=5)
     levels = pool.indices[:32]
-    expected = hashes(env, params, jax.vmap(lambda i: reset_level(env, params, i, "valid"))(levels))
-    taken = hashes(env, params, jax.jit(lambda p, k: p.take(k, 8))(pool, jax.random.key(1)))
+    expected = hashes(env, params, jax.jit(jax.vmap(lambda i: reset_level(env, params, i, "valid")))(levels))
+    take = jax.jit(lambda pool, key: pool.take(key, 8))
+    taken = hashes(env, params, take(pool, jax.random.key(1)))
     start = np.flatnonzero((expected == taken[0]).all(1))[0]
     assert (taken == expected[(start + np.arange(8)) % 32]).all()
-    starts = {tuple(hashes(env, params, pool.take(jax.random.key(k), 1))[0].tolist()) for k in range(40)}
+    starts = {tuple(hashes(env, params, take(pool, jax.random.key(k)))[0].tolist()) for k in range(40)}
     assert len(starts) > 15
     with pytest.raises(ValueError, match=r"take\(17\) from a pool of 32 levels; make a pool of at least 34"):
         pool.take(jax.random.key(0), 17)
