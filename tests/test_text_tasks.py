@@ -100,7 +100,7 @@ def test_compiled_or_not() -> None:
     """Step and observation are the same with the compiler off."""
     env, params = make("Coin-easy")
     state = one(env, "reset")(keys(1)[0], params)
-    for action in (0, 1, 2, 3, 4, 5):
+    for action in (0, 2, 5):
         with jax.disable_jit():
             plain = env.step(state, action, params)
             seen = env.observe(plain[0], params)
@@ -112,11 +112,12 @@ def test_compiled_or_not() -> None:
 @pytest.mark.parametrize("name", ["Coin-medium", "Treasure-easy", "Treasure-hard"])
 def test_levels_differ(name: str) -> None:
     env, params = make(name)
-    states = batched(env, "reset")(keys(2000), params)
-    hashes = np.asarray(batched(env, "features")(states, params)["state_hash"])
+    hash_of = jax.jit(
+        jax.vmap(lambda key, params: env.features(env.reset(key, params), params)["state_hash"], (0, None))
+    )
+    hashes = np.asarray(hash_of(keys(2000), params))
     assert len(np.unique(hashes, axis=0)) == 2000
-    again = batched(env, "reset")(keys(2000)[:8], params)
-    assert (np.asarray(batched(env, "features")(again, params)["state_hash"]) == hashes[:8]).all()
+    assert (np.asarray(hash_of(keys(2000)[::-1], params)) == hashes[::-1]).all()
 
 
 @pytest.mark.parametrize("name", HARD)

@@ -131,9 +131,10 @@ def test_state_is_a_copy() -> None:
     env = RewardWrapper(CorridorEnv(), EpisodicCount(num_keys=8))
     env.reset(seed=0)
     kept = env.session.state
-    before = np.array(kept.episode)
+    before = np.array(kept.env.table)
     env.step(1), env.step(1)
-    np.testing.assert_array_equal(kept.episode, before)
+    np.testing.assert_array_equal(kept.env.table, before)
+    assert env.session.state.env.table.any()
 
 
 def test_saved_state_of_something_else_is_refused() -> None:
@@ -143,7 +144,7 @@ def test_saved_state_of_something_else_is_refused() -> None:
     env.reset(seed=0)
     other = RewardWrapper(CorridorEnv(), EpisodicCount(num_keys=16))
     other.reset(seed=0)
-    with pytest.raises(ValueError, match=r"saved 'state.episode' has shape \(1, 16\), this session needs \(1, 8\)"):
+    with pytest.raises(ValueError, match=r"saved 'state.env.table' has shape \(1, 16\), this session needs \(1, 8\)"):
         env.load_state_dict(other.state_dict())
     judged = RewardWrapper(CorridorEnv(), Judged(num_captions=4))
     judged.reset(seed=0)
@@ -160,7 +161,8 @@ def test_loading_before_the_first_reset_keeps_what_outlives_episodes() -> None:
     again.load_state_dict(env.state_dict())
     again.reset(seed=0)
     assert again.step(2)[1] == 0.5
-    assert again.session.state.episode.sum() == 2  # the new episode's first caption and this one
+    visits = again.session.state.env
+    assert np.maximum(visits.table - visits.base[:, None], 0).sum() == 1  # those of the last life are forgotten
 
 
 def test_learn_runs_once_per_full_rollout() -> None:
