@@ -25,6 +25,19 @@ def rate(run: Callable[[], Any], frames: int, repeats: int = 5) -> float:
     return frames / best(run, repeats)
 
 
+def alternate(runs: list[Callable[[], Any]], repeats: int = 15) -> list[float]:
+    """Shortest wall time of each run in seconds; the runs take turns, so that all see the same machine."""
+    for run in runs:
+        jax.block_until_ready(run())
+    times = [[] for _ in runs]
+    for _ in range(repeats):
+        for run, seconds in zip(runs, times, strict=True):
+            started = time.perf_counter()
+            jax.block_until_ready(run())
+            seconds.append(time.perf_counter() - started)
+    return [min(seconds) for seconds in times]
+
+
 def host_rate(step: Callable[[], int], seconds: float = 1.5, repeats: int = 3) -> float:
     """Frames per second of a host loop; ``step`` advances and returns its number of frames."""
     step()
