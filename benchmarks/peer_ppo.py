@@ -1,7 +1,7 @@
 """A plain PPO of the same size for JAX environments of others, in the single-function style of PureJaxRL.
 
-Two 64-64 tanh towers, 64 environments x 128 steps, 4 epochs x 4 minibatches, as in the default of ours. ``encode`` makes
-a vector of an observation: ``flat`` (numbers as they are, scaled) or ``one_hot``.
+Two 64-64 tanh towers, 64 environments x 128 steps, 4 epochs x 4 minibatches, as ours in the comparison.
+``encode`` makes a vector of an observation: ``flat`` (numbers as they are, scaled) or ``one_hot``.
 """
 
 from __future__ import annotations

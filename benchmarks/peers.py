@@ -1,4 +1,4 @@
-"""Steps per second of other suites on the same machine in the same run. A suite that is not installed gives ``None``."""
+"""Steps per second of other suites on the same machine in the same run; ``None`` where one is missing."""
 
 from __future__ import annotations
 

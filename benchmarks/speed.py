@@ -1,7 +1,7 @@
 """Speed of rewardax against other suites, everything measured in one run: ``python -m benchmarks.speed``.
 
-Peers come with the extra ``bench`` (``pip install ".[bench]"``); one that is missing is reported as such. Figures are the
-best of several repetitions with observations consumed. Compare ratios, not figures of two machines.
+Peers come with the extra ``bench`` (``pip install ".[bench]"``); one that is missing is reported as such. Figures are
+the best of several repetitions with observations consumed. Compare ratios, not figures of two machines.
 """
 
 from __future__ import annotations

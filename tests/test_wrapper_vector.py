@@ -99,15 +99,15 @@ def test_masked_reset_touches_only_its_rows() -> None:
     envs = VectorRewardWrapper(corridors(AutoresetMode.DISABLED), REWARD)
     envs.reset()
     envs.step(np.array([1, 1, 1]))
-    before = np.asarray(envs.session.state.episode["count"])
+    before = np.asarray(envs.session.state.env["count"].table)
     options = {"reset_mask": np.array([False, True, False]), "other": 1}
     with pytest.raises(RuntimeError, match="kaput"):
         VectorRewardWrapper(Kaput(corridors(AutoresetMode.DISABLED)), REWARD).reset(options=options)
     _, info = envs.reset(options=options)
     assert options.keys() == {"reset_mask", "other"}  # the caller's dict is not edited
-    after = np.asarray(envs.session.state.episode["count"])
+    after = np.asarray(envs.session.state.env["count"].table)
     np.testing.assert_array_equal(after[[0, 2]], before[[0, 2]])
-    assert before[1].sum() == 2 and after[1].sum() == 0
+    assert before.any(1).all()
     assert info["reward_components"]["_task"].all()
     _, _, _, _, info = envs.step(np.array([0, 1, 0]))
     # Rows 0 and 2 return to where they started, row 1 sees a cell for the first time in its new episode.
