@@ -90,9 +90,12 @@ class Game:
         if "oracle_steps" not in self.core.feature_names:
             self.say(f"{self.core.family} has no oracle to ask")
             return
+        import jax
+
         from rewardax.envs import oracle_action
 
-        self.say(f"the oracle would: {self.name(int(oracle_action(self.core, self.raw.state, self.raw.params)))}")
+        action = jax.jit(oracle_action, static_argnums=0)(self.core, self.raw.state, self.raw.params)
+        self.say(f"the oracle would: {self.name(int(action))}")
 
     def name(self, action: int) -> str:
         """An action in words, with the names of this level where the task is a text."""
