@@ -23,7 +23,7 @@ def gymnasium_rules(task: Task, knobs: Mapping[str, Any]) -> Iterator[str]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            gymnasium_check(GymEnv(task, **knobs), skip_render_check=True)
+            gymnasium_check(GymEnv(task, features="all", **knobs), skip_render_check=True)
         except Exception as error:
             yield f"Gymnasium's check_env fails: {error}"
     for warning in caught:
@@ -71,7 +71,7 @@ def routes(task: Task, knobs: Mapping[str, Any]) -> Iterator[str]:
 
 
 def text(task: Task, knobs: Mapping[str, Any]) -> Iterator[str]:
-    env = GymEnv(task, render_mode="ansi", **knobs)
+    env = GymEnv(task, render_mode="ansi", features="all", **knobs)
     env.reset(seed=0)
     shown = env.core.text(env.state, env.params)
     if not shown or not shown.isascii() or not isinstance(env.render(), str):
