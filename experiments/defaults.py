@@ -6,7 +6,7 @@ DEFAULT_ENV = "DoorKey-16x16"  # with action masks sparse PPO solves 8x8 too soo
 DEFAULT_DESIGNS = ("sparse", "potential", "naive_bonus", "latched_bonus")
 DEFAULT_SEEDS = 5
 DEFAULT_FRAMES = 400_000  # environment steps of one seed
-FRAMES = {"KeyFarm": 100_000}  # family -> frames, where another number suits
+FRAMES = {"KeyFarm": 100_000, "Coin": 150_000, "Treasure": 150_000}  # family -> frames, where another number suits
 EVAL_LEVELS = 512
 FAST_FRAMES = 40_960  # fast=True: a smoke run, not a result
 FAST_SEEDS = 2

@@ -129,3 +129,14 @@ def test_bad_input_is_refused_at_the_door():
         small(reward=EpisodicCount(num_keys=4, feature="room"))
     with pytest.raises(ValueError, match="frames"):
         small(frames=0)
+
+
+def test_first_episodes_start_at_staggered_clocks():
+    """Otherwise nothing could fail before the first time limit, and early success rates would all be 1."""
+    env, params = make("KeyFarm")
+    policy = training.build_policy(env, env.observation_space(params), env.num_actions, SMALL)
+    begin = starts(env, params, chain(), policy.prepare, training.make_pool(env, params, 512))
+    learner = PPO(env, policy, PPOConfig(num_envs=256, num_steps=4, pool=512), 1, env.horizon(params))
+    state = learner.init(jax.random.key(0), policy.init(jax.random.key(0)), params, chain(), begin)
+    clocks = np.asarray(state.collector.moment.state.t)
+    assert clocks.min() < 5 and clocks.max() == 59 and abs(clocks.mean() - 29.5) < 5
