@@ -27,7 +27,7 @@ def run_all(text: str, shorter: dict[str, str]) -> dict[str, Any]:
         assert budget in code, f"{budget!r} is no longer in the text"
         code = code.replace(budget, small)
     names: dict[str, Any] = {"__name__": "readme"}
-    exec(compile(code, "README.md", "exec"), names)
+    exec(compile(code, "README.md", "exec", dont_inherit=True), names)
     return names
 
 
