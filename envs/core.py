@@ -88,7 +88,7 @@ class Env:
         return state
 
     def at_time(self, state: PyTree, t: Array) -> PyTree:
-        """Same state with its clock at ``t`` steps since reset, so the time limit comes earlier; it is kept in ``t``."""
+        """Same state with its clock, the field ``t``, at ``t`` steps since reset: the time limit comes earlier."""
         replace = state._replace if hasattr(state, "_replace") else state.replace
         return replace(t=jax.numpy.asarray(t, state.t.dtype))
 

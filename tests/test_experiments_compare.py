@@ -103,7 +103,7 @@ def test_loading_a_folder_without_results_is_refused(tmp_path):
         ({"designs": [("mine", Potential(gamma=0.5))]}, r"gamma=0\.5, the learner 0\.99"),
         ({"seeds": 0}, "seeds must be at least 1"),
         ({"seeds": (1, 1)}, "seeds must be at least 1, or distinct numbers"),
-        ({"frames": 100}, "frames=100 is too few: .* = 32,768 frames"),
+        ({"frames": 100}, "frames=100 is too few: .* = 8,192 frames"),
         ({"eval_levels": 0}, "eval_levels must be at least 1"),
     ],
 )
