@@ -10,10 +10,10 @@ from jax import Array
 
 from rewardax.agents.distributions import mask_logits, sample
 from rewardax.agents.networks import Policy
-from rewardax.agents.rollout import example_transition, look
+from rewardax.agents.rollout import example_transition, look, move
 from rewardax.envs.core import Env
 from rewardax.envs.levels import reset_level
-from rewardax.wrappers.core import PyTree, RewardTransform, State, Transition, advance, env_where
+from rewardax.wrappers.core import Chain, PyTree, RewardTransform, State, advance, env_where
 
 
 def evaluate(
@@ -34,8 +34,6 @@ def evaluate(
     The reward, if given, starts from fresh episode memory and the ``shared`` memory of a training run, which it does
     not change. Actions are sampled from the policy unless ``greedy``. All results are means over the levels, f32[].
     """
-    from rewardax.wrappers.core import Chain
-
     reward = Chain() if reward is None else reward
     net = policy.bind(weights)
     state = jax.vmap(lambda i: reset_level(env, params, i, split))(jnp.arange(levels))
@@ -57,20 +55,7 @@ def evaluate(
         x, hidden = net.embed(moment.prepared, hidden, first)
         logits = mask_logits(net.heads(x)[0], moment.mask | (not mask_actions))
         action = jnp.argmax(logits, -1) if greedy else sample(act, logits)
-        next_state, timestep = jax.vmap(env.step, in_axes=(0, 0, None))(moment.state, action, params)
-        after = look(env, params, reward, policy.prepare, next_state)
-        transition = Transition(
-            moment.observation,
-            action,
-            after.observation,
-            timestep.reward,
-            timestep.terminated,
-            timestep.truncated & ~timestep.terminated,
-            first,
-            ~over,
-            moment.features,
-            after.features,
-        )
+        after, transition = move(env, params, reward, policy.prepare, moment, action, first, ~over)
         rewards, new = advance(reward, memory, fresh.episode, transition)
         memory = State(new.episode, new.env, memory.shared)
         ended = transition.done & ~over

@@ -94,6 +94,34 @@ def starts(env: Env, params: PyTree, reward: RewardTransform, prepare: Prepare, 
     return Starts(look(env, params, reward, prepare, pool.rows), pool.size)
 
 
+def move(
+    env: Env,
+    params: PyTree,
+    reward: RewardTransform,
+    prepare: Prepare,
+    moment: Moment,
+    action: Array,
+    first: Array,
+    valid: Array | None = None,
+) -> tuple[Moment, Transition]:
+    """One step of ``N`` environments without reset: the true successor, and the record of the step."""
+    state, timestep = jax.vmap(env.step, in_axes=(0, 0, None))(moment.state, action, params)
+    after = look(env, params, reward, prepare, state)
+    transition = Transition(
+        moment.observation,
+        action,
+        after.observation,
+        timestep.reward,
+        timestep.terminated,
+        timestep.truncated & ~timestep.terminated,
+        first,
+        jnp.ones(first.shape, bool) if valid is None else valid,
+        moment.features,
+        after.features,
+    )
+    return after, transition
+
+
 def example_transition(moment: Moment, actions: Array) -> Transition:
     """A transition of the right shapes, for ``reward.init``."""
     zeros = jnp.zeros(actions.shape, jnp.float32)
@@ -165,20 +193,7 @@ def collect(
         mask = moment.mask if mask_actions else jnp.ones_like(moment.mask)
         logits = mask_logits(logits, mask)
         action = sample(act, logits)
-        next_state, timestep = jax.vmap(env.step, in_axes=(0, 0, None))(moment.state, action, params)
-        after = look(env, params, reward, net.encoder.prepare, next_state)
-        transition = Transition(
-            moment.observation,
-            action,
-            after.observation,
-            timestep.reward,
-            timestep.terminated,
-            timestep.truncated & ~timestep.terminated,
-            carry.first,
-            jnp.ones((n,), bool),
-            moment.features,
-            after.features,
-        )
+        after, transition = move(env, params, reward, net.encoder.prepare, moment, action, carry.first)
         rewards, reward_state = advance(reward, carry.reward, carry.fresh, transition)
         done = transition.done
         posted = {**rewards.components, "total": rewards.total}

@@ -13,12 +13,12 @@ from benchmarks.timing import alternate, host_rate, rate
 
 import rewardax  # noqa: F401  (registers the ids)
 from rewardax.agents import PPOConfig
-from rewardax.agents.rollout import example_transition, look, starts
+from rewardax.agents.rollout import example_transition, move, starts
 from rewardax.agents.training import build_policy
 from rewardax.envs import make, make_pool
 from rewardax.envs.potentials import progress
 from rewardax.wrappers import EpisodicCount, EventBonus, GatedAccumulation, Potential, chain
-from rewardax.wrappers.core import RewardTransform, Transition, advance, env_where
+from rewardax.wrappers.core import RewardTransform, advance, env_where
 
 
 def consume(tree: Any) -> jax.Array:
@@ -111,20 +111,7 @@ def with_reward(task: str, reward: RewardTransform, envs: int, steps: int) -> Ca
         moment, first, memory, total = carry
         act, reset = jax.random.split(key)
         action = jax.random.randint(act, (envs,), 0, env.num_actions)
-        state, timestep = jax.vmap(env.step, (0, 0, None))(moment.state, action, params)
-        after = look(env, params, reward, plain.prepare, state)
-        transition = Transition(
-            moment.observation,
-            action,
-            after.observation,
-            timestep.reward,
-            timestep.terminated,
-            timestep.truncated,
-            first,
-            ones,
-            moment.features,
-            after.features,
-        )
+        after, transition = move(env, params, reward, plain.prepare, moment, action, first)
         rewards, memory = advance(reward, memory, fresh, transition)
         total = total + consume(after.observation) + jnp.sum(rewards.total * 1e3).astype(jnp.uint32)
         again = begin.take(env, reset, envs)
