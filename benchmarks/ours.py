@@ -26,6 +26,12 @@ def consume(tree: Any) -> jax.Array:
     return sum(jnp.sum(leaf.astype(jnp.uint32)) for leaf in jax.tree.leaves(tree))
 
 
+def admissible(key: jax.Array, mask: jax.Array) -> jax.Array:
+    """A uniform choice among the true entries of each row of ``mask``."""
+    rank = jax.random.randint(key, mask.shape[:1], 0, mask.sum(-1))
+    return (jnp.cumsum(mask, -1) <= rank[:, None]).sum(-1)
+
+
 def functional(task: str, envs: int, steps: int = 500, masked: bool = False) -> float:
     """Compiled rollout: random actions, observations consumed, automatic reset from a level pool.
 
@@ -37,10 +43,8 @@ def functional(task: str, envs: int, steps: int = 500, masked: bool = False) -> 
     def body(carry: tuple, key: jax.Array) -> tuple[tuple, None]:
         state, total = carry
         act, reset = jax.random.split(key)
-        logits = jnp.zeros((envs, env.num_actions))
         if masked:
-            logits = jnp.where(jax.vmap(env.action_mask, (0, None))(state, params), 0.0, -1e9)
-            action = jax.random.categorical(act, logits)
+            action = admissible(act, jax.vmap(env.action_mask, (0, None))(state, params))
         else:
             action = jax.random.randint(act, (envs,), 0, env.num_actions)
         state, timestep = jax.vmap(env.step, (0, 0, None))(state, action, params)
@@ -76,24 +80,28 @@ def vector(task: str, envs: int) -> float:
     return result
 
 
-def single(env_id: str, **kwargs: Any) -> float:
-    """``gym.make``, random actions, resets included."""
-    env = gym.make(env_id, disable_env_checker=True, **kwargs)
-    env.reset(seed=0)
-    actions = np.random.default_rng(0).integers(0, env.action_space.n, 4096).tolist()
-    at = [0]
+def singles(*env_ids: str) -> list[float]:
+    """``gym.make``, random actions, resets included; the environments take turns, so that all see the same machine."""
+    envs = [gym.make(env_id, disable_env_checker=True) for env_id in env_ids]
 
-    def step() -> int:
-        for _ in range(50):
-            at[0] += 1
-            _, _, terminated, truncated, _ = env.step(actions[at[0] % 4096])
-            if terminated or truncated:
-                env.reset()
-        return 50
+    def stepper(env: gym.Env) -> Callable[[], int]:
+        env.reset(seed=0)
+        actions = np.random.default_rng(0).integers(0, env.action_space.n, 500).tolist()
 
-    result = host_rate(step)
-    env.close()
-    return result
+        def step() -> int:
+            for action in actions:
+                _, _, terminated, truncated, _ = env.step(action)
+                if terminated or truncated:
+                    env.reset()
+            return len(actions)
+
+        return step
+
+    steppers = [stepper(env) for env in envs]
+    rates = [max(rates) for rates in zip(*([host_rate(s, 0.3, 1) for s in steppers] for _ in range(8)), strict=True)]
+    for env in envs:
+        env.close()
+    return rates
 
 
 def with_reward(task: str, reward: RewardTransform, envs: int, steps: int) -> Callable[[], jax.Array]:

@@ -101,16 +101,6 @@ def envpool(envs: int) -> float | None:
     return host_rate(step)
 
 
-@needs("minigrid")
-def minigrid() -> float:
-    """MiniGrid DoorKey-8x8 through ``gym.make``."""
-    import minigrid as package
-    from benchmarks.ours import single
-
-    assert package
-    return single("MiniGrid-DoorKey-8x8-v0")
-
-
 @needs("textworld")
 def textworld() -> float | None:
     """TextWorld: a small generated game with admissible commands, random play, resets included."""
