@@ -112,6 +112,27 @@ class Program:
         """Inverse of ``to_leaves``."""
         return from_arrays(self.structure, leaves)
 
+    @cached_property
+    def _scalars(self) -> tuple[int, ...]:
+        """Positions of the int32 scalars among the leaves."""
+        leaves = jax.eval_shape(self.to_leaves, self.structure)
+        return tuple(i for i, leaf in enumerate(leaves) if leaf.ndim == 0 and leaf.dtype == jnp.int32)
+
+    def gather(self, leaves: tuple[Array, ...]) -> tuple[Array, ...]:
+        """Leaves of ONE state with the int32 scalars in one vector: every array of a call costs about 1 us."""
+        if not self._scalars:
+            return leaves
+        scalars = jnp.stack([leaves[i] for i in self._scalars])
+        return scalars, *(leaf for i, leaf in enumerate(leaves) if i not in self._scalars)
+
+    def spread(self, gathered: tuple[Array, ...]) -> tuple[Array, ...]:
+        """Inverse of ``gather``."""
+        if not self._scalars:
+            return gathered
+        scalars, others = dict(zip(self._scalars, gathered[0], strict=True)), iter(gathered[1:])
+        count = len(self._scalars) + len(gathered) - 1
+        return tuple(scalars[i] if i in scalars else next(others) for i in range(count))
+
     def reset_one(self, ids: Array, params: PyTree) -> tuple[PyTree, dict[str, Array]]:
         """Start state of (level, split, dynamics) = ``ids`` and its outputs."""
         state = reset_level(self.env, params, ids[0], ids[1], ids[2])
@@ -124,28 +145,28 @@ class Program:
 
     @cached_property
     def reset(self) -> Callable[..., tuple[tuple[Array, ...], Array]]:
-        """(ids, params) -> leaves, bytes."""
+        """(ids, params) -> gathered leaves, bytes."""
 
         def reset(ids: Array, params: PyTree) -> tuple[tuple[Array, ...], Array]:
             state, fields = self.reset_one(ids, params)
-            return self.to_leaves(state), pack(fields)
+            return self.gather(self.to_leaves(state)), pack(fields)
 
         return jax.jit(reset)
 
     @cached_property
     def step(self) -> Callable[..., tuple[tuple[Array, ...], Array]]:
-        """(leaves, action, params) -> leaves, bytes."""
+        """(gathered leaves, action, params) -> gathered leaves, bytes."""
 
         def step(leaves: tuple[Array, ...], action: Array, params: PyTree) -> tuple[tuple[Array, ...], Array]:
-            state, fields = self.step_one(self.to_state(leaves), action, params)
-            return self.to_leaves(state), pack(fields)
+            state, fields = self.step_one(self.to_state(self.spread(leaves)), action, params)
+            return self.gather(self.to_leaves(state)), pack(fields)
 
         return jax.jit(step)
 
     @cached_property
     def look(self) -> Callable[..., Array]:
-        """(leaves, params) -> bytes of a state as if it had just been reset."""
-        return jax.jit(lambda leaves, params: pack(self.outputs(self.to_state(leaves), params, None)))
+        """(gathered leaves, params) -> bytes of a state as if it had just been reset."""
+        return jax.jit(lambda leaves, params: pack(self.outputs(self.to_state(self.spread(leaves)), params, None)))
 
 
 @lru_cache(maxsize=256)

@@ -85,7 +85,7 @@ class GymEnv(gym.Env):
         """The state of the functional core. Raises ``gymnasium.error.ResetNeeded`` before the first reset."""
         if self._leaves is None:
             raise gym.error.ResetNeeded("call reset() first: there is no state yet")
-        return self._program.to_state(self._leaves)
+        return self._program.to_state(self._program.spread(self._leaves))
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         super().reset(seed=seed)
