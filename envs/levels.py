@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import jax
@@ -87,11 +88,16 @@ class LevelPool(struct.PyTreeNode):
         return jax.vmap(self.env.rekey)(rows, jax.random.split(jax.random.fold_in(key, 1), n))
 
 
+@functools.partial(jax.jit, static_argnames=("env", "split"))
+def _rows(env: Env, params: PyTree, indices: Array, split: str) -> PyTree:
+    return jax.vmap(lambda i: reset_level(env, params, i, split))(indices)
+
+
 def make_pool(env: Env, params: PyTree, size: int = 4096, split: str = "train", seed: int = 0) -> LevelPool:
     """A pool of ``size`` levels of a split, with distinct level ids drawn from ``seed``."""
     offset = jax.random.randint(jax.random.key(seed, impl="threefry2x32"), (), 0, LEVELS - size)
     indices = offset + jnp.arange(size)
-    rows = jax.jit(jax.vmap(lambda i: reset_level(env, params, i, split)))(indices)
+    rows = _rows(env, params, indices, split)
     wrap = max(size // 2, 1)
     rows, indices = jax.tree.map(lambda x: jnp.concatenate([x, x[:wrap]]), (rows, indices))
     return LevelPool(env=env, rows=rows, indices=indices, size=size)
