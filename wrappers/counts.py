@@ -78,8 +78,8 @@ class EpisodicCount(RewardTransform):
     Contextual MDPs".
 
     Args:
-        num_keys: keys of the table of each environment. Larger keys wrap around (collisions only lower the bonus); a key of
-            several words is hashed. Memory is N·num_keys int32, of which a step touches N.
+        num_keys: keys of each environment's table. Larger keys wrap around (collisions only lower the bonus); a
+            key of several words is hashed. Memory is N·num_keys int32, of which a step touches N.
         feature: integer feature to count, i32[N] or uint32[N, words].
         exponent: 0.5 usual, 3 makes repeats worthless quickly.
 
