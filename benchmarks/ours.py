@@ -9,7 +9,7 @@ import gymnasium as gym
 import jax
 import jax.numpy as jnp
 import numpy as np
-from benchmarks.timing import alternate, host_rate, rate
+from benchmarks.timing import alternate, host_rates, rate
 
 import rewardax  # noqa: F401  (registers the ids)
 from rewardax.agents import PPOConfig
@@ -62,8 +62,8 @@ def functional(task: str, envs: int, steps: int = 500, masked: bool = False) -> 
     return rate(lambda: run(jax.random.key(0)), envs * steps)
 
 
-def vector(task: str, envs: int) -> float:
-    """``gym.make_vec``, random actions, results as NumPy arrays."""
+def vector(task: str, envs: int) -> Callable[[], int]:
+    """A stepper of ``gym.make_vec``: random actions, results as NumPy arrays."""
     venv = gym.make_vec(f"rewardax/{task}-v0", num_envs=envs)
     venv.reset(seed=0)
     actions = np.random.default_rng(0).integers(0, venv.single_action_space.n, (64, envs))
@@ -75,9 +75,7 @@ def vector(task: str, envs: int) -> float:
         np.add.reduce([int(np.asarray(leaf).flat[0]) for leaf in jax.tree.leaves(observation)])
         return envs
 
-    result = host_rate(step)
-    venv.close()
-    return result
+    return step
 
 
 def singles(*env_ids: str) -> list[float]:
@@ -97,8 +95,7 @@ def singles(*env_ids: str) -> list[float]:
 
         return step
 
-    steppers = [stepper(env) for env in envs]
-    rates = [max(rates) for rates in zip(*([host_rate(s, 0.3, 1) for s in steppers] for _ in range(8)), strict=True)]
+    rates = host_rates([stepper(env) for env in envs])
     for env in envs:
         env.close()
     return rates

@@ -16,6 +16,7 @@ from typing import Any
 
 import tyro
 from benchmarks import learners, ours, peers
+from benchmarks.timing import host_rates
 from rich.console import Console
 from rich.table import Table
 
@@ -86,11 +87,17 @@ def text(report: Report) -> None:
 def vector(report: Report) -> None:
     """``gym.make_vec`` with NumPy results."""
     for envs, goal in ((1, None), (64, 1.0), (1024, 8.0)):
-        mine = report.add("make_vec", f"rewardax {GRID}, {envs} envs", ours.vector(GRID, envs))
-        report.add("make_vec", f"rewardax {TEXT}, {envs} envs", ours.vector(TEXT, envs))
-        theirs = report.add("make_vec", f"EnvPool MiniGrid-{GRID}, {envs} envs", peers.envpool(envs))
+        steppers = {f"rewardax {task}": ours.vector(task, envs) for task in (GRID, TEXT)}
+        peer = f"EnvPool MiniGrid-{GRID}"
+        if (theirs := peers.envpool(envs)) is not None:
+            steppers[peer] = theirs
+        rates = dict(zip(steppers, host_rates(list(steppers.values())), strict=True))
+        for name, value in rates.items():
+            report.add("make_vec", f"{name}, {envs} envs", value)
         if goal is not None:
-            report.target("make_vec", f"{envs} envs against EnvPool", mine, [theirs], goal)
+            report.target(
+                "make_vec", f"{envs} envs against EnvPool", rates[f"rewardax {GRID}"], [rates.get(peer)], goal
+            )
 
 
 def single(report: Report) -> None:

@@ -38,6 +38,12 @@ def alternate(runs: list[Callable[[], Any]], repeats: int = 15) -> list[float]:
     return [min(seconds) for seconds in times]
 
 
+def host_rates(steppers: list[Callable[[], int]], rounds: int = 8, seconds: float = 0.3) -> list[float]:
+    """Best frames per second of each stepper; they take turns, so that all see the same machine."""
+    turns = [[host_rate(step, seconds, 1) for step in steppers] for _ in range(rounds)]
+    return [max(rates) for rates in zip(*turns, strict=True)]
+
+
 def host_rate(step: Callable[[], int], seconds: float = 1.5, repeats: int = 3) -> float:
     """Frames per second of a host loop; ``step`` advances and returns its number of frames."""
     step()
