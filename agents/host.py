@@ -54,6 +54,7 @@ class HostEnvs:
             raise ValueError(f"PPO here needs a Discrete action space; {env_id} has {action}")
         self.num_actions, self.offset = int(action.n), int(action.start)
         self.first = np.ones(config.num_envs, bool)
+        self.mask_actions = config.mask_actions
         self.mask = self._mask(info)
 
     def step(self, action: np.ndarray) -> dict[str, Any]:
@@ -81,7 +82,8 @@ class HostEnvs:
 
     def _mask(self, info: Mapping[str, Any]) -> np.ndarray:
         full = np.ones((self.envs.num_envs, self.num_actions), bool)
-        return np.stack(info["action_mask"]).astype(bool) if "action_mask" in info else full
+        known = self.mask_actions and "action_mask" in info
+        return np.stack(info["action_mask"]).astype(bool) if known else full
 
 
 def pick_encoder(env_id: str, env_kwargs: dict) -> Encode:

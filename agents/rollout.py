@@ -14,7 +14,7 @@ from rewardax.agents.distributions import log_prob, mask_logits, sample
 from rewardax.agents.networks import ActorCritic
 from rewardax.envs.core import Env
 from rewardax.envs.levels import LevelPool
-from rewardax.wrappers.core import PyTree, RewardTransform, State, Transition, advance, env_where
+from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, advance, env_where
 
 Prepare = Callable[[PyTree], PyTree]
 
@@ -196,18 +196,6 @@ def collect(
         after, transition = move(env, params, reward, net.encoder.prepare, moment, action, carry.first)
         rewards, reward_state = advance(reward, carry.reward, carry.fresh, transition)
         done = transition.done
-        posted = {**rewards.components, "total": rewards.total}
-        returns = {name: carry.running.returns[name] + value for name, value in posted.items()}
-        length = carry.running.length + 1
-        finished = {
-            **{f"return/{name}": value for name, value in returns.items()},
-            "length": length.astype(jnp.float32),
-            "success": after.features["success"].astype(jnp.float32),
-        }
-        ended = {name: jnp.sum(jnp.where(done, value, 0.0)) for name, value in finished.items()}
-        running = Running(
-            {name: jnp.where(done, 0.0, value) for name, value in returns.items()}, jnp.where(done, 0, length)
-        )
         again = begin.take(env, reset, n)
         row = Batch(
             moment.prepared,
@@ -223,19 +211,41 @@ def collect(
             hidden,
         )
         stored = transition if reward.learns else None
-        logged = (ended, jnp.sum(done), {name: jnp.mean(v) for name, v in rewards.metrics.items()})
-        carry = Collector(env_where(done, again, after), done, hidden, reward_state, carry.fresh, running)
-        return carry, (row, stored, rewards if reward.learns else None, logged)
+        carry = Collector(env_where(done, again, after), done, hidden, reward_state, carry.fresh, carry.running)
+        return carry, (row, stored, rewards, after.features["success"])
 
-    collector, (batch, rollout, rewards, (ended, episodes, logged)) = jax.lax.scan(
-        body, collector, jax.random.split(key, steps)
-    )
+    collector, (batch, rollout, rewards, success) = jax.lax.scan(body, collector, jax.random.split(key, steps))
     if reward.learns:
         rewards, learned = reward.learn(rewards, collector.reward, rollout, feedback)
         collector = collector._replace(reward=learned)
         batch = batch._replace(reward=rewards.total)
-    count = episodes.sum().astype(jnp.float32)
+    done = batch.terminated | batch.truncated
+    running, metrics = account(collector.running, rewards, done, success)
+    return collector._replace(running=running), batch, metrics
+
+
+def account(
+    running: Running, rewards: Rewards, done: Array, success: Array
+) -> tuple[Running, dict[str, tuple[Array, Array]]]:
+    """Sums over the episodes that ended in a rollout ``[T, N]``, of the rewards as they were finally paid."""
+    posted = {**rewards.components, "total": rewards.total}
+
+    def body(carry: Running, row: tuple[dict[str, Array], Array, Array]) -> tuple[Running, dict[str, Array]]:
+        paid, over, won = row
+        returns = {name: carry.returns[name] + value for name, value in paid.items()}
+        length = carry.length + 1
+        finished = {
+            **{f"return/{name}": value for name, value in returns.items()},
+            "length": length.astype(jnp.float32),
+            "success": won.astype(jnp.float32),
+        }
+        ended = {name: jnp.sum(jnp.where(over, value, 0.0)) for name, value in finished.items()}
+        carry = Running({name: jnp.where(over, 0.0, x) for name, x in returns.items()}, jnp.where(over, 0, length))
+        return carry, ended
+
+    running, ended = jax.lax.scan(body, running, (posted, done, success))
+    count = jnp.sum(done).astype(jnp.float32)
     metrics = {name: (value.sum(), count) for name, value in ended.items()}
     metrics["episodes"] = (count, jnp.ones(()))
-    metrics |= {f"metric/{name}": (value.mean(), jnp.ones(())) for name, value in logged.items()}
-    return collector, batch, metrics
+    metrics |= {f"metric/{name}": (value.mean(), jnp.ones(())) for name, value in rewards.metrics.items()}
+    return running, metrics

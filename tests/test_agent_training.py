@@ -12,7 +12,15 @@ from rewardax.agents.ppo import PPO
 from rewardax.agents.rollout import starts
 from rewardax.envs.potentials import progress
 from rewardax.envs.registry import make
-from rewardax.wrappers import EpisodicCount, EventBonus, Judged, Potential, UniformRedistribution, chain
+from rewardax.wrappers import (
+    EpisodicCount,
+    EventBonus,
+    GatedAccumulation,
+    Judged,
+    Potential,
+    UniformRedistribution,
+    chain,
+)
 from rewardax.wrappers.judges import ScriptedJudge
 
 SMALL = PPOConfig(num_envs=16, num_steps=16, pool=64)
@@ -141,3 +149,14 @@ def test_first_episodes_start_at_staggered_clocks():
     state = learner.init(jax.random.key(0), policy.init(jax.random.key(0)), params, chain(), begin)
     clocks = np.asarray(state.collector.moment.state.t)
     assert clocks.min() < 5 and clocks.max() == 59 and abs(clocks.mean() - 29.5) < 5
+
+
+def test_training_curves_show_what_hindsight_finally_paid():
+    """A retroactive gate that never opens leaves the bonus unpaid, in the curves as well."""
+    gate = GatedAccumulation(components=("task", "events"), thresholds=(100.0, None), deliver="retro")
+    result = small(reward=chain(bonus=EventBonus(events=(0,)), gate=gate))
+    ended = [r["metrics"] for r in result.history if (r["metrics"]["episodes"] > 0).all()]
+    assert ended
+    for metrics in ended:
+        np.testing.assert_allclose(metrics["return/events"], 0.0, atol=1e-6)
+        np.testing.assert_allclose(metrics["return/total"], metrics["return/task"], atol=1e-6)
