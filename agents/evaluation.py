@@ -60,6 +60,7 @@ def evaluate(
         memory = State(new.episode, new.env, memory.shared)
         ended = transition.done & ~over
         gained = {**rewards.components, "total": rewards.total, "length": (~over).astype(jnp.float32)}
+        gained["task"] = jnp.where(over, 0.0, transition.reward)  # the score, whatever a design makes of it
         gained["success"] = (ended & after.features["success"]).astype(jnp.float32)
         totals = {name: totals[name] + gained[name] for name in totals}
         over = over | transition.done

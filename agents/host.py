@@ -215,7 +215,7 @@ class Run:
     def _account(self, row: dict[str, Any]) -> None:
         info, done = row["info"], row["terminated"] | row["truncated"]
         posted = {k: v for k, v in info["reward_components"].items() if not k.startswith("_")}
-        posted = {**posted, "total": row["reward"], "length": np.ones(done.shape)}
+        posted = {**posted, "total": row["reward"], "task": info["task_reward"], "length": np.ones(done.shape)}
         for name, value in posted.items():
             self.sums[name] = self.sums.get(name, np.zeros(done.shape)) + value
         for i in np.flatnonzero(done):

@@ -212,23 +212,26 @@ def collect(
         )
         stored = transition if reward.learns else None
         carry = Collector(env_where(done, again, after), done, hidden, reward_state, carry.fresh, carry.running)
-        return carry, (row, stored, rewards, after.features["success"])
+        return carry, (row, stored, rewards, transition.reward, after.features["success"])
 
-    collector, (batch, rollout, rewards, success) = jax.lax.scan(body, collector, jax.random.split(key, steps))
+    collector, (batch, rollout, rewards, score, success) = jax.lax.scan(body, collector, jax.random.split(key, steps))
     if reward.learns:
         rewards, learned = reward.learn(rewards, collector.reward, rollout, feedback)
         collector = collector._replace(reward=learned)
         batch = batch._replace(reward=rewards.total)
     done = batch.terminated | batch.truncated
-    running, metrics = account(collector.running, rewards, done, success)
+    running, metrics = account(collector.running, rewards, score, done, success)
     return collector._replace(running=running), batch, metrics
 
 
 def account(
-    running: Running, rewards: Rewards, done: Array, success: Array
+    running: Running, rewards: Rewards, score: Array, done: Array, success: Array
 ) -> tuple[Running, dict[str, tuple[Array, Array]]]:
-    """Sums over the episodes that ended in a rollout ``[T, N]``, of the rewards as they were finally paid."""
-    posted = {**rewards.components, "total": rewards.total}
+    """Sums over the episodes that ended in a rollout ``[T, N]``, of the rewards as they were finally paid.
+
+    ``task`` is the environment's own reward ``score``, whatever a design makes of that component.
+    """
+    posted = {**rewards.components, "total": rewards.total, "task": score}
 
     def body(carry: Running, row: tuple[dict[str, Array], Array, Array]) -> tuple[Running, dict[str, Array]]:
         paid, over, won = row

@@ -35,7 +35,8 @@ class TrainResult:
     history: list[Record]
     """One record per chunk: ``chunk``, ``frames``, ``wall``, ``fps`` and ``metrics`` (name -> f32[S])."""
     final: dict[str, np.ndarray]
-    """Means over held-out levels: ``success``, ``length`` and ``return/`` of task, total and components."""
+    """Means over held-out levels: ``success``, ``length`` and ``return/`` of task, total and components. Of a reward
+    that needs hindsight, total and components are those of the last finished training episodes."""
     params: PyTree
     """Network parameters, leading axis S."""
     policy: Policy
@@ -253,10 +254,14 @@ def train_core(
         )
 
     shared = state.collector.reward.shared
-    final = jax.jit(jax.vmap(score))(state.params, shared, keys) if eval_levels else {}
+    scores = jax.jit(jax.vmap(score))(state.params, shared, keys) if eval_levels else {}
+    final = {name: np.asarray(value) for name, value in scores.items()}
+    if not reward.causal:  # what hindsight pays is known after learn() only, that is in training
+        paid = [name for name in final if name.startswith("return/") and name != "return/task"]
+        final |= {name: _latest(history, name) for name in paid}
     return TrainResult(
         history=history,
-        final={name: np.asarray(value) for name, value in final.items()},
+        final=final,
         params=state.params,
         policy=learner.policy,
         config=config,
@@ -271,3 +276,10 @@ def _mean(total: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Weighted mean per seed; NaN where nothing was counted."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(total / weight, np.float32)
+
+
+def _latest(history: list[Record], name: str) -> np.ndarray:
+    """The last value per seed that is not NaN."""
+    values = np.stack([record["metrics"][name] for record in history])
+    last = len(values) - 1 - np.argmax(~np.isnan(values)[::-1], 0)
+    return values[last, np.arange(values.shape[1])]

@@ -19,6 +19,7 @@ from rewardax.wrappers import (
     Judged,
     Potential,
     UniformRedistribution,
+    Weights,
     chain,
 )
 from rewardax.wrappers.judges import ScriptedJudge
@@ -112,7 +113,8 @@ def test_a_scripted_judge_labels_captions_between_chunks():
 
 def test_hindsight_redistribution_conserves_the_return():
     result = small(reward=chain(spread=UniformRedistribution()))
-    np.testing.assert_allclose(result.final["return/total"], result.final["return/task"], atol=1e-5)
+    for metrics in (record["metrics"] for record in result.history):
+        np.testing.assert_allclose(metrics["return/total"], metrics["return/task"], atol=1e-5)
 
 
 def test_recurrent_ppo_trains():
@@ -157,6 +159,14 @@ def test_training_curves_show_what_hindsight_finally_paid():
     result = small(reward=chain(bonus=EventBonus(events=(0,)), gate=gate))
     ended = [r["metrics"] for r in result.history if (r["metrics"]["episodes"] > 0).all()]
     assert ended
+    np.testing.assert_allclose(result.final["return/events"], 0.0, atol=1e-6)
     for metrics in ended:
         np.testing.assert_allclose(metrics["return/events"], 0.0, atol=1e-6)
         np.testing.assert_allclose(metrics["return/total"], metrics["return/task"], atol=1e-6)
+
+
+def test_the_score_is_the_task_s_own_reward_whatever_a_design_pays_for_it():
+    result = small(reward=chain(half=Weights({"task": 0.5})))
+    for metrics in (*(record["metrics"] for record in result.history), result.final):
+        np.testing.assert_allclose(metrics["return/total"], 0.5 * metrics["return/task"], atol=1e-6)
+    assert result.final["return/task"].max() > 0
