@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rewardax.envs.core import Env, PyTree
-from rewardax.envs.tabular import TabularMDP, assemble, check_deterministic, explore, holder
+from rewardax.envs.core import Env, PyTree, TimeStep
+from rewardax.envs.tabular import TabularMDP, assemble, explore, holder, rekeyed, timeless
 from rewardax.wrappers.config import from_config
 from rewardax.wrappers.core import RewardTransform, State, Transition, advance
 
@@ -58,13 +58,11 @@ def reward_mdp(
             f"{type(reward).__name__} needs hindsight (its rewards are right only after learn()); "
             "a table of steps cannot show it"
         )
-    start = env.reset(key, params)
-    check_deterministic(env, start)
+    start = timeless(env, env.reset(key, params))
     hold = holder(start, forget)
 
-    def transition(state: PyTree, first: Array, action: Array) -> tuple[PyTree, Transition, Array]:
-        new, step = env.step(state, action, params)
-        record = Transition(
+    def record(state: PyTree, first: Array, action: Array, new: PyTree, step: TimeStep) -> Transition:
+        transition = Transition(
             observation=env.observe(state, params),
             action=action,
             next_observation=env.observe(new, params),
@@ -76,23 +74,28 @@ def reward_mdp(
             features=env.features(state, params),
             next_features=env.features(new, params),
         )
-        return new, jax.tree.map(lambda x: x[None], record), step.performance
+        return jax.tree.map(lambda x: x[None], transition)
 
-    example = jax.eval_shape(transition, start, jnp.bool_(True), jnp.int32(0))[1]
+    action = jnp.int32(0)
+    example = jax.eval_shape(lambda: record(start, jnp.bool_(True), action, *env.step(start, action, params)))
     example = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), example)
     memory = reward.init(jax.random.key(0), example)
 
-    def move(joint: Joint, action: Array) -> tuple[Joint, dict[str, Any]]:
-        new, record, performance = transition(joint.task, joint.first, action)
-        paid, after = advance(reward, joint.memory, memory.episode, record)
-        facts = {
-            "components": {name: value[0] for name, value in paid.components.items()},
-            "performance": performance,
-            "terminated": record.terminated[0],
-            "truncated": record.truncated[0],
-        }
-        return Joint(hold(new), after, jnp.bool_(False)), facts
+    def move(joint: Joint, action: Array) -> tuple[Array, Joint, dict[str, Any]]:
+        def pay(new: PyTree, step: TimeStep) -> tuple[Joint, dict[str, Any]]:
+            transition = record(joint.task, joint.first, action, new, step)
+            paid, after = advance(reward, joint.memory, memory.episode, transition)
+            facts = {
+                "components": {name: value[0] for name, value in paid.components.items()},
+                "performance": step.performance,
+                "terminated": transition.terminated[0],
+                "truncated": transition.truncated[0],
+            }
+            return Joint(hold(rekeyed(env, new)), after, jnp.bool_(False)), facts
 
-    table, states = explore(move, Joint(start, memory, jnp.bool_(True)), env.num_actions, max_states)
+        chance, new, steps = env.outcomes(joint.task, action, params)
+        return chance, *jax.vmap(pay)(new, steps)
+
+    table, states = explore(move, Joint(hold(start), memory, jnp.bool_(True)), env.num_actions, max_states)
     mdp = assemble(table, states.task, jax.vmap(lambda s: env.action_mask(s, params)))
     return mdp._replace(states=states)

@@ -25,7 +25,7 @@ def value_iteration(
     tolerance: float = 1e-10,
     max_sweeps: int = 100_000,
 ) -> Solution:
-    """Optimal values: V(s) = max_a [ R(s, a) + γ·V(s') ], V = 0 once the episode is over.
+    """Optimal values: V(s) = max_a [ R(s, a) + γ·E V(s') ], V = 0 once the episode is over.
 
     Args:
         mdp: from ``enumerate_mdp`` or ``reward_mdp``.
@@ -41,7 +41,7 @@ def value_iteration(
     paid = mdp.reward if reward is None else np.asarray(reward, np.float64)
     value = np.zeros(len(mdp.over))
     for _ in range(max_sweeps):
-        action_value = paid + discount * value[mdp.successor]
+        action_value = paid + discount * after(mdp, value)
         new = np.where(mdp.over, 0.0, action_value.max(1))
         change = np.abs(new - value).max()
         value = new
@@ -58,7 +58,7 @@ def backward_induction(mdp: TabularMDP, horizon: int, *, reward: np.ndarray | No
     paid = mdp.reward if reward is None else np.asarray(reward, np.float64)
     values = np.zeros((horizon + 1, len(mdp.over)))
     for left in range(1, horizon + 1):
-        values[left] = np.where(mdp.over, 0.0, (paid + values[left - 1][mdp.successor]).max(1))
+        values[left] = np.where(mdp.over, 0.0, (paid + after(mdp, values[left - 1])).max(1))
     return values
 
 
@@ -79,7 +79,7 @@ def policy_value(
     chance = np.eye(paid.shape[1])[policy] if np.ndim(policy) == 1 else np.asarray(policy, np.float64)
     value = np.zeros(len(mdp.over))
     for _ in range(max_sweeps):
-        new = np.where(mdp.over, 0.0, (chance * (paid + discount * value[mdp.successor])).sum(1))
+        new = np.where(mdp.over, 0.0, (chance * (paid + discount * after(mdp, value))).sum(1))
         change = np.abs(new - value).max()
         value = new
         if change <= tolerance:
@@ -87,14 +87,23 @@ def policy_value(
     raise ValueError(f"values still change by {change:.3g} after {max_sweeps} sweeps; use a discount below 1")
 
 
-def trajectory(mdp: TabularMDP, policy: np.ndarray, max_steps: int = 10_000) -> list[int]:
-    """Actions of a policy i[S] from the start until the episode is over."""
-    state = 0
+def trajectory(mdp: TabularMDP, policy: np.ndarray, max_steps: int = 10_000, *, seed: int = 0) -> list[int]:
+    """Actions of a policy i[S] from the start until the episode is over; outcomes are drawn from ``seed``."""
+    state, random = 0, np.random.default_rng(seed)
     actions: list[int] = []
     while not mdp.over[state] and len(actions) < max_steps:
-        actions.append(int(policy[state]))
-        state = mdp.successor[state, policy[state]]
+        action = int(policy[state])
+        actions.append(action)
+        state = random.choice(mdp.successor[state, action], p=mdp.chance[state, action])
     return actions
+
+
+def after(mdp: TabularMDP, value: np.ndarray) -> np.ndarray:
+    """f64[S, A]: expectation of ``value`` f64[S] after each action."""
+    total = mdp.chance[..., 0] * value[mdp.successor[..., 0]]
+    for k in range(1, mdp.successor.shape[2]):
+        total += mdp.chance[..., k] * value[mdp.successor[..., k]]
+    return total
 
 
 def _first_best(action_value: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ _NAMES = {
     "LevelPool": "levels",
     "PRESETS": "registry",
     "Preset": "presets",
+    "RandomEnv": "core",
     "SPLITS": "levels",
     "TabularMDP": "tabular",
     "TimeStep": "core",

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import jax
+import jax.numpy as jnp
 from flax import struct
 from jax import Array
 
@@ -67,6 +68,14 @@ class Env:
         """One transition. Never resets."""
         raise NotImplementedError
 
+    def outcomes(self, state: PyTree, action: Array, params: PyTree) -> tuple[Array, PyTree, TimeStep]:
+        """Everything ``step`` may do: ``(chance f32[K], states [K, ...], time steps [K])``, chances adding up to 1.
+
+        Deterministic tasks have ``K = 1``, the result of ``step``. Tasks with random steps derive from
+        :class:`RandomEnv`.
+        """
+        return jnp.ones(1), *jax.tree.map(lambda x: x[None], self.step(state, action, params))
+
     def observe(self, state: PyTree, params: PyTree) -> PyTree:
         """What the agent sees: a dict of fixed-shape arrays."""
         raise NotImplementedError
@@ -81,7 +90,7 @@ class Env:
 
     def action_mask(self, state: PyTree, params: PyTree) -> Array:
         """bool[A]: admissible actions; at least one is."""
-        return jax.numpy.ones((self.num_actions,), bool)
+        return jnp.ones((self.num_actions,), bool)
 
     def rekey(self, state: PyTree, key: Array) -> PyTree:
         """Same state, independent future. A no-op for deterministic environments."""
@@ -90,8 +99,38 @@ class Env:
     def at_time(self, state: PyTree, t: Array) -> PyTree:
         """Same state with its clock, the field ``t``, at ``t`` steps since reset: the time limit comes earlier."""
         replace = state._replace if hasattr(state, "_replace") else state.replace
-        return replace(t=jax.numpy.asarray(t, state.t.dtype))
+        return replace(t=jnp.asarray(t, state.t.dtype))
 
     def text(self, state: PyTree, params: PyTree) -> str:
         """The observation as plain English (host)."""
         raise NotImplementedError
+
+
+class RandomEnv(Env):
+    """A task whose steps are random: numbered outcomes, of which ``step`` draws one and ``outcomes`` lists all.
+
+    The state has the fields ``t`` i32[] and ``dynamics`` u32[2]; step ``t`` draws with ``fold_in(dynamics, t)``, so
+    that a restored state replays bit for bit. Subclasses write :meth:`chances` and :meth:`outcome`.
+    """
+
+    def chances(self, state: PyTree, action: Array, params: PyTree) -> Array:
+        """f32[K]: probabilities of the outcomes of an action, adding up to 1; zero for those that cannot occur."""
+        raise NotImplementedError
+
+    def outcome(self, state: PyTree, action: Array, index: Array, params: PyTree) -> tuple[PyTree, TimeStep]:
+        """Outcome number ``index`` of an action."""
+        raise NotImplementedError
+
+    def outcomes(self, state: PyTree, action: Array, params: PyTree) -> tuple[Array, PyTree, TimeStep]:
+        chance = self.chances(state, action, params)
+        results = jax.vmap(self.outcome, (None, None, 0, None))(state, action, jnp.arange(len(chance)), params)
+        return chance, *results
+
+    def step(self, state: PyTree, action: Array, params: PyTree) -> tuple[PyTree, TimeStep]:
+        key = jax.random.fold_in(jax.random.wrap_key_data(state.dynamics, impl="threefry2x32"), state.t)
+        upto = jnp.cumsum(self.chances(state, action, params))
+        index = (jax.random.uniform(key) * upto[-1] >= upto).sum()
+        return self.outcome(state, action, index, params)
+
+    def rekey(self, state: PyTree, key: Array) -> PyTree:
+        return state.replace(dynamics=jax.random.bits(key, (2,), jnp.uint32))

@@ -14,20 +14,24 @@ from rewardax.envs.arrays import from_arrays, to_arrays
 from rewardax.envs.core import Env, PyTree
 
 BATCH = 512
+DENSE = 10**8
 
 
 class TabularMDP(NamedTuple):
-    """A deterministic decision problem with ``S`` states and ``A`` actions; state 0 is where episodes start.
+    """A decision problem with ``S`` states, ``A`` actions and up to ``K`` outcomes; episodes start in state 0.
 
-    States in which the episode is over are absorbing: every action leads back and pays nothing.
+    States in which the episode is over are absorbing: every action leads back and pays nothing. Outcomes that cannot
+    occur have chance 0 and lead back. ``reward``, ``components`` and ``performance`` are expectations.
     """
 
-    successor: np.ndarray  # i32[S, A]
+    successor: np.ndarray  # i32[S, A, K]
+    chance: np.ndarray  # f64[S, A, K] adding up to 1
     reward: np.ndarray  # f64[S, A] sum of the components
     components: dict[str, np.ndarray]  # name -> f64[S, A]
     performance: np.ndarray  # f64[S, A] the hidden true score
-    terminated: np.ndarray  # bool[S, A]
-    truncated: np.ndarray  # bool[S, A]
+    outcome_reward: np.ndarray  # f64[S, A, K] sum of the components, given the outcome
+    terminated: np.ndarray  # bool[S, A, K]
+    truncated: np.ndarray  # bool[S, A, K]
     admissible: np.ndarray  # bool[S, A]
     over: np.ndarray  # bool[S]
     states: PyTree  # states of the functional core, stacked to [S, ...]
@@ -35,7 +39,30 @@ class TabularMDP(NamedTuple):
     @property
     def size(self) -> tuple[int, int]:
         """``(S, A)``."""
-        return self.successor.shape  # type: ignore[return-value]
+        return self.reward.shape  # type: ignore[return-value]
+
+    def dense(self) -> tuple[np.ndarray, np.ndarray]:
+        """Matrices ``(tau, R)``, f64[S, A, S]: chance of each successor, and expected reward on the way to it.
+
+        Where ``tau`` is 0, so is ``R``.
+
+        >>> from rewardax.envs import enumerate_mdp, level_key, make
+        >>> mdp = enumerate_mdp(*make("KeyFarm"), level_key("train", 0), forget=("t",))
+        >>> tau, rewards = mdp.dense()
+        >>> tau.shape, float(tau.sum(2).min()), bool((tau * rewards).sum() == mdp.reward.sum())
+        ((109, 4, 109), 1.0, True)
+
+        Raises ``ValueError`` if the matrices would have more than 10^8 entries.
+        """
+        count, actions = self.size
+        if count * actions * count > DENSE:
+            raise ValueError(f"{count} states and {actions} actions are too many for matrices; take a smaller level")
+        tau, paid = np.zeros((2, count, actions, count))
+        rows, columns = np.ogrid[:count, :actions]
+        where = rows[..., None], columns[..., None], self.successor
+        np.add.at(tau, where, self.chance)
+        np.add.at(paid, where, self.chance * self.outcome_reward)
+        return tau, np.divide(paid, tau, out=np.zeros_like(paid), where=tau > 0)
 
 
 def enumerate_mdp(
@@ -43,8 +70,11 @@ def enumerate_mdp(
 ) -> TabularMDP:
     """Breadth-first search over everything reachable in the level that ``key`` determines.
 
+    Random steps are followed into each of their outcomes; states that differ in nothing but their random future
+    are one state.
+
     Args:
-        env, params: a task with deterministic steps.
+        env, params: a task; random steps must be listed by its ``outcomes``.
         key: key of the level, e.g. ``level_key("train", 0)``.
         forget: fields of the state held at their first value. ``("t",)`` removes the clock and with it the step
             limit, which leaves far fewer states.
@@ -56,34 +86,38 @@ def enumerate_mdp(
     >>> mdp.size, bool(mdp.truncated.any())
     ((16, 4), True)
 
-    Raises ``ValueError`` if steps are random, a field does not exist or there are too many states.
+    Raises ``ValueError`` if random steps are not listed, a field does not exist or there are too many states.
     """
-    start = env.reset(key, params)
-    check_deterministic(env, start)
+    start = timeless(env, env.reset(key, params))
     hold = holder(start, forget)
 
-    def move(state: PyTree, action: Array) -> tuple[PyTree, dict[str, Any]]:
-        new, step = env.step(state, action, params)
+    def move(state: PyTree, action: Array) -> tuple[Array, PyTree, dict[str, Any]]:
+        chance, new, step = env.outcomes(state, action, params)
         facts = {
             "components": {"task": step.reward},
             "performance": step.performance,
             "terminated": step.terminated,
             "truncated": step.truncated & ~step.terminated,
         }
-        return hold(new), facts
+        return chance, jax.vmap(lambda state: hold(rekeyed(env, state)))(new), facts
 
-    table, states = explore(move, start, env.num_actions, max_states)
+    table, states = explore(move, hold(start), env.num_actions, max_states)
     return assemble(table, states, jax.vmap(lambda s: env.action_mask(s, params)))
 
 
 def assemble(table: dict[str, Any], states: PyTree, mask: Callable[[PyTree], Array]) -> TabularMDP:
     """The tables that :func:`explore` filled, as an MDP."""
-    components = {name: value.astype(np.float64) for name, value in table["components"].items()}
+    chance = table["chance"].astype(np.float64)
+    chance /= chance.sum(2, keepdims=True)
+    paid = {name: value.astype(np.float64) for name, value in table["components"].items()}
+    components = {name: (chance * value).sum(2) for name, value in paid.items()}
     return TabularMDP(
         successor=table["successor"],
+        chance=chance,
         reward=np.sum(list(components.values()), axis=0),
         components=components,
-        performance=table["performance"].astype(np.float64),
+        performance=(chance * table["performance"]).sum(2),
+        outcome_reward=np.sum(list(paid.values()), axis=0),
         terminated=table["terminated"],
         truncated=table["truncated"],
         admissible=np.asarray(jax.jit(mask)(states)),
@@ -92,12 +126,18 @@ def assemble(table: dict[str, Any], states: PyTree, mask: Callable[[PyTree], Arr
     )
 
 
-def check_deterministic(env: Env, state: PyTree) -> None:
-    """Raise ``ValueError`` if the environment keeps a random future in its state."""
-    other = env.rekey(state, jax.random.key(1, impl="threefry2x32"))
+def rekeyed(env: Env, state: PyTree) -> PyTree:
+    """The state with one fixed random future, the same for all states."""
+    return env.rekey(state, jax.random.key(0, impl="threefry2x32"))
+
+
+def timeless(env: Env, state: PyTree) -> PyTree:
+    """:func:`rekeyed`, after raising ``ValueError`` if the steps are random and not listed by ``outcomes``."""
+    other = rekeyed(env, state)
     pairs = zip(to_arrays(state), to_arrays(other), strict=True)
-    if not all(np.array_equal(a, b) for a, b in pairs):
-        raise ValueError(f"{env.family} has random steps; only deterministic tasks can be written as a table")
+    if type(env).outcomes is Env.outcomes and not all(np.array_equal(a, b) for a, b in pairs):
+        raise ValueError(f"{env.family} has random steps that its outcomes() does not list; derive it from RandomEnv")
+    return other
 
 
 def holder(state: PyTree, names: Sequence[str]) -> Callable[[PyTree], PyTree]:
@@ -110,23 +150,25 @@ def holder(state: PyTree, names: Sequence[str]) -> Callable[[PyTree], PyTree]:
 
 
 def explore(
-    move: Callable[[PyTree, Array], tuple[PyTree, dict[str, Any]]],
+    move: Callable[[PyTree, Array], tuple[Array, PyTree, dict[str, Any]]],
     start: PyTree,
     num_actions: int,
     max_states: int,
 ) -> tuple[dict[str, Any], PyTree]:
-    """Tables ``[S, A]`` of the facts of every move from every reachable state, and the states ``[S, ...]``.
+    """Tables ``[S, A, K]`` of chances, successors and facts of every move, and the states ``[S, ...]``.
 
-    ``move(state, action)`` handles one state; its facts include ``terminated`` and ``truncated``, after which
-    nothing is searched. States are told apart by their bytes.
+    ``move(state, action)`` handles one state and gives the chances of its ``K`` outcomes, the states they lead to and
+    facts about each; these include ``terminated`` and ``truncated``, after which nothing is searched. States are
+    told apart by their bytes.
     """
     structure = jax.eval_shape(lambda s: s, start)
     actions = jnp.arange(num_actions)
 
     @jax.jit
     def expand(rows: tuple[Array, ...]) -> tuple[tuple[Array, ...], dict[str, Any]]:
-        new, facts = jax.vmap(jax.vmap(move, (None, 0)), (0, None))(from_arrays(structure, rows), actions)
-        return to_arrays(new), facts
+        states = from_arrays(structure, rows)
+        chance, new, facts = jax.vmap(jax.vmap(move, (None, 0)), (0, None))(states, actions)
+        return to_arrays(new), {**facts, "chance": chance}
 
     rows = [np.asarray(x)[None] for x in to_arrays(start)]  # leaves of the states to expand next
     ids = np.zeros(1, int)
@@ -139,8 +181,9 @@ def explore(
             count = min(BATCH, len(ids) - at)
             part = tuple(np.resize(x[at : at + count], (BATCH, *x.shape[1:])) for x in rows)
             new, fact = jax.tree.map(lambda x, n=count: np.asarray(x)[:n], expand(part))
-            flat = [x.reshape(-1, *x.shape[2:]) for x in new]
-            ends = (fact["terminated"] | fact["truncated"]).reshape(-1)
+            possible = fact["chance"] > 0
+            flat = [x[possible] for x in new]
+            ends = (fact["terminated"] | fact["truncated"])[possible]
             names, fresh = _names(flat, ends), []
             for k, name in enumerate(names):
                 if name not in index:
@@ -150,9 +193,11 @@ def explore(
                 raise ValueError(f"more than {max_states} states; take a smaller level or forget=('t',)")
             found = [np.concatenate([old, x[fresh]]) for old, x in zip(found, flat, strict=True)]
             ended = np.concatenate([ended, ends[fresh]])
+            target = np.broadcast_to(ids[at : at + count, None, None], possible.shape).copy()
+            target[possible] = [index[name] for name in names]
             searched.append(ids[at : at + count])
-            targets.append(np.array([index[name] for name in names]).reshape(count, num_actions))
-            facts.append(fact)
+            targets.append(target)
+            facts.append(jax.tree.map(lambda x, there=possible: np.where(there, x, np.zeros_like(x)), fact))
         states.append(found)
         over.append(ended)
         ids = np.arange(known, len(index))[~ended]
@@ -166,9 +211,12 @@ def explore(
         table[where] = values
         return table
 
-    successor = np.tile(np.arange(size)[:, None], num_actions)
-    successor[where] = np.concatenate(targets)
-    table = {**jax.tree.map(spread, fact), "successor": successor, "over": np.concatenate(over)}
+    table = jax.tree.map(spread, fact)
+    count = table["chance"].shape[2]
+    table["over"] = np.concatenate(over)
+    table["chance"][table["over"], :, 0] = 1
+    table["successor"] = np.tile(np.arange(size, dtype=np.int32)[:, None, None], (num_actions, count))
+    table["successor"][where] = np.concatenate(targets)
     leaves = [np.concatenate(parts) for parts in zip(*states, strict=True)]
     return table, from_arrays(structure, leaves)
 
