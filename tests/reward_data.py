@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -10,6 +11,7 @@ import numpy as np
 
 from rewardax.wrappers import RewardTransform, Transition, replay
 from rewardax.wrappers.config import registered
+from rewardax.wrappers.contract_data import FEATURES
 
 ROWS, ENVS = 10, 3
 play = jax.jit(replay)
@@ -29,7 +31,7 @@ def random_rollout(
     seed: int, rows: int = ROWS, envs: int = ENVS, ends: float = 0.25, fillers: bool = False, **features: Any
 ) -> Transition:
     """Random rollout that obeys the contract: an end opens an episode; ``fillers`` puts one filler after it."""
-    rng = np.random.default_rng(seed)
+    rng, more = np.random.default_rng(seed), np.random.default_rng(seed + 1)
     shape = (rows, envs)
     terminated, truncated = (rng.random(shape) < ends / 2 for _ in range(2))
     valid, first = np.ones(shape, bool), np.zeros(shape, bool)
@@ -49,6 +51,7 @@ def random_rollout(
         return jnp.asarray(np.where(mask, start, now)), jnp.asarray(after)
 
     columns = {
+        **{name: path(partial(draw, more, shape)) for name, draw in FEATURES.items()},
         "state_id": path(lambda: rng.integers(0, 5, shape, np.int32)),
         "caption_id": path(lambda: rng.integers(0, 6, shape, np.int32)),
         "events": path(lambda: rng.random((*shape, 3)) < 0.3),

@@ -47,6 +47,8 @@ FEATURES: dict[str, Draw] = {
     "cost": _unit(),
     "graded": _unit(3),
     "advice": _unit(3),
+    "belief": lambda rng, lead: rng.dirichlet(np.ones(3), lead).astype(np.float32),
+    "hop": lambda rng, lead: rng.uniform(-1, 1, lead).astype(np.float32),
 }
 
 
