@@ -30,12 +30,16 @@ _NAMES = {
         "counts": "EpisodicCount GlobalCount first_visit_times_global",
         "events": "EventBonus",
         "rnd": "RND",
+        "machines": "RewardMachine",
+        "step_scores": "ClipDelta SignedSum SpanReward",
         "redistribution": "IRCR UniformRedistribution",
         "judged": "Judged motif",
         "session": "RewardSession",
         "single": "RewardWrapper",
         "vector": "VectorRewardWrapper",
         "classic": "CountBonus GatedRewardAccumulation LLMJudgedReward PotentialShaping RNDBonus",
+        "grouped": "CGRPO GRPOLambda MajorityNovelty OutcomeExploration SuccessDistance TrustGRPO",
+        "group_normalised": "DLER EMAGRPO GARDO GDPO HBPO VeRPO",
         "contract": "ContractError check_reward",
     }.items()
     for name in names.split()
