@@ -106,6 +106,30 @@ class Minimum(Product):
         return functools.reduce(jnp.minimum, factors)
 
 
+class Sum(Product):
+    """Run ``inner`` on an empty ledger and post the sum of its components as one: r = Σ_k r_k.
+
+    For what comes after to treat them as one, e.g. to normalise them together. Components, metrics and memory
+    as in :class:`Product`.
+
+    Invariant: in the sense of what is summed
+    Golden: episodic_global_combo
+
+    >>> from rewardax.wrappers.testdata import numbers, rollout
+    >>> from rewardax.wrappers import EpisodicCount, Progress, chain, replay
+    >>> inner = chain(seen=EpisodicCount(component="seen"), near=Progress(component="near"))
+    >>> out = replay(Sum(inner), rollout(state_id=[1, 1], progress=[0.0, 0.5, 0.5]))[0]
+    >>> numbers(out.components["sum"])
+    [1.5, 0.707]
+    """
+
+    inner: RewardTransform
+    component: str = static("sum")
+
+    def combine(self, factors: list[Array]) -> Array:
+        return functools.reduce(jnp.add, factors)
+
+
 class Freeze(_Around, RewardTransform):
     """Run ``inner`` without letting its run-long memory (``shared``) change, as in evaluation.
 

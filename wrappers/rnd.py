@@ -11,10 +11,12 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
+from rewardax.wrappers.bonus import Bonus
 from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, static
 from rewardax.wrappers.moments import Moments
 from rewardax.wrappers.normalise import Normalise
 from rewardax.wrappers.novelty import ERRORS, prediction_error
+from rewardax.wrappers.training import fit, weighted_mean
 
 Result = tuple[Rewards, State]
 
@@ -60,7 +62,7 @@ def mlp(params: list[dict[str, Array]], x: Array) -> Array:
     return x
 
 
-class RND(RewardTransform):
+class RND(Bonus, RewardTransform):
     """Random network distillation: pay where a trained network fails to predict a fixed random one.
 
         b_t = mean_d (g(x)_d - f(x)_d)²,  x = clip((o_{t+1} - mean)/std, ±5)
@@ -99,29 +101,21 @@ class RND(RewardTransform):
     """
 
     component: str = static("rnd")
+    normalise: str = static("return")
     feature: str | None = static(None)
     one_hot: int = static(0)
     width: int = static(128)
     outputs: int = static(64)
     error: str = static("mean_square")
-    normalise: str = static("return")
     clock: str = static("step")
     epochs: int = static(1)
     minibatches: int = static(4)
-    scale: float = 1.0
-    gamma: float = 0.99
     learning_rate: float = 1e-4
     obs_clip: float = 5.0
     update_proportion: float = 1.0
 
     def __post_init__(self) -> None:
-        for field, choices in {
-            "error": ERRORS,
-            "normalise": ("return", "none"),
-            "clock": ("step", "rollout"),
-        }.items():
-            if getattr(self, field) not in choices:
-                raise ValueError(f"RND: {field} is one of {choices}, not {getattr(self, field)!r}.")
+        self._check(error=ERRORS, clock=("step", "rollout"))
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
@@ -138,7 +132,7 @@ class RND(RewardTransform):
 
     @property
     def _normaliser(self) -> Normalise:
-        return Normalise(self.component, "std", "return", self.gamma, False, self.clock, 1.0)
+        return super()._normaliser.replace(clock=self.clock)
 
     def init(self, key: Array, example: Transition) -> State:
         key = key if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else jax.random.wrap_key_data(key)
@@ -153,22 +147,16 @@ class RND(RewardTransform):
             "moments": Moments.create((depth,), dtype),
             "key": jax.random.key_data(later),
         }
-        if self.normalise == "none":
-            return State(shared=shared)
-        normaliser = self._normaliser.init(key, example)
-        return State(env=normaliser.env, shared={**shared, "returns": normaliser.shared})
+        statistics = self._statistics(key, example)
+        return State(env=statistics.env, shared={**shared, "returns": statistics.shared})
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
-        raw = self._novelty(state.shared["predictor"], state.shared, self._inputs(transition))
-        rewards = rewards.log(f"{self.component}/raw", raw)
-        if self.normalise == "none":
-            return rewards.add(self.component, self.scale * raw), state
-        inner = Rewards({self.component: raw}, rewards.metrics)
-        memory = State(env=state.env, shared=state.shared["returns"])
-        inner, memory = self._normaliser.update(inner, memory, transition)
-        rewards = rewards.replace(metrics=self._without_raw(inner, rewards))
-        shared = {**state.shared, "returns": memory.shared}
-        return rewards.add(self.component, self.scale * inner.components[self.component]), State((), memory.env, shared)
+        return self._post(rewards, self._novelty(state.shared, self._inputs(transition)), state, transition)
+
+    def _post(self, rewards: Rewards, raw: Array, state: State, transition: Transition) -> Result:
+        statistics = State(env=state.env, shared=state.shared["returns"])
+        rewards, statistics = self._pay(rewards, raw, statistics, transition)
+        return rewards, State((), statistics.env, {**state.shared, "returns": statistics.shared})
 
     def learn(
         self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
@@ -191,41 +179,36 @@ class RND(RewardTransform):
     def _train(self, shared: dict[str, Any], rollout: Transition) -> tuple[dict[str, Any], Array]:
         inputs = jax.vmap(self._inputs)(rollout)
         moments = shared["moments"].merge(inputs, rollout.valid)
-        inputs, valid = inputs.reshape(-1, inputs.shape[-1]), rollout.valid.reshape(-1)
-        used = {**shared, "moments": moments}
-        parts = min(self.minibatches, len(valid))
-        next_key, *keys = jax.random.split(jax.random.wrap_key_data(shared["key"]), self.epochs + 1)
-        optimiser = self._optimiser()
 
-        def loss_of(predictor: PyTree, x: Array, weight: Array) -> Array:
-            error = prediction_error(mlp(predictor, x), jax.lax.stop_gradient(mlp(shared["target"], x)))
-            return (error * weight).sum() / jnp.maximum(weight.sum(), 1)
+        def loss_of(predictor: PyTree, rows: Array, weight: Array) -> Array:
+            return weighted_mean(self._loss(predictor, shared, whiten(moments, rows, self.obs_clip)), weight)
 
-        def minibatch(carry: PyTree, batch: tuple[Array, Array]) -> tuple[PyTree, Array]:
-            predictor, optimiser_state = carry
-            loss, gradient = jax.value_and_grad(loss_of)(predictor, whiten(moments, batch[0], self.obs_clip), batch[1])
-            update, after = optimiser.update(gradient, optimiser_state)
-            new = (optax.apply_updates(predictor, update), after)
-            return jax.tree.map(lambda a, b: jnp.where(batch[1].sum() > 0, a, b), new, carry), loss
+        predictor, optimiser, key, loss = fit(
+            loss_of,
+            shared["predictor"],
+            self._optimiser(),
+            shared["optimiser"],
+            shared["key"],
+            inputs,
+            rollout.valid,
+            self.epochs,
+            self.minibatches,
+            self.update_proportion,
+        )
+        return {**shared, "moments": moments, "predictor": predictor, "optimiser": optimiser, "key": key}, loss
 
-        carry, losses = (shared["predictor"], shared["optimiser"]), []
-        for key in keys:
-            to_order, to_keep = jax.random.split(key)
-            keep = valid & jax.random.bernoulli(to_keep, self.update_proportion, valid.shape)
-            order = jax.random.permutation(to_order, len(valid))[: len(valid) // parts * parts].reshape(parts, -1)
-            carry, loss = jax.lax.scan(minibatch, carry, (inputs[order], keep[order].astype(inputs.dtype)))
-            losses.append(loss.mean())
-        new = {**used, "predictor": carry[0], "optimiser": carry[1], "key": jax.random.key_data(next_key)}
-        some = jnp.any(valid)
-        return jax.tree.map(lambda a, b: jnp.where(some, a, b), new, shared), jnp.stack(losses).mean()
+    def _loss(self, predictor: PyTree, shared: dict[str, Any], x: Array) -> Array:
+        """Training loss [b] of whitened inputs [b, D]."""
+        return prediction_error(mlp(predictor, x), jax.lax.stop_gradient(mlp(shared["target"], x)))
 
     def _inputs(self, step: Transition) -> Array:
         seen = step.next_observation if self.feature is None else step.next_features[self.feature]
         return flatten(seen, self.one_hot, step.reward.dtype)
 
-    def _novelty(self, predictor: PyTree, shared: dict[str, Any], inputs: Array) -> Array:
+    def _novelty(self, shared: dict[str, Any], inputs: Array) -> Array:
         x = whiten(shared["moments"], inputs, self.obs_clip)
-        return jax.lax.stop_gradient(prediction_error(mlp(predictor, x), mlp(shared["target"], x), self.error))
+        error = prediction_error(mlp(shared["predictor"], x), mlp(shared["target"], x), self.error)
+        return jax.lax.stop_gradient(error)
 
     def _optimiser(self) -> optax.GradientTransformation:
         return optax.adam(self.learning_rate)
