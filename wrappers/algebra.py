@@ -16,6 +16,7 @@ from jax import Array
 
 from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
 from rewardax.wrappers.schedules import Curve, Linear, count_steps
+from rewardax.wrappers.scopes import SCOPES, STATISTICS, begin, channels, check, collect, due
 
 Result = tuple[Rewards, State]
 
@@ -92,15 +93,25 @@ class Squash(RewardTransform):
     With ``references`` (name of a feature f32[N] or f32[N, M] of o_{t+1}: what a reference policy earned on
     the same level) the centre is moved by them: r ← mean_m f(scale·(r - centre - ref_m)), so that 0.5 under
     ``sigmoid`` means "as good as the reference". ``log_sigmoid`` uses one centre instead, the normal
-    ``quantile`` of the references: mean + z_q·(sample standard deviation + 1e-5).
+    ``quantile`` of the references: mean + z_q·(sample standard deviation + 1e-5). The papers' settings are
+    :func:`par`, :func:`log_sigmoid_centred` and :func:`par_pipeline`.
 
     Paper: Fu et al. 2025, "Reward Shaping to Mitigate Reward Hacking in RLHF" (PAR); Wang et al. 2024,
     "Transforming and Combining Rewards" (log-sigmoid).
+    Invariant: no; in ``episode`` scope it keeps the order of episodes with the same references
+    Golden: par_transforms, log_sigmoid_centered
 
-    Args: ``kind`` one of sigmoid (0, 1), tanh (-1, 1), arctan (-π/2, π/2), log_sigmoid (-∞, 0), linear (only
-    centres); ``scale`` slope at the centre; ``centre`` reward mapped to f(0). Metrics: ``raw/<component>``.
-    Remembers nothing. Negative everywhere (``log_sigmoid``) means that ending an episode early pays: clip it,
-    or use it at the end only.
+    Args:
+        kind: sigmoid (0, 1), tanh (-1, 1), arctan (-π/2, π/2), log_sigmoid (-∞, 0), linear (only centres).
+        scale: slope at the centre.
+        centre: reward mapped to f(0).
+        scope: ``"step"`` bends each step's reward; ``"episode"`` bends its sum over the episode, paid on the
+            last step, as these methods do with one score per answer. Per step, a function that is not 0 at
+            r = 0 pays (or costs, ``log_sigmoid``) for the length of the episode.
+        statistic: in ``episode`` scope, ``"sum"``, ``"mean"``, ``"max"`` or ``"last"`` of the rewards.
+
+    Components: rewrites ``component``. Metrics: ``raw/<component>``.
+    Remembers the statistic until the episode ends (``episode`` scope).
 
     >>> from rewardax.wrappers.testdata import numbers, rollout
     >>> from rewardax.wrappers import replay
@@ -115,23 +126,34 @@ class Squash(RewardTransform):
     centre: float = 0.0
     references: str | None = static(None)
     quantile: float = 0.85
+    scope: str = static("step")
+    statistic: str = static("sum")
 
     def __post_init__(self) -> None:
         if self.kind not in _SQUASH:
             raise ValueError(f"Squash has no kind {self.kind!r}; choose one of {sorted(_SQUASH)}.")
+        check(self, scope=SCOPES, statistic=STATISTICS)
+
+    @classmethod
+    def examples(cls) -> tuple[RewardTransform, ...]:
+        return (cls(), cls(kind="log_sigmoid", references="references", scope="episode"))
 
     @property
     def requires(self) -> tuple[str, ...]:
         return () if self.references is None else (self.references,)
 
+    def init(self, key: Array, example: Transition) -> State:
+        return State(episode=begin(self.scope, self.statistic, example, 1))
+
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
-        rewards.require(self.component)
-        value = (rewards.components[self.component] - self.centre)[:, None]
+        value, memory = collect(self.scope, self.statistic, state.episode, channels(rewards, [self.component]))
+        value = value - self.centre
         if self.references is not None:
             found = transition.next_features[self.references]
             found = found.reshape(found.shape[0], -1)
             value = value - (self._quantile(found) if self.kind == "log_sigmoid" else found)
-        return rewrite(rewards, self.component, _SQUASH[self.kind](self.scale * value).mean(-1)), state
+        value = due(self.scope, transition, _SQUASH[self.kind](self.scale * value).mean(-1))
+        return rewrite(rewards, self.component, value), State(episode=memory)
 
     def _quantile(self, references: Array) -> Array:
         count = references.shape[1]

@@ -49,6 +49,9 @@ FEATURES: dict[str, Draw] = {
     "advice": _unit(3),
     "belief": lambda rng, lead: rng.dirichlet(np.ones(3), lead).astype(np.float32),
     "hop": lambda rng, lead: rng.uniform(-1, 1, lead).astype(np.float32),
+    "task_id": _whole(0, 3),
+    "references": _unit(4),
+    "predictions": _unit(2),
 }
 
 

@@ -1,0 +1,72 @@
+"""When a rule over several components applies: to the rewards of a step, or to a whole episode on its last step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+from jax import Array
+
+from rewardax.wrappers.core import PyTree, Rewards, Transition
+
+SCOPES = ("step", "episode")
+STATISTICS = ("sum", "mean", "max", "last")
+
+
+def check(owner: object, **choices: Sequence[str]) -> None:
+    """Raise ``ValueError`` unless each named field of ``owner`` holds one of its choices.
+
+    >>> check(type("Thing", (), {"scope": "day"})(), scope=SCOPES)
+    Traceback (most recent call last):
+    ...
+    ValueError: Thing: scope is one of ('step', 'episode'), not 'day'.
+    """
+    for field, allowed in choices.items():
+        if getattr(owner, field) not in allowed:
+            raise ValueError(
+                f"{type(owner).__name__}: {field} is one of {tuple(allowed)}, not {getattr(owner, field)!r}."
+            )
+
+
+def check_lengths(owner: object, names: Sequence[str], **numbers: object) -> None:
+    """Raise ``ValueError`` unless ``names`` is not empty and every tuple of ``numbers`` is as long as it."""
+    if not names:
+        raise ValueError(f"{type(owner).__name__} needs the name of at least one component.")
+    for field, value in numbers.items():
+        if isinstance(value, tuple) and len(value) != len(names):
+            raise ValueError(
+                f"{type(owner).__name__} needs one of `{field}` per component; got {len(value)} for {tuple(names)}."
+            )
+
+
+def channels(rewards: Rewards, names: Sequence[str]) -> Array:
+    """The named components side by side, [N, K]."""
+    rewards.require(*names)
+    return jnp.stack([rewards.components[name] for name in names], -1)
+
+
+def begin(scope: str, statistic: str, example: Transition, width: int) -> PyTree:
+    """Empty episode memory for ``width`` channels."""
+    if scope == "step" or statistic == "last":
+        return ()
+    start = jnp.full((*example.reward.shape, width), -jnp.inf if statistic == "max" else 0.0, example.reward.dtype)
+    return {"held": start, "rows": jnp.zeros(example.reward.shape, example.reward.dtype)}
+
+
+def collect(scope: str, statistic: str, memory: PyTree, values: Array) -> tuple[Array, PyTree]:
+    """Take in this step's values [N, K]; give what the rule looks at, and the new memory.
+
+    >>> memory = {"held": jnp.array([[1.0]]), "rows": jnp.array([1.0])}
+    >>> collect("episode", "mean", memory, jnp.array([[0.0]]))[0].tolist()
+    [[0.5]]
+    """
+    if scope == "step" or statistic == "last":
+        return values, memory
+    held = jnp.maximum(memory["held"], values) if statistic == "max" else memory["held"] + values
+    rows = memory["rows"] + 1
+    return held / rows[:, None] if statistic == "mean" else held, {"held": held, "rows": rows}
+
+
+def due(scope: str, transition: Transition, value: Array) -> Array:
+    """What is paid now, of a value [N]: all of it, or all of it on the last step and nothing before."""
+    return value if scope == "step" else jnp.where(transition.done, value, 0)
