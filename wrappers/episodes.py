@@ -55,6 +55,23 @@ def sums(rollout: Transition, values: Array) -> tuple[Array, Array, Array]:
     return jax.lax.scan(forwards, (zeros, zeros, jnp.zeros(zeros.shape, bool)), (flags(rollout), values))[1]
 
 
+def from_start(rollout: Transition, values: PyTree) -> PyTree:
+    """Give every row what stands in the first row of its episode, or of the rollout where the episode began before.
+
+    >>> from rewardax.wrappers.testdata import rollout
+    >>> from_start(rollout(terminated=[False, True, False]), jnp.array([[1.0], [2.0], [3.0]]))[:, 0].tolist()
+    [1.0, 1.0, 3.0]
+    """
+
+    def forwards(memory: tuple[Array, PyTree], row: tuple[Transition, PyTree]) -> tuple[PyTree, PyTree]:
+        step, here = row
+        kept = env_where((step.first | ~memory[0]) & step.valid, here, memory[1])
+        return (memory[0] | step.valid, kept), kept
+
+    start = (jnp.zeros(rollout.reward.shape[1:], bool), jax.tree.map(lambda x: jnp.zeros_like(x[0]), values))
+    return jax.lax.scan(forwards, start, (flags(rollout), values))[1]
+
+
 def flags(rollout: Transition) -> Transition:
     """The rollout without its large arrays."""
     return rollout.replace(observation=(), next_observation=(), action=(), features={}, next_features={})
