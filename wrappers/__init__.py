@@ -36,7 +36,7 @@ _NAMES = {
         "events": "EventBonus",
         "rnd": "RND",
         "e3b": "E3B",
-        "noveld": "NovelD bebold e3b_times_noveld e3b_times_rnd episodic_with_global",
+        "noveld": "NovelD bebold e3b_plus_noveld e3b_times_noveld e3b_times_rnd episodic_with_global",
         "machines": "RewardMachine",
         "step_scores": "ClipDelta SignedSum SpanReward",
         "redistribution": "IRCR UniformRedistribution",

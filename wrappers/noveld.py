@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 
 from rewardax.wrappers.algebra import Weights
 from rewardax.wrappers.combine import Product, Sum
-from rewardax.wrappers.core import Chain, PyTree, Rewards, State, Transition, chain, static
+from rewardax.wrappers.core import Chain, Rewards, RewardTransform, State, Transition, chain, static
 from rewardax.wrappers.counts import Visits, bucket
 from rewardax.wrappers.e3b import E3B
 from rewardax.wrappers.normalise import Normalise
-from rewardax.wrappers.novelty import prediction_error
-from rewardax.wrappers.rnd import RND, flatten, mlp
+from rewardax.wrappers.rnd import RND, flatten
 
 Result = tuple[Rewards, State]
 FORMS = ("ind", "isqrt", "const")
@@ -123,9 +121,6 @@ class NovelD(RND):
         before, after = (flatten(view, self.one_hot, step.reward.dtype) for view in seen)
         return before, after
 
-    def _loss(self, predictor: PyTree, shared: dict[str, Any], x: Array) -> Array:
-        return prediction_error(mlp(predictor, x), jax.lax.stop_gradient(mlp(shared["target"], x)), self.error)
-
 
 def bebold(**options: Any) -> NovelD:
     """BeBold (Zhang et al. 2020, arXiv 2012.08621): :class:`NovelD` with α = 1.
@@ -137,59 +132,69 @@ def bebold(**options: Any) -> NovelD:
 
 
 def episodic_with_global(
-    episodic: Any = None,
-    novelty: NovelD | None = None,
+    episodic: RewardTransform,
+    novelty: RewardTransform,
     join: str = "multiply",
-    coefficient: float = 1.0,
     scale: float = 1.0,
     component: str = "explore",
 ) -> Chain:
-    """Join an episodic and a global bonus: b = E·G (or b = E + c·G), divided by its running std, times ``scale``.
+    """Join an episodic and a global bonus: b = E·G or b = E + G, divided by its running std, times ``scale``.
 
-    Neither factor is normalised by itself: their product is (statistics with a prior of weight 1).
+    Leave the factors unnormalised: their product is normalised (statistics with a prior of weight 1). The weight c
+    of a sum is the ``scale`` of ``novelty``.
 
     Paper: Henaff, Jiang & Raileanu 2023, "A Study of Global and Episodic Bonuses for Exploration in Contextual
     MDPs" (arXiv 2306.03236).
 
     Args:
-        episodic: a transform with one component; default E3B with its learnt encoder.
-        novelty: NovelD with ``form="const"``; default α = 0, so the product is E3B x RND, the study's choice.
-        join: ``"multiply"`` or ``"add"``; ``coefficient`` is the c of ``"add"``.
+        episodic, novelty: transforms that post one component each.
+        join: ``"multiply"`` or ``"add"``.
 
     Differs from the paper: both look at o_{t+1}; the released code lets E3B look at o_t (``E3B(timing="departure")``).
 
-    >>> episodic_with_global().names
+    >>> from rewardax.wrappers import EpisodicCount, GlobalCount
+    >>> episodic_with_global(EpisodicCount(), GlobalCount(component="ever"), join="add").names
     ('bonus', 'normalise', 'weight')
     """
     joins = {"multiply": Product, "add": Sum}
     if join not in joins:
         raise ValueError(f"episodic_with_global: join is one of {tuple(joins)}, not {join!r}.")
-    episodic = E3B(normalise="none") if episodic is None else episodic
-    novelty = NovelD(alpha=0.0, form="const", component="global") if novelty is None else novelty
-    novelty = novelty.replace(scale=novelty.scale * coefficient) if join == "add" else novelty
-    inner = chain(episodic=episodic, everywhere=novelty)
     return chain(
-        bonus=joins[join](inner, component=component),
+        bonus=joins[join](chain(episodic=episodic, everywhere=novelty), component=component),
         normalise=Normalise(component=component, prior_count=1.0),
         weight=Weights({component: scale}),
     )
 
 
-def e3b_times_rnd(one_hot: int = 0, scale: float = 1.0, alpha: float = 0.0, component: str = "e3b_rnd") -> Chain:
-    """E3B x RND, what the study of global and episodic bonuses ends up recommending; α > 0 makes it E3B x NovelD.
+def e3b_times_rnd(scale: float = 1.0, component: str = "e3b_rnd", **embedding: Any) -> Chain:
+    """E3B x RND (norm of the error), what the study of global and episodic bonuses ends up recommending.
 
-    >>> e3b_times_rnd().parts[0].component
+    ``embedding`` are arguments of both, e.g. ``one_hot=11, width=64, outputs=32``.
+
+    >>> e3b_times_rnd(one_hot=11).parts[0].component
     'e3b_rnd'
     """
-    episodic = E3B(one_hot=one_hot, normalise="none")
-    novelty = NovelD(one_hot=one_hot, alpha=alpha, form="const", component="global")
-    return episodic_with_global(episodic, novelty, scale=scale, component=component)
+    novelty = RND(error="norm", normalise="none", component="global", **embedding)
+    return episodic_with_global(E3B(normalise="none", **embedding), novelty, scale=scale, component=component)
 
 
-def e3b_times_noveld(one_hot: int = 0, scale: float = 1.0, component: str = "e3b_noveld") -> Chain:
-    """E3B x NovelD of the study: α = 0.1 and no first-visit indicator.
+def e3b_times_noveld(alpha: float = 0.1, scale: float = 1.0, component: str = "e3b_noveld", **embedding: Any) -> Chain:
+    """E3B x NovelD of the study: no first-visit indicator. ``embedding`` are arguments of both.
 
     >>> e3b_times_noveld().parts[0].inner.parts[1].alpha
     0.1
     """
-    return e3b_times_rnd(one_hot, scale, alpha=0.1, component=component)
+    novelty = NovelD(alpha=alpha, form="const", component="global", **embedding)
+    return episodic_with_global(E3B(normalise="none", **embedding), novelty, scale=scale, component=component)
+
+
+def e3b_plus_noveld(
+    alpha: float = 0.1, coefficient: float = 1.0, scale: float = 1.0, component: str = "e3b_noveld", **embedding: Any
+) -> Chain:
+    """E3B + c·NovelD of the study, without the first-visit indicator. ``embedding`` are arguments of both.
+
+    >>> e3b_plus_noveld(coefficient=0.5).parts[0].inner.parts[1].scale
+    0.5
+    """
+    novelty = NovelD(alpha=alpha, form="const", scale=coefficient, component="global", **embedding)
+    return episodic_with_global(E3B(normalise="none", **embedding), novelty, "add", scale, component)

@@ -75,14 +75,18 @@ class RND(Bonus, RewardTransform):
     updates the statistics and takes ``epochs`` x ``minibatches`` Adam steps, keeping each sample with
     ``update_proportion``.
 
-    Paper: Burda et al. 2018, "Exploration by Random Network Distillation".
+    Paper: Burda et al. 2018, "Exploration by Random Network Distillation" (arXiv 1810.12894).
+
+    Invariant: no
+    Golden: prediction_error_bonus, rnd_normalisation
 
     Args:
         feature: name of a feature to look at instead of the whole observation.
         one_hot: K > 0 turns integers (grid codes) into K indicators each; 0 takes them as numbers, whitened.
         clock: ``"step"`` normalises at every step; ``"rollout"`` with the statistics of the whole rollout (as
             the original), then the bonus is right only after ``learn`` and the Gymnasium wrappers refuse it.
-        error: ``"mean_square"``, ``"sum_square"`` or ``"norm"``: different scales, do not mix results.
+        error: ``"mean_square"``, ``"sum_square"`` or ``"norm"``, of the bonus and of the training loss: different
+            scales, do not mix results.
 
     Components: ``component``. Metrics: ``<component>/raw`` (before normalising), ``<component>/loss`` (in
     ``learn``). Remembers the return per environment for ever; networks, optimiser, statistics and a random
@@ -199,7 +203,7 @@ class RND(Bonus, RewardTransform):
 
     def _loss(self, predictor: PyTree, shared: dict[str, Any], x: Array) -> Array:
         """Training loss [b] of whitened inputs [b, D]."""
-        return prediction_error(mlp(predictor, x), jax.lax.stop_gradient(mlp(shared["target"], x)))
+        return prediction_error(mlp(predictor, x), jax.lax.stop_gradient(mlp(shared["target"], x)), self.error)
 
     def _inputs(self, step: Transition) -> Array:
         seen = step.next_observation if self.feature is None else step.next_features[self.feature]
