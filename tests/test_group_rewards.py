@@ -62,10 +62,13 @@ FUNCTIONS = {
 }
 
 
+COMPILED = {name: jax.jit(call) for name, call in FUNCTIONS.items()}
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 @pytest.mark.parametrize("seed", range(3))
 def test_rows_that_do_not_count_and_the_order_of_rows_change_nothing(name: str, seed: int) -> None:
-    data, call = sample(seed), jax.jit(FUNCTIONS[name])
+    data, call = sample(seed), COMPILED[name]
     order = data.pop("order")
     want = np.asarray(call(data))
     assert np.isfinite(want).all() and (want[~np.asarray(data["mask"])] == 0).all()
@@ -151,7 +154,7 @@ def test_clusters_link_through_chains() -> None:
 def test_suspicion_is_high_where_the_proxy_is_alone_in_its_praise() -> None:
     gap = rank_gap(jnp.array([9.0, 1.0, 2.0]), jnp.array([[0.0, 5.0, 4.0]]))
     assert int(gap.argmax()) == 0
-    threshold, gate, width = GateWidth.create().gate(gap)
+    _, gate, width = GateWidth.create().gate(gap)
     assert gate.tolist() == [True, False, False] and float(width.beta) == pytest.approx(0.1)
     wider = width.gate(2 * gap)[2]
     narrower = wider.gate(0.1 * gap)[2]

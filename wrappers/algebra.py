@@ -33,6 +33,10 @@ def rewrite(rewards: Rewards, component: str, value: Array) -> Rewards:
 class Weights(RewardTransform):
     """Multiply named components by constants: r_k ← w_k·r_k. Components without a weight stay as they are.
 
+    Paper: arithmetic; a sum of weighted parts.
+    Invariant: only with equal positive weights on every component
+    Golden: scalarise
+
     Args: ``weights`` maps component names to factors (any sign). Metrics: ``raw/<component>``. Remembers
     nothing. Raises ``ValueError`` when a named component has not been posted.
 
@@ -58,6 +62,10 @@ class Weights(RewardTransform):
 
 class Clip(RewardTransform):
     """Keep a component within bounds: r ← min(max(r, low), high).
+
+    Paper: none (arithmetic)
+    Invariant: no
+    Golden: none
 
     Metrics: ``raw/<component>``. Remembers nothing.
 
@@ -166,6 +174,10 @@ class Mask(RewardTransform):
 
     ``invert`` keeps it where the feature is false. Metrics: ``raw/<component>``. Remembers nothing.
 
+    Paper: none (arithmetic)
+    Invariant: no
+    Golden: none
+
     >>> from rewardax.wrappers.testdata import numbers, rollout
     >>> from rewardax.wrappers import replay
     >>> data = rollout(reward=[1.0, 1.0], success=[False, True])
@@ -195,6 +207,10 @@ class Schedule(RewardTransform):
     environments, with ``unit="updates"`` finished rollouts, i.e. calls of ``learn``. Do not anneal
     potential-based shaping with it, that breaks the telescoping: give ``Potential`` the curve as its
     ``scale``.
+
+    Paper: arithmetic; dynamic potentials are the invariant way to anneal shaping.
+    Invariant: no: a curve outside a potential breaks its telescoping
+    Golden: annealing
 
     Metrics: ``raw/<component>``, ``schedule/<component>`` (the coefficient). Remembers the counter for the
     whole run.
@@ -251,6 +267,10 @@ def total_reward(rewards: Rewards, transition: Transition) -> dict[str, Array]:
 class Tap(RewardTransform):
     """Look without touching: log what ``fn(rewards, transition) -> {name: f32[N]}`` returns. Remembers nothing.
 
+    Paper: none (logging)
+    Invariant: yes
+    Golden: none
+
     >>> from rewardax.wrappers.testdata import numbers, rollout
     >>> from rewardax.wrappers import replay
     >>> numbers(replay(Tap(), rollout(reward=[0.0, 2.0]))[0].metrics["total"])
@@ -269,6 +289,11 @@ class Delay(RewardTransform):
     """Withhold a component and pay its sum on the episode's last step: makes any task episodic.
 
     The control condition for redistribution: r_t ← 0 before the end, Σ_t r_t at the end, truncation included.
+
+    Paper: control condition of the return-decomposition literature.
+    Invariant: yes, for undiscounted returns
+    Golden: redistribution
+
     Metrics: ``raw/<component>``. Remembers the running sum until the episode ends.
 
     >>> from rewardax.wrappers.testdata import numbers, rollout

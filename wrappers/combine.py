@@ -37,6 +37,10 @@ class Product(_Around, RewardTransform):
     The usual way to join an episodic and a lifelong bonus. Components: ``component``. Metrics: each factor as
     ``factor/<component>/<name>``, and the metrics of ``inner``. Remembers what ``inner`` remembers.
 
+    Paper: none (composition)
+    Invariant: no
+    Golden: none
+
     >>> from rewardax.wrappers.testdata import numbers, rollout
     >>> from rewardax.wrappers import EpisodicCount, GlobalCount, chain, replay
     >>> inner = chain(here=EpisodicCount(component="here"), ever=GlobalCount(component="ever"))
@@ -91,6 +95,10 @@ class Minimum(Product):
 
     A soft "all of them": the weakest part decides. Components, metrics and memory as in :class:`Product`.
 
+    Paper: none (composition)
+    Invariant: no
+    Golden: none
+
     >>> from rewardax.wrappers.testdata import numbers, rollout
     >>> from rewardax.wrappers import EpisodicCount, Progress, chain, replay
     >>> inner = chain(seen=EpisodicCount(component="seen"), near=Progress(component="near"))
@@ -134,6 +142,10 @@ class Freeze(_Around, RewardTransform):
     """Run ``inner`` without letting its run-long memory (``shared``) change, as in evaluation.
 
     Episode and per-environment memory go on as usual. Components, metrics: those of ``inner``.
+
+    Paper: none (composition)
+    Invariant: as its inner transform
+    Golden: none
 
     >>> from rewardax.wrappers.testdata import numbers, rollout
     >>> from rewardax.wrappers import GlobalCount, replay

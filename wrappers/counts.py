@@ -76,6 +76,8 @@ class EpisodicCount(RewardTransform):
 
     Paper: Henaff, Jiang & Raileanu 2023, "A Study of Global and Episodic Bonuses for Exploration in
     Contextual MDPs".
+    Invariant: no
+    Golden: count_bonus, episodic_global_combo
 
     Args:
         num_keys: keys of each environment's table. Larger keys wrap around (collisions only lower the bonus); a
@@ -124,6 +126,10 @@ class GlobalCount(RewardTransform):
 
     One table for all environments, never forgotten. All environments of one step are counted before any of
     them is read, so the result does not depend on their order. Options as in :class:`EpisodicCount`.
+
+    Paper: Strehl & Littman 2008; Henaff, Jiang & Raileanu 2023.
+    Invariant: only in the limit, as the bonus fades
+    Golden: count_bonus
 
     Components: ``component``. Remembers visits [num_keys] for the whole run.
 

@@ -14,6 +14,10 @@ class EventBonus(RewardTransform):
     The naive form pays each time, so a policy may repeat an event for ever; ``latched`` pays each event once
     per episode.
 
+    Paper: Klissarov et al. 2024 (CALM) for the latched form with a judge's verdicts.
+    Invariant: no
+    Golden: subgoal_reward
+
     Args:
         events: positions of the event bits in the feature; an environment's ``event_names`` says what they
             mean.

@@ -31,6 +31,8 @@ class GatedAccumulation(RewardTransform):
 
     Paper: "Stabilizing Long-term Multi-turn Reinforcement Learning with Gated Rewards" 2025 (arXiv
     2508.10548).
+    Invariant: no
+    Golden: gra
 
     Args:
         components: the gated components, most important first.

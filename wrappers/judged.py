@@ -39,6 +39,8 @@ class Judged(RewardTransform):
 
     Paper: Zheng et al. 2024, "Online Intrinsic Rewards for Decision Making Agents from LLM Feedback";
     Klissarov et al. 2023 (Motif), whose reward :func:`motif` builds.
+    Invariant: no
+    Golden: llm_feedback_reward
 
     Args:
         num_captions: size of the label table.

@@ -35,6 +35,8 @@ class Normalise(RewardTransform):
     must not be normalised.
 
     Paper: Burda et al. 2018 (``std`` of a non-episodic return); Engstrom et al. 2020 (reward scaling in PPO).
+    Invariant: only while the divisor is the same for every component and does not change
+    Golden: rnd_normalisation
 
     Args:
         clock: ``"step"`` updates and divides at every step; ``"rollout"`` takes in a whole rollout at once in

@@ -16,11 +16,21 @@ Result = tuple[Rewards, State]
 Phi = Callable[[PyTree, Mapping[str, Array]], Array] | str
 
 
-def _reads(phi: Phi) -> tuple[str, ...]:
+def reads_of(phi: Phi) -> tuple[str, ...]:
+    """Names of the features a potential reads.
+
+    >>> reads_of("progress")
+    ('progress',)
+    """
     return (phi,) if isinstance(phi, str) else tuple(getattr(phi, "requires", ()))
 
 
-def _evaluate(phi: Phi, observation: PyTree, features: Mapping[str, Array], dtype: Any) -> Array:
+def evaluate(phi: Phi, observation: PyTree, features: Mapping[str, Array], dtype: Any) -> Array:
+    """The potential of an observation as ``dtype``: the named feature, or what the function returns.
+
+    >>> evaluate("progress", None, {"progress": jnp.array([1, 2])}, jnp.float32).tolist()
+    [1.0, 2.0]
+    """
     value = features[phi] if isinstance(phi, str) else phi(observation, features)
     return jnp.asarray(value).astype(dtype)
 
@@ -45,6 +55,8 @@ class Potential(RewardTransform):
 
     Paper: Ng, Harada & Russell 1999; Grzes 2017 (ends of episodes); Devlin & Kudenko 2012 (changing
     potentials).
+    Invariant: yes
+    Golden: pbrs, pbrs_done, policy_invariance
 
     Args:
         phi: ``phi(observation, features) -> f32[N]``, or the name of a feature that is the potential. A
@@ -80,7 +92,7 @@ class Potential(RewardTransform):
 
     @property
     def requires(self) -> tuple[str, ...]:
-        return _reads(self.phi)
+        return reads_of(self.phi)
 
     def init(self, key: Array, example: Transition) -> State:
         zeros = jnp.zeros(example.reward.shape, example.reward.dtype)
@@ -89,8 +101,8 @@ class Potential(RewardTransform):
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         dtype = transition.reward.dtype
-        now = _evaluate(self.phi, transition.observation, transition.features, dtype)
-        ahead = _evaluate(self.phi, transition.next_observation, transition.next_features, dtype)
+        now = evaluate(self.phi, transition.observation, transition.features, dtype)
+        ahead = evaluate(self.phi, transition.next_observation, transition.next_features, dtype)
         shared = state.shared
         if isinstance(self.scale, Curve):
             now = self.scale(shared).astype(dtype) * now
@@ -119,6 +131,8 @@ class ActionAdvice(RewardTransform):
     logits), else the optimal policy changes.
 
     Paper: Wiewiora, Cottrell & Elkan 2003.
+    Invariant: yes with lookahead and a policy that adds the advice; not proven for lookback
+    Golden: pbrs_action_advice
 
     Args:
         phi: ``phi(observation, features) -> f32[N, A]``, the advice for every action, or the name of such a
@@ -160,7 +174,7 @@ class ActionAdvice(RewardTransform):
 
     @property
     def requires(self) -> tuple[str, ...]:
-        return _reads(self.phi)
+        return reads_of(self.phi)
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
@@ -209,7 +223,7 @@ class ActionAdvice(RewardTransform):
         return rewards.put(self.component, value).log(f"{self.component}/pending", pending.astype(dtype)), state
 
     def _table(self, observation: PyTree, features: Mapping[str, Array], dtype: Any) -> Array:
-        table = _evaluate(self.phi, observation, features, dtype)
+        table = evaluate(self.phi, observation, features, dtype)
         return table[:, None] if table.ndim == 1 else table
 
     @staticmethod
@@ -224,6 +238,10 @@ class Progress(RewardTransform):
     The foil of :class:`Potential`. With a learner's γ < 1, ``"difference"`` pays for lingering where p is
     high; ``"positive"`` (only gains count) can be farmed by going back and forth; ``"best"`` pays only for
     exceeding the best value of this episode, so every bit of progress is paid once.
+
+    Paper: Randlov & Alstrom 1998 for how it is farmed.
+    Invariant: no
+    Golden: none
 
     Args: ``feature`` f32[N]; ``mode`` one of the three. Components: ``component``. Remembers the best value
     until the episode ends (``"best"``).
