@@ -29,9 +29,11 @@ def check(owner: object, **choices: Sequence[str]) -> None:
 
 
 def check_lengths(owner: object, names: Sequence[str], **numbers: object) -> None:
-    """Raise ``ValueError`` unless ``names`` is not empty and every tuple of ``numbers`` is as long as it."""
+    """Raise ``ValueError`` unless ``names`` are distinct, at least one, and every tuple of ``numbers`` is as long as it."""
     if not names:
         raise ValueError(f"{type(owner).__name__} needs the name of at least one component.")
+    if len(set(names)) < len(names):
+        raise ValueError(f"{type(owner).__name__}: a component is listed twice in {tuple(names)}.")
     for field, value in numbers.items():
         if isinstance(value, tuple) and len(value) != len(names):
             raise ValueError(
