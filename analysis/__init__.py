@@ -15,6 +15,16 @@ _NAMES = {
         "stats": "Hacking Interval bootstrap_curve bootstrap_interval frames_to_threshold hacking "
         "intervals_overlap iqm optimality_gap probability_of_improvement smooth",
         "mdp": "Joint reward_mdp",
+        "dense": "tabular",
+        "distances": "dard_canonical epic_canonical epic_distance minimal_canonical minimal_potential_canonical "
+        "policy_values reward_norm starc_distance val_canonical val_potential_canonical",
+        "sampled_distances": "sampled_epic sampled_starc",
+        "certificate": "Certificate Worst certify normalised_regret",
+        "sensitivity": "Cliff action_gap cliff_radius optimal_actions policy_cliff soft_policy",
+        "signal": "autocorrelation component_statistics episodes_of group_statistics reward_statistics",
+        "overoptimisation": "BestOfN CurveFit Overoptimisation best_of_n fit_curve held_out_gap "
+        "kl_from_log_ratios read_run",
+        "games": "OffSwitch normal_belief off_switch",
         "planning": "Solution backward_induction policy_value trajectory value_iteration",
         "plots": "colours learning_curves overview total_versus_task",
     }.items()

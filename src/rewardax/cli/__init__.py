@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rewardax.cli.bench import Bench
+from rewardax.cli.certify import Certify
 from rewardax.cli.compare import Compare
 from rewardax.cli.describe import Describe
 from rewardax.cli.listing import List
@@ -22,13 +23,14 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "play": Play,
     "train": Train,
     "describe": Describe,
+    "certify": Certify,
     "bench": Bench,
 }
 ABOUT = "Which reward design learns a sparse task? Environments, rewards and agents to find out."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code: 0 done, 2 a mistake in what was asked."""
+    """Run the command line and return its exit code: 0 done, 2 a mistake in what was asked; ``certify`` may say 1."""
     arguments = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     if arguments == ["--version"]:
         from rewardax import __version__
@@ -44,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             _complain(_one_line(captured.getvalue()))
         return int(stop.code or 0)
     try:
-        command.run()
+        return command.run() or 0
     except KeyboardInterrupt:
         return 130
     except Exception as error:
@@ -53,7 +55,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         message = error.args[0] if isinstance(error, KeyError) and error.args else error
         _complain(" ".join(str(message).split()))
         return 2
-    return 0
 
 
 def parse(arguments: Sequence[str]) -> Any:
