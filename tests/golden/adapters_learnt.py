@@ -12,7 +12,6 @@ from run import NotCovered
 
 from rewardax.wrappers import (
     IRCR,
-    Clip,
     Judged,
     Moments,
     Normalise,
@@ -21,6 +20,7 @@ from rewardax.wrappers import (
     Weights,
     chain,
     motif,
+    par_pipeline,
 )
 from rewardax.wrappers.novelty import disagreement, distributional_error, prediction_error
 from rewardax.wrappers.redistribution import corrected, decomposition_loss
@@ -106,9 +106,16 @@ def par_transforms(inputs: Case, params: Case) -> dict[str, Any]:
     refs = np.asarray([row[: params["max_ref"]] for row in inputs["refs"]], float)
     features = {"refs": refs[None]}
     if mode == "pipeline":
-        excess = np.maximum(np.asarray(inputs["lengths"], float) - params["len_free"], 0)
-        features["penalty"] = params["len_penalty"] * excess[None]
-        term = _pipeline(params)
+        features["lengths"] = np.asarray(inputs["lengths"], float)[None]
+        term = par_pipeline(
+            references="refs",
+            ceiling=params["ceil"],
+            rate=params["len_penalty"],
+            free=params["len_free"],
+            length="lengths",
+            centred=params["centered"],
+            scale=params["k"],
+        )
     elif mode in _KINDS:
         kind, relative = _KINDS[mode]
         scale = 1.0 if kind in ("linear", "log_sigmoid") else params["k"]
@@ -116,17 +123,8 @@ def par_transforms(inputs: Case, params: Case) -> dict[str, Any]:
         term = Squash(kind=kind, scale=scale, references=references, quantile=params.get("percentile", 0.85))
     else:
         raise NotCovered(f"mode {mode!r}")
-    data = rollout(1, len(rewards), reward=rewards, next_features=features)
+    data = rollout(1, len(rewards), reward=rewards, terminated=True, next_features=features)
     return {"shaped": play(term, data)[0].components["task"][0]}
-
-
-def _pipeline(params: Case) -> Any:
-    ceiling = params["ceil"]
-    below = Clip(low=-np.inf, high=np.inf if ceiling is None else ceiling)
-    steps = {"ceiling": below, "length": Squash(kind="linear", references="penalty")}
-    if params["centered"]:
-        steps["centre"] = Squash(kind="linear", references="refs")
-    return chain(**steps, again=below, par=Squash(kind="sigmoid", scale=params["k"], references="refs"))
 
 
 def _running(batches: list[list[float]], form: str) -> dict[str, Any]:
