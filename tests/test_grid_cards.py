@@ -11,7 +11,7 @@ from rewardax.envs import make, potentials
 from rewardax.envs.cards import card
 from rewardax.envs.grid.presets import PRESETS
 
-FAMILIES = ("Empty", "FourRooms", "DoorKey")
+FAMILIES = ("Empty", "FourRooms", "DoorKey", "MultiRoom")
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -35,7 +35,7 @@ def test_card_states_facts(family: str) -> None:
         assert callable(getattr(potentials, name.split(":")[1]))
 
 
-@pytest.mark.parametrize("name", ["DoorKey-6x6", "FourRooms", "Empty-Random-5x5"])
+@pytest.mark.parametrize("name", ["DoorKey-6x6", "FourRooms", "Empty-Random-5x5", "MultiRoom-N2"])
 def test_potentials_read_only_what_they_declare(name: str) -> None:
     env, params = make(name)
     family = env.family
@@ -55,7 +55,7 @@ def test_oracle_potential_telescopes_to_one() -> None:
     np.testing.assert_allclose(np.diff(np.asarray(values)), 0.1, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["Empty-5x5", "DoorKey-5x5", "FourRooms"])
+@pytest.mark.parametrize("name", ["Empty-5x5", "DoorKey-5x5", "FourRooms", "MultiRoom-N2-S4"])
 def test_random_success_is_what_the_card_says(name: str) -> None:
     env, params = make(name)
 

@@ -238,7 +238,7 @@ def test_reward_and_ends() -> None:
     assert not bool(out.terminated) and bool(out.truncated) and float(out.reward) == 0.0
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", [name for name in PRESETS if name.startswith(("Empty", "FourRooms", "DoorKey"))])
 def test_levels_have_the_right_contents(name: str) -> None:
     env, params = make(name)
     states = states_of(env, params, 500, seed=7)

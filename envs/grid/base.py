@@ -142,10 +142,10 @@ class GridEnv(Env):
         return int(params.horizon)
 
     def start(
-        self, grid: Array, position: Array, direction: Array, goal: Any, door: Any = -1, key: Any = -1
+        self, grid: Array, position: Array, direction: Array, goal: Any, doors: Any = (-1,), key: Any = -1
     ) -> GridState:
-        """A state at the beginning of an episode. ``goal``, ``door``, ``key``: their cells, -1 = none."""
-        landmarks = [position * 4 + direction, goal, door, key]
+        """A state at the beginning of an episode. ``goal``, ``doors``, ``key``: their cells, -1 = none."""
+        landmarks = [position * 4 + direction, goal, doors[0], key, *doors[1:]]
         state = GridState(
             t=jnp.int32(0),
             position=jnp.int32(position),

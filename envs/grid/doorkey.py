@@ -100,7 +100,7 @@ class DoorKey(GridEnv):
         grid = jnp.where(border | (x == wall), WALL, EMPTY)
         grid = jnp.where(here == goal, GOAL_CELL, jnp.where(here == door, DOOR_CELL, grid))
         grid = jnp.where(here == key_cell, KEY_CELL, grid)
-        return self.start(grid, position, (draw[4] % 4).astype(jnp.int32), goal, door, key_cell)
+        return self.start(grid, position, (draw[4] % 4).astype(jnp.int32), goal, [door], key_cell)
 
     def milestones(self, state: GridState) -> list[Array]:
         door = state.landmarks[2]

@@ -9,6 +9,7 @@ import numpy as np
 
 from rewardax.envs.grid.base import MISSION_WORDS, GridParams, World
 from rewardax.envs.grid.codes import BALL, BOX, DOOR, EMPTY, GOAL, KEY, cell
+from rewardax.envs.grid.multiroom import DOORS
 from rewardax.envs.grid.rules import STARTED, GridState
 from rewardax.envs.text.vocab import detokenise, tokenise
 
@@ -30,6 +31,14 @@ def _first(codes: np.ndarray, kind: int) -> int:
     return int(found[0]) if found.size else -1
 
 
+def _doors(source: Any, codes: np.ndarray) -> list[int]:
+    """The doors of a chain of rooms in its order, padded with -1 to the most there are; else the first door."""
+    if type(source).__name__ != "MultiRoomEnv":
+        return [_first(codes, DOOR)]
+    cells = [int(room.exitDoorPos[1]) * source.width + int(room.exitDoorPos[0]) for room in source.rooms[:-1]]
+    return cells + [-1] * (DOORS - len(cells))
+
+
 def from_minigrid(env: Any) -> GridState:
     """State of a live Minigrid environment, in mid-episode or just reset.
 
@@ -44,7 +53,8 @@ def from_minigrid(env: Any) -> GridState:
     codes = np.array([_code(thing) for thing in source.grid.grid], np.uint16)
     position = int(source.agent_pos[1]) * width + int(source.agent_pos[0])
     direction = int(source.agent_dir)
-    marks = [position * 4 + direction, _first(codes, GOAL), _first(codes, DOOR), _first(codes, KEY)]
+    doors = _doors(source, codes)
+    marks = [position * 4 + direction, _first(codes, GOAL), doors[0], _first(codes, KEY), *doors[1:]]
     return GridState(
         t=jnp.int32(source.step_count),
         position=jnp.int32(position),

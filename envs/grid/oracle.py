@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rewardax.envs.grid.codes import DX, DY, WALL
+from rewardax.envs.grid.codes import CLOSED, DOOR, DX, DY, WALL
 from rewardax.envs.grid.rules import GridState
 
 FAR = jnp.iinfo(jnp.int16).max  # no way
@@ -26,18 +26,20 @@ def _ahead(values: Array, direction: int, fill: int) -> Array:
     return padded[..., 1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
 
 
-def steps_to_go(passable: Array, goal: Array, links: Sequence[tuple[int, int, Array]] = ()) -> Array:
+def steps_to_go(
+    passable: Array, goal: Array, links: Sequence[tuple[int, int, Array]] = (), toll: Array | int = 0
+) -> Array:
     """i16[L, 4, H, W]: fewest actions from every (layer, direction, cell) until the agent stands on the goal.
 
     ``passable`` bool[L, H, W]: cells the agent can enter in each layer; ``goal`` bool[H, W]; ``links`` holds
     ``(layer, next layer, target bool[H, W])``: facing a target, one action leads to the next layer on the spot.
-    ``FAR`` where there is no way.
+    ``toll`` i16[H, W]: actions that entering a cell takes beside the step. ``FAR`` where there is no way.
     """
     layers, height, width = passable.shape
     facing = [jnp.stack([_ahead(target, d, False) for d in range(4)]) for _, _, target in links]
 
     def relax(values: Array) -> Array:
-        enter = jnp.where(passable[:, None], values, FAR)
+        enter = jnp.where(passable[:, None] & (values < FAR), values + toll, FAR)
         best = jnp.stack([_ahead(enter[:, d], d, FAR) for d in range(4)], 1)
         best = jnp.minimum(best, jnp.minimum(jnp.roll(values, 1, 1), jnp.roll(values, -1, 1)))
         for (source, sink, _), where in zip(links, facing, strict=True):
@@ -56,9 +58,14 @@ def steps_to_go(passable: Array, goal: Array, links: Sequence[tuple[int, int, Ar
     return values
 
 
-def steps_in(state: GridState) -> Array:
-    """i32[]: fewest actions to the goal cell of a map in which nothing can be moved, -1 = no way."""
+def steps_in(state: GridState, doors: bool = False) -> Array:
+    """i32[]: fewest actions to the goal cell of a map in which nothing can be carried, -1 = no way.
+
+    ``doors``: there are closed doors, which take one action more to enter.
+    """
     here = jnp.arange(state.grid.size).reshape(state.grid.shape)
-    table = steps_to_go((state.grid != WALL)[None], here == state.landmarks[1])
+    shut = (state.grid & 15 == DOOR) & (state.grid >> 7 == CLOSED)
+    toll = shut.astype(jnp.int16) if doors else 0
+    table = steps_to_go((state.grid != WALL)[None], here == state.landmarks[1], toll=toll)
     steps = table[0, state.direction].reshape(-1)[state.position]
     return jnp.where(steps < FAR, steps, -1).astype(jnp.int32)

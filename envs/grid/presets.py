@@ -6,10 +6,21 @@ from rewardax.envs.presets import Preset
 
 _EMPTY = "rewardax.envs.grid.empty:Empty"
 _DOORKEY = "rewardax.envs.grid.doorkey:DoorKey"
+_MULTIROOM = "rewardax.envs.grid.multiroom:MultiRoom"
+
+
+def _rooms(rooms: int, size: int = 9) -> Preset:
+    return Preset(_MULTIROOM, {}, {"rooms": rooms, "room_size": size, "horizon": 20 * rooms})
+
 
 PRESETS: dict[str, Preset] = {
     **{f"Empty-{n}x{n}": Preset(_EMPTY, {"size": n}) for n in (5, 6, 8, 16)},
     **{f"Empty-Random-{n}x{n}": Preset(_EMPTY, {"size": n, "random_start": True}) for n in (5, 6)},
     "FourRooms": Preset("rewardax.envs.grid.fourrooms:FourRooms"),
     **{f"DoorKey-{n}x{n}": Preset(_DOORKEY, {"size": n}) for n in (5, 6, 8, 16)},
+    "MultiRoom-N2": _rooms(2),
+    "MultiRoom-N2-S4": _rooms(2, 4),
+    "MultiRoom-N4": _rooms(4),
+    "MultiRoom-N4-S5": _rooms(4, 5),
+    "MultiRoom-N6": _rooms(6),
 }

@@ -88,7 +88,9 @@ class GridState(struct.PyTreeNode):
     outcome: Array  # i32[] what the last step did, index of OUTCOMES
     reached: Array  # i32[] bit g = subgoal g was reached in this episode
     fresh: Array  # i32[] bit g = subgoal g was reached first by the last step
-    landmarks: Array  # i32[4] start position * 4 + direction, goal cell, door cell, first cell of the key; -1 = none
+    # i32[4 or more]: start position * 4 + direction, cells of the goal, the first door, the key at first and of
+    # further doors; -1 = none
+    landmarks: Array
 
 
 def front(state: GridState) -> Array:
