@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from rewardax.envs.presets import Preset
 
+_HERE = "rewardax.envs.tabular_tasks"
+_SIDE_EFFECT = f"{_HERE}.sideeffect:SideEffect"
+
 PRESETS = {
-    "KeyFarm": Preset("rewardax.envs.tabular_tasks.keyfarm:KeyFarm"),
+    "KeyFarm": Preset(f"{_HERE}.keyfarm:KeyFarm"),
+    **{f"DeepSea-{n}": Preset(f"{_HERE}.deepsea:DeepSea", params={"depth": n}) for n in (10, 20, 30)},
+    **{f"RiverSwim-{n}": Preset(f"{_HERE}.riverswim:RiverSwim", params={"horizon": n}) for n in (20, 100)},
+    "RingRace": Preset(f"{_HERE}.ringrace:RingRace"),
+    "SensorGarden": Preset(f"{_HERE}.sensorgarden:SensorGarden"),
+    "SideEffect": Preset(_SIDE_EFFECT),
+    "SideEffect-Random": Preset(_SIDE_EFFECT, params={"random": True}),
+    "Supervisor": Preset(f"{_HERE}.supervisor:Supervisor"),
 }
