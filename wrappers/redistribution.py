@@ -44,7 +44,9 @@ class UniformRedistribution(RewardTransform):
     Golden: redistribution
 
     Components: rewrites ``component``. Metrics: ``raw/<component>``, ``redistribute/complete`` (1 on rows of
-    complete episodes). Remembers nothing. Not causal: Gymnasium wrappers refuse it.
+    complete episodes).
+
+    Remembers nothing. Not causal: Gymnasium wrappers refuse it.
 
     >>> from rewardax.wrappers.testdata import numbers, rollout
     >>> from rewardax.wrappers import replay
