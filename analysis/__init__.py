@@ -24,7 +24,10 @@ _NAMES = {
         "signal": "autocorrelation component_statistics episodes_of group_statistics reward_statistics",
         "overoptimisation": "BestOfN CurveFit Overoptimisation best_of_n fit_curve held_out_gap "
         "kl_from_log_ratios read_run",
+        "outcomes_matrix": "Outcome outcome outcome_matrix performance_gate",
         "games": "OffSwitch normal_belief off_switch",
+        "reward_models": "best_of_credit fused_reward hull_vertices instruction_consistency one_against_many "
+        "pairwise_accuracy response_consistency section_score step_aggregates ties_score",
         "planning": "Solution backward_induction policy_value trajectory value_iteration",
         "plots": "colours learning_curves overview total_versus_task",
     }.items()

@@ -1,7 +1,7 @@
 """Rewards as data: a transform's fields are its configuration.
 
-A configuration is JSON: ``{"type": "Potential", "phi": "progress", "gamma": 0.99, ...}``. Nested transforms
-and curves are nested configurations; a chain is ``{"type": "Chain", "parts": [{"name": "shaping", "type":
+A configuration is JSON: ``{"type": "Potential", "phi": "progress", "gamma": 0.99, ...}``. Nested transforms,
+curves and teachers are nested configurations; a chain is ``{"type": "Chain", "parts": [{"name": "shaping", "type":
 "Potential"}, ...]}``, a list because the order is the order of application. Functions are written ``{"$fn":
 "package.module:name"}``, arrays ``{"$array": [...]}``. Fields that are left out keep their defaults.
 """
@@ -24,6 +24,7 @@ from flax import struct
 import rewardax.wrappers as package
 from rewardax.wrappers.core import Chain, RewardTransform
 from rewardax.wrappers.schedules import Curve
+from rewardax.wrappers.teachers import Teacher
 
 
 def registered() -> dict[str, type[struct.PyTreeNode]]:
@@ -31,7 +32,7 @@ def registered() -> dict[str, type[struct.PyTreeNode]]:
     for module in sorted(set(package._NAMES.values())):
         if importlib.util.find_spec(f"rewardax.wrappers.{module}") is not None:
             importlib.import_module(f"rewardax.wrappers.{module}")
-    return {**Curve.registry, **RewardTransform.registry}
+    return {**Curve.registry, **Teacher.registry, **RewardTransform.registry}
 
 
 def to_config(reward: RewardTransform) -> dict[str, Any]:
@@ -90,7 +91,7 @@ def encode(value: Any, where: str) -> Any:
     if isinstance(value, Chain):
         parts = zip(value.names, value.parts, strict=True)
         return {"type": "Chain", "parts": [{"name": n, **encode(p, f"{where}.{n}")} for n, p in parts]}
-    if isinstance(value, RewardTransform | Curve):
+    if isinstance(value, RewardTransform | Curve | Teacher):
         fields = {f.name: encode(getattr(value, f.name), f"{where}.{f.name}") for f in dataclasses.fields(value)}
         return {"type": _type_name(type(value)), **fields}
     if value is None or isinstance(value, bool | int | float | str):
@@ -170,7 +171,7 @@ def _resolve(name: str) -> type[Any]:
             hint = _suggest(name, known)
             raise ValueError(f"no reward transform {name!r};{hint} There are {', '.join(sorted(known))}.")
         cls = known[name]
-    if not (isinstance(cls, type) and issubclass(cls, RewardTransform | Curve)):
+    if not (isinstance(cls, type) and issubclass(cls, RewardTransform | Curve | Teacher)):
         raise ValueError(f"{name!r} is not a reward transform.")
     return cls
 
