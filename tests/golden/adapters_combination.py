@@ -1,4 +1,4 @@
-"""Golden adapters of gates, outcome rewards, scalarisations, relative rewards, ensembles, constraints and expressions."""
+"""Golden adapters of gates, outcome rewards, scalarisations, relative rewards, ensembles and constraints."""
 
 from __future__ import annotations
 
