@@ -98,7 +98,7 @@ def igpo(feature: str, scale: float = 1.0, component: str = "information") -> Pr
 
 
 def igpo_paper(
-    log_probability: Array, outcome: Array, mask: Array | None = None, gamma: float = 1.0, eps: float = 1e-6
+    log_probability: Array, outcome: Array, mask: Array | None = None, gamma: float | Array = 1.0, eps: float = 1e-6
 ) -> tuple[Array, Array]:
     """IGPO as the paper has it: gains f[E, T] and advantages f[E, T + 1] of one group of E episodes.
 
@@ -118,22 +118,17 @@ def igpo_paper(
     length = mask.sum(-1)
     rewards = jnp.concatenate([turns, jnp.zeros_like(turns[:, :1])], -1)
     rewards = rewards.at[jnp.arange(len(length)), length].set(last)
-
-    def backwards(later: Array, now: Array) -> tuple[Array, Array]:
-        value = now + gamma * later
-        return value, value
-
-    return gain, jax.lax.scan(backwards, jnp.zeros_like(last), rewards.T, reverse=True)[1].T
+    return gain, returns_to_go(rewards, jnp.ones(rewards.shape, bool), gamma=gamma)
 
 
-def igpo_released(rewards: Array, mask: Array, group: Array) -> Array:
+def igpo_released(rewards: Array, mask: Array, group: Array, gamma: float | Array = 1.0) -> Array:
     """IGPO as released: sum to go [E, T] minus the group's mean at the same position, where ended episodes count as 0.
 
     >>> igpo_released(jnp.array([[1.0, 1.0], [2.0, 0.0]]), jnp.array([[True, True], [True, False]]),
     ...               jnp.array([0, 0])).tolist()
     [[0.0, 0.5], [0.0, 0.0]]
     """
-    to_go = returns_to_go(rewards, mask)
+    to_go = returns_to_go(rewards, mask, gamma=gamma)
     baseline = jax.vmap(group_mean, in_axes=(1, None), out_axes=1)(to_go, group)
     return jnp.where(mask, to_go - baseline, 0)
 

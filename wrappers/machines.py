@@ -232,7 +232,7 @@ class RewardMachine(RewardTransform):
         unknown = [name for name in self.machine.propositions if name not in self.propositions]
         if unknown:
             raise ValueError(f"RewardMachine: no proposition {unknown[0]!r}; there are {', '.join(self.propositions)}.")
-        machine_values(self.transitions, self.terminal, self.rs_gamma)
+        _ = self.values
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
@@ -247,6 +247,11 @@ class RewardMachine(RewardTransform):
     def machine(self) -> Machine:
         """The transitions as tables."""
         return compiled(self.transitions, self.terminal, self.initial, self.unmatched)
+
+    @property
+    def values(self) -> dict[int, float]:
+        """V(u) of every machine state; -1 is the terminal one."""
+        return machine_values(self.transitions, self.terminal, self.rs_gamma)
 
     def init(self, key: Array, example: Transition) -> State:
         start = self.machine.names.index(self.initial)
@@ -267,7 +272,7 @@ class RewardMachine(RewardTransform):
         before = state.episode
         after = jnp.asarray(machine.target)[before, column]
         paid = jnp.asarray(machine.reward, dtype)[before, column]
-        values = machine_values(self.transitions, self.terminal, self.rs_gamma)
+        values = self.values
         potential = self.sign * jnp.asarray([values.get(u, 0.0) for u in machine.names], dtype)
         ends = transition.terminated if self.truncation == "bootstrap" else transition.done
         shaping = self.gamma * jnp.where(ends, 0, potential[after]) - potential[before]

@@ -28,19 +28,23 @@ def soft_min_weights(rewards: Array, mask: Array, temperature: float | Array = 0
     return share / jnp.maximum(share.sum(-1, keepdims=True), 1e-30)
 
 
-def returns_to_go(rewards: Array, mask: Array, form: str = "sum") -> Array:
-    """Undiscounted ``"sum"`` or ``"min"`` of the rewards [..., T] from each step on, over masked steps; 0 elsewhere.
+def returns_to_go(rewards: Array, mask: Array, form: str = "sum", gamma: float | Array = 1.0) -> Array:
+    """``"sum"``, discounted by ``gamma``, or ``"min"`` of the rewards [..., T] from each step on; 0 off the mask.
 
     >>> returns_to_go(jnp.array([2.0, 1.0, 3.0]), jnp.array([True, True, True]), "min").tolist()
     [1.0, 1.0, 3.0]
     """
-    if form == "sum":
-        flipped = jnp.where(mask, rewards, 0)[..., ::-1]
-        return jnp.where(mask, jnp.cumsum(flipped, -1)[..., ::-1], 0)
-    if form != "min":
+    if form not in ("sum", "min"):
         raise ValueError(f"returns_to_go: form is 'sum' or 'min', not {form!r}.")
-    flipped = jnp.where(mask, rewards, jnp.inf)[..., ::-1]
-    return jnp.where(mask, jax.lax.cummin(flipped, flipped.ndim - 1)[..., ::-1], 0)
+
+    def backwards(later: Array, row: tuple[Array, Array]) -> tuple[Array, Array]:
+        now, counts = row
+        here = now + gamma * later if form == "sum" else jnp.minimum(now, later)
+        return jnp.where(counts, here, later), jnp.where(counts, here, 0)
+
+    columns = (jnp.moveaxis(rewards, -1, 0), jnp.moveaxis(mask, -1, 0))
+    start = jnp.full(rewards.shape[:-1], 0 if form == "sum" else jnp.inf, rewards.dtype)
+    return jnp.moveaxis(jax.lax.scan(backwards, start, columns, reverse=True)[1], 0, -1)
 
 
 def pure_returns(
