@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import struct
 from jax import Array
 
-from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
+from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, static
 
 Result = tuple[Rewards, State]
 
@@ -89,7 +89,8 @@ class CaRL(RewardTransform):
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         dtype = transition.reward.dtype
         now, ahead = (f[self.progress].astype(dtype) for f in (transition.features, transition.next_features))
-        best, gain = (), ahead - now
+        best: PyTree = ()
+        gain = ahead - now
         if self.mode == "best":
             before = jnp.maximum(state.episode["best"], now)
             best, gain = jnp.maximum(before, ahead), jnp.maximum(ahead - before, 0)

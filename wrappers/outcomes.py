@@ -115,8 +115,8 @@ class CRF(RewardTransform):
         rewards.require(self.outcome)
         steps = state.episode + 1
         anneal, shared = self.anneal, state.shared
-        if isinstance(anneal, Curve):
-            anneal, shared = anneal(shared), count_steps(shared, transition.valid)
+        if isinstance(self.anneal, Curve):
+            anneal, shared = self.anneal(shared), count_steps(shared, transition.valid)  # type: ignore[assignment]
         if self.score is None:
             shortest = transition.next_features[self.shortest].astype(steps.dtype)
             score = jnp.clip(shortest / steps, 0.1, 1)
