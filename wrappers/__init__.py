@@ -38,6 +38,7 @@ _NAMES = {
         "counts": "EpisodicCount GlobalCount first_visit_times_global",
         "events": "EventBonus",
         "rnd": "RND",
+        "drnd": "DRND",
         "e3b": "E3B",
         "noveld": "NovelD bebold e3b_plus_noveld e3b_times_noveld e3b_times_rnd episodic_with_global",
         "machines": "RewardMachine",

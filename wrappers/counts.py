@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+from flax import struct
 from jax import Array
 
 from rewardax.wrappers.combine import Product
@@ -65,6 +66,43 @@ class Visits(NamedTuple):
         table = self.table.at[env, key].set(seen, mode="drop")
         again = (key == start).astype(jnp.int32) if count_reset_obs else 0
         return seen - base + again, Visits(table, base, self.clock + 1, start)
+
+
+FORMS = ("ind", "isqrt", "const")
+
+
+def visit_weight(visits: Array, form: str, dtype: Any = jnp.float32) -> Array:
+    """Factor for the visits N_e >= 1 so far: ``"ind"`` 1[N_e = 1], ``"isqrt"`` 1/√N_e, ``"const"`` 1.
+
+    >>> visit_weight(jnp.array([1, 4]), "isqrt").tolist()
+    [1.0, 0.5]
+    """
+    if form not in FORMS:
+        raise ValueError(f"visit_weight: form is one of {FORMS}, not {form!r}.")
+    return jnp.ones(visits.shape, dtype) if form == "const" else _bonus(visits, 0.5, form == "ind", dtype)
+
+
+class VisitWeighted(struct.PyTreeNode):
+    """Fields and methods shared by bonuses that fade with the visits of an episode; not a transform by itself."""
+
+    form: str = static("ind")
+    count: str = static("state_id")
+    num_keys: int = static(1024)
+    count_reset_obs: bool = static(True)
+
+    @property
+    def _counts(self) -> tuple[str, ...]:
+        return () if self.form == "const" else (self.count,)
+
+    def _no_visits(self, example: Transition) -> Visits | tuple[()]:
+        return () if self.form == "const" else Visits.create(example.reward.shape[0], self.num_keys)
+
+    def _fade(self, raw: Array, visits: Any, step: Transition) -> tuple[Array, Any]:
+        if self.form == "const":
+            return raw, visits
+        here, start = (bucket(f[self.count], self.num_keys) for f in (step.next_features, step.features))
+        seen, visits = visits.visit(here, start, step.first, self.count_reset_obs)
+        return raw * visit_weight(seen, self.form, raw.dtype), visits
 
 
 class EpisodicCount(RewardTransform):

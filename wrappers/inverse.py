@@ -7,11 +7,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from flax import struct
 from jax import Array
 
 from rewardax.wrappers.core import PyTree, Transition, static
-from rewardax.wrappers.rnd import flatten, mlp, mlp_init
+from rewardax.wrappers.rnd import Views, mlp, mlp_init
 from rewardax.wrappers.training import fit, weighted_mean
 
 ENCODERS = ("inverse", "random", "none")
@@ -20,14 +19,14 @@ ENCODERS = ("inverse", "random", "none")
 def unit_layer_norm(x: Array) -> Array:
     """Layer norm of [..., D] divided by √D: mean 0 and length 1 (0 for a constant vector).
 
-    >>> unit_layer_norm(jnp.array([0.0, 2.0])).round(3).tolist()
+    >>> [round(x, 3) for x in unit_layer_norm(jnp.array([0.0, 2.0])).tolist()]
     [-0.707, 0.707]
     """
     x = x - x.mean(-1, keepdims=True)
     return x / jnp.sqrt((x**2).sum(-1, keepdims=True) + 1e-8)
 
 
-class Embedding(struct.PyTreeNode):
+class Embedding(Views):
     """Fields and methods shared by the bonuses that embed observations; not a transform by itself.
 
     ``encoder`` is ``"inverse"``: an MLP trained in ``learn`` to predict a_t from φ(o_t), φ(o_{t+1}) (Pathak et al.
@@ -36,8 +35,6 @@ class Embedding(struct.PyTreeNode):
     stay fixed between two calls of ``learn``.
     """
 
-    feature: str | None = static(None)
-    one_hot: int = static(0)
     encoder: str = static("inverse")
     width: int = static(128)
     outputs: int = static(64)
@@ -46,68 +43,59 @@ class Embedding(struct.PyTreeNode):
     minibatches: int = static(4)
     learning_rate: float = 1e-4
 
-    @property
-    def _reads(self) -> tuple[str, ...]:
-        return () if self.feature is None else (self.feature,)
-
-    def _views(self, step: Transition) -> tuple[PyTree, PyTree]:
-        """What is embedded of o_t and of o_{t+1}."""
-        if self.feature is None:
-            return step.observation, step.next_observation
-        return step.features[self.feature], step.next_features[self.feature]
-
-    def _vectors(self, view: PyTree, dtype: Any) -> Array:
-        """[N, I] with integers as indicators; an integer outside [0, one_hot) wraps around."""
-        if self.one_hot:
-            wrap = lambda x: x % self.one_hot if jnp.issubdtype(x.dtype, jnp.integer) else x  # noqa: E731
-            view = jax.tree.map(wrap, view)
-        return flatten(view, self.one_hot, dtype)
-
     def _phi(self, memory: PyTree, view: PyTree, dtype: Any) -> Array:
         """Embeddings [N, D] without a gradient."""
         x = self._vectors(view, dtype)
         return x if self.encoder == "none" else jax.lax.stop_gradient(encode(memory["params"]["encoder"], x))
 
+    def _depth(self, example: Transition) -> int:
+        return jax.eval_shape(lambda e: self._vectors(self._views(e)[1], e.reward.dtype), example).shape[-1]
+
     def _size(self, example: Transition) -> int:
-        dtype = example.reward.dtype
-        size = jax.eval_shape(lambda e: self._vectors(self._views(e)[1], dtype), example).shape[-1]
-        return size if self.encoder == "none" else self.outputs
+        return self._depth(example) if self.encoder == "none" else self.outputs
+
+    @property
+    def _trains(self) -> bool:
+        return self.encoder == "inverse"
 
     def _networks(self, key: Array, example: Transition) -> PyTree:
-        """Run-long memory: weights, optimiser and random key; ``()`` without an encoder."""
-        if self.encoder == "none":
-            return ()
+        """Run-long memory: weights, optimiser and random key."""
         action = example.action
-        if self.encoder == "inverse" and not (jnp.ndim(action) == 1 and jnp.issubdtype(action.dtype, jnp.integer)):
+        if self._trains and not (jnp.ndim(action) == 1 and jnp.issubdtype(action.dtype, jnp.integer)):
             raise ValueError(
-                f"{type(self).__name__}: encoder='inverse' predicts discrete actions, one integer per environment, not "
-                f"{action.dtype}{list(action.shape)}; use encoder='random' or encoder='none'."
+                f"{type(self).__name__}: its networks need discrete actions, one integer per environment, not "
+                f"{action.dtype}{list(action.shape)}. Encode the action, or use encoder='random' or encoder='none'."
             )
         key = key if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else jax.random.wrap_key_data(key)
         to_encoder, to_heads, later = jax.random.split(key, 3)
-        dtype = example.reward.dtype
-        depth = jax.eval_shape(lambda e: self._vectors(self._views(e)[1], dtype), example).shape[-1]
-        params = {"encoder": mlp_init(to_encoder, (depth, self.width, self.outputs), dtype)}
-        if self.encoder == "random":
+        dtype, params = example.reward.dtype, {}
+        if self.encoder != "none":
+            params["encoder"] = mlp_init(to_encoder, (self._depth(example), self.width, self.outputs), dtype)
+        if not self._trains:
             return {"params": params}
-        params |= self._heads(to_heads, dtype)
+        params |= self._heads(to_heads, self._size(example), dtype)
         return {"params": params, "optimiser": self._adam().init(params), "key": jax.random.key_data(later)}
 
-    def _heads(self, key: Array, dtype: Any) -> dict[str, PyTree]:
-        return {"inverse": mlp_init(key, (2 * self.outputs, self.width, self.num_actions), dtype)}
+    def _heads(self, key: Array, size: int, dtype: Any) -> dict[str, PyTree]:
+        return {"inverse": mlp_init(key, (2 * size, self.width, self.num_actions), dtype)}
 
     def _loss(self, params: PyTree, phi: Array, next_phi: Array, action: Array) -> Array:
-        """Loss of each transition [b]."""
+        """Loss [b] of transitions."""
         return inverse_loss(params["inverse"], phi, next_phi, action % self.num_actions)
 
     def _train(self, memory: PyTree, rollout: Transition) -> tuple[PyTree, Array]:
         """One pass of learning; returns the memory and the mean loss."""
         dtype = rollout.reward.dtype
-        before, after = self._views(rollout)
+
+        def embed(params: PyTree, view: PyTree) -> Array:
+            x = self._vectors(view, dtype)
+            if self.encoder == "none":
+                return x
+            weights = params["encoder"]
+            return encode(weights if self.encoder == "inverse" else jax.lax.stop_gradient(weights), x)
 
         def loss_of(params: PyTree, rows: tuple[PyTree, PyTree, Array], weight: Array) -> Array:
-            phi, next_phi = (encode(params["encoder"], self._vectors(view, dtype)) for view in rows[:2])
-            return weighted_mean(self._loss(params, phi, next_phi, rows[2]), weight)
+            return weighted_mean(self._loss(params, *(embed(params, view) for view in rows[:2]), rows[2]), weight)
 
         params, optimiser, key, loss = fit(
             loss_of,
@@ -115,7 +103,7 @@ class Embedding(struct.PyTreeNode):
             self._adam(),
             memory["optimiser"],
             memory["key"],
-            (before, after, rollout.action),
+            (*self._views(rollout), rollout.action),
             rollout.valid,
             self.epochs,
             self.minibatches,

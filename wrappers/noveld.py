@@ -10,13 +10,12 @@ from jax import Array
 from rewardax.wrappers.algebra import Weights
 from rewardax.wrappers.combine import Product, Sum
 from rewardax.wrappers.core import Chain, Rewards, RewardTransform, State, Transition, chain, static
-from rewardax.wrappers.counts import Visits, bucket
+from rewardax.wrappers.counts import FORMS, VisitWeighted
 from rewardax.wrappers.e3b import E3B
 from rewardax.wrappers.normalise import Normalise
-from rewardax.wrappers.rnd import RND, flatten
+from rewardax.wrappers.rnd import RND
 
 Result = tuple[Rewards, State]
-FORMS = ("ind", "isqrt", "const")
 
 
 def novelty_gain(novelty: Array, next_novelty: Array, alpha: float | Array = 0.5) -> Array:
@@ -28,20 +27,7 @@ def novelty_gain(novelty: Array, next_novelty: Array, alpha: float | Array = 0.5
     return jnp.maximum(next_novelty - alpha * novelty, 0)
 
 
-def first_visit_weight(visits: Array, form: str, dtype: Any = jnp.float32) -> Array:
-    """Factor of the visits N_e >= 1 so far: ``"ind"`` 1[N_e = 1], ``"isqrt"`` 1/√N_e, ``"const"`` 1.
-
-    >>> first_visit_weight(jnp.array([1, 4]), "isqrt").tolist()
-    [1.0, 0.5]
-    """
-    if form not in FORMS:
-        raise ValueError(f"first_visit_weight: form is one of {FORMS}, not {form!r}.")
-    if form == "const":
-        return jnp.ones(visits.shape, dtype)
-    return (visits == 1).astype(dtype) if form == "ind" else 1 / jnp.sqrt(visits.astype(dtype))
-
-
-class NovelD(RND):
+class NovelD(VisitWeighted, RND):
     """Novelty difference: pay where novelty rises, on the first visit of an episode.
 
         b_t = max(nov(o_{t+1}) - α·nov(o_t), 0)·w(N_e(o_{t+1})),  nov(o) = ‖g(x) - f(x)‖₂
@@ -78,10 +64,6 @@ class NovelD(RND):
     component: str = static("noveld")
     error: str = static("norm")
     normalise: str = static("none")
-    form: str = static("ind")
-    count: str = static("state_id")
-    num_keys: int = static(1024)
-    count_reset_obs: bool = static(True)
     alpha: float = 0.5
 
     def __post_init__(self) -> None:
@@ -95,31 +77,19 @@ class NovelD(RND):
 
     @property
     def requires(self) -> tuple[str, ...]:
-        return super().requires + ((self.count,) if self.form != "const" else ())
+        return (*self._reads, *self._counts)
 
     def init(self, key: Array, example: Transition) -> State:
         state = super().init(key, example)
-        visits = () if self.form == "const" else Visits.create(example.reward.shape[0], self.num_keys)
-        return state._replace(env=(visits, state.env))
+        return state._replace(env=(self._no_visits(example), state.env))
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         visits, inner = state.env
-        before, after = self._both(transition)
-        novelty, next_novelty = jnp.split(self._novelty(state.shared, jnp.concatenate([before, after])), 2)
-        raw = novelty_gain(novelty, next_novelty, self.alpha)
-        if self.form != "const":
-            keys = (bucket(f[self.count], self.num_keys) for f in (transition.next_features, transition.features))
-            seen, visits = visits.visit(*keys, transition.first, self.count_reset_obs)
-            raw = raw * first_visit_weight(seen, self.form, raw.dtype)
+        views = (self._vectors(view, transition.reward.dtype) for view in self._views(transition))
+        novelty, next_novelty = jnp.split(self._novelty(state.shared, jnp.concatenate([*views])), 2)
+        raw, visits = self._fade(novelty_gain(novelty, next_novelty, self.alpha), visits, transition)
         rewards, state = self._post(rewards, raw, state._replace(env=inner), transition)
         return rewards, state._replace(env=(visits, state.env))
-
-    def _both(self, step: Transition) -> tuple[Array, Array]:
-        seen = (step.observation, step.next_observation)
-        if self.feature is not None:
-            seen = (step.features[self.feature], step.next_features[self.feature])
-        before, after = (flatten(view, self.one_hot, step.reward.dtype) for view in seen)
-        return before, after
 
 
 def bebold(**options: Any) -> NovelD:

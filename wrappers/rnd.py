@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+from flax import struct
 from jax import Array
 
 from rewardax.wrappers.bonus import Bonus
@@ -62,7 +63,30 @@ def mlp(params: list[dict[str, Array]], x: Array) -> Array:
     return x
 
 
-class RND(Bonus, RewardTransform):
+class Views(struct.PyTreeNode):
+    """Fields and methods shared by what looks at observations, or at one feature; not a transform by itself."""
+
+    feature: str | None = static(None)
+    one_hot: int = static(0)
+
+    @property
+    def _reads(self) -> tuple[str, ...]:
+        return () if self.feature is None else (self.feature,)
+
+    def _views(self, step: Transition) -> tuple[PyTree, PyTree]:
+        """What is looked at of o_t and of o_{t+1}."""
+        if self.feature is None:
+            return step.observation, step.next_observation
+        return step.features[self.feature], step.next_features[self.feature]
+
+    def _vectors(self, view: PyTree, dtype: Any) -> Array:
+        """[N, D] with integers as indicators; an integer outside [0, one_hot) wraps around."""
+        if self.one_hot:
+            view = jax.tree.map(lambda x: x % self.one_hot if jnp.issubdtype(x.dtype, jnp.integer) else x, view)
+        return flatten(view, self.one_hot, dtype)
+
+
+class RND(Views, Bonus, RewardTransform):
     """Random network distillation: pay where a trained network fails to predict a fixed random one.
 
         b_t = mean_d (g(x)_d - f(x)_d)²,  x = clip((o_{t+1} - mean)/std, ±5)
@@ -82,7 +106,8 @@ class RND(Bonus, RewardTransform):
 
     Args:
         feature: name of a feature to look at instead of the whole observation.
-        one_hot: K > 0 turns integers (grid codes) into K indicators each; 0 takes them as numbers, whitened.
+        one_hot: K > 0 turns integers (grid codes) into K indicators each (outside [0, K) they wrap around); 0 takes
+            them as numbers, whitened.
         clock: ``"step"`` normalises at every step; ``"rollout"`` with the statistics of the whole rollout (as
             the original), then the bonus is right only after ``learn`` and the Gymnasium wrappers refuse it.
         error: ``"mean_square"``, ``"sum_square"`` or ``"norm"``, of the bonus and of the training loss: different
@@ -106,8 +131,6 @@ class RND(Bonus, RewardTransform):
 
     component: str = static("rnd")
     normalise: str = static("return")
-    feature: str | None = static(None)
-    one_hot: int = static(0)
     width: int = static(128)
     outputs: int = static(64)
     error: str = static("mean_square")
@@ -128,7 +151,7 @@ class RND(Bonus, RewardTransform):
 
     @property
     def requires(self) -> tuple[str, ...]:
-        return () if self.feature is None else (self.feature,)
+        return self._reads
 
     @property
     def causal(self) -> bool:  # type: ignore[override]
@@ -184,8 +207,10 @@ class RND(Bonus, RewardTransform):
         inputs = jax.vmap(self._inputs)(rollout)
         moments = shared["moments"].merge(inputs, rollout.valid)
 
-        def loss_of(predictor: PyTree, rows: Array, weight: Array) -> Array:
-            return weighted_mean(self._loss(predictor, shared, whiten(moments, rows, self.obs_clip)), weight)
+        def loss_of(predictor: PyTree, rows: tuple[Array, ...], weight: Array) -> Array:
+            return weighted_mean(
+                self._loss(predictor, shared, whiten(moments, rows[0], self.obs_clip), *rows[1:]), weight
+            )
 
         predictor, optimiser, key, loss = fit(
             loss_of,
@@ -193,7 +218,7 @@ class RND(Bonus, RewardTransform):
             self._optimiser(),
             shared["optimiser"],
             shared["key"],
-            inputs,
+            (inputs, *self._draws(shared["key"], rollout.valid.shape)),
             rollout.valid,
             self.epochs,
             self.minibatches,
@@ -201,13 +226,16 @@ class RND(Bonus, RewardTransform):
         )
         return {**shared, "moments": moments, "predictor": predictor, "optimiser": optimiser, "key": key}, loss
 
-    def _loss(self, predictor: PyTree, shared: dict[str, Any], x: Array) -> Array:
+    def _draws(self, key: Array, shape: tuple[int, ...]) -> tuple[Array, ...]:
+        """Random numbers [T, N] that go with the training rows."""
+        return ()
+
+    def _loss(self, predictor: PyTree, shared: dict[str, Any], x: Array, *draws: Array) -> Array:
         """Training loss [b] of whitened inputs [b, D]."""
         return prediction_error(mlp(predictor, x), jax.lax.stop_gradient(mlp(shared["target"], x)), self.error)
 
     def _inputs(self, step: Transition) -> Array:
-        seen = step.next_observation if self.feature is None else step.next_features[self.feature]
-        return flatten(seen, self.one_hot, step.reward.dtype)
+        return self._vectors(self._views(step)[1], step.reward.dtype)
 
     def _novelty(self, shared: dict[str, Any], inputs: Array) -> Array:
         x = whiten(shared["moments"], inputs, self.obs_clip)

@@ -10,7 +10,8 @@ import numpy as np
 from driver import Read, play, rollout
 
 from rewardax.wrappers import E3B, EpisodicCount, GlobalCount, Product, Sum, chain
-from rewardax.wrappers.noveld import FORMS, first_visit_weight, novelty_gain
+from rewardax.wrappers.counts import FORMS, visit_weight
+from rewardax.wrappers.noveld import novelty_gain
 
 Case = Mapping[str, Any]
 
@@ -47,7 +48,7 @@ def noveld(inputs: Case, params: Case) -> dict[str, Any]:
     novelty, following = (jnp.asarray(inputs[name], float) for name in ("novelty", "next_novelty"))
     gain = novelty_gain(novelty, following, params["alpha"])
     visits = jnp.asarray(inputs["episodic_count_next"])
-    return {form: gain * first_visit_weight(visits, form, gain.dtype) for form in FORMS}
+    return {form: gain * visit_weight(visits, form, gain.dtype) for form in FORMS}
 
 
 def episodic_global_combo(inputs: Case, params: Case) -> dict[str, Any]:
