@@ -124,9 +124,9 @@ class Scalarise(RewardTransform):
 
     Args:
         components: the parts.
-        weights: one per component; ``None`` means 1. angle: of ``direction``, degrees in [-180, 180]; it takes
-            exactly two components.
+        weights: one per component; ``None`` means 1.
         ideal: one per component; ``None`` means 0. The reference reward in ``log_sigmoid``.
+        angle: of ``direction``, in degrees; it takes exactly two components.
         floor: smallest part of ``weighted_geometric``, above 0.
         lowest: bound of ``log_sigmoid``, so that one broken part cannot drown all others.
         scope: ``"step"`` combines the rewards of a step; ``"episode"`` the ``statistic`` of each over the

@@ -29,7 +29,7 @@ def check(owner: object, **choices: Sequence[str]) -> None:
 
 
 def check_lengths(owner: object, names: Sequence[str], **numbers: object) -> None:
-    """Raise ``ValueError`` unless ``names`` are distinct, at least one, and every tuple of ``numbers`` is as long as it."""
+    """Raise ``ValueError`` unless ``names`` are distinct, not none, and as many as each tuple of ``numbers`` has."""
     if not names:
         raise ValueError(f"{type(owner).__name__} needs the name of at least one component.")
     if len(set(names)) < len(names):
