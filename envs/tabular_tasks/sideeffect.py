@@ -204,33 +204,30 @@ def push(plan: Array, position: Array, box: Array, action: Array) -> tuple[Array
 def lost(plan: Array, box: Array) -> Array:
     """bool[]: the box cannot be brought back to where it stood.
 
-    It can from every column that the agent can stand on both sides of, crossing the goal if need be: not from the left end, not from beyond the
-    goal unless the pocket has a back door, and not from the right end.
+    It can from every column that the agent can stand on both sides of, crossing the goal if need be: not from the
+    left end, not from beyond the goal unless the pocket has a back door, and not from the right end.
     """
     return (box <= 1) | (box >= _goal(plan) + jnp.where(plan % 2 == 1, 2, 0))
 
 
-def _goal(plan: Array) -> Array:
+def _goal(plan: Any) -> Any:
     return plan // 2 + GOALS[0]
 
 
-def _at_goal(plan: Array, position: Array) -> Array:
+def _at_goal(plan: Any, position: Any) -> Any:
     return position == 2 * WIDTH + _goal(plan)
 
 
 @lru_cache
 def _steps_to_goal() -> np.ndarray:
     """i32[MAPS, CELLS, WIDTH]: fewest moves to the goal for every place of agent and box."""
+    plan, cell, box, action = np.indices((MAPS, CELLS, WIDTH, 4))
+    inside = np.clip(cell, WIDTH, CELLS - WIDTH - 1)  # the border is walled; it has no neighbours to look at
     with jax.ensure_compile_time_eval():
-        plans, cells, boxes, actions = jnp.meshgrid(
-            jnp.arange(MAPS), jnp.arange(CELLS), jnp.arange(WIDTH), jnp.arange(4), indexing="ij"
-        )
-        inside = jnp.clip(cells, WIDTH, CELLS - WIDTH - 1)  # the border is walled; it has no neighbours to look at
-        after = jnp.vectorize(push)(plans, inside, boxes, actions)
-        position, box = (np.asarray(x) for x in after)
-        goals = np.asarray(_at_goal(plans, cells))[..., 0]
-    plans = np.asarray(plans)
-    steps = np.where(goals, 0, CELLS)
+        after = jnp.vectorize(push)(*(jnp.asarray(x) for x in (plan, inside, box, action)))
+        goal = np.asarray(_at_goal(plan, cell))[..., 0]
+        position, moved = (np.asarray(x) for x in after)
+    steps = np.where(goal, 0, CELLS)
     for _ in range(CELLS):
-        steps = np.where(goals, 0, np.minimum(CELLS, 1 + steps[plans, position, box].min(-1)))
+        steps = np.where(goal, 0, np.minimum(CELLS, 1 + steps[plan, position, moved].min(-1)))
     return steps.astype(np.int32)
