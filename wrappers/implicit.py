@@ -13,6 +13,7 @@ from jax import Array
 from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, static
 from rewardax.wrappers.episodes import sums
 from rewardax.wrappers.rnd import flatten, mlp, mlp_init
+from rewardax.wrappers.segments import episode_numbers
 
 Result = tuple[Rewards, State]
 
@@ -137,7 +138,7 @@ class ImplicitProcessReward(RewardTransform):
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
-        return (cls(width=8, steps=2), cls(width=8, steps=2, feature="progress", loss="contrast"))
+        return (cls(width=8, steps=2, feature="progress", loss="contrast"),)
 
     @property
     def requires(self) -> tuple[str, ...]:
@@ -164,14 +165,20 @@ class ImplicitProcessReward(RewardTransform):
         self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
     ) -> Result:
         rewards.require(self.source)
+        rewards, rollout = jax.tree.map(jnp.asarray, (rewards, rollout))
         shared, optimiser = state.shared, self._optimiser()
         source = rewards.metrics.get(f"raw/{self.source}", rewards.components[self.source])
         outcome, _, begun = sums(rollout, source)
         ends = (rollout.done & rollout.valid & begun).astype(source.dtype)
         won = (outcome > self.threshold).astype(source.dtype)
 
+        steps, lanes = won.shape
+        episode = episode_numbers(rollout) * lanes + jnp.arange(lanes)
+
         def totals(model: PyTree) -> Array:
-            return sums(rollout, self._ratio(model["network"], shared["reference"], rollout))[0]
+            ratio = self._ratio(model["network"], shared["reference"], rollout)
+            total = jnp.zeros((2 * steps + 1) * lanes, ratio.dtype).at[episode].add(jnp.where(rollout.valid, ratio, 0))
+            return total[episode]
 
         def loss_of(model: PyTree) -> Array:
             total = totals(model)

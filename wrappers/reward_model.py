@@ -139,7 +139,7 @@ class PreferenceReward(RewardTransform):
         small = {"members": 2, "width": 8, "segment": 3, "queries": 4, "capacity": 8, "steps": 2, "batch": 4}
         uwo = {"query": "disagreement", "objective": "uwo", "normalise": "standard", "whole": True, "regression": 0.1}
         teacher = ScriptedTeacher(gamma=0.9, temperature=0.5, flip=0.1, skip_threshold=-1.0, strengths=(0.5, 1.0))
-        return (cls(**small), cls(**small, **uwo, feature="progress", teacher=teacher))  # type: ignore[arg-type]
+        return (cls(**small, **uwo, feature="progress", teacher=teacher),)  # type: ignore[arg-type]
 
     @property
     def requires(self) -> tuple[str, ...]:
@@ -184,6 +184,7 @@ class PreferenceReward(RewardTransform):
     def learn(
         self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
     ) -> Result:
+        rewards, rollout = jax.tree.map(jnp.asarray, (rewards, rollout))
         shared, some = state.shared, jnp.any(rollout.valid)
         later, *keys = jax.random.split(jax.random.wrap_key_data(shared["key"]), 4)
         evidence = self.teacher.evidence(rewards, rollout)

@@ -86,14 +86,14 @@ def draw(key: Array, rollout: Transition, allowed: Array, number: int, length: i
     rows = jnp.minimum(rows, steps - 1)
     episode = episode_numbers(rollout)
     same = episode[rows, lane] == episode[begin, lane]
-    return rows, lane, inside & same & jnp.asarray(rollout.valid)[rows, lane] & (upto[-1] > 0)
+    return rows, lane, inside & same & rollout.valid[rows, lane] & (upto[-1] > 0)
 
 
 def gather(tree: PyTree, rows: Array, lane: Array, mask: Array) -> PyTree:
     """Cut segments [P, H, ...] out of arrays [T, N, ...]; steps that do not count are zero."""
 
     def cut(leaf: Array) -> Array:
-        got = jnp.asarray(leaf)[rows, lane]
+        got = leaf[rows, lane]
         return jnp.where(mask.reshape(mask.shape + (1,) * (got.ndim - mask.ndim)), got, jnp.zeros_like(got))
 
     return jax.tree.map(cut, tree)

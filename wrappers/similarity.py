@@ -72,7 +72,7 @@ class GoalSimilarity(RewardTransform):
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
-        return (cls(feature="advice"), cls(feature="advice", shaped=False))
+        return (cls(feature="advice"),)
 
     @property
     def requires(self) -> tuple[str, ...]:
