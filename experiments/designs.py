@@ -9,7 +9,8 @@ A design file is JSON or TOML with these keys::
 
 Numbers that depend on the task are written ``{"$env": "num_captions"}`` and filled in when the design meets its
 task; :func:`facts` lists what a task offers. ``{"$agent": "gamma"}`` is a setting of the learner. Built-in files lie
-in ``assets``: ``<design>.json`` serves every family, ``<Family>.<design>.json`` replaces it for one.
+in ``assets``: ``<design>.json`` serves every family, ``<Family>.<design>.json`` replaces it for one, or exists for that
+family only.
 """
 
 from __future__ import annotations
@@ -216,7 +217,7 @@ def _of_text(text: str, task: _Task) -> Design:
         return _of_python(Path(path), attribute)
     if text.endswith((".json", ".toml")):
         return _of_file(_parse(Path(text)), Path(text).stem, task)
-    if text in BUILT_IN:
+    if text in BUILT_IN or _asset(text, task.family).is_file():
         return _of_file(_parse(_asset(text, task.family)), text, task)
     close = difflib.get_close_matches(text, BUILT_IN, n=1)
     raise ValueError(

@@ -29,7 +29,7 @@ _LAYOUTS = 2028  # root of the numbered layouts
 
 def _walks(length: int) -> list[tuple[int, ...]]:
     """Every way through ``length`` rooms of the lattice that enters no room twice."""
-    walks = [(place,) for place in range(LATTICE**2)]
+    walks: list[tuple[int, ...]] = [(place,) for place in range(LATTICE**2)]
     for _ in range(length - 1):
         walks = [
             (*walk, nxt)

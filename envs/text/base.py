@@ -14,7 +14,7 @@ from jax import Array
 
 from rewardax.envs.core import Env, PyTree, TimeStep
 from rewardax.envs.text import lines as L
-from rewardax.envs.text.parser import Command, parse
+from rewardax.envs.text.parser import VERBS, Command, parse
 from rewardax.envs.text.vocab import VOCAB_SIZE, WORD_ID, detokenise
 
 VIEWS = ("room", "feedback", "full")
@@ -73,6 +73,8 @@ class TextEnv(Env):
     templates: ClassVar[L.Templates]
     action_templates: ClassVar[L.Templates]
     replies: ClassVar[tuple[str, ...]]  # names of the templates that can be feedback
+    verbs: ClassVar[tuple[str, ...]] = VERBS  # first words of the commands
+    slots: ClassVar[int] = 48  # more than there ever are admissible actions
 
     def __post_init__(self) -> None:
         if self.view not in VIEWS:
@@ -194,9 +196,9 @@ class TextEnv(Env):
         """int32[A, 8]: every action's command in word ids (for agents that score commands)."""
         return self.action_templates.fill(*self._action_lines(state))[0]
 
-    def slot_lines(self, state: PyTree, params: PyTree, size: int = 48) -> tuple[Array, Array]:
-        """Admissible actions int16[size] (-1 padding) and their commands int32[size, 8]."""
-        slots = L.admissible_slots(self.action_mask(state, params), size)
+    def slot_lines(self, state: PyTree, params: PyTree) -> tuple[Array, Array]:
+        """Admissible actions int16[slots] (-1 padding) and their commands int32[slots, 8]."""
+        slots = L.admissible_slots(self.action_mask(state, params), self.slots)
         lines = self.action_lines(state)[jnp.maximum(slots, 0)]
         return slots, jnp.where((slots >= 0)[:, None], lines, 0)
 
@@ -226,7 +228,7 @@ class TextEnv(Env):
             Command(int(a), (detokenise(lines[a]), *names.get(int(a), ())), bool(mask[a]))
             for a in np.flatnonzero(known | mask)
         ]
-        return parse(text, commands, lambda a: self._refusal(a, state, params), tags)
+        return parse(text, commands, lambda a: self._refusal(a, state, params), tags, self.verbs)
 
     def _command_table(self, state: PyTree, params: PyTree) -> tuple[Array, Array, Array]:
         return self.action_lines(state), self._known(state), self.action_mask(state, params)
@@ -243,11 +245,14 @@ class TextEnv(Env):
 
     # shared pieces of step and features
 
-    def _timestep(self, before: Array, after: Array, refused: Array, t: Array, params: PyTree) -> TimeStep:
+    def _timestep(
+        self, before: Array, after: Array, refused: Array, t: Array, params: PyTree, failed: Array | bool = False
+    ) -> TimeStep:
         """1 (less the time bonus) on the step that succeeds, minus the price of a refused command."""
         won = (after & ~before).astype(jnp.float32)
         pay = won * (1.0 - params.time_bonus * t / params.horizon) - refused * params.invalid_penalty
-        return TimeStep(pay.astype(jnp.float32), after, (t >= params.horizon) & ~after, won)
+        over = after | failed
+        return TimeStep(pay.astype(jnp.float32), over, (t >= params.horizon) & ~over, won)
 
     def _remember(self, log: Array, template: Array, *words: Array) -> Array:
         """Put a reply on top of the log int16[1 + history, 5]."""

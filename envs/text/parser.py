@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -15,7 +16,6 @@ NO_TAGS = "write the command between <action> and </action>."
 
 VERBS = ("go", "open", "unlock", "close", "take", "drop", "put", "examine", "look", "inventory", "wait")
 _TAGGED = re.compile(r"<action>((?:(?!<action>).)*?)</action>", re.DOTALL | re.IGNORECASE)
-_CHAIN = re.compile(rf"\s(?:and )?then\s|[.;,!]\s*(?:and )?(?:{'|'.join(VERBS)})\b|\sand (?:{'|'.join(VERBS)})\b")
 _ARTICLES = frozenset(["the", "a", "an", "my", "your", "please", "some"])
 _WAYS = {"n": "north", "e": "east", "s": "south", "w": "west"}
 _WAYS |= {way: way for way in list(_WAYS.values())}
@@ -44,6 +44,13 @@ _SYNONYMS = {
     "z": "wait",
     "leave": "drop",
 }
+
+
+@functools.cache
+def _chain(verbs: tuple[str, ...]) -> re.Pattern[str]:
+    """What several commands in one text look like."""
+    either = "|".join(verbs)
+    return re.compile(rf"\s(?:and )?then\s|[.;,!]\s*(?:and )?(?:{either})\b|\sand (?:{either})\b")
 
 
 class Command(NamedTuple):
@@ -95,12 +102,17 @@ def normalise(text: str) -> str:
 
 
 def parse(
-    text: str, commands: Sequence[Command], refusal: Callable[[int], str], tags: str = "optional"
+    text: str,
+    commands: Sequence[Command],
+    refusal: Callable[[int], str],
+    tags: str = "optional",
+    verbs: tuple[str, ...] = VERBS,
 ) -> tuple[int | None, str]:
     """Action that ``text`` means, with an empty reason; or ``None`` and a sentence that says why not.
 
     ``commands`` are the actions whose things are in view. A noun stands for its adjective and noun when only
     one thing fits. ``refusal(action)`` is asked for the reason when a command is understood but not possible.
+    ``verbs`` are the first words that commands of the task have.
     """
     if tags not in ("required", "optional", "none"):
         raise ValueError(f"tags={tags!r}; choose required, optional or none")
@@ -108,10 +120,10 @@ def parse(
     if not found and tags == "required":
         return None, NO_TAGS
     text = (found[-1] if found else text).strip()[:MAX_LENGTH].lower()
-    if "\n" in text or "\r" in text or _CHAIN.search(text):
+    if "\n" in text or "\r" in text or _chain(verbs).search(text):
         return None, ONE_AT_A_TIME
     said = normalise(text)
-    if not said or said.split()[0] not in VERBS:
+    if not said or said.split()[0] not in (normalise(verb) for verb in verbs):
         return None, NOT_A_COMMAND
     for variants in (_exact, _nouns_only):
         fits = [command for command in commands if said in variants(command)]

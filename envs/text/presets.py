@@ -6,6 +6,7 @@ from rewardax.envs.presets import Preset
 
 COIN = "rewardax.envs.text.coin:Coin"
 TREASURE = "rewardax.envs.text.treasure:Treasure"
+REPOREPAIR = "rewardax.envs.text.reporepair:RepoRepair"
 
 PRESETS: dict[str, Preset] = {
     "Coin-tiny": Preset(COIN, {}, {"quest": 2, "rooms": 4, "mode": 1}),
@@ -26,4 +27,6 @@ PRESETS: dict[str, Preset] = {
     "Treasure-hard": Preset(
         TREASURE, {}, {"rooms": 8, "locks": 3, "boxed": 2, "doors": 2, "boxes": 4, "distractors": 8, "hidden": 0.5}
     ),
+    "RepoRepair-small": Preset(REPOREPAIR, {}, {"files": 2, "bugs": 1}),
+    "RepoRepair-medium": Preset(REPOREPAIR, {}, {"files": 6, "bugs": 2, "weak": 1}),
 }

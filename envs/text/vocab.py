@@ -85,14 +85,31 @@ _RANGES: dict[int, str] = {
     580: """
         door room coin exit end way hands inventory command thing things task rooms object opening ball
     """,
+    # code: file stems, definitions, tests
+    660: """
+        parser lexer router session config logger queue storage schema client worker metrics scheduler exporter
+        importer cache
+    """,
+    676: """
+        timeout retries capacity depth width height priority interval margin threshold batch delay weight factor
+        rate window precision stride rank quota budget offset padding limit
+    """,
+    708: """
+        startup shutdown roundtrip overflow ordering encoding login upload download rollback recovery migration
+    """,
     724: " ".join(a + b for a in _FIRST for b in _SECOND),  # invented names
     # grid glyphs
     788: """
         wall floor goal agent lava tile start player hole checkpoint button crossing unseen
     """,
+    # further words of code tasks
+    820: """
+        file files definition documentation says should test tests fail failed pass patch restore value skipped
+        bug fix fails because
+    """,
 }
-# free ranges in between: 596 shop words, 660 code words, 820 onwards anything
-_ENDS = (16, 116, 148, 276, 372, 436, 468, 500, 524, 548, 580, 596, 788, 820)
+# free ranges in between: 596 shop words; what is left from 820 onwards is for anything
+_ENDS = (16, 116, 148, 276, 372, 436, 468, 500, 524, 548, 580, 596, 676, 708, 724, 788, 820, 1024)
 
 
 def _build() -> tuple[str, ...]:
