@@ -28,7 +28,7 @@ class DeepSeaState(struct.PyTreeNode):
 
     row: Array  # i32[] 0..depth
     column: Array  # i32[] 0..depth; depth is the treasure
-    swapped: Array  # bool[size] columns in which action 0 leads right
+    swapped: Array  # u32[] bit c: in column c action 0 leads right
     t: Array  # i32[]
     reached: Array  # bool[4]
     fresh: Array  # bool[4]
@@ -71,11 +71,11 @@ class DeepSea(TabularTask):
         "solvable",
     )
 
-    size: int = 30  # largest depth
+    size: int = 30  # largest depth, at most 32
 
     def __post_init__(self) -> None:
-        if self.size < 1:
-            raise ValueError(f"DeepSea needs size >= 1, got {self.size}")
+        if not 1 <= self.size <= 32:
+            raise ValueError(f"DeepSea needs a size from 1 to 32, got {self.size}")
 
     @property
     def action_names(self) -> tuple[str, ...]:
@@ -106,13 +106,13 @@ class DeepSea(TabularTask):
 
     def reset(self, key: Array, params: PyTree) -> DeepSeaState:
         same = jax.random.fold_in(jax.random.key(0, impl="threefry2x32"), params.mapping)
-        bits = jnp.where(params.mapping < 0, _bits(key, self.size), _bits(same, self.size))
+        bits = jnp.where(params.mapping < 0, jax.random.bits(key), jax.random.bits(same))
         start = DeepSeaState(row=jnp.int32(0), column=jnp.int32(0), swapped=bits, **self.nothing())
         return self.track(start, params)
 
     def step(self, state: DeepSeaState, action: Array, params: PyTree) -> tuple[DeepSeaState, TimeStep]:
         depth, t = self._depth(params), state.t + 1
-        right = (action == 1) ^ state.swapped[jnp.minimum(state.column, self.size - 1)]
+        right = (action == 1) ^ (state.swapped >> state.column & 1 == 1)
         row = jnp.minimum(state.row + 1, depth)
         column = jnp.clip(state.column + jnp.where(right, 1, -1), 0, depth)
         treasure = column == depth
@@ -157,7 +157,3 @@ class DeepSea(TabularTask):
         if row == depth:
             return "You hold the treasure." if column == depth else "You are at the bottom. There is nothing here."
         return f"The sea is {depth} cells deep and wide.\nYou are in row {row}, column {column}."
-
-
-def _bits(key: Array, count: int) -> Array:
-    return jax.random.bits(key, (count,), jnp.uint32) & 1 == 1

@@ -102,7 +102,8 @@ class SensorGarden(RandomEnv, TabularTask):
         """f32[16]: one for every set of tomatoes that dry out, bit i of the index for tomato i."""
         exposed = state.wet & (self._move(state.position, action) != jnp.array(TOMATOES))
         dries = jnp.where(exposed, params.drying, 0.0)
-        return jnp.where(_subset(jnp.arange(16)), dries, 1.0 - dries).prod(-1)
+        each = jnp.stack([1.0 - dries, dries], 1)
+        return jnp.einsum("d,c,b,a->dcba", *each[::-1]).ravel()
 
     def outcome(
         self, state: SensorGardenState, action: Array, index: Array, params: PyTree
