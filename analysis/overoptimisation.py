@@ -109,8 +109,8 @@ def best_of_n(proxy: npt.ArrayLike, gold: npt.ArrayLike, n: int) -> BestOfN:
         raise ValueError(f"proxy and gold have one shape [prompts, N] and n is in 1..N; got {truth.shape} and n={n}")
     order = np.argsort(scores, axis=1, kind="stable")
     weight = np.array([comb(i, n - 1) / comb(count, n) for i in range(count)])
-    picked = (np.take_along_axis(values, order, axis=1) @ weight for values in (scores, truth))
-    return BestOfN(*(float(value.mean()) for value in picked), kl=float(np.log(n) - (n - 1) / n))
+    means = [float((np.take_along_axis(x, order, axis=1) @ weight).mean()) for x in (scores, truth)]
+    return BestOfN(proxy=means[0], gold=means[1], kl=float(np.log(n) - (n - 1) / n))
 
 
 def kl_from_log_ratios(log_ratios: npt.ArrayLike) -> float:

@@ -49,7 +49,8 @@ def sampled_epic(
     for reward in (first, second):
 
         def mean(where: np.ndarray, reward: RewardFn = reward) -> Floats:
-            return np.array([np.mean(reward(np.repeat(s[None], len(some), 0), acts, some)) for s in where])
+            rows = (reward(np.repeat(s[None], len(some), 0), acts, some) for s in where)
+            return np.array([np.asarray(row, np.float64).mean() for row in rows])
 
         paid = np.asarray(reward(at, doing, to), np.float64)
         forms.append(paid + discount * mean(to) - mean(at) - discount * mean(some).mean())

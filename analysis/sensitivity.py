@@ -108,7 +108,8 @@ def policy_cliff(
             found[1, column] += _variation(_spread(before), _spread(now))[alive].max(initial=0.0)
             again = soft_policy(mdp, discount, temperature, reward=paid)
             found[2, column] += _variation(soft, again)[alive].max(initial=0.0)
-    return Cliff(sizes, *(found / draws), radius=cliff_radius(values, discount, alive))
+    changed, variation, soft_variation = found / draws
+    return Cliff(sizes, changed, variation, soft_variation, cliff_radius(values, discount, alive))
 
 
 def soft_policy(

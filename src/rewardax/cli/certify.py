@@ -58,8 +58,9 @@ class Certify:
 
 def _sentences(env: str, reward: str, found: Any) -> list[str]:
     ends = {"cut": "the time limit is no part of the task", "end": "the time limit ends the task"}[found.time_limit]
+    verdict = "INVARIANT" if found.invariant else "NOT INVARIANT"
     told = [
-        f"{'INVARIANT' if found.invariant else 'NOT INVARIANT'}: {reward} on {env}, discount {found.discount:g}, {ends}",
+        f"{verdict}: {reward} on {env}, discount {found.discount:g}, {ends}",
         f"states           {found.states:,} pairs of task state and reward memory",
         f"distance         {found.distance:.4f} to the task's reward (STARC; 0 same order of policies, 1 opposite)",
         f"regret           {found.regret:.4f} of {found.best - found.lowest:.4f} "
@@ -72,7 +73,8 @@ def _sentences(env: str, reward: str, found: Any) -> list[str]:
         told += [
             f"worst state      after: {', '.join(worst.path) or '(the start)'}",
             *(f"    {line}" for line in worst.text.splitlines()),
-            f"    best for the task: {', '.join(worst.task_actions)}; for the reward: {', '.join(worst.reward_actions)}; "
-            f"task value lost from here: {worst.loss:.4f}",
+            f"    best for the task: {', '.join(worst.task_actions)}",
+            f"    best for the reward: {', '.join(worst.reward_actions)}",
+            f"    task value lost from here on: {worst.loss:.4f}",
         ]
     return told
