@@ -203,7 +203,10 @@ def train_core(
     keys = jnp.stack([jax.random.key(seed) for seed in seeds])
     begin = jax.jit(jax.vmap(lambda p: starts(env, params, reward, learner.policy.prepare, p)))(pool)
     weights = learner.policy.init_many(keys)
-    state = jax.jit(jax.vmap(learner.init, in_axes=(0, 0, None, None, 0)))(keys, weights, params, reward, begin)
+    # one seed after the other: rewards may draw orthogonal weights, see Policy.init_many
+    state = jax.jit(lambda rows: jax.lax.map(lambda row: learner.init(row[0], row[1], params, reward, row[2]), rows))(
+        (keys, weights, begin)
+    )
     call = jax.jit(
         jax.vmap(learner.iterate, in_axes=(0, None, None, 0, None, None)), static_argnums=4, donate_argnums=0
     )
