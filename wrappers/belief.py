@@ -91,6 +91,10 @@ def igpo(feature: str, scale: float = 1.0, component: str = "information") -> Pr
     It is self-referential: a policy that makes p small at first earns more later. The paper takes differences of the
     mean log-probability instead, the released code of p; the feature decides.
 
+    Paper: "Information Gain-based Policy Optimization" 2025 (GuoqingWang1/IGPO).
+
+    Golden: igpo, information_gain
+
     >>> igpo("truth_probability").feature
     'truth_probability'
     """
@@ -157,6 +161,10 @@ probe_potential.requires = ("probe_accuracy", "probe_confidence")  # type: ignor
 
 def spae(gamma: float = 0.99, scale: float = 1.0, component: str = "shaping") -> Potential:
     """Shaping with SPAE's probe: how sure the agent would be, and how right, if it had to answer now.
+
+    Paper: SPAE 2026 (cii030/SPAE-RL).
+
+    Golden: spae
 
     >>> spae().requires
     ('probe_accuracy', 'probe_confidence')

@@ -99,7 +99,7 @@ class PlanMatch(RewardTransform):
 
     Invariant: no
 
-    Golden: none
+    Golden: bipartite_match
 
     Args:
         calls: what each bit of the feature means, from :func:`call`; ``None`` for bits that are not calls. More bits
@@ -170,6 +170,10 @@ def subgoal_bonus(
 
     ``feature`` bool[N, K] holds the verdicts on the step. Unlimited payment (``once=False``) makes loops worthwhile:
     pick up, put down, pick up.
+
+    Paper: "Assessing the Zero-Shot Capabilities of LLMs for Action Evaluation in RL" 2024 (CALM).
+
+    Golden: subgoal_reward
 
     >>> subgoal_bonus((1.0, 0.5)).events
     (0, 1)
