@@ -74,6 +74,8 @@ def features(xp: Any, state: Walk) -> dict[str, Any]:
         "outcome_level": xp.int8(cell // 2),
         "cost": xp.float32(state.happened[1]),
         "advice": xp.stack([xp.float32(0.1), xp.float32(cell), xp.float32(0.0)]),
+        "belief": xp.stack([xp.float32(cell / GOAL), xp.float32(1 - cell / GOAL), xp.float32(0.0)]),
+        "hop": xp.float32(cell / GOAL - 0.5),
     }
 
 
