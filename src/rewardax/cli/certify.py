@@ -32,7 +32,7 @@ class Certify:
         from rewardax.analysis import certify
         from rewardax.envs import level_key, make
         from rewardax.experiments.designs import resolve
-        from rewardax.wrappers import chain
+        from rewardax.wrappers import chain, to_config
 
         if not 0.0 < self.gamma <= 1.0:
             raise ValueError(f"--gamma must be in (0, 1], got {self.gamma:g}")
@@ -53,7 +53,18 @@ class Certify:
             print(dumps({"env": self.env, "reward": design.name, **found.to_dict()}, indent=1))
         else:
             print("\n".join(_sentences(self.env, design.name, found)))
+            if found.time_limit == "end" and _bootstraps(to_config(design.reward or chain())):
+                print(
+                    'note: the potential pays at the time limit, for learners that bootstrap there; truncation="absorb"'
+                )
         return 0 if found.invariant else 1
+
+
+def _bootstraps(config: Any) -> bool:
+    """Whether some part of a reward counts on the learner to bootstrap at the time limit."""
+    if isinstance(config, dict):
+        return config.get("truncation") == "bootstrap" or any(map(_bootstraps, config.values()))
+    return isinstance(config, list) and any(map(_bootstraps, config))
 
 
 def _sentences(env: str, reward: str, found: Any) -> list[str]:
