@@ -27,6 +27,7 @@ PRESETS: dict[str, Preset] = {
     "Treasure-hard": Preset(
         TREASURE, {}, {"rooms": 8, "locks": 3, "boxed": 2, "doors": 2, "boxes": 4, "distractors": 8, "hidden": 0.5}
     ),
+    "RepoRepair-tiny": Preset(REPOREPAIR, {}, {"files": 1, "bugs": 1}),
     "RepoRepair-small": Preset(REPOREPAIR, {}, {"files": 2, "bugs": 1}),
     "RepoRepair-medium": Preset(REPOREPAIR, {}, {"files": 6, "bugs": 2, "weak": 1}),
 }

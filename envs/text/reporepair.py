@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -15,11 +15,10 @@ from rewardax.envs.text import reporepair_level as R
 from rewardax.envs.text import reporepair_words as W
 from rewardax.envs.text.base import NOT_A_COMMAND, Page, TextEnv, join, rows, word
 from rewardax.envs.text.reporepair_level import RepoRepairParams, RepoRepairState
-from rewardax.envs.text.world import bits, count_bits, pack
+from rewardax.envs.text.world import bits, pack
 
 T, VERB = W.T, W.VERB
 SUBGOALS = 2 * R.BUGS + 1
-_VERB, _X, _Y = W.ARGUMENTS.T
 
 
 @dataclasses.dataclass(frozen=True)
@@ -336,22 +335,23 @@ class RepoRepair(TextEnv):
     # commands
 
     def _action_lines(self, state: RepoRepairState) -> tuple[Array, Array]:
-        skips = bits(state.skipped, W.VISIBLE)[_X % W.VISIBLE] & (_VERB == VERB["skip"])
-        verb = jnp.where(skips, VERB["restore"], _VERB)
-        cell = jnp.clip(state.open, 0) * W.DEFINITIONS + _X % W.DEFINITIONS
+        verb, x, y = W.ARGUMENTS.T
+        skips = bits(state.skipped, W.VISIBLE)[x % W.VISIBLE] & (verb == VERB["skip"])
+        cell = jnp.clip(state.open, 0) * W.DEFINITIONS + x % W.DEFINITIONS
         first = jnp.select(
-            [_VERB == VERB["open"], _VERB == VERB["skip"], _VERB == VERB["find"]],
-            [word(W.STEM, state.stems[_X % W.FILES]), word(W.TEST, state.tests[_X % W.VISIBLE]), W.DEFINITION + _X],
+            [verb == VERB["open"], verb == VERB["skip"], verb == VERB["find"]],
+            [word(W.STEM, state.stems[x % W.FILES]), word(W.TEST, state.tests[x % W.VISIBLE]), W.DEFINITION + x],
             word(W.DEFINITION, state.name[cell]),
         )
         nothing = jnp.zeros_like(first)
-        return verb, jnp.stack([first, jnp.asarray(W.ONE + _Y), nothing, nothing], -1)
+        return jnp.where(skips, VERB["restore"], verb), jnp.stack([first, jnp.asarray(W.ONE + y), nothing, nothing], -1)
 
     def _known(self, state: RepoRepairState) -> Array:
-        inside = np.isin(_VERB, [VERB["show"], VERB["set"]])
-        exists = jnp.where(_VERB == VERB["open"], state.exists[(_X % W.FILES) * W.DEFINITIONS], True)
-        exists &= jnp.where(_VERB == VERB["find"], state.exists[state.cell[_X]], True)
-        return exists & (~inside | (state.open >= 0)) & (_VERB != VERB["malformed"])
+        verb, x, _ = W.ARGUMENTS.T
+        inside = np.isin(verb, [VERB["show"], VERB["set"]])
+        exists = jnp.where(verb == VERB["open"], state.exists[(x % W.FILES) * W.DEFINITIONS], True)
+        exists &= jnp.where(verb == VERB["find"], state.exists[state.cell[x]], True)
+        return exists & (~inside | (state.open >= 0)) & (verb != VERB["malformed"])
 
     def _aliases(self, state: RepoRepairState) -> dict[int, tuple[str, ...]]:
         """Short forms of the commands without a choice."""
@@ -361,4 +361,4 @@ class RepoRepair(TextEnv):
             "revert": ("revert",),
             "submit": ("submit",),
         }
-        return {int(np.flatnonzero(_VERB == VERB[name])[0]): phrases for name, phrases in short.items()}
+        return {int(np.flatnonzero(W.ARGUMENTS[:, 0] == VERB[name])[0]): phrases for name, phrases in short.items()}

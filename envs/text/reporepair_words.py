@@ -155,7 +155,8 @@ def _captions() -> tuple[tuple[str, ...], np.ndarray]:
         "refuse_submit": ["the patch is away already."],
         NOT_A_COMMAND: ["that is not a command."],
     }
-    start, captions = np.zeros(len(T), np.int32), []
+    start = np.zeros(len(T), np.int32)
+    captions: list[str] = []
     for name, sentences in groups.items():
         start[T[name]] = len(captions)
         captions += sentences
