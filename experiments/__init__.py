@@ -17,6 +17,7 @@ _NAMES = {
         "defaults": "DEFAULT_DESIGNS DEFAULT_ENV",
         "designs": "BUILT_IN Design available facts resolve",
         "results": "Results",
+        "search": "Evolution Trial search_reward",
     }.items()
     for name in names.split()
 }
