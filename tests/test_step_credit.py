@@ -39,7 +39,7 @@ from rewardax.wrappers import (
 )
 from rewardax.wrappers.belief import entropy, igpo_paper, negative_entropy, spae_advantages
 from rewardax.wrappers.min_form import leave_one_out, pure_returns, returns_to_go, soft_min_weights
-from rewardax.wrappers.plans import assign, call_similarity, match_rewards, verdict_metrics
+from rewardax.wrappers.plans import assign, call_similarity, match_advantages, match_rewards, verdict_metrics
 from rewardax.wrappers.step_scores import whiten_released
 from rewardax.wrappers.testdata import numbers, rollout
 
@@ -485,3 +485,12 @@ def test_hindsight_is_announced() -> None:
     assert not any(term.causal for term in late) and all(term.learns for term in late)
     assert all(term.causal for term in early) and not any(term.learns for term in early)
     assert not chain(a=MinForm()).causal
+
+
+def test_turns_are_compared_with_turns_of_the_same_number() -> None:
+    rewards, mask = jnp.array([[1.0, 2.0, 4.0], [3.0, 0.0, 0.0]]), jnp.array([[True] * 3, [True, False, False]])
+    whole, turns, both = match_advantages(rewards, mask, jnp.array([5, 5]), gamma=1.0)
+    half = 0.5**0.5
+    close(whole, [half, -half], rtol=1e-5)
+    close(turns, [[half, 6.0, 4.0], [-half, 0.0, 0.0]], rtol=1e-5)
+    close(both, [[half, (half + 6) / 2, (half + 4) / 2], [-half, 0.0, 0.0]], rtol=1e-5)

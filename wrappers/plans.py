@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
 from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
 from rewardax.wrappers.events import EventBonus
+from rewardax.wrappers.groups import group_count, group_zscore
 from rewardax.wrappers.judged import Judged
+from rewardax.wrappers.min_form import returns_to_go
 
 Result = tuple[Rewards, State]
 Call = tuple[str, tuple[tuple[str, Any], ...]]  # name, (parameter, value) pairs
@@ -85,6 +88,35 @@ def match_rewards(similarity: np.ndarray, assignment: str = "greedy", unmatched:
     matched = assign(similarity, assignment)
     found = [unmatched if j < 0 else similarity[i, j] for i, j in enumerate(matched)]
     return np.asarray(found, float)
+
+
+def match_advantages(
+    rewards: Array,
+    mask: Array,
+    group: Array,
+    gamma: float | Array = 0.9,
+    eps: float | Array = 1e-6,
+    ddof: int = 1,
+) -> tuple[Array, Array, Array]:
+    """MatchTIR's two levels: advantages [E] of episodes, [E, T] of turns, and half of each together [E, T].
+
+    Episodes are compared by their total, turns by their discounted reward to go with the turns of the same number in
+    the group i32[E]; both are z-scores. What stands alone in its comparison keeps its raw value.
+
+    >>> from rewardax.wrappers.testdata import numbers
+    >>> _, turns, _ = match_advantages(jnp.array([[1.0, 0.5], [0.0, 0.0]]), jnp.array([[True, True], [True, False]]),
+    ...                                jnp.array([0, 0]), gamma=1.0)
+    >>> numbers(turns)
+    [0.707, 0.5, -0.707, 0.0]
+    """
+
+    def compare(values: Array, counts: Array) -> Array:
+        single = counts & (group_count(group, counts, values.dtype) == 1)
+        return jnp.where(single, values / (1 + eps), group_zscore(values, group, counts, eps, ddof))
+
+    whole = compare(jnp.where(mask, rewards, 0).sum(-1), jnp.ones(group.shape, bool))
+    turns = jax.vmap(compare, 1, 1)(returns_to_go(rewards, mask, gamma=gamma), mask)
+    return whole, turns, jnp.where(mask, (whole[:, None] + turns) / 2, 0)
 
 
 class PlanMatch(RewardTransform):

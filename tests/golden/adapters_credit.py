@@ -29,7 +29,7 @@ from rewardax.wrappers.belief import igpo_paper, igpo_released, spae_advantages,
 from rewardax.wrappers.groups import whiten
 from rewardax.wrappers.machines import parse
 from rewardax.wrappers.min_form import leave_one_out, pure_returns, soft_min_weights
-from rewardax.wrappers.plans import call_similarity, match_rewards, verdict_metrics
+from rewardax.wrappers.plans import call_similarity, match_advantages, match_rewards, verdict_metrics
 from rewardax.wrappers.progress import best_of, hop_progress
 from rewardax.wrappers.step_scores import whiten_released
 
@@ -169,6 +169,12 @@ def bipartite_match(inputs: Case, params: Case) -> dict[str, Any]:
     return {"similarity": similarity, "rewards": match_rewards(similarity, assignment, params["unmatched"])}
 
 
+def matchtir(inputs: Case, params: Case) -> dict[str, Any]:
+    settings = (params["turn_gamma"], params["eps"], params["ddof"])
+    found = match_advantages(*_steps(inputs, "turn_rewards"), *settings)
+    return dict(zip(("trajectory_adv", "turn_adv", "advantages"), found, strict=True))
+
+
 def information_gain(inputs: Case, params: Case) -> dict[str, Any]:
     beliefs = np.asarray(inputs["beliefs"], float)[:, None]
     data = rollout(len(beliefs) - 1, 1, **features(belief=beliefs))
@@ -257,7 +263,7 @@ def finegrained_assign(inputs: Case, params: Case) -> dict[str, Any]:
     rows = int(inputs["length"])
 
     def spans(pairs: Any, verdicts: Any) -> tuple[np.ndarray, np.ndarray]:
-        score, ends = np.zeros((rows, 1)), np.zeros((rows, 1), bool)
+        score, ends = np.full((rows, 1), 0.5), np.zeros((rows, 1), bool)  # 0.5: no verdict
         for (_, end), verdict in zip(pairs, verdicts, strict=True):
             score[end - 1], ends[end - 1] = verdict, True
         return score, ends
@@ -314,6 +320,7 @@ ADAPTERS = {
     "turning_point_reward": turning_point_reward,
     "tp_grpo": tp_grpo,
     "bipartite_match": bipartite_match,
+    "matchtir": matchtir,
     "information_gain": information_gain,
     "igpo": igpo_,
     "pure": pure,
