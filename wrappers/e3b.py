@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rewardax.wrappers.bonus import Bonus
-from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
+from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, env_where, static
 from rewardax.wrappers.elliptical import elliptical_start, elliptical_visit
 from rewardax.wrappers.inverse import ENCODERS, Embedding
 
@@ -41,6 +41,8 @@ class E3B(Bonus, Embedding, RewardTransform):
         timing: ``"arrival"`` scores o_{t+1}; ``"departure"`` o_t, as the released code does.
         first_step_zero: the first step of each episode pays nothing (its φ is still taken in), as released.
         lifelong: C is never reset.
+        count_reset_obs: take in φ(o_0) before the first step (for ``"arrival"``, which never scores o_0), so that
+            bumping into a wall at the start is not new. Costs an embedding and an update of C⁻¹ more at every step.
         normalise: ``"std"`` (as the paper), ``"return"`` or ``"none"``, see :class:`rewardax.wrappers.bonus.Bonus`.
 
     Components: ``component``. Metrics: ``<component>/raw``, ``<component>/loss`` (of the encoder, in ``learn``).
@@ -63,9 +65,12 @@ class E3B(Bonus, Embedding, RewardTransform):
     timing: str = static("arrival")
     first_step_zero: bool = static(False)
     lifelong: bool = static(False)
+    count_reset_obs: bool = static(False)
 
     def __post_init__(self) -> None:
         self._check(encoder=ENCODERS, timing=("arrival", "departure"))
+        if self.count_reset_obs and self.timing == "departure":
+            raise ValueError("E3B: timing='departure' scores o_0 itself; leave count_reset_obs off.")
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
@@ -92,9 +97,12 @@ class E3B(Bonus, Embedding, RewardTransform):
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         networks, memory = state.shared
-        view = self._views(transition)[self.timing == "arrival"]
-        phi = self._phi(networks, view, transition.reward.dtype)
-        raw, inverse = elliptical_visit(state.env[0] if self.lifelong else state.episode, phi)
+        dtype, views = transition.reward.dtype, self._views(transition)
+        inverse = state.env[0] if self.lifelong else state.episode
+        if self.count_reset_obs:
+            _, opened = elliptical_visit(inverse, self._phi(networks, views[0], dtype))
+            inverse = env_where(transition.first, opened, inverse)
+        raw, inverse = elliptical_visit(inverse, self._phi(networks, views[self.timing == "arrival"], dtype))
         if self.first_step_zero:
             raw = jnp.where(transition.first, 0, raw)
         rewards, statistics = self._pay(rewards, raw, State(env=state.env[1], shared=memory), transition)

@@ -95,7 +95,8 @@ class Embedding(Views):
             return encode(weights if self.encoder == "inverse" else jax.lax.stop_gradient(weights), x)
 
         def loss_of(params: PyTree, rows: tuple[PyTree, PyTree, Array], weight: Array) -> Array:
-            return weighted_mean(self._loss(params, *(embed(params, view) for view in rows[:2]), rows[2]), weight)
+            before, after, action = rows
+            return weighted_mean(self._loss(params, embed(params, before), embed(params, after), action), weight)
 
         params, optimiser, key, loss = fit(
             loss_of,

@@ -1,4 +1,4 @@
-"""Golden adapters of intrinsic bonuses: elliptical, novelty differences, and their combinations."""
+"""Golden adapters of intrinsic bonuses: elliptical, novelty differences, hashes, neighbours, skills."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from driver import Read, play, rollout
+from driver import Read, begin, play, proceed, rollout
+from run import NotCovered
 
 from rewardax.wrappers import E3B, EpisodicCount, GlobalCount, Product, Sum, chain
 from rewardax.wrappers.counts import FORMS, visit_weight
+from rewardax.wrappers.hashing import HashCount, simhash_bits, simhash_code
+from rewardax.wrappers.memory_reward import Book, Window, exploit_term, explore_term
+from rewardax.wrappers.neighbours import nearest, neighbour_novelty
+from rewardax.wrappers.ngu import EpisodicNeighbours, modulator
 from rewardax.wrappers.noveld import novelty_gain
+from rewardax.wrappers.skills import agac_advantage, diayn_reward, phase_entropy_reward
 
 Case = Mapping[str, Any]
 
@@ -80,4 +86,128 @@ def episodic_global_combo(inputs: Case, params: Case) -> dict[str, Any]:
     return {name: play(term, data)[0].components["product"] for name, term in terms.items()}
 
 
-ADAPTERS = {"e3b": e3b, "noveld": noveld, "episodic_global_combo": episodic_global_combo}
+def simhash_count(inputs: Case, params: Case) -> dict[str, Any]:
+    features = np.asarray(inputs["features"], float)
+    projection = jnp.asarray(inputs["projection"], float)
+    term = HashCount(feature="x", bits=len(projection), centre=False, scale=float(params["beta"]))
+    data = rollout(len(features), 1, next_features={"x": features[:, None]}, features={"x": features[:, None]})
+
+    def run(term: HashCount) -> np.ndarray:
+        state = begin(term, data)
+        state = state._replace(shared={**state.shared, "projection": projection})
+        return np.asarray(proceed(term, state, data)[0].components["hash_count"])[:, 0]
+
+    bits = simhash_bits(projection, jnp.asarray(features))
+    return {
+        "bits": np.asarray(bits).astype(int),
+        "code": simhash_code(bits),
+        "count": run(term.replace(scale=1.0, exponent=-1.0)),
+        "bonus": run(term),
+    }
+
+
+def ngu(inputs: Case, params: Case) -> dict[str, Any]:
+    done = np.asarray(inputs["done"], bool)
+    data = _data(done, phi=np.asarray(inputs["embeddings"], float))
+    term = EpisodicNeighbours(
+        feature="phi",
+        encoder="none",
+        normalise="none",
+        k=params["k"],
+        capacity=len(done),
+        cluster_distance=params["cluster_distance"],
+        kernel_epsilon=params["kernel_eps"],
+        constant=params["c"],
+        max_similarity=params["max_similarity"],
+    )
+    state = begin(term, data)
+    state = state._replace(shared={**state.shared, "mean_square": jnp.asarray(params["mean_sq_dist"], float)})
+    episodic = np.asarray(proceed(term, state, data)[0].components["ngu"])
+    error = jnp.asarray(inputs["lifelong_error"], float)
+    factor = np.asarray(modulator(error, params["err_mean"], params["err_std"], params["L"]))
+    both = Product(chain(here=Read(feature="episodic"), ever=Read(feature="factor")))
+    combined = play(both, _data(done, episodic=episodic, factor=factor))[0].components["product"]
+    return {"episodic": episodic, "modulator": factor, "combined": combined}
+
+
+def knn_novelty(inputs: Case, params: Case) -> dict[str, Any]:
+    points = jnp.asarray(inputs["embeddings"], float)
+    outside = jnp.asarray(inputs["outside_queries"], float)
+    k, others = params["k"], params["novelty_neighbours"]
+    to_itself, to_set = nearest(points, points, max(k, others) + 1), nearest(outside, points, k)
+    return {
+        "kth_distance": neighbour_novelty(to_itself[:, : k + 1], "kth"),
+        "log_kth": neighbour_novelty(to_itself[:, : k + 1], "kth", log=True),
+        "average_first5_including_self": neighbour_novelty(nearest(points, points, 5)),
+        "mean_knn_excluding_self": neighbour_novelty(to_itself[:, 1 : others + 1]),
+        "outside_kth_distance": neighbour_novelty(to_set, "kth"),
+        "outside_log_mean_knn": neighbour_novelty(to_set, log=True),
+    }
+
+
+def skill_and_adversarial(inputs: Case, params: Case) -> dict[str, Any]:
+    logits = jnp.asarray(inputs["skill_logits"], float)
+    if logits.shape[-1] != params["num_skills"]:
+        raise NotCovered(f"{params['num_skills']} skills with {logits.shape[-1]} logits")
+    advantage, log_pi, adversary = (jnp.asarray(inputs[n], float) for n in ("advantage", "log_pi", "log_pi_adversary"))
+    return {
+        "diayn_reward": diayn_reward(logits, jnp.asarray(inputs["skill"])),
+        "agac_advantage": agac_advantage(advantage, log_pi, adversary, params["agac_c"]),
+    }
+
+
+def pear_entropy(inputs: Case, params: Case) -> dict[str, Any]:
+    rows = inputs["token_entropy"]
+    width = max(len(row) for row in rows)
+    entropy = jnp.asarray([list(row) + [0.0] * (width - len(row)) for row in rows])
+    length, tag, correct, fallback = (
+        jnp.asarray(inputs[n]) for n in ("length", "tag_position", "correct", "format_reward")
+    )
+    penalty, reward = phase_entropy_reward(
+        entropy, length, tag, correct.astype(bool), fallback, params["alpha"], params["success_reward"]
+    )
+    return {"penalty": penalty, "reward": reward}
+
+
+def episodic_memory_reward(inputs: Case, params: Case) -> dict[str, Any]:
+    def book(kind: str) -> Book:
+        values = inputs[f"{kind}_values"]
+        most = max(len(row) for row in values)
+        size = len(values[0][0])
+        filled = Book.create(len(values), most, len(inputs[f"{kind}_queries"][0]), size, jnp.float64)
+        for query, responses in zip(inputs[f"{kind}_queries"], values, strict=True):
+            for response in responses:
+                filled = filled.insert(jnp.asarray(query, float), jnp.asarray(response, float))
+        return filled
+
+    success, failure = book("success"), book("failure")
+    queries, responses = (jnp.asarray(inputs[name], float) for name in ("queries", "responses"))
+    k, rows = params["top_k"], zip(queries, responses, strict=True)
+    raw = [(exploit_term(a, *success.recall(q, k)), explore_term(a, *failure.recall(q, k))) for q, a in rows]
+    scaled = []
+    for term in zip(*raw, strict=True):
+        window, values = Window.create(params["window"], jnp.float64), []
+        for value in term:
+            rescaled, window = window.rescale(value, params["eps"])
+            values.append(float(rescaled))
+        scaled.append(values)
+    return {
+        "exploit_raw": [float(exploit) for exploit, _ in raw],
+        "explore_raw": [float(explore) for _, explore in raw],
+        "exploit_norm": scaled[0],
+        "explore_norm": scaled[1],
+        "reward": np.sum(scaled, 0),
+    }
+
+
+ADAPTERS = {
+    "e3b": e3b,
+    "noveld": noveld,
+    "episodic_global_combo": episodic_global_combo,
+    "simhash_count": simhash_count,
+    "ngu": ngu,
+    "knn_novelty": knn_novelty,
+    "episodic_memory_reward": episodic_memory_reward,
+    "skill_and_adversarial": skill_and_adversarial,
+    "pear_entropy": pear_entropy,
+}
