@@ -113,6 +113,30 @@ def signature(name: str, value: Any) -> str:
     return f"```python\n{name}({re.sub(r' at 0x[0-9a-f]+', '', told)})\n```\n\n"
 
 
+def matrix(tasks: list[str] | None = None) -> str:
+    """Predicted outcomes as a table: designs down, tasks across; a minute or two for all tasks."""
+    from rewardax.analysis import outcome_matrix
+
+    rows: dict[str, dict[str, str]] = {}
+    for found in outcome_matrix(tasks):
+        told = found.verdict
+        if found.verdict in ("farms", "hacks"):
+            told += f" ({found.performance:.5g} of {found.best:.5g})"
+        rows.setdefault(found.design, {"reward design": found.design})[found.task] = told
+    return table(list(rows.values()))
+
+
+def rewrite_matrix(page: Path) -> None:
+    """Put a fresh :func:`matrix` between the marks of a page."""
+    head, mark, rest = page.read_text().partition("<!-- matrix -->\n")
+    tail = rest.partition("<!-- end of matrix -->")
+    page.write_text(f"{head}{mark}{matrix()}\n{tail[1]}{tail[2]}")
+
+
 def toctree(pages: list[str]) -> str:
     """A hidden table of contents, so that the pages appear in the side bar."""
     return "```{toctree}\n:hidden:\n\n" + "\n".join(pages) + "\n```\n"
+
+
+if __name__ == "__main__":
+    rewrite_matrix(Path(__file__).parent / "matrix.md")

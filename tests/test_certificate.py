@@ -95,7 +95,7 @@ def test_frozen_memory_is_certified_as_it_stands() -> None:
         (Potential(phi="advice"), {}, "does not offer"),
         (Potential(), {"time_limit": "never"}, "auto, cut, end"),
         (EventBonus(scale=0.1), {"discount": 1.0, "time_limit": "cut"}, "some cycle pays"),
-        (EpisodicCount(num_keys=32), {"max_states": 5000}, "shorter horizon"),
+        (EpisodicCount(num_keys=32), {"max_states": 1500, "horizon": 12}, "shorter horizon"),
     ],
     ids=lambda value: type(value).__name__ if hasattr(value, "update") else None,
 )
