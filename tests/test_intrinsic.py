@@ -241,9 +241,10 @@ def test_curiosity_fades_on_what_can_be_predicted() -> None:
 def test_forward_gradients_reach_the_encoder_only_if_shared() -> None:
     example = row(vectors(10), 0)
     phi = jnp.asarray(np.random.default_rng(0).normal(size=(2, 3, 4)), jnp.float32)
+    same = ICM(feature="x", num_actions=3, inverse_weight=0.0, **SMALL)
+    params = same.init(jax.random.key(0), example).shared[0]["params"]
     for shared, stop in ((True, False), (True, True), (False, False)):
-        bonus = ICM(feature="x", num_actions=3, inverse_weight=0.0, shared_gradient=shared, stop_target=stop, **SMALL)
-        params = bonus.init(jax.random.key(0), example).shared[0]["params"]
+        bonus = same.replace(shared_gradient=shared, stop_target=stop)
         gradient = jax.grad(lambda p: bonus._loss(params, p[0], p[1], example.action).sum())(phi)  # noqa: B023
         assert [bool(g.any()) for g in gradient] == [shared, shared and not stop]
 

@@ -54,10 +54,9 @@ class DRND(RND):
     def init(self, key: Array, example: Transition) -> State:
         state = super().init(key, example)
         keys = jax.random.split(jax.random.fold_in(jax.random.wrap_key_data(state.shared["key"]), 1), self.members)
-        depth = state.shared["target"][0]["kernel"].shape[0]
-        sizes = (depth, self.width, self.outputs)
-        targets = [mlp_init(k, sizes, example.reward.dtype) for k in keys]
-        return state._replace(shared={**state.shared, "target": jax.tree.map(lambda *x: jnp.stack(x), *targets)})
+        sizes = (state.shared["target"][0]["kernel"].shape[0], self.width, self.outputs)
+        targets = jax.vmap(lambda k: mlp_init(k, sizes, example.reward.dtype))(keys)
+        return state._replace(shared={**state.shared, "target": targets})
 
     def _draws(self, key: Array, shape: tuple[int, ...]) -> tuple[Array, ...]:
         return (jax.random.randint(jax.random.fold_in(jax.random.wrap_key_data(key), 2), shape, 0, self.members),)
