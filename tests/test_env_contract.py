@@ -16,8 +16,8 @@ from rewardax.envs.tabular_tasks.keyfarm import KeyFarm
 from rewardax.testing import check_env
 
 # Every size of a grid is a program of its own; test_grid_tasks plays the others.
-SIZES = {"Empty-16x16", "Empty-Random-6x6", "FourRooms", "DoorKey-5x5", "MultiRoom-N6"}
-GRIDS = ("Empty", "FourRooms", "DoorKey", "MultiRoom")
+SIZES = {"Empty-16x16", "Empty-Random-6x6", "FourRooms", "DoorKey-5x5", "MultiRoom-N6", "NoisyTV-DoorKey-8x8"}
+GRIDS = ("Empty", "FourRooms", "DoorKey", "MultiRoom", "NoisyTV")
 TASKS = [task for task in rewardax.PRESETS if task in SIZES or not task.startswith(GRIDS)]
 
 

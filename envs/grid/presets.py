@@ -7,6 +7,7 @@ from rewardax.envs.presets import Preset
 _EMPTY = "rewardax.envs.grid.empty:Empty"
 _DOORKEY = "rewardax.envs.grid.doorkey:DoorKey"
 _MULTIROOM = "rewardax.envs.grid.multiroom:MultiRoom"
+_NOISYTV = "rewardax.envs.grid.noisytv:NoisyTV"
 
 
 def _rooms(rooms: int, size: int = 9) -> Preset:
@@ -23,4 +24,5 @@ PRESETS: dict[str, Preset] = {
     "MultiRoom-N4": _rooms(4),
     "MultiRoom-N4-S5": _rooms(4, 5),
     "MultiRoom-N6": _rooms(6),
+    **{f"NoisyTV-{task}": Preset(_NOISYTV, {"inner": task}) for task in ("FourRooms", "DoorKey-8x8", "MultiRoom-N2")},
 }
