@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from rewardax.analysis.reward_models import pairwise_accuracy
 from rewardax.envs.core import Env
 from rewardax.envs.levels import reset_level
 from rewardax.wrappers.core import PyTree, Transition
@@ -97,7 +98,7 @@ def _play(env: Env, params: PyTree, key: Array, level: Array, steps: int, noise:
 
 
 def demonstrate(
-    env: Env, params: PyTree, seed: int, level: Array, steps: int, noise: float = 0.0, split: str = "train"
+    env: Env, params: PyTree, seed: int, level: Any, steps: int, noise: float = 0.0, split: str = "train"
 ) -> Trajectories:
     """One trajectory per level: the action nearest to the goal by ``oracle_steps``, or with ``noise`` a random one.
 
@@ -105,9 +106,9 @@ def demonstrate(
     """
     if "oracle_steps" not in env.feature_names:
         raise ValueError(f"demonstrate needs the feature 'oracle_steps', which {env.family} does not offer.")
-    level = np.asarray(level, np.int32)
-    actions = _play(env, params, jax.random.key(seed), jnp.asarray(level), steps, jnp.float32(noise), split)
-    whole = Trajectories(np.asarray(actions, np.int32), np.full(len(level), steps, np.int32), level)
+    levels = np.asarray(level, np.int32)
+    actions = _play(env, params, jax.random.key(seed), jnp.asarray(levels), steps, jnp.float32(noise), split)
+    whole = Trajectories(np.asarray(actions, np.int32), np.full(len(levels), steps, np.int32), levels)
     length = np.asarray(record(env, params, *whole, split).valid.sum(0), np.int32)
     return whole._replace(length=length)
 
@@ -215,14 +216,15 @@ def trivial_separation(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
     return out
 
 
-def accuracy_by_kind(env: Env, params: PyTree, rows: Sequence[dict[str, Any]], score: Score, steps: int) -> dict:
-    """Pairwise accuracy of a scorer per kind of negative, and ``all``; equal scores count 0."""
-    better, worse = (
-        np.asarray(score(record(env, params, *side(rows, name, steps)))) for name in ("chosen", "rejected")
-    )
+def accuracy_by_kind(
+    env: Env, params: PyTree, rows: Sequence[dict[str, Any]], score: Score, steps: int, ties: float = 0.0
+) -> dict[str, float]:
+    """Pairwise accuracy of a scorer per kind of negative, and ``all``; equal scores count ``ties``."""
+    better, worse = (np.asarray(score(record(env, params, *side(rows, n, steps)))) for n in ("chosen", "rejected"))
     kinds = np.array([row["kind"] for row in rows])
-    right = better > worse
-    return {**{str(kind): float(right[kinds == kind].mean()) for kind in np.unique(kinds)}, "all": float(right.mean())}
+    picked = {str(kind): kinds == kind for kind in np.unique(kinds)}
+    picked["all"] = np.ones(len(rows), bool)
+    return {kind: pairwise_accuracy(better[mine], worse[mine], ties) for kind, mine in picked.items()}
 
 
 def find_failures(

@@ -43,9 +43,11 @@ class Pairs(struct.PyTreeNode):
         capacity = len(self.mask)
         place = (self.count + jnp.cumsum(verdict.kept) - 1) % capacity
         place = jnp.where(verdict.kept, place, capacity)
+        count = self.count + verdict.kept.sum(dtype=jnp.int32)
         put = lambda old, new: old.at[place].set(new.astype(old.dtype), mode="drop")  # noqa: E731
         old, new = (self.inputs, self.mask, self.verdict), (inputs, mask, verdict)
-        return Pairs(*jax.tree.map(put, old, new), self.count + verdict.kept.sum(dtype=jnp.int32))
+        inputs, mask, verdict = jax.tree.map(put, old, new)
+        return self.replace(inputs=inputs, mask=mask, verdict=verdict, count=count)
 
     def take(self, rows: Array) -> tuple[PyTree, Array, Verdict]:
         """The pairs in some rows of the buffer."""
