@@ -53,7 +53,7 @@ def off_switch(utility: npt.ArrayLike, probability: npt.ArrayLike, temperature: 
 
 
 def normal_belief(mean: float, deviation: float, nodes: int = 4001) -> tuple[np.ndarray, np.ndarray]:
-    """A normal belief as ``(utility, probability)`` on a fine grid of eight deviations to either side, for :func:`off_switch`.
+    """A normal belief as ``(utility, probability)`` for :func:`off_switch`: a fine grid, eight deviations to each side.
 
     >>> round(off_switch(*normal_belief(0.2, 1.0)).defer, 3)  # exact: 0.506895
     0.507

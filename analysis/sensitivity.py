@@ -89,7 +89,7 @@ def policy_cliff(
     >>> mdp = enumerate_mdp(*make("KeyFarm"), level_key("train", 0), forget=("t",))
     >>> found = policy_cliff(mdp, 0.9, [1e-4, 0.3], draws=2)
     >>> round(found.radius, 5), found.changed.round(3).tolist()
-    (0.00215, [0.0, 0.722])
+    (0.00215, [0.0, 0.657])
     """
     if temperature <= 0 or not 0.0 <= discount < 1.0:
         raise ValueError(f"needs temperature > 0 and discount in [0, 1), got {temperature} and {discount}")
