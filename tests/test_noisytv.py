@@ -80,7 +80,6 @@ def test_watching_makes_new_views_but_no_new_states() -> None:
     assert np.median(distinct("obs_hash", screens=2)) > 35
     assert (distinct("obs_hash", tv="off") <= 4).all()
     assert (distinct("obs_hash", tv="deterministic") <= 4 * 16).all()
-    assert (distinct("obs_hash", remote=True) <= 4).all(), "nobody used the remote"
 
 
 def test_pictures_are_uniform_and_look_like_minigrid() -> None:
@@ -151,7 +150,7 @@ def test_all_outcomes_are_listed() -> None:
     assert quiet.chance.shape[2] == 1 and live.sum() == 16 * (~quiet.over).sum()
 
 
-@pytest.mark.parametrize("name", [name for name in PRESETS if name.startswith("NoisyTV")])
+@pytest.mark.parametrize("name", ["NoisyTV-FourRooms", "NoisyTV-MultiRoom-N2"])
 def test_the_screen_hangs_near_the_start(name: str) -> None:
     env, params = make(name, screens=2)
     states = jax.jit(jax.vmap(env.reset, (0, None)))(jax.random.split(jax.random.key(5), 200), params)
