@@ -155,10 +155,10 @@ def hard_negatives(
     that do not succeed are left out, and so is a kind that ``tries`` attempts cannot make fail.
     """
     rng = np.random.default_rng(seed)
-    paths = paths.take(succeeded(record(env, params, *paths)))
+    won = succeeded(record(env, params, *paths))
     rows: list[dict[str, Any]] = []
     for kind in kinds:
-        missing = np.ones(len(paths.length), bool)
+        missing = won.copy()
         for _ in range(tries):
             tried = edit(rng, paths, kind, env.num_actions)
             failed = ~succeeded(record(env, params, *tried)) & missing

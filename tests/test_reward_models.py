@@ -75,7 +75,8 @@ MODEL = PreferenceReward(feature="x", actions=0, **SMALL)  # type: ignore[arg-ty
 def test_segments_stay_in_their_episode_and_start_where_allowed() -> None:
     data = random_rollout(3, 30, 3, fillers=True)
     allowed = jnp.asarray(np.random.default_rng(0).random((30, 3)) < 0.3) & data.valid
-    rows, lane, mask = draw(jax.random.key(0), data, allowed, 200, 5)
+    cut_out = jax.jit(draw, static_argnums=(3, 4))
+    rows, lane, mask = cut_out(jax.random.key(0), data, allowed, 200, 5)
     assert allowed[rows[:, 0], lane[:, 0]].all()
     number, valid, done = (np.asarray(x)[rows, lane] for x in (episode_numbers(data), data.valid, data.done))
     assert (valid | ~mask).all() and (mask.any(1)).all()
@@ -84,7 +85,7 @@ def test_segments_stay_in_their_episode_and_start_where_allowed() -> None:
     assert (ends.sum(1) <= 1).all() and not (np.asarray(mask) & (ends.cumsum(1) - ends > 0)).any()
     cut = gather(data.reward, rows, lane, mask)
     assert not np.asarray(cut)[~np.asarray(mask)].any()
-    assert not draw(jax.random.key(0), data, allowed & False, 4, 5)[2].any()
+    assert not cut_out(jax.random.key(0), data, allowed & False, 200, 5)[2].any()
 
 
 def test_ring_buffer_keeps_the_newest() -> None:
@@ -213,10 +214,10 @@ def farm() -> tuple[Any, Any]:
 
 def test_replayed_demonstrations_and_edits() -> None:
     env, params = farm()
-    paths = demonstrate(env, params, 0, np.arange(8), STEPS)
+    paths = demonstrate(env, params, 0, np.arange(64), STEPS)
     steps = record(env, params, *paths)
     assert succeeded(steps).all() and (paths.length == 6).all()
-    assert np.asarray(steps.valid).sum(0).tolist() == [6] * 8 and np.asarray(steps.terminated)[5].all()
+    assert np.asarray(steps.valid).sum(0).tolist() == [6] * 64 and np.asarray(steps.terminated)[5].all()
     assert not np.asarray(steps.reward)[6:].any()
     rng = np.random.default_rng(0)
     for kind in EDITS:
@@ -229,10 +230,10 @@ def test_replayed_demonstrations_and_edits() -> None:
 
 def test_hard_negatives_fail_and_length_does_not_tell(tmp_path: Any) -> None:
     env, params = farm()
-    paths = demonstrate(env, params, 1, np.arange(24), STEPS, noise=0.3)
+    paths = demonstrate(env, params, 1, np.arange(64), STEPS, noise=0.3)
     rows = hard_negatives(env, params, paths)
     save_rows(tmp_path / "rows.jsonl", rows)
-    rows = load_rows(tmp_path / "rows.jsonl")
+    rows = load_rows(tmp_path / "rows.jsonl")[:: len(rows) // 64][:64]
     assert {row["kind"] for row in rows} == set(EDITS)
     for name, expected in {"chosen": True, "rejected": False}.items():
         assert (succeeded(record(env, params, *side(rows, name, STEPS))) == expected).all()
@@ -262,7 +263,7 @@ def test_learning_from_real_trajectories_and_from_what_fools_the_model() -> None
     np.testing.assert_array_equal(succeeded(steps), won)
     assert (found[won] <= started[won]).all() and (found[~won] >= started[~won]).all() and (found != started).any()
 
-    rows = hard_negatives(env, params, paths, kinds=("replace", "drop"))[:32]
+    rows = hard_negatives(env, params, paths, kinds=("replace", "drop", "swap"))[:64]
     sides = [record(env, params, *side(rows, name, STEPS)) for name in ("chosen", "rejected")]
     count = int(state.shared["pairs"].count)
     before = accuracy_by_kind(env, params, rows, score, STEPS)["all"]
@@ -278,14 +279,14 @@ def test_learning_from_real_trajectories_and_from_what_fools_the_model() -> None
 @pytest.mark.parametrize("loss", ["outcome", "contrast"])
 def test_implicit_rewards_tell_success_and_sum_to_the_score(loss: str) -> None:
     env, params = farm()
-    paths = demonstrate(env, params, 3, np.arange(96), STEPS, noise=0.6)
+    paths = demonstrate(env, params, 3, np.arange(64), STEPS, noise=0.6)
     data = record(env, params, *paths).replace(features={}, next_features={})
     model = ImplicitProcessReward(actions=4, width=16, steps=60, learning_rate=1e-2, loss=loss)
     state = begin(model, data)
     assert not np.asarray(score_of(model, state, data)).any(), "the model starts as its reference"
     first, state = learn(model, state, data)
     second, after = learn(model, state, data)
-    assert second["accuracy"] > 0.8 and second["loss"] < first["loss"]
+    assert first["accuracy"] == 0.5 and second["accuracy"] > 0.7 and second["loss"] < first["loss"]
     jax.tree.map(np.testing.assert_array_equal, after.shared["reference"], begin(model, data).shared["reference"])
     unfinished = data.replace(terminated=data.terminated & False, truncated=data.truncated & False)
     metrics, same = learn(model, after, unfinished)
