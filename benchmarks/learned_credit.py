@@ -184,9 +184,9 @@ def compare(env_id: str, truth: str, lanes: int, held_out: int, passes: int, see
 
 def main(
     tasks: tuple[str, ...] = ("KeyFarm", "DoorKey-5x5"),
-    lanes: int = 512,
+    lanes: int = 256,
     held_out: int = 256,
-    passes: int = 150,
+    passes: int = 100,
     seed: int = 0,
     out: Path | None = None,
 ) -> None:

@@ -94,8 +94,8 @@ def step_inputs(step: Transition, factors: tuple[str, ...], one_hot: int, num_ac
     """What a step reward may depend on, [N, D]: (o, a, o - o'), or the ``factors`` before and after the step."""
     dtype = step.reward.dtype
     if factors:
-        before, after = ({name: x[name] for name in factors} for x in (step.features, step.next_features))
-        return jnp.concatenate([flatten(before, 0, dtype), flatten(after, 0, dtype)], -1)
+        named = ({name: x[name] for name in factors} for x in (step.features, step.next_features))
+        return jnp.concatenate([flatten(x, 0, dtype) for x in named], -1)
     before, after = (flatten(x, one_hot, dtype) for x in (step.observation, step.next_observation))
     return jnp.concatenate([before, flatten(step.action, num_actions, dtype), before - after], -1)
 
