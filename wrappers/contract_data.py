@@ -44,6 +44,7 @@ FEATURES: dict[str, Draw] = {
     "events": _flags(3),
     "caption_id": _whole(0, 5),
     "outcome_level": _whole(-1, 3, np.int8),
+    "visible_pass_rate": _unit(),
     "cost": _unit(),
     "graded": _unit(3),
     "advice": _unit(3),
