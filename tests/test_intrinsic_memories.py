@@ -64,14 +64,16 @@ def test_hash_codes() -> None:
     assert np.asarray(simhash_code(bits)).tolist() == expected
     assert int(simhash_code(simhash_bits(jnp.asarray(projection), jnp.zeros(6)))) == 2**20 - 1
     np.testing.assert_array_equal(bits, simhash_bits(jnp.asarray(projection), jnp.asarray(7.0 * x)))
-    with pytest.raises(ValueError, match="a table of 2"):
-        HashCount(bits=21)
+    with pytest.raises(ValueError, match="from 1 to 30"):
+        HashCount(bits=31)
 
 
 def test_hash_counts_all_environments_of_a_step_before_reading_any() -> None:
     data = side_by_side(path([[1.0, 2.0]] * 2), path([[1.0, 2.0]] * 2), path([[-1.0, -2.0]] * 2))
-    paid, _ = run(HashCount(feature="x", centre=False), data)
-    np.testing.assert_allclose(paid, [[2**-0.5, 2**-0.5, 1], [0.5, 0.5, 2**-0.5]], rtol=1e-6)
+    for bits in (16, 30):
+        paid, state = run(HashCount(feature="x", centre=False, bits=bits), data)
+        np.testing.assert_allclose(paid, [[2**-0.5, 2**-0.5, 1], [0.5, 0.5, 2**-0.5]], rtol=1e-6)
+        assert len(state.shared["visits"]) == 2 ** min(bits, 20)
 
 
 def test_centring_tells_apart_what_lies_in_one_corner() -> None:

@@ -11,10 +11,12 @@ from jax import Array
 
 from rewardax.wrappers.bonus import Bonus
 from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
+from rewardax.wrappers.counts import bucket
 from rewardax.wrappers.moments import Moments
 from rewardax.wrappers.rnd import Views
 
 Result = tuple[Rewards, State]
+ROWS = 2**20  # largest table of visits
 
 
 def simhash_bits(projection: Array, x: Array) -> Array:
@@ -48,13 +50,13 @@ class HashCount(Views, Bonus, RewardTransform):
     Golden: simhash_count
 
     Args:
-        bits: k in 1 .. 20; the table has 2^k rows.
+        bits: k in 1 .. 30; the table has 2^k rows, at most 2^20: more codes are hashed into them.
         centre: subtract the mean of the rollouts before this one; without it most codes of one-hot vectors coincide.
             The mean moves in ``learn``, and what was counted around an older mean stays.
         feature, one_hot, normalise: as in :class:`E3B`; ``normalise="none"`` as the paper.
 
-    Components: ``component``. Metrics: ``<component>/raw``. Remembers projections, mean and visits i32[2^bits] for
-    the whole run.
+    Components: ``component``. Metrics: ``<component>/raw``. Remembers projections, mean and visits i32[2^bits] (at
+    most 2^20) for the whole run.
 
     >>> from rewardax.wrappers.testdata import numbers, rollout
     >>> from rewardax.wrappers import replay
@@ -71,8 +73,8 @@ class HashCount(Views, Bonus, RewardTransform):
 
     def __post_init__(self) -> None:
         self._check()
-        if not 1 <= self.bits <= 20:
-            raise ValueError(f"HashCount: bits is 1 .. 20 (a table of 2^bits rows), not {self.bits}.")
+        if not 1 <= self.bits <= 30:
+            raise ValueError(f"HashCount: bits is a whole number from 1 to 30, not {self.bits}.")
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
@@ -93,7 +95,7 @@ class HashCount(Views, Bonus, RewardTransform):
         shared = {
             "projection": jax.random.normal(key, (self.bits, depth), dtype),
             "moments": Moments.create((depth,), dtype, 0.0),
-            "visits": jnp.zeros((2**self.bits,), jnp.int32),
+            "visits": jnp.zeros((min(2**self.bits, ROWS),), jnp.int32),
             "statistics": statistics.shared,
         }
         return State(env=statistics.env, shared=shared)
@@ -101,6 +103,7 @@ class HashCount(Views, Bonus, RewardTransform):
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         shared = state.shared
         code = simhash_code(simhash_bits(shared["projection"], self._reached(transition) - shared["moments"].mean))
+        code = code if 2**self.bits <= ROWS else bucket(code[:, None], ROWS)
         visits = shared["visits"].at[code].add(transition.valid.astype(jnp.int32))
         raw = jnp.maximum(visits[code], 1).astype(transition.reward.dtype) ** -self.exponent
         statistics = State(env=state.env, shared=shared["statistics"])
