@@ -28,6 +28,8 @@ _NAMES = {
         "games": "OffSwitch normal_belief off_switch",
         "reward_models": "best_of_credit fused_reward hull_vertices instruction_consistency one_against_many "
         "pairwise_accuracy response_consistency section_score step_aggregates ties_score",
+        "hard_negatives": "Trajectories accuracy_by_kind demonstrate edit find_failures load_rows make_negatives "
+        "record save_rows succeeded trivial_separation",
         "planning": "Solution backward_induction policy_value trajectory value_iteration",
         "plots": "colours learning_curves overview total_versus_task",
     }.items()

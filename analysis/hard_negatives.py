@@ -146,7 +146,7 @@ def edit(rng: np.random.Generator, paths: Trajectories, kind: str, num_actions: 
     return paths._replace(actions=actions, length=length.astype(np.int32))
 
 
-def hard_negatives(
+def make_negatives(
     env: Env, params: PyTree, paths: Trajectories, seed: int = 0, kinds: Sequence[str] = EDITS, tries: int = 8
 ) -> list[dict[str, Any]]:
     """Pairs of a success and a minimal edit of it that fails, verified by replay: one row per success and kind.

@@ -22,7 +22,7 @@ from rewardax.analysis.hard_negatives import (
     accuracy_by_kind,
     demonstrate,
     find_failures,
-    hard_negatives,
+    make_negatives,
     record,
     side,
     succeeded,
@@ -82,7 +82,7 @@ def world(name: str, steps: int, rounds: int, lanes: int = 64, **knobs: Any) -> 
     rollouts = [record(env, params, *some(1000 * n, lanes), "train", watched) for n in range(rounds)]
     paths = some(10**6, 128)
     fresh = record(env, params, *paths, "train", watched)
-    return World(name, env, params, steps, rollouts, paths, fresh, hard_negatives(env, params, paths))
+    return World(name, env, params, steps, rollouts, paths, fresh, make_negatives(env, params, paths))
 
 
 @jax.jit
@@ -200,7 +200,7 @@ def reform(base: PreferenceReward, place: World, seed: int = 0) -> None:
     for name, model in {"before": state, "after": better}.items():
         cells = [("clean", accuracy(model, clean, won[~half])), ("perturbed", accuracy(model, tests, won[~half]))]
         line(f"REFORM {name}", *cells, ("held-out", float(base.accuracy(model))))
-    rows = hard_negatives(place.env, place.params, place.paths.take(np.flatnonzero(half)), seed=5)[:64]
+    rows = make_negatives(place.env, place.params, place.paths.take(np.flatnonzero(half)), seed=5)[:64]
     cooper = state
     for _ in range(len(place.rollouts)):
         sides = [record(place.env, place.params, *side(rows, name, place.steps)) for name in ("chosen", "rejected")]

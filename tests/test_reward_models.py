@@ -16,8 +16,8 @@ from rewardax.analysis.hard_negatives import (
     demonstrate,
     edit,
     find_failures,
-    hard_negatives,
     load_rows,
+    make_negatives,
     record,
     save_rows,
     side,
@@ -231,7 +231,7 @@ def test_replayed_demonstrations_and_edits() -> None:
 def test_hard_negatives_fail_and_length_does_not_tell(tmp_path: Any) -> None:
     env, params = farm()
     paths = demonstrate(env, params, 1, np.arange(64), STEPS, noise=0.3)
-    rows = hard_negatives(env, params, paths)
+    rows = make_negatives(env, params, paths)
     save_rows(tmp_path / "rows.jsonl", rows)
     rows = load_rows(tmp_path / "rows.jsonl")[:: len(rows) // 64][:64]
     assert {row["kind"] for row in rows} == set(EDITS)
@@ -263,7 +263,7 @@ def test_learning_from_real_trajectories_and_from_what_fools_the_model() -> None
     np.testing.assert_array_equal(succeeded(steps), won)
     assert (found[won] <= started[won]).all() and (found[~won] >= started[~won]).all() and (found != started).any()
 
-    rows = hard_negatives(env, params, paths, kinds=("replace", "drop", "swap"))[:64]
+    rows = make_negatives(env, params, paths, kinds=("replace", "drop", "swap"))[:64]
     sides = [record(env, params, *side(rows, name, STEPS)) for name in ("chosen", "rejected")]
     count = int(state.shared["pairs"].count)
     before = accuracy_by_kind(env, params, rows, score, STEPS)["all"]
