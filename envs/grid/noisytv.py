@@ -234,6 +234,6 @@ class NoisyTV(RandomEnv):
         seen, plain = self.observe(state, params)["grid"], self.task.observe(state, params)["grid"]
         return f"{told}\nthe screen shows picture {int(state.picture)}." if (seen != plain).any() else told
 
-    def render(self, state: NoisyTVState, params: PyTree, mode: str = "ansi") -> Any:
+    def render(self, state: NoisyTVState, params: PyTree, mode: Literal["ansi", "rgb_array"] = "ansi") -> Any:
         """The whole map (host): text lines, or uint8[16 H, 16 W, 3] with the pictures."""
         return self.task.render(self.painted(state), params, mode)

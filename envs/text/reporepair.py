@@ -175,8 +175,8 @@ class RepoRepair(TextEnv):
             fresh=now & ~state.latched,
             events=pack(jnp.stack(events), jnp.uint16),
         )
-        solved = [s.outcome == R.PASSING for s in (state, new)]
-        return new, self._timestep(*solved, ~valid, new.t, params, failed=new.outcome != R.NOTHING)
+        before, after = state.outcome == R.PASSING, new.outcome == R.PASSING
+        return new, self._timestep(before, after, ~valid, new.t, params, failed=new.outcome != R.NOTHING)
 
     def _reply(
         self,
