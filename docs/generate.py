@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import inspect
+import json
 import re
 import shutil
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 from markdown_text import from_docstring, table
 
+GOLDEN = Path(__file__).resolve().parents[1] / "tests/golden/data"
 PACKAGES = ("rewardax", "rewardax.envs", "rewardax.wrappers", "rewardax.agents", "rewardax.analysis")
 PACKAGES += ("rewardax.experiments",)
 
@@ -53,15 +55,13 @@ def environments() -> dict[str, str]:
 
 
 def methods() -> dict[str, str]:
-    """One page a module of reward transforms."""
-    import rewardax.wrappers as wrappers
-    from rewardax.wrappers.core import RewardTransform
+    """The table of all methods, and one page a module of reward transforms."""
+    from rewardax.wrappers.config import registered
+    from rewardax.wrappers.core import Chain, RewardTransform
 
-    for name in wrappers.__all__:
-        getattr(wrappers, name)
     modules: dict[str, list[type]] = {}
-    for cls in RewardTransform.registry.values():
-        if cls.__module__.startswith("rewardax.wrappers"):
+    for cls in registered().values():
+        if issubclass(cls, RewardTransform) and cls.__module__.startswith("rewardax.wrappers") and cls is not Chain:
             modules.setdefault(cls.__module__, []).append(cls)
     pages, rows = {}, []
     for module, classes in sorted(modules.items()):
@@ -69,11 +69,74 @@ def methods() -> dict[str, str]:
         head = from_docstring(importlib.import_module(module))
         parts = [f"# {short}\n\n{head}\n"]
         for cls in classes:
-            first = (inspect.getdoc(cls) or "").partition("\n")[0]
-            rows.append({"method": f"[{cls.__name__}]({short}.md#{cls.__name__.lower()})", "what it does": first})
+            rows.append(method_row(cls, short))
             parts.append(f"## {cls.__name__}\n\n{fields_of(cls)}{from_docstring(cls, level=3)}\n")
         pages[short] = "\n".join(parts)
-    return {"index": "# Methods\n\n" + table(rows) + "\n\n" + toctree(list(pages)), **pages}
+    return {"index": METHODS + table(rows) + "\n\n" + toctree(list(pages)), **pages}
+
+
+METHODS = """# Methods
+
+Every reward transform. *Invariant*: whether it keeps the optimal policies of the task. *Remembers*: memory that starts
+afresh with every episode, that each environment keeps, or that is shared by all for the whole run. *Runs*:
+"everywhere" means in the Gymnasium wrappers and in compiled training; hindsight methods rewrite finished rollouts and run
+in compiled training and {func}`rewardax.wrappers.replay` only. *Golden numbers*: made by executing the authors' released
+code, by an independent float64 reference written from the paper, or both.
+
+"""
+
+
+def method_row(cls: type, page: str) -> dict[str, str]:
+    """What the table says about one transform, read from its docstring, its example and the golden files."""
+    example = cls.examples()[0]
+    text = inspect.getdoc(cls) or ""
+    return {
+        "method": f"[{cls.__name__}]({page}.md#{cls.__name__.lower()})",
+        "what it does": text.partition("\n")[0],
+        "paper": stated(text, "Paper"),
+        "family": page.replace("_", " "),
+        "invariant": stated(text, "Invariant"),
+        "components": components_of(example),
+        "remembers": remembered(example),
+        "runs": "everywhere" if example.causal else "hindsight",
+        "golden numbers": golden(stated(text, "Golden")),
+    }
+
+
+def stated(text: str, field: str) -> str:
+    """The line of a docstring that starts with ``field:``, with its continuation."""
+    found = re.search(rf"^{field}:\s*(.*?)(?=\n\s*\n|\n[A-Z][A-Za-z ]*:|\Z)", text, re.M | re.S)
+    return re.sub(r"\s+", " ", found[1]).strip() if found else ""
+
+
+def components_of(example: Any) -> str:
+    """Components a transform posts or rewrites."""
+    named = getattr(example, "components", None) or getattr(example, "component", None) or ""
+    return ", ".join([named] if isinstance(named, str) else list(named))
+
+
+def remembered(example: Any) -> str:
+    """Lifetimes of the memory a transform keeps."""
+    import jax
+    from rewardax.wrappers.contract_data import sample_rollout
+
+    step = jax.tree.map(lambda x: x[0], sample_rollout(example.requires, 2, 2))
+    state = jax.eval_shape(example.init, jax.random.key(0), step)
+    return ", ".join(name for name in ("episode", "env", "shared") if jax.tree.leaves(getattr(state, name))) or "nothing"
+
+
+def golden(stems: str) -> str:
+    """The golden files a docstring names, with where their numbers come from."""
+    told = []
+    for stem in stems.split(","):
+        path = GOLDEN / f"{stem.strip()}.json"
+        if path.exists():
+            document = json.loads(path.read_text())
+            cases = [case.get("origin", "") for case in document["cases"]]
+            origins = " ".join([document.get("origin", ""), *cases]).lower()
+            kinds = [word for word, sign in (("released code", "official"), ("reference", "reference")) if sign in origins]
+            told.append(f"{stem.strip()} ({' and '.join(kinds) or 'reference'})")
+    return ", ".join(told) or "none"
 
 
 def fields_of(cls: type) -> str:

@@ -29,7 +29,7 @@ _NAMES = {
         "gating": "GatedAccumulation",
         "gates": "Gate SoftGate",
         "carl": "CaRL",
-        "outcomes": "CRF ReNorm SweetSpot",
+        "outcomes": "CRF OutcomeLevels ReNorm SweetSpot",
         "scalarise": "Direction Scalarise",
         "ensembles": "Ensemble",
         "lagrangian": "Lagrangian",

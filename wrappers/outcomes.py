@@ -250,3 +250,41 @@ class ReNorm(RewardTransform):
         _, at_end = from_end(rollout, shift)
         earlier = jnp.where(rollout.done & rollout.valid, rewards.metrics["renorm/steps"] - here, 0)
         return rewards.put(self.outcome, at_end + earlier * shift), state
+
+
+class OutcomeLevels(RewardTransform):
+    """Pay an ordered outcome once, at the episode's end: R = ``values``[level], the high level of a gated reward.
+
+    The feature is an integer level of the final observation, 0 for the worst; levels outside the table pay its
+    nearest entry. Strictly rising values keep outcomes ordered whatever a closed gate withholds.
+
+    Paper: "Stabilizing Long-term Multi-turn Reinforcement Learning with Gated Rewards" 2025 (arXiv 2508.10548),
+    whose outcomes are nothing submitted < empty patch < failing patch < passing patch; its numbers are not published.
+    Invariant: no
+    Golden: none
+
+    Components: ``component``. Remembers nothing.
+
+    >>> from rewardax.wrappers import replay
+    >>> from rewardax.wrappers.testdata import numbers, rollout
+    >>> data = rollout(terminated=[False, True, True], outcome_level=[-1, 3, 0])
+    >>> numbers(replay(OutcomeLevels(values=(0.0, 0.1, 0.2, 1.0)), data)[0].components["outcome"])
+    [0.0, 1.0, 0.0]
+    """
+
+    values: tuple[float, ...] = (0.0, 0.1, 0.2, 1.0)
+    feature: str = static("outcome_level")
+    component: str = static("outcome")
+
+    def __post_init__(self) -> None:
+        if len(self.values) < 2:
+            raise ValueError(f"OutcomeLevels: values is one number per level, at least two, not {self.values!r}")
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        return (self.feature,)
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> tuple[Rewards, State]:
+        table = jnp.stack([jnp.asarray(value, transition.reward.dtype) for value in self.values])
+        level = jnp.clip(transition.next_features[self.feature].astype(jnp.int32), 0, len(self.values) - 1)
+        return rewards.add(self.component, jnp.where(transition.done, table[level], 0)), state
