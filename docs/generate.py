@@ -77,11 +77,15 @@ def methods() -> dict[str, str]:
 
 METHODS = """# Methods
 
-Every reward transform. *Invariant*: whether it keeps the optimal policies of the task. *Remembers*: memory that starts
-afresh with every episode, that each environment keeps, or that is shared by all for the whole run. *Runs*:
-"everywhere" means in the Gymnasium wrappers and in compiled training; hindsight methods rewrite finished rollouts and run
-in compiled training and {func}`rewardax.wrappers.replay` only. *Golden numbers*: made by executing the authors' released
-code, by an independent float64 reference written from the paper, or both.
+Every reward transform.
+
+- *Invariant*: whether it keeps the optimal policies of the task.
+- *Remembers*: memory that starts afresh with every episode (episode), that each environment keeps (env), or that is
+  shared by all for the whole run (shared).
+- *Runs*: "everywhere" means in the Gymnasium wrappers and in compiled training; "hindsight" methods rewrite finished
+  rollouts, in compiled training and `rewardax.wrappers.replay` only.
+- *Golden numbers*: made by executing the authors' released code, by an independent float64 reference written from the
+  paper, or both.
 
 """
 
@@ -118,11 +122,13 @@ def components_of(example: Any) -> str:
 def remembered(example: Any) -> str:
     """Lifetimes of the memory a transform keeps."""
     import jax
+
     from rewardax.wrappers.contract_data import sample_rollout
 
     step = jax.tree.map(lambda x: x[0], sample_rollout(example.requires, 2, 2))
     state = jax.eval_shape(example.init, jax.random.key(0), step)
-    return ", ".join(name for name in ("episode", "env", "shared") if jax.tree.leaves(getattr(state, name))) or "nothing"
+    kept = [name for name in ("episode", "env", "shared") if jax.tree.leaves(getattr(state, name))]
+    return ", ".join(kept) or "nothing"
 
 
 def golden(stems: str) -> str:
@@ -134,7 +140,8 @@ def golden(stems: str) -> str:
             document = json.loads(path.read_text())
             cases = [case.get("origin", "") for case in document["cases"]]
             origins = " ".join([document.get("origin", ""), *cases]).lower()
-            kinds = [word for word, sign in (("released code", "official"), ("reference", "reference")) if sign in origins]
+            signs = {"released code": "official", "reference": "reference"}
+            kinds = [kind for kind, sign in signs.items() if sign in origins]
             told.append(f"{stem.strip()} ({' and '.join(kinds) or 'reference'})")
     return ", ".join(told) or "none"
 
