@@ -31,7 +31,8 @@ from typing import Any
 from rewardax.envs.registry import PREFIX, PRESETS, SUFFIX, make, task_id
 from rewardax.wrappers import RewardTransform, from_config, to_config
 
-BUILT_IN = ("sparse", "potential", "naive_bonus", "latched_bonus", "gated", "count", "rnd", "judged")
+BUILT_IN = ("sparse", "potential", "naive_bonus", "latched_bonus", "gated", "count", "global_count", "count_product")
+BUILT_IN += ("rnd", "noveld", "e3b", "judged")
 KEYS = ("name", "summary", "reward", "judge")
 
 

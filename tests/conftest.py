@@ -7,11 +7,13 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
 
+TESTS = pytest.StashKey[int]()
 assert "jax" not in sys.modules, "a pytest plugin imported jax before its settings could be made"
 # Worker processes and subprocesses inherit the cache, so a program is compiled once per run. Point
 # JAX_COMPILATION_CACHE_DIR at a folder of your own to keep it between runs.
@@ -30,6 +32,18 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove the compilation cache of this run."""
     if OWN_CACHE and not hasattr(config, "workerinput"):
         shutil.rmtree(os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
+
+
+MAPPINGS = Path("/proc/self/maps")
+MOST_MAPPINGS = 30_000  # Linux allows 65,530 by default; every compiled program takes some, and too many is a crash
+
+
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Let go of compiled programs before the process has too many."""
+    item.config.stash[TESTS] = item.config.stash.get(TESTS, 0) + 1
+    looks = item.config.stash[TESTS] % 10 == 0 and MAPPINGS.exists() and "jax" in sys.modules
+    if looks and MAPPINGS.read_bytes().count(b"\n") > MOST_MAPPINGS:
+        sys.modules["jax"].clear_caches()
 
 
 @pytest.fixture

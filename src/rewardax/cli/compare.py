@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from rewardax.cli.settings import agent_config, settings
 from rewardax.experiments.defaults import DEFAULT_DESIGNS, DEFAULT_ENV, DEFAULT_SEEDS
 
 
@@ -20,6 +21,10 @@ class Compare:
     """Number of seeds of each design, trained together."""
     frames: int | None = None
     """Environment steps of each seed; by default what suits the task."""
+    knobs: tuple[str, ...] = ()
+    """Knobs of the task as name=value, for example layouts=1."""
+    agent: tuple[str, ...] = ()
+    """Settings of the learner as name=value, for example entropy_coef=0.05."""
     out: str | None = None
     """Folder for results, picture and report; by default one below results/ named after the settings.
     The same command continues an experiment that was stopped."""
@@ -38,6 +43,8 @@ class Compare:
             self.designs,
             seeds=self.seeds,
             frames=self.frames,
+            env_kwargs=settings(self.knobs, "--knobs"),
+            config=agent_config(self.agent),
             out=folder,
             progress=not self.json,
             fast=self.fast,
@@ -57,4 +64,5 @@ class Compare:
     def _folder(self) -> Path:
         task = self.env.replace("/", "-").replace(":", "-")
         budget = "fast" if self.fast else f"{self.frames}-frames" if self.frames else "default"
-        return Path("results") / f"{task}-{self.seeds}-seeds-{budget}"
+        name = "-".join([task, f"{self.seeds}-seeds", budget, *self.knobs, *self.agent])
+        return Path("results") / name.replace("/", "-")

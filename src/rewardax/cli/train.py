@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from rewardax.cli.output import show
+from rewardax.cli.settings import agent_config, settings
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,10 @@ class Train:
     """Environment steps of each seed."""
     seeds: int = 1
     """Number of seeds, trained together."""
+    knobs: tuple[str, ...] = ()
+    """Knobs of the task as name=value, for example layouts=1."""
+    agent: tuple[str, ...] = ()
+    """Settings of the learner as name=value, for example entropy_coef=0.05."""
     out: str | None = None
     """Folder for checkpoints; the same command with the same folder continues a run that was stopped."""
     json: bool = False
@@ -32,12 +37,15 @@ class Train:
 
         if self.frames < 1 or self.seeds < 1:
             raise ValueError(f"--frames and --seeds must be at least 1, got {self.frames} and {self.seeds}")
-        design = resolve([self.reward], self.env)[0]
+        knobs, config = settings(self.knobs, "--knobs"), agent_config(self.agent)
+        design = resolve([self.reward], self.env, knobs, agent=config)[0]
         with _Line(self.frames) as line:
             result = train(
                 self.env,
                 reward=design.reward,
                 judge=design.judge,
+                config=config,
+                env_kwargs=knobs,
                 frames=self.frames,
                 seeds=tuple(range(self.seeds)),
                 out=self.out,

@@ -1,0 +1,43 @@
+"""Settings written as ``name=value`` on the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+
+def settings(pairs: Iterable[str], option: str) -> dict[str, Any]:
+    """Parse ``name=value`` pairs; values are JSON, anything else is text.
+
+    >>> settings(["layouts=1", "tv=off"], "--knobs")
+    {'layouts': 1, 'tv': 'off'}
+
+    Raises ``ValueError`` for a pair without ``=`` or a name that is given twice.
+    """
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        name, sign, value = pair.partition("=")
+        if not sign or not name:
+            raise ValueError(f"{option} takes name=value, got {pair!r}; for example {option} layouts=1")
+        if name in found:
+            raise ValueError(f"{option} names {name!r} twice")
+        try:
+            found[name] = json.loads(value)
+        except json.JSONDecodeError:
+            found[name] = value
+    return found
+
+
+def agent_config(pairs: Iterable[str]) -> Any:
+    """A ``PPOConfig`` with the given fields changed. Raises ``ValueError`` for a field that does not exist."""
+    import dataclasses
+
+    from rewardax.agents import PPOConfig
+
+    changed = settings(pairs, "--agent")
+    known = {field.name for field in dataclasses.fields(PPOConfig)}
+    wrong = [name for name in changed if name not in known]
+    if wrong:
+        raise ValueError(f"the agent has no setting {wrong[0]!r}; there are {', '.join(sorted(known))}")
+    return PPOConfig(**changed)
