@@ -33,6 +33,7 @@ from rewardax.wrappers import RewardTransform, from_config, to_config
 
 BUILT_IN = ("sparse", "potential", "naive_bonus", "latched_bonus", "gated", "count", "global_count", "count_product")
 BUILT_IN += ("rnd", "noveld", "e3b", "judged")
+GRID_CODES = 12  # object, colour and state numbers of a Minigrid cell lie below
 KEYS = ("name", "summary", "reward", "judge")
 
 
@@ -110,8 +111,9 @@ def facts(env: Any, params: Any) -> dict[str, Any]:
     """Numbers of a task that design files may refer to as ``{"$env": name}``.
 
     ``num_actions``, ``horizon``, ``num_captions``, ``num_state_ids`` where states are numbered, the positions
-    ``event:<name>`` and ``subgoal:<name>`` in the features of those names, and the lists ``all_events`` and
-    ``all_subgoals`` of all positions.
+    ``event:<name>`` and ``subgoal:<name>`` in the features of those names, the lists ``all_events`` and
+    ``all_subgoals`` of all positions, and ``one_hot``: how many codes a cell of a grid observation has, 0 for other
+    observations.
 
     >>> from rewardax.envs import make
     >>> found = facts(*make("KeyFarm"))
@@ -124,6 +126,7 @@ def facts(env: Any, params: Any) -> dict[str, Any]:
         "num_actions": env.num_actions,
         "horizon": env.horizon(params),
         "num_captions": len(env.captions),
+        "one_hot": GRID_CODES if "grid" in env.observation_space(params).spaces else 0,
         "all_events": list(range(len(env.event_names))),
         "all_subgoals": list(range(len(env.subgoal_names))),
         **{f"event:{name}": i for i, name in enumerate(env.event_names)},
