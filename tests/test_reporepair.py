@@ -335,12 +335,12 @@ def test_accumulating_step_critics_pays_for_never_submitting_and_a_gate_does_not
         return total
 
     farmed, submitted = returns("dra", True), returns("dra", False)
-    # opening 0.15 (accepted, new, located), then 29 edits and runs of at least 0.1 each
-    assert farmed["outcome"] == 0.0 and farmed["critics"] >= 0.15 + 29 * 0.1 - 1e-5
-    assert submitted["outcome"] == 1.0 and submitted["critics"] == pytest.approx(0.15 + 0.1 + 0.05)
-    assert sum(farmed.values()) > 2 * sum(submitted.values()), "D-RA prefers farming"
+    # opening 0.075 (accepted, new, located), then 29 edits and runs of at least 0.05 each
+    assert farmed["outcome"] == 0.0 and farmed["critics"] >= 0.075 + 29 * 0.05 - 1e-5
+    assert submitted["outcome"] == 1.0 and submitted["critics"] == pytest.approx(0.075 + 0.05 + 0.025)
+    assert sum(farmed.values()) > 1.3 * sum(submitted.values()), "D-RA prefers farming"
     farmed, submitted = returns("gra", True), returns("gra", False)
-    assert set(farmed.values()) == {0.0} and sum(submitted.values()) == pytest.approx(1.3)
+    assert set(farmed.values()) == {0.0} and sum(submitted.values()) == pytest.approx(1.15)
 
 
 def test_all_presets_share_one_program() -> None:
