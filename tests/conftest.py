@@ -35,7 +35,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 MAPPINGS = Path("/proc/self/maps")
-MOST_MAPPINGS = 30_000  # Linux allows 65,530 by default; every compiled program takes some, and too many is a crash
+MOST_MAPPINGS = 16_000  # Linux allows 65,530 by default; every compiled program takes some, and too many is a crash
 
 
 def pytest_runtest_teardown(item: pytest.Item) -> None:
