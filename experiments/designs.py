@@ -94,8 +94,8 @@ def resolve(
 def available(env_id: str, env_kwargs: Mapping[str, Any] | None = None) -> list[str]:
     """Built-in designs whose features a task offers.
 
-    >>> available("KeyFarm")
-    ['sparse', 'potential', 'naive_bonus', 'latched_bonus', 'gated', 'count', 'rnd', 'judged']
+    >>> available("KeyFarm")[:5]
+    ['sparse', 'potential', 'naive_bonus', 'latched_bonus', 'gated']
     """
 
     def fits(name: str) -> bool:

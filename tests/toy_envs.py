@@ -76,6 +76,12 @@ def features(xp: Any, state: Walk) -> dict[str, Any]:
         "advice": xp.stack([xp.float32(0.1), xp.float32(cell), xp.float32(0.0)]),
         "belief": xp.stack([xp.float32(cell / GOAL), xp.float32(1 - cell / GOAL), xp.float32(0.0)]),
         "hop": xp.float32(cell / GOAL - 0.5),
+        "graded": xp.stack([xp.float32(cell / GOAL), xp.float32(1 - cell / GOAL), xp.float32(state.happened[1])]),
+        "references": xp.stack([xp.float32(cell / GOAL), xp.float32(0.5)]),
+        "predictions": xp.stack([xp.float32(cell / GOAL), xp.float32(0.5)]),
+        "task_id": xp.int32(state.episode % 2),
+        "visible_pass_rate": xp.float32(cell / GOAL),
+        "solvable": cell != PIT,
     }
 
 
