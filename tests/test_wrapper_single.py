@@ -136,7 +136,7 @@ def test_reset_forgets_the_episode_and_only_that() -> None:
 
 
 def test_errors_at_the_door() -> None:
-    with pytest.raises(ValueError, match=r"needs feature 'room'; this environment provides \['advice', 'capt"):
+    with pytest.raises(ValueError, match=r"needs feature 'room'; this environment provides \['advice', 'belief"):
         RewardWrapper(CorridorEnv(), Progress(feature="room"))
     with pytest.raises(ValueError, match="UniformRedistribution needs hindsight"):
         RewardWrapper(CorridorEnv(), UniformRedistribution())
