@@ -42,7 +42,8 @@ def evaluate(
     fresh = reward.init(jax.random.key(0), example)
     memory = fresh._replace(shared=shared) if jax.tree.leaves(shared) else fresh
     shapes = jax.eval_shape(lambda s: advance(reward, s, fresh.episode, example)[0], memory)
-    totals = {name: jnp.zeros(levels) for name in (*shapes.components, "total", "length", "success")}
+    names = (*(f"return/{name}" for name in (*shapes.components, "total")), "length", "success", "performance")
+    totals = {name: jnp.zeros(levels) for name in names}
     carry = (moment, net.initial_hidden(levels), memory, totals, jnp.zeros(levels, bool), jnp.int32(0), key)
 
     def unfinished(carry: tuple) -> Array:
@@ -55,17 +56,19 @@ def evaluate(
         x, hidden = net.embed(moment.prepared, hidden, first)
         logits = mask_logits(net.heads(x)[0], moment.mask | (not mask_actions))
         action = jnp.argmax(logits, -1) if greedy else sample(act, logits)
-        after, transition = move(env, params, reward, policy.prepare, moment, action, first, ~over)
+        after, transition, performance = move(env, params, reward, policy.prepare, moment, action, first, ~over)
         rewards, new = advance(reward, memory, fresh.episode, transition)
         memory = State(new.episode, new.env, memory.shared)
         ended = transition.done & ~over
-        gained = {**rewards.components, "total": rewards.total, "length": (~over).astype(jnp.float32)}
-        gained["task"] = jnp.where(over, 0.0, transition.reward)  # the score, whatever a design makes of it
+        gained = {f"return/{name}": value for name, value in rewards.components.items()}
+        gained["return/total"] = rewards.total
+        gained["return/task"] = jnp.where(over, 0.0, transition.reward)  # the score, whatever a design makes of it
+        gained["length"] = (~over).astype(jnp.float32)
+        gained["performance"] = jnp.where(over, 0.0, performance)
         gained["success"] = (ended & after.features["success"]).astype(jnp.float32)
         totals = {name: totals[name] + gained[name] for name in totals}
         over = over | transition.done
         return env_where(over, moment, after), hidden, memory, totals, over, t + 1, key
 
     totals = jax.lax.while_loop(unfinished, body, carry)[3]
-    plain = ("length", "success")
-    return {name if name in plain else f"return/{name}": value.mean() for name, value in totals.items()}
+    return {name: value.mean() for name, value in totals.items()}

@@ -103,8 +103,8 @@ def move(
     action: Array,
     first: Array,
     valid: Array | None = None,
-) -> tuple[Moment, Transition]:
-    """One step of ``N`` environments without reset: the true successor, and the record of the step."""
+) -> tuple[Moment, Transition, Array]:
+    """One step of ``N`` environments without reset: true successor, record of the step, hidden performance f32[N]."""
     state, timestep = jax.vmap(env.step, in_axes=(0, 0, None))(moment.state, action, params)
     after = look(env, params, reward, prepare, state)
     transition = Transition(
@@ -119,7 +119,7 @@ def move(
         moment.features,
         after.features,
     )
-    return after, transition
+    return after, transition, timestep.performance
 
 
 def example_transition(moment: Moment, actions: Array) -> Transition:
@@ -155,7 +155,9 @@ def begin_collecting(
     example = example_transition(moment, jnp.zeros((n,), jnp.int32))
     reward_state = reward.init(memory, example)
     shapes = jax.eval_shape(lambda s: advance(reward, s, s.episode, example)[0], reward_state)
-    returns = {name: jnp.zeros(n) for name in (*shapes.components, "total")}
+    returns = {
+        name: jnp.zeros(n) for name in (*(f"return/{name}" for name in (*shapes.components, "total")), "performance")
+    }
     return Collector(
         moment=moment,
         first=jnp.ones((n,), bool),
@@ -193,7 +195,7 @@ def collect(
         mask = moment.mask if mask_actions else jnp.ones_like(moment.mask)
         logits = mask_logits(logits, mask)
         action = sample(act, logits)
-        after, transition = move(env, params, reward, net.encoder.prepare, moment, action, carry.first)
+        after, transition, performance = move(env, params, reward, net.encoder.prepare, moment, action, carry.first)
         rewards, reward_state = advance(reward, carry.reward, carry.fresh, transition)
         done = transition.done
         again = begin.take(env, reset, n)
@@ -212,33 +214,35 @@ def collect(
         )
         stored = transition if reward.learns else None
         carry = Collector(env_where(done, again, after), done, hidden, reward_state, carry.fresh, carry.running)
-        return carry, (row, stored, rewards, transition.reward, after.features["success"])
+        return carry, (row, stored, rewards, (transition.reward, performance), after.features["success"])
 
-    collector, (batch, rollout, rewards, score, success) = jax.lax.scan(body, collector, jax.random.split(key, steps))
+    collector, (batch, rollout, rewards, scores, success) = jax.lax.scan(body, collector, jax.random.split(key, steps))
     if reward.learns:
         rewards, learned = reward.learn(rewards, collector.reward, rollout, feedback)
         collector = collector._replace(reward=learned)
         batch = batch._replace(reward=rewards.total)
     done = batch.terminated | batch.truncated
-    running, metrics = account(collector.running, rewards, score, done, success)
+    running, metrics = account(collector.running, rewards, scores, done, success)
     return collector._replace(running=running), batch, metrics
 
 
 def account(
-    running: Running, rewards: Rewards, score: Array, done: Array, success: Array
+    running: Running, rewards: Rewards, scores: tuple[Array, Array], done: Array, success: Array
 ) -> tuple[Running, dict[str, tuple[Array, Array]]]:
     """Sums over the episodes that ended in a rollout ``[T, N]``, of the rewards as they were finally paid.
 
-    ``task`` is the environment's own reward ``score``, whatever a design makes of that component.
+    ``scores`` are the environment's own reward, which is what ``return/task`` means whatever a design makes of that
+    component, and its hidden performance.
     """
-    posted = {**rewards.components, "total": rewards.total, "task": score}
+    paid = {**rewards.components, "total": rewards.total, "task": scores[0]}
+    posted = {**{f"return/{name}": value for name, value in paid.items()}, "performance": scores[1]}
 
     def body(carry: Running, row: tuple[dict[str, Array], Array, Array]) -> tuple[Running, dict[str, Array]]:
         paid, over, won = row
         returns = {name: carry.returns[name] + value for name, value in paid.items()}
         length = carry.length + 1
         finished = {
-            **{f"return/{name}": value for name, value in returns.items()},
+            **returns,
             "length": length.astype(jnp.float32),
             "success": won.astype(jnp.float32),
         }

@@ -35,8 +35,9 @@ class TrainResult:
     history: list[Record]
     """One record per chunk: ``chunk``, ``frames``, ``wall``, ``fps`` and ``metrics`` (name -> f32[S])."""
     final: dict[str, np.ndarray]
-    """Means over held-out levels: ``success``, ``length`` and ``return/`` of task, total and components. Of a reward
-    that needs hindsight, total and components are those of the last finished training episodes."""
+    """Means over held-out levels: ``success``, ``length``, ``performance`` (the hidden true score, which no reward can
+    read) and ``return/`` of task, total and components. Of a reward that needs hindsight, total and components are
+    those of the last finished training episodes."""
     params: PyTree
     """Network parameters, leading axis S."""
     policy: Policy

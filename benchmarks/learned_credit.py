@@ -70,7 +70,7 @@ def collect(env_id: str, truth: str, lanes: int, seed: int, knobs: Mapping[str, 
             whether, which = jax.random.split(key)
             anything = jax.random.randint(which, over.shape, 0, env.num_actions)
             action = jnp.where(jax.random.uniform(whether, over.shape) < noise, anything, _oracle(env, params, moment))
-            after, step = move(env, params, wanted, lambda o: o, moment, action, first & ~over, ~over)
+            after, step, _ = move(env, params, wanted, lambda o: o, moment, action, first & ~over, ~over)
             step = step.replace(reward=jnp.where(over, 0, TRUTHS[truth](step)))
             carry = (env_where(over, moment, after), over | step.done, jnp.zeros_like(first))
             return carry, step

@@ -116,7 +116,7 @@ def with_reward(task: str, reward: RewardTransform, envs: int, steps: int) -> Ca
         moment, first, memory, total = carry
         act, reset = jax.random.split(key)
         action = jax.random.randint(act, (envs,), 0, env.num_actions)
-        after, transition = move(env, params, reward, plain.prepare, moment, action, first)
+        after, transition, _ = move(env, params, reward, plain.prepare, moment, action, first)
         rewards, memory = advance(reward, memory, fresh, transition)
         total = total + consume(after.observation) + jnp.sum(rewards.total * 1e3).astype(jnp.uint32)
         again = begin.take(env, reset, envs)

@@ -31,8 +31,10 @@ from typing import Any
 from rewardax.envs.registry import PREFIX, PRESETS, SUFFIX, make, task_id
 from rewardax.wrappers import RewardTransform, from_config, to_config
 
-BUILT_IN = ("sparse", "potential", "naive_bonus", "latched_bonus", "gated", "count", "global_count", "count_product")
-BUILT_IN += ("rnd", "noveld", "e3b", "judged")
+BUILT_IN: tuple[str, ...] = (
+    *("sparse", "potential", "naive_bonus", "latched_bonus", "gated"),
+    *("count", "global_count", "count_product", "rnd", "noveld", "e3b", "judged"),
+)
 GRID_CODES = 12  # object, colour and state numbers of a Minigrid cell lie below
 KEYS = ("name", "summary", "reward", "judge")
 
