@@ -120,6 +120,7 @@ class Sum(Product):
     For what comes after to treat them as one, e.g. to normalise them together. Components, metrics and memory
     as in :class:`Product`.
 
+    Paper: none (composition)
     Invariant: in the sense of what is summed
     Golden: episodic_global_combo
 
