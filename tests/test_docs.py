@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,28 @@ def test_every_method_has_a_section(site: Path) -> None:
     registry = RewardTransform.registry
     ours = [name for name, cls in registry.items() if cls.__module__.startswith("rewardax.wrappers")]
     assert not [name for name in ours if f'id="{name.lower()}"' not in text]
+
+
+def test_every_method_states_its_paper_its_invariance_and_its_golden_numbers() -> None:
+    import generate
+
+    lines = [line.strip("| ").split(" | ") for line in generate.methods()["index"].splitlines() if line[:1] == "|"]
+    head, _, *rows = lines
+    wanted = {name: head.index(name) for name in ("paper", "invariant", "golden numbers")}
+    assert len(rows) > 80 and all(len(row) == len(head) for row in rows)
+    empty = [(row[0], name) for row in rows for name, at in wanted.items() if not row[at].strip()]
+    assert not empty
+
+
+def test_golden_files_that_docstrings_name_exist() -> None:
+    from rewardax.wrappers.core import RewardTransform
+
+    for name, cls in RewardTransform.registry.items():
+        if cls.__module__.startswith("rewardax.wrappers") and name != "Chain":
+            line = re.search(r"^ *Golden: *(.+)$", cls.__doc__ or "", re.MULTILINE)
+            assert line, f"{name} does not say which golden numbers it has; write 'Golden: none' if it has none"
+            stems = [] if line[1] == "none" else line[1].split(", ")
+            assert not [s for s in stems if not (ROOT / "tests" / "golden" / "data" / f"{s}.json").exists()], name
 
 
 def test_pages_of_ours_are_linked(site: Path) -> None:
