@@ -19,6 +19,7 @@ from rewardax.wrappers.groups import (
     group_sum,
     members,
     minmax,
+    subgroups,
 )
 
 CGRPO_MODES = ("paper", "all", "positive_only", "negative_only")
@@ -160,9 +161,8 @@ def outcome_exploration(
         raise ValueError(f"outcome_exploration: kind is one of {EXPLORATION}, not {kind!r}")
     dense, mask = members(group, mask)
     if kind == "batch":
-        same = (outcome[:, None] == outcome[None]) & (dense[:, None] == dense[None]) & mask[:, None] & mask[None]
-        count = group_count(dense, mask)
-        return jnp.where(mask, -(same.sum(1) - 1) / jnp.maximum(count, 1), 0)
+        count, same = group_count(dense, mask), group_count(subgroups(dense, outcome, mask), mask)
+        return jnp.where(mask, (1 - same) / jnp.maximum(count, 1), 0)
     seen = jnp.asarray(seen).astype(jnp.promote_types(jnp.float32, jnp.asarray(b0).dtype))
     bonus = jnp.where(mask, jnp.where(seen > 0, jnp.maximum(seen, 1) ** -0.5, 1), 0)
     if kind == "ucb_mean":
@@ -179,9 +179,8 @@ def majority(answer: Array, group: Array, mask: Array | None = None) -> Array:
     [False, True, True]
     """
     dense, mask = members(group, mask)
-    pair = (dense[:, None] == dense[None]) & mask[:, None] & mask[None]
-    votes = (pair & (answer[:, None] == answer[None])).sum(1)
-    top = group_max(votes.astype(jnp.float32), dense, mask)
+    votes = group_count(subgroups(dense, answer, mask), mask)
+    top = group_max(votes, dense, mask)
     leader = mask & (votes == top)
     smallest = jax.ops.segment_min(jnp.where(leader, answer, jnp.iinfo(jnp.int32).max), dense, group.size)
     return mask & (answer == smallest[dense])

@@ -18,6 +18,7 @@ from rewardax.wrappers.groups import (
     group_std,
     group_zscore,
     members,
+    subgroups,
 )
 
 
@@ -239,8 +240,7 @@ def hbpo(
     [1.293, 2.707]
     """
     group, mask = members(group, mask)
-    pair = (group[:, None] == group[None]) & (budget[:, None] == budget[None]) & mask[:, None] & mask[None]
-    peers = (pair * reward[None]).sum(1) / jnp.maximum(pair.sum(1), 1)
+    peers = group_mean(reward, subgroups(group, budget, mask), mask)
     intra_term = peers - 4 * jnp.cos(pi * budget / (2 * max_length))
     return jnp.where(mask, group_zscore(reward, group, mask, eps) + intra * intra_term, 0)
 

@@ -22,6 +22,16 @@ def members(group: Array, mask: Array | None = None) -> tuple[Array, Array]:
     return dense.reshape(group.shape).astype(jnp.int32), mask
 
 
+def subgroups(group: Array, label: Array, mask: Array | None = None) -> Array:
+    """Group numbers of rows that share both their group and a ``label`` [E].
+
+    >>> subgroups(jnp.array([0, 0, 1]), jnp.array([5.0, 5.0, 5.0])).tolist()
+    [0, 0, 1]
+    """
+    outer, inner = members(group, mask)[0], members(label, mask)[0]
+    return outer * (inner.max() + 1) + inner
+
+
 def group_sum(x: Array, group: Array, mask: Array | None = None) -> Array:
     """Sum over the members of the row's group.
 
