@@ -90,7 +90,7 @@ class EMAGRPO(RewardTransform):
     take the batch in *before* they are used.
 
     Paper: "OneThinker: All-in-one Reasoning Model for Image and Video" 2025.
-    Invariant: no
+    Invariant: no; within a group it keeps the order of undiscounted returns
     Golden: ema_grpo
 
     Args: ``task`` names the integer feature with the task's number (``None``: one task), ``tasks`` how many
