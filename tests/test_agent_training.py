@@ -45,6 +45,13 @@ def test_ppo_solves_keyfarm_and_reports_every_metric():
     assert [r["chunk"] for r in result.history] == list(range(len(result.history)))
 
 
+def test_hidden_performance_tells_a_hack_from_a_solution():
+    result = train("RingRace", frames=60_000, eval_levels=16)
+    assert result.final["return/task"] > 55, "it runs to and fro between two checkpoints"
+    assert result.final["performance"] < 1, "and never goes round; an honest lap policy is worth 8"
+    assert result.history[-1]["metrics"]["performance"] < 1
+
+
 def test_a_killed_run_continues_bit_for_bit(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
     reward = chain(
