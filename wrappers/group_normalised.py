@@ -7,7 +7,7 @@ is an advantage within the group, so it is centred: meant for agents whose basel
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +26,7 @@ from rewardax.wrappers.group_scores import (
     hbpo,
     verpo,
 )
-from rewardax.wrappers.grouped import Episodes, Result, _named
+from rewardax.wrappers.grouped import Episodes, Grouped, Result, _named
 
 
 class GDPO(RewardTransform):
@@ -83,7 +83,7 @@ class GDPO(RewardTransform):
         return rewards, state
 
 
-class EMAGRPO(RewardTransform):
+class EMAGRPO(Grouped, RewardTransform):
     """(R - group mean) over the running standard deviation of the task, for suites of several tasks.
 
     R is the episode's sum of ``component``. See :func:`rewardax.wrappers.group_scores.ema_grpo`: the statistics
@@ -106,7 +106,7 @@ class EMAGRPO(RewardTransform):
     [1.0, -1.0]
     """
 
-    causal = False
+    reads: ClassVar[tuple[str, ...]] = ("task",)
     decay: float = 0.99
     floor: float = 1e-3
     eps: float = 1e-6
@@ -116,29 +116,16 @@ class EMAGRPO(RewardTransform):
     component: str = static("task")
     group: str | None = static("state_hash")
 
-    @property
-    def requires(self) -> tuple[str, ...]:
-        return _named(self.task, self.group)
-
     def init(self, key: Array, example: Transition) -> State:
         return State(shared=TaskMoments.create(self.tasks, example.reward.dtype))
 
-    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
-        rewards.require(self.component)
-        return rewards, state
-
-    def learn(
-        self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
-    ) -> Result:
-        table = Episodes.of(rollout, self.group)
-        score = table.total(rollout, rewards.components[self.component])
-        task = jnp.zeros(score.shape, jnp.int32)
+    def verdict(self, outcome: Array, table: Episodes, rollout: Transition, state: State) -> tuple[Array, State]:
+        task = jnp.zeros(outcome.shape, jnp.int32)
         if self.task is not None:
             task = jnp.mod(table.last(rollout, self.task).astype(jnp.int32), self.tasks)
         options = {"decay": self.decay, "floor": self.floor, "eps": self.eps, "guard": self.guard}
-        paid, moments = ema_grpo(score, table.group, task, state.shared, table.ends, **options)
-        moments = jax.tree.map(lambda new, old: new.astype(old.dtype), moments, state.shared)
-        return table.pay(rewards, self.component, rollout, paid), State(shared=moments)
+        paid, moments = ema_grpo(outcome, table.group, task, state.shared, table.ends, **options)
+        return paid, State(shared=jax.tree.map(lambda new, old: new.astype(old.dtype), moments, state.shared))
 
 
 class VeRPO(RewardTransform):
@@ -200,7 +187,7 @@ class VeRPO(RewardTransform):
         return rewards.put(self.dense, dense.reshape(shape).astype(dtype)), state
 
 
-class DLER(RewardTransform):
+class DLER(Grouped, RewardTransform):
     """Too long earns nothing: R = o if L <= ``limit`` else 0, minus the group's mean, never over its std.
 
     See :func:`rewardax.wrappers.group_scores.dler`; whitening over the batch's steps is left to the agent's
@@ -222,29 +209,15 @@ class DLER(RewardTransform):
     [0.5, 0.0, -0.5]
     """
 
-    causal = False
     limit: float = 100.0
     component: str = static("task")
     group: str | None = static("state_hash")
 
-    @property
-    def requires(self) -> tuple[str, ...]:
-        return _named(self.group)
-
-    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
-        rewards.require(self.component)
-        return rewards, state
-
-    def learn(
-        self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
-    ) -> Result:
-        table = Episodes.of(rollout, self.group)
-        outcome = table.total(rollout, rewards.components[self.component])
-        _, paid = dler(outcome, table.length, table.group, table.ends, limit=self.limit)
-        return table.pay(rewards, self.component, rollout, paid), state
+    def verdict(self, outcome: Array, table: Episodes, rollout: Transition, state: State) -> tuple[Array, State]:
+        return dler(outcome, table.length, table.group, table.ends, limit=self.limit)[1], state
 
 
-class HBPO(RewardTransform):
+class HBPO(Grouped, RewardTransform):
     """Hierarchical budgets: a correct episode is paid by how near its length comes to its budget.
 
     The budget in steps is the feature ``budget`` of the first observation. See
@@ -266,7 +239,7 @@ class HBPO(RewardTransform):
     [-0.911, -2.325]
     """
 
-    causal = False
+    reads: ClassVar[tuple[str, ...]] = ("budget",)
     max_length: float = 100.0
     intra: float = 1.0
     eps: float = 1e-6
@@ -274,27 +247,14 @@ class HBPO(RewardTransform):
     component: str = static("task")
     group: str | None = static("state_hash")
 
-    @property
-    def requires(self) -> tuple[str, ...]:
-        return _named(self.budget, self.group)
-
-    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
-        rewards.require(self.component)
-        return rewards, state
-
-    def learn(
-        self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
-    ) -> Result:
-        table = Episodes.of(rollout, self.group)
-        correct = table.total(rollout, rewards.components[self.component])
+    def verdict(self, outcome: Array, table: Episodes, rollout: Transition, state: State) -> tuple[Array, State]:
         budget = table.score(rollout, self.budget)
-        worth = budget_reward(correct, table.length, budget, max_length=self.max_length, pi=jnp.pi)
+        worth = budget_reward(outcome, table.length, budget, max_length=self.max_length, pi=jnp.pi)
         options = {"max_length": self.max_length, "intra": self.intra, "eps": self.eps, "pi": jnp.pi}
-        paid = hbpo(jnp.where(table.ends, worth, 0), budget, table.group, table.ends, **options)
-        return table.pay(rewards, self.component, rollout, paid), state
+        return hbpo(jnp.where(table.ends, worth, 0), budget, table.group, table.ends, **options), state
 
 
-class GARDO(RewardTransform):
+class GARDO(Grouped, RewardTransform):
     """Diversity-aware advantage: good episodes count the more, the less they resemble the rest of their group.
 
         A_i = (R_i - group mean)·w_i,  w_i = 1 below the mean, else d_i / mean d
@@ -317,24 +277,11 @@ class GARDO(RewardTransform):
     [0.5, -0.5]
     """
 
-    causal = False
+    reads: ClassVar[tuple[str, ...]] = ("embedding",)
     embedding: str = static("subgoals")
     component: str = static("task")
     group: str | None = static("state_hash")
 
-    @property
-    def requires(self) -> tuple[str, ...]:
-        return _named(self.embedding, self.group)
-
-    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
-        rewards.require(self.component)
-        return rewards, state
-
-    def learn(
-        self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
-    ) -> Result:
-        table = Episodes.of(rollout, self.group)
-        outcome = table.total(rollout, rewards.components[self.component])
-        where = table.last(rollout, self.embedding).astype(outcome.dtype).reshape(outcome.size, -1)
-        paid = diversity_weighted(jnp.where(table.ends, outcome, 0), where, table.group, table.ends)
-        return table.pay(rewards, self.component, rollout, paid), state
+    def verdict(self, outcome: Array, table: Episodes, rollout: Transition, state: State) -> tuple[Array, State]:
+        where = table.vector(rollout, self.embedding)
+        return diversity_weighted(jnp.where(table.ends, outcome, 0), where, table.group, table.ends), state

@@ -9,7 +9,7 @@ they have. Two episodes belong together when the feature ``group`` is equal in t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
@@ -63,8 +63,11 @@ class Episodes(NamedTuple):
 
     def score(self, rollout: Transition, feature: str) -> Array:
         """f32[E]: the feature of the final observation as one number (bits are averaged)."""
-        value = self.last(rollout, feature).astype(rollout.reward.dtype)
-        return value.reshape(value.shape[0], -1).mean(-1)
+        return self.vector(rollout, feature).mean(-1)
+
+    def vector(self, rollout: Transition, feature: str) -> Array:
+        """f32[E, D]: the feature of the final observation, flattened."""
+        return self.last(rollout, feature).astype(rollout.reward.dtype).reshape(self.ends.size, -1)
 
     def pay(self, rewards: Rewards, name: str, rollout: Transition, verdict: Array) -> Rewards:
         """Replace the component in all rows of complete episodes by the verdict in the last one."""
@@ -77,7 +80,36 @@ class Episodes(NamedTuple):
         return rewards.log("group/complete", complete.astype(old.dtype))
 
 
-class CGRPO(RewardTransform):
+class Grouped:
+    """Mixin of transforms that pay an episode by a verdict on its group; they implement ``verdict``."""
+
+    causal = False
+    reads: ClassVar[tuple[str, ...]] = ()  # fields that name features
+    component: str
+    group: str | None
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        return _named(*(getattr(self, field) for field in self.reads), self.group)
+
+    def verdict(self, outcome: Array, table: Episodes, rollout: Transition, state: State) -> tuple[Array, State]:
+        """What each episode is paid f32[E], from its sum of ``component``, and the memory afterwards."""
+        raise NotImplementedError
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
+        rewards.require(self.component)
+        return rewards, state
+
+    def learn(
+        self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
+    ) -> Result:
+        table = Episodes.of(rollout, self.group)
+        outcome = table.total(rollout, rewards.components[self.component])
+        paid, state = self.verdict(outcome, table, rollout, state)
+        return table.pay(rewards, self.component, rollout, paid), state
+
+
+class CGRPO(Grouped, RewardTransform):
     """Outcome-gated score relative to the best of the group: R = (1 - α)·o + α·o·(q / max_group q).
 
     o is the episode's sum of ``component``, q the feature ``score`` of its last observation. See
@@ -98,7 +130,7 @@ class CGRPO(RewardTransform):
     [0.767, 0.833, 0.0]
     """
 
-    causal = False
+    reads: ClassVar[tuple[str, ...]] = ("score",)
     alpha: float = 0.3
     score: str = static("progress")
     mode: str = static("paper")
@@ -110,27 +142,15 @@ class CGRPO(RewardTransform):
         if self.mode not in CGRPO_MODES:
             raise ValueError(f"CGRPO: mode is one of {CGRPO_MODES}, not {self.mode!r}")
 
-    @property
-    def requires(self) -> tuple[str, ...]:
-        return _named(self.score, self.group)
-
-    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
-        rewards.require(self.component)
-        return rewards, state
-
-    def learn(
-        self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
-    ) -> Result:
-        table = Episodes.of(rollout, self.group)
-        outcome = table.total(rollout, rewards.components[self.component])
+    def verdict(self, outcome: Array, table: Episodes, rollout: Transition, state: State) -> tuple[Array, State]:
         score = table.score(rollout, self.score)
-        verdict = c_grpo(
+        paid = c_grpo(
             outcome, score, table.group, table.ends, alpha=self.alpha, mode=self.mode, normalise=self.normalise
         )
-        return table.pay(rewards, self.component, rollout, verdict), state
+        return paid, state
 
 
-class TrustGRPO(RewardTransform):
+class TrustGRPO(Grouped, RewardTransform):
     """A judged process score, trusted as far as it agrees with the outcome: R = a + α·γ_group·exp(-step/T)·h.
 
     a is the episode's sum of ``component``, h the feature ``score`` of its last observation; ``step`` counts
@@ -150,7 +170,7 @@ class TrustGRPO(RewardTransform):
     [1.15, 0.0]
     """
 
-    causal = False
+    reads: ClassVar[tuple[str, ...]] = ("score",)
     alpha: float = 0.3
     total: float = 12_000.0
     right: float = 0.5
@@ -161,39 +181,26 @@ class TrustGRPO(RewardTransform):
     component: str = static("task")
     group: str | None = static("state_hash")
 
-    @property
-    def requires(self) -> tuple[str, ...]:
-        return _named(self.score, self.group)
-
     def init(self, key: Array, example: Transition) -> State:
         return State(shared=jnp.zeros((), jnp.int32))
 
-    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
-        rewards.require(self.component)
-        return rewards, state
-
-    def learn(
-        self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
-    ) -> Result:
-        table = Episodes.of(rollout, self.group)
-        answer = table.total(rollout, rewards.components[self.component])
-        verdict, _ = trust_grpo(
-            answer,
+    def verdict(self, outcome: Array, table: Episodes, rollout: Transition, state: State) -> tuple[Array, State]:
+        paid, _ = trust_grpo(
+            outcome,
             table.score(rollout, self.score),
             table.group,
             table.ends,
-            decay=jnp.exp(-state.shared / jnp.asarray(self.total, answer.dtype)),
+            decay=jnp.exp(-state.shared / jnp.asarray(self.total, outcome.dtype)),
             alpha=self.alpha,
             right=self.right,
             floor=self.floor,
             low=self.low,
             high=self.high,
         )
-        after = State(shared=state.shared + rollout.valid.any().astype(jnp.int32))
-        return table.pay(rewards, self.component, rollout, verdict), after
+        return paid, State(shared=state.shared + rollout.valid.any().astype(jnp.int32))
 
 
-class GRPOLambda(RewardTransform):
+class GRPOLambda(Grouped, RewardTransform):
     """Pay for brevity only where the level is solved: the best ``fraction`` of the groups switch to a length reward.
 
         selected and correct: 1 - α·σ((L - mean L)/std L);  others 0 or 1
@@ -215,32 +222,18 @@ class GRPOLambda(RewardTransform):
     [0.839, 0.0, 0.561, 0.0]
     """
 
-    causal = False
     fraction: float = 0.2
     alpha: float = 0.6
     min_success: float = 0.0
     component: str = static("task")
     group: str | None = static("state_hash")
 
-    @property
-    def requires(self) -> tuple[str, ...]:
-        return _named(self.group)
-
-    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
-        rewards.require(self.component)
-        return rewards, state
-
-    def learn(
-        self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
-    ) -> Result:
-        table = Episodes.of(rollout, self.group)
-        correct = table.total(rollout, rewards.components[self.component]) > 0
+    def verdict(self, outcome: Array, table: Episodes, rollout: Transition, state: State) -> tuple[Array, State]:
         options = {"fraction": self.fraction, "alpha": self.alpha, "min_success": self.min_success}
-        verdict, _ = grpo_lambda(correct, table.length, table.group, table.ends, **options)
-        return table.pay(rewards, self.component, rollout, verdict), state
+        return grpo_lambda(outcome > 0, table.length, table.group, table.ends, **options)[0], state
 
 
-class SuccessDistance(RewardTransform):
+class SuccessDistance(Grouped, RewardTransform):
     """Pay failures by how near they came to the successes of the same group (SRPO).
 
     An episode succeeds when its sum of ``component`` is positive; its embedding is the feature ``embedding`` of
@@ -260,7 +253,7 @@ class SuccessDistance(RewardTransform):
     [1.0, 0.596, 0.004]
     """
 
-    causal = False
+    reads: ClassVar[tuple[str, ...]] = ("embedding",)
     eps: float = 0.5
     scale: float = 0.6
     steepness: float = 10.0
@@ -270,23 +263,10 @@ class SuccessDistance(RewardTransform):
     component: str = static("task")
     group: str | None = static("state_hash")
 
-    @property
-    def requires(self) -> tuple[str, ...]:
-        return _named(self.embedding, self.group)
-
-    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
-        rewards.require(self.component)
-        return rewards, state
-
-    def learn(
-        self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
-    ) -> Result:
-        table = Episodes.of(rollout, self.group)
-        success = table.total(rollout, rewards.components[self.component]) > 0
-        where = table.last(rollout, self.embedding).astype(rollout.reward.dtype).reshape(success.size, -1)
+    def verdict(self, outcome: Array, table: Episodes, rollout: Transition, state: State) -> tuple[Array, State]:
         options = {k: getattr(self, k) for k in ("eps", "min_samples", "scale", "steepness", "offset")}
-        verdict = success_distance(where, success, table.group, table.ends, **options)
-        return table.pay(rewards, self.component, rollout, verdict), state
+        where = table.vector(rollout, self.embedding)
+        return success_distance(where, outcome > 0, table.group, table.ends, **options), state
 
 
 class OutcomeExploration(RewardTransform):
@@ -347,7 +327,7 @@ class OutcomeExploration(RewardTransform):
         return rewards.put(self.component, paid.astype(rollout.reward.dtype)), State(shared=after)
 
 
-class MajorityNovelty(RewardTransform):
+class MajorityNovelty(Grouped, RewardTransform):
     """Without labels: the group's majority outcome is taken for right, novelty within each side is paid (EVOL-RL).
 
     The vote is the integer feature ``outcome``, the embedding the feature ``embedding``, both of the last
@@ -368,30 +348,27 @@ class MajorityNovelty(RewardTransform):
     [0.75, 0.75, -0.5]
     """
 
-    causal = False
+    reads: ClassVar[tuple[str, ...]] = ("outcome", "embedding")
     outcome: str = static("outcome_level")
     embedding: str = static("subgoals")
     component: str = static("task")
     group: str | None = static("state_hash")
 
-    @property
-    def requires(self) -> tuple[str, ...]:
-        return _named(self.outcome, self.embedding, self.group)
-
-    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
-        rewards.require(self.component)
-        return rewards, state
-
     def learn(
         self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
     ) -> Result:
         table = Episodes.of(rollout, self.group)
-        wins = majority(table.last(rollout, self.outcome).astype(jnp.int32), table.group, table.ends)
-        where = table.last(rollout, self.embedding).astype(rollout.reward.dtype).reshape(wins.size, -1)
-        verdict, _ = evol_rl(where, wins, table.group, table.ends)
         success = table.total(rollout, rewards.components[self.component]) > 0
-        agreed = (table.ends & (success == wins)).reshape(rollout.reward.shape).astype(rollout.reward.dtype)
-        return table.pay(rewards, self.component, rollout, verdict).log("group/agreement", agreed), state
+        agreed = (table.ends & (success == self._wins(table, rollout))).reshape(rollout.reward.shape)
+        rewards, state = super().learn(rewards, state, rollout, feedback)
+        return rewards.log("group/agreement", agreed.astype(rollout.reward.dtype)), state
+
+    def verdict(self, outcome: Array, table: Episodes, rollout: Transition, state: State) -> tuple[Array, State]:
+        wins = self._wins(table, rollout)
+        return evol_rl(table.vector(rollout, self.embedding), wins, table.group, table.ends)[0], state
+
+    def _wins(self, table: Episodes, rollout: Transition) -> Array:
+        return majority(table.last(rollout, self.outcome).astype(jnp.int32), table.group, table.ends)
 
 
 def _named(*names: str | None) -> tuple[str, ...]:
