@@ -85,6 +85,8 @@ _RANGES: dict[int, str] = {
     580: """
         door room coin exit end way hands inventory command thing things task rooms object opening ball
     """,
+    596: """
+    """,  # shops
     # code: file stems, definitions, tests
     660: """
         parser lexer router session config logger queue storage schema client worker metrics scheduler exporter
@@ -107,9 +109,27 @@ _RANGES: dict[int, str] = {
         file files definition documentation says should test tests fail failed pass patch restore value skipped
         bug fix fails because
     """,
+    840: """
+    """,  # households
+    860: """
+    """,  # cooking
+    872: """
+    """,  # science
+    900: """
+    """,  # crafts
+    920: """
+    """,  # questions and facts
+    944: """
+    """,  # games of numbers and choices
+    968: """
+    """,  # reports
+    996: """
+    """,  # grids in sentences
 }
-# free ranges in between: 596 shop words; what is left from 820 onwards is for anything
-_ENDS = (16, 116, 148, 276, 372, 436, 468, 500, 524, 548, 580, 596, 676, 708, 724, 788, 820, 1024)
+_ENDS = (
+    *(16, 116, 148, 276, 372, 436, 468, 500, 524, 548, 580, 596, 660, 676, 708, 724, 788, 820),
+    *(840, 860, 872, 900, 920, 944, 968, 996, 1024),
+)
 
 
 def _build() -> tuple[str, ...]:
