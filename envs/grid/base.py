@@ -20,6 +20,7 @@ from rewardax.envs.grid.codes import (
     BALL,
     BOX,
     CLOSED,
+    COLOURS,
     DOOR,
     EMPTY,
     FLOOR,
@@ -28,14 +29,18 @@ from rewardax.envs.grid.codes import (
     LAVA,
     LOCKED,
     OPEN,
+    TYPES,
     UNSEEN,
     WALL_TYPE,
 )
 from rewardax.envs.grid.hashing import hash32
-from rewardax.envs.grid.rules import CAPTIONS, EVENT_TABLE, EVENTS, GridState
-from rewardax.envs.text.vocab import VOCAB_SIZE, encode
+from rewardax.envs.grid.rules import CAPTIONS, EVENT_TABLE, EVENTS, FAILURE, GOING_ON, SUCCESS, GridState
+from rewardax.envs.text.lines import Templates
+from rewardax.envs.text.vocab import VOCAB_SIZE, WORD_ID, detokenise, encode
 
 MISSION_WORDS = 16
+COLOUR_WORDS = np.array([WORD_ID[colour] for colour in COLOURS], np.int32)
+TYPE_WORDS = np.array([WORD_ID.get(kind, 0) for kind in TYPES], np.int32)
 
 
 class GridParams(struct.PyTreeNode):
@@ -50,8 +55,10 @@ class GridParams(struct.PyTreeNode):
 class GridEnv(Env):
     """Base of the grid tasks: Minigrid's objects, actions, view, time limit and reward.
 
-    Subclasses set ``family``, ``size`` and ``mission`` and write ``reset`` (from ``start``), ``milestones``,
-    ``oracle_steps`` and, where they have one, ``state_id``.
+    Subclasses set ``family`` and ``shape`` and write ``reset`` (from ``start``), ``milestones``, ``oracle_steps`` and,
+    where they have one, ``state_id``. A task whose instruction is always the same sets ``mission``; one whose levels
+    have different instructions sets ``missions`` and gives ``start`` an ``instruction``. Tasks that end otherwise than
+    on a goal cell or in lava write ``ending``; those in which more happens than the rules say write ``act``.
     """
 
     view: Literal["ego", "full"] = "ego"  # 7 x 7 first-person with occlusion, or the whole map
@@ -59,6 +66,8 @@ class GridEnv(Env):
 
     cell_types: ClassVar[tuple[int, ...]] = (WALL_TYPE, FLOOR, DOOR, KEY, BALL, BOX, GOAL, LAVA)
     coloured: ClassVar[bool] = True  # whether colours tell more than types do
+    # sentences with slots {0} {1} for colour and type of the first thing they name and {2} {3} for those of the second
+    missions: ClassVar[Templates]
     event_names: ClassVar[tuple[str, ...]] = EVENTS
     feature_names: ClassVar[tuple[str, ...]] = (
         "success",
@@ -93,8 +102,25 @@ class GridEnv(Env):
 
     @property
     def mission(self) -> str:
-        """The instruction, in words of the vocabulary."""
+        """The instruction of every level, in words of the vocabulary."""
         raise NotImplementedError
+
+    def mission_ids(self, state: GridState) -> Array:
+        """i32[16]: the instruction of this level in word ids."""
+        if not hasattr(self, "missions"):
+            return jnp.asarray(self._mission_ids)
+        things = state.instruction[1:]
+        words = jnp.stack([jnp.asarray(COLOUR_WORDS)[(things >> 4) & 7], jnp.asarray(TYPE_WORDS)[things & 15]], -1)
+        ids, _ = self.missions.fill(state.instruction[0], words.reshape(-1))
+        return jnp.pad(ids, (0, MISSION_WORDS - self.missions.width)).astype(jnp.int32)
+
+    def ending(self, before: GridState, after: GridState, action: Array) -> tuple[Array, Array]:
+        """Whether the step from ``before`` to ``after`` was the success of the task, and whether it was its failure."""
+        return after.outcome == rules.REACHED_GOAL, after.outcome == rules.FELL
+
+    def act(self, state: GridState, action: Array, params: PyTree) -> GridState:
+        """What an action does to the map, the agent and the clock."""
+        return rules.act(state, action)
 
     def milestones(self, state: GridState) -> list[Array]:
         """G x bool[]: which subgoals hold in this state."""
@@ -112,6 +138,10 @@ class GridEnv(Env):
     def num_state_ids(self) -> int:
         """Bound of the feature ``state_id``: the size of a table indexed by it."""
         return self.shape[0] * self.shape[1] * 4
+
+    def symbols(self, state: GridState) -> tuple[Array, ...]:
+        """What ``state_hash`` tells states apart by; tasks with more in their landmarks add it."""
+        return state.grid, state.position, state.direction, state.carry, state.instruction
 
     def opening(self, state: GridState) -> GridState:
         """The state in which this episode began."""
@@ -142,7 +172,14 @@ class GridEnv(Env):
         return int(params.horizon)
 
     def start(
-        self, grid: Array, position: Array, direction: Array, goal: Any, doors: Any = (-1,), key: Any = -1
+        self,
+        grid: Array,
+        position: Array,
+        direction: Array,
+        goal: Any,
+        doors: Any = (-1,),
+        key: Any = -1,
+        instruction: Any = (0, 0, 0),
     ) -> GridState:
         """A state at the beginning of an episode. ``goal``, ``doors``, ``key``: their cells, -1 = none."""
         landmarks = [position * 4 + direction, goal, doors[0], key, *doors[1:]]
@@ -155,6 +192,8 @@ class GridEnv(Env):
             outcome=jnp.int32(rules.STARTED),
             reached=jnp.int32(0),
             fresh=jnp.int32(0),
+            ended=jnp.int32(GOING_ON),
+            instruction=jnp.stack([jnp.int32(x) for x in instruction]),
             landmarks=jnp.stack([jnp.int32(x) for x in landmarks]),
         )
         return state.replace(reached=self._bits(state))
@@ -166,15 +205,16 @@ class GridEnv(Env):
         return bits
 
     def step(self, state: GridState, action: Array, params: PyTree) -> tuple[GridState, TimeStep]:
-        moved = rules.act(state, action)
+        moved = self.act(state, action, params)
+        success, failure = self.ending(state, moved, action)
+        moved = moved.replace(ended=jnp.where(success, SUCCESS, jnp.where(failure, FAILURE, GOING_ON)))
         now = self._bits(moved)
         new = moved.replace(reached=state.reached | now, fresh=now & ~state.reached)
-        success = new.outcome == rules.REACHED_GOAL
         score = jnp.where(success, 1.0 - params.time_bonus * new.t / params.horizon, 0.0).astype(jnp.float32)
         invalid = rules.was(new.outcome, *rules.EFFECTLESS)
         return new, TimeStep(
             reward=score - jnp.where(invalid, params.invalid_penalty, 0.0).astype(jnp.float32),
-            terminated=success | (new.outcome == rules.FELL),
+            terminated=success | failure,
             truncated=new.t >= params.horizon,
             performance=score,
         )
@@ -184,7 +224,7 @@ class GridEnv(Env):
             image = view.ego(state.grid, state.position, state.direction, state.carry, self.see_through)
         else:
             image = view.whole(state.grid, state.position, state.direction)
-        return {"grid": image, "direction": state.direction, "mission": jnp.asarray(self._mission_ids)}
+        return {"grid": image, "direction": state.direction, "mission": self.mission_ids(state)}
 
     @cached_property
     def _mission_ids(self) -> np.ndarray:
@@ -204,7 +244,6 @@ class GridEnv(Env):
         return rules.admissible(state)
 
     def features(self, state: GridState, params: PyTree) -> dict[str, Array]:
-        kind = state.grid.reshape(-1)[state.position] & 15
         steps = self.oracle_steps(state)
         invalid = rules.was(state.outcome, *rules.EFFECTLESS)
         reason = jnp.where(state.outcome == rules.STAYED_LOCKED, 3, jnp.where(invalid, 1, 0))
@@ -212,8 +251,8 @@ class GridEnv(Env):
         bit = jnp.arange(len(self.subgoal_names))
         reached = (state.reached >> bit) & 1 != 0
         return {
-            "success": kind == GOAL,
-            "failure": kind == LAVA,
+            "success": state.ended == SUCCESS,
+            "failure": state.ended == FAILURE,
             "subgoals": reached,
             "subgoals_now": jnp.stack(self.milestones(state)),
             "subgoal_event": (state.fresh >> bit) & 1 != 0,
@@ -224,7 +263,7 @@ class GridEnv(Env):
             "goal_distance": self._goal_distance(state),
             "valid": ~invalid,
             "invalid_reason": reason.astype(jnp.uint8),
-            "state_hash": hash32(state.grid, state.position, state.direction, state.carry),
+            "state_hash": hash32(*self.symbols(state)),
             "obs_hash": hash32(observation["grid"], observation["direction"]),
             "state_id": self.state_id(state),
             "events": jnp.asarray(EVENT_TABLE)[state.outcome],
@@ -242,7 +281,8 @@ class GridEnv(Env):
 
     def text(self, state: GridState, params: PyTree) -> str:
         observation = self.observe(state, params)
-        return describe.sentences(self.mission, self.view, np.asarray(observation["grid"]), state)
+        mission = detokenise(np.asarray(observation["mission"]))
+        return describe.sentences(mission, self.view, np.asarray(observation["grid"]), state)
 
     def render(self, state: GridState, params: PyTree, mode: Literal["ansi", "rgb_array"] = "ansi") -> str | np.ndarray:
         """The whole map (host): text lines, or uint8[16 H, 16 W, 3]."""

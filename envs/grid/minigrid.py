@@ -10,7 +10,7 @@ import numpy as np
 from rewardax.envs.grid.base import MISSION_WORDS, GridParams, World
 from rewardax.envs.grid.codes import BALL, BOX, DOOR, EMPTY, GOAL, KEY, cell
 from rewardax.envs.grid.multiroom import DOORS
-from rewardax.envs.grid.rules import STARTED, GridState
+from rewardax.envs.grid.rules import GOING_ON, STARTED, GridState
 from rewardax.envs.text.vocab import detokenise, tokenise
 
 
@@ -64,6 +64,8 @@ def from_minigrid(env: Any) -> GridState:
         outcome=jnp.int32(STARTED),
         reached=jnp.int32(0),
         fresh=jnp.int32(0),
+        ended=jnp.int32(GOING_ON),
+        instruction=jnp.zeros(3, jnp.int32),
         landmarks=jnp.array(marks, jnp.int32),
     )
 

@@ -74,6 +74,7 @@ EVENT_TABLE = np.array([[event in outcome.events for event in EVENTS] for outcom
     DROPPED_KEY, _, _, OPENED, UNLOCKED, SHUT, STAYED_LOCKED, OPENED_BOX, PASSED_DOOR, REACHED_GOAL,
     FELL, STARTED,
 ) = range(len(OUTCOMES))  # fmt: skip
+GOING_ON, SUCCESS, FAILURE = range(3)  # how an episode stands
 EFFECTLESS = tuple(i for i, outcome in enumerate(OUTCOMES) if "invalid" in outcome.events)
 
 
@@ -88,6 +89,9 @@ class GridState(struct.PyTreeNode):
     outcome: Array  # i32[] what the last step did, index of OUTCOMES
     reached: Array  # i32[] bit g = subgoal g was reached in this episode
     fresh: Array  # i32[] bit g = subgoal g was reached first by the last step
+    ended: Array  # i32[] GOING_ON, SUCCESS or FAILURE
+    # i32[3]: number of the sentence among the task's missions and codes (type | colour << 4) of the things it names
+    instruction: Array
     # i32[4 or more]: start position * 4 + direction, cells of the goal, the first door, the key at first and of
     # further doors; -1 = none
     landmarks: Array
