@@ -6,6 +6,7 @@ from rewardax.envs.presets import Preset
 
 _HERE = "rewardax.envs.tabular_tasks"
 _SIDE_EFFECT = f"{_HERE}.sideeffect:SideEffect"
+_LAKE, _DIST_SHIFT = f"{_HERE}.lake:Lake", f"{_HERE}.distshift:DistShift"
 
 PRESETS = {
     "KeyFarm": Preset(f"{_HERE}.keyfarm:KeyFarm"),
@@ -16,4 +17,9 @@ PRESETS = {
     "SideEffect": Preset(_SIDE_EFFECT),
     "SideEffect-Random": Preset(_SIDE_EFFECT, params={"random": True}),
     "Supervisor": Preset(f"{_HERE}.supervisor:Supervisor"),
+    "Lake": Preset(_LAKE),
+    "Lake-Random": Preset(_LAKE, params={"random": True}),
+    "Cliff": Preset(f"{_HERE}.cliff:Cliff"),
+    "DistShift": Preset(_DIST_SHIFT),
+    **{f"DistShift-Test{n}": Preset(_DIST_SHIFT, params={"layout": n}) for n in (1, 2)},
 }
