@@ -11,3 +11,11 @@ class Preset(NamedTuple):
     entry: str  # "package.module:Class" of the Env
     spec: dict[str, Any] = {}  # noqa: RUF012  static fields of the Env
     params: dict[str, Any] = {}  # noqa: RUF012  traced numbers, fields of its params
+
+
+TOLD = "-Text"  # ending of the ids of grids that are told in words
+
+
+def told_in_words(grids: dict[str, Preset]) -> dict[str, Preset]:
+    """The same grid tasks told in sentences: ``<id>-Text`` for every id."""
+    return {f"{name}{TOLD}": Preset("rewardax.envs.text.grid_text:TextGrid", {"inner": name}) for name in grids}

@@ -8,11 +8,11 @@ import importlib
 from typing import Any
 
 from rewardax.envs.grid.presets import PRESETS as GRID
-from rewardax.envs.presets import Preset
+from rewardax.envs.presets import TOLD, Preset, told_in_words
 from rewardax.envs.tabular_tasks.presets import PRESETS as TABULAR
 from rewardax.envs.text.presets import PRESETS as TEXT
 
-PRESETS: dict[str, Preset] = {**TABULAR, **GRID, **TEXT}
+PRESETS: dict[str, Preset] = {**TABULAR, **GRID, **TEXT, **told_in_words(GRID)}
 PREFIX, SUFFIX = "rewardax/", "-v0"
 
 
@@ -28,7 +28,8 @@ def task_id(name: str) -> str:
     if short not in PRESETS:
         close = difflib.get_close_matches(short, PRESETS, n=3, cutoff=0.4)
         hint = f"did you mean {', '.join(close)}? " if close else ""
-        raise KeyError(f"no task {name!r}; {hint}All {len(PRESETS)} ids: {', '.join(PRESETS)}")
+        told = [name for name in PRESETS if not name.endswith(TOLD)]
+        raise KeyError(f"no task {name!r}; {hint}All ids (grids also with {TOLD} behind them): {', '.join(told)}")
     return short
 
 

@@ -32,6 +32,19 @@ class Page(NamedTuple):
     kind: Array  # int8[S] line_type where shown
 
 
+class Lines(NamedTuple):
+    """Line slots of one observation in words."""
+
+    words: Array  # int32[S, W]
+    length: Array  # int[S]
+    shown: Array  # bool[S]
+    kind: Array  # int[S] line_type where shown
+
+
+def _widened(words: Array, width: int) -> Array:
+    return jnp.pad(words, ((0, 0), (0, width - words.shape[1])))
+
+
 def rows(template: Any, *words: Any, shown: Any = True, kind: Any = 0) -> Page:
     """A page of the lines that the broadcast arguments describe (scalars make one line)."""
     parts = [jnp.atleast_1d(jnp.asarray(x)) for x in (template, shown, kind, *words)]
@@ -63,8 +76,8 @@ class TextEnv(Env):
 
     Observation: ``lines`` int32[S, W] (word ids, 0 beyond a line's end), ``line_len`` int8[S] (0 for lines
     that are off), ``line_type`` int8[S] (1 task, 2 place, 3 exit, 4 thing, 5 carried, 6 feedback, 7 memory,
-    8 clock). Their order is fixed: task, room, exits, things by index (carried ones in their place),
-    feedback, memory (newest first), clock.
+    8 clock, 9 row of a map, 10 list of choices). Their order is fixed: task, room, exits, things by index (carried
+    ones in their place), rows of a map, feedback, memory (newest first), clock.
     """
 
     view: str = "room"
@@ -92,6 +105,16 @@ class TextEnv(Env):
         """Words of the longest sentence in each of these slots."""
         raise NotImplementedError
 
+    map_shape: ClassVar[tuple[int, int]] = (0, 0)  # rows and columns of the map, where one is shown
+
+    def _map_rows(self, state: PyTree, params: PyTree) -> Array:
+        """Word ids int32[rows, columns] of the map, one word a cell."""
+        return jnp.zeros((0, 0), jnp.int32)
+
+    def _shows_clock(self, params: PyTree) -> Array:
+        """bool: rewards depend on the clock, so it is told."""
+        return jnp.asarray(params.time_bonus) > 0
+
     def _action_lines(self, state: PyTree) -> tuple[Array, Array]:
         """Template row int[A] and slot words int[A, 4] of every action's command."""
         raise NotImplementedError
@@ -110,7 +133,7 @@ class TextEnv(Env):
     def line_width(self) -> int:
         """W: words a line can hold; memory lines need room for their heading."""
         memory = self.templates.longest(*self.replies) + HEADING if self.history else 0
-        return max(self.templates.width, memory)
+        return max(self.templates.width, memory, self.map_shape[1])
 
     def observe(self, state: PyTree, params: PyTree) -> dict[str, Array]:
         page = self._page(state, params)
@@ -118,21 +141,26 @@ class TextEnv(Env):
         clock = rows(
             self.templates.index("clock"),
             FIRST_NUMBER + jnp.clip(params.horizon - state.t, 0, 99),
-            shown=jnp.asarray(params.time_bonus) > 0,
+            shown=self._shows_clock(params),
             kind=L.CLOCK,
         )
         reply = Page(log[:1, 0], log[:1, 1:], log[:1, 0] != 0, jnp.full(1, L.FEEDBACK))
         page = join(page, reply, clock)
-        lines, length = self.templates.fill(page.template, page.words, params.wording)
+        words, length = self.templates.fill(page.template, page.words, params.wording)
+        width = self.line_width
+        told = Lines(_widened(words, width), length, page.shown, page.kind)
+        pick = lambda part: jax.tree.map(lambda x: x[part], told)  # noqa: E731
+        parts = [pick(slice(None, -2)), pick(slice(-2, -1)), pick(slice(-1, None))]
         if self.history:
-            past, past_len = self._memory(log, params)
-            lines = jnp.pad(lines, ((0, 0), (0, self.line_width - lines.shape[1])))
-            lines = jnp.concatenate([lines[:-1], past, lines[-1:]])
-            length = jnp.concatenate([length[:-1], past_len, length[-1:]])
-            shown = jnp.concatenate([page.shown[:-1], log[1:, 0] != 0, page.shown[-1:]])
-            kind = jnp.concatenate([page.kind[:-1], jnp.full(self.history, L.MEMORY), page.kind[-1:]])
-        else:
-            shown, kind = page.shown, page.kind
+            past, size = self._memory(log, params)
+            kind = jnp.full(self.history, L.MEMORY)
+            parts.insert(2, Lines(_widened(past, width), size, log[1:, 0] != 0, kind))
+        if self.map_shape[0]:
+            count, columns = self.map_shape
+            cells = _widened(self._map_rows(state, params), width)
+            kind = jnp.full(count, L.GRID_ROW)
+            parts.insert(1, Lines(cells, jnp.full(count, columns), jnp.ones(count, bool), kind))
+        lines, length, shown, kind = jax.tree.map(lambda *xs: jnp.concatenate(xs), *parts)
         return {
             "lines": jnp.where(shown[:, None], lines, 0),
             "line_len": jnp.where(shown, length, 0).astype(jnp.int8),
@@ -150,14 +178,15 @@ class TextEnv(Env):
     @property
     def num_lines(self) -> int:
         """S: line slots of an observation."""
-        return len(self._limits()) + self.history + 2
+        return len(self._limits()) + self.map_shape[0] + self.history + 2
 
     @property
     def max_tokens(self) -> int:
         """L: length of the flat form, enough for the longest sentence in every slot."""
         said = self.templates.longest(*self.replies)
         memory = self.history * (said + HEADING)
-        return sum(self._limits()) + said + memory + self.templates.longest("clock")
+        rows, columns = self.map_shape
+        return sum(self._limits()) + rows * columns + said + memory + self.templates.longest("clock")
 
     def observation_space(self, params: PyTree) -> Any:
         from gymnasium import spaces
@@ -167,7 +196,7 @@ class TextEnv(Env):
             {
                 "lines": spaces.Box(0, VOCAB_SIZE - 1, (size, width), np.int32),
                 "line_len": spaces.Box(0, width, (size,), np.int8),
-                "line_type": spaces.Box(0, L.CLOCK, (size,), np.int8),
+                "line_type": spaces.Box(0, L.OPTIONS, (size,), np.int8),
             }
         )
 

@@ -20,7 +20,7 @@ WORDINGS = 3  # tables of equal slots that say the same in other words
 WORDS_PER_LINE = 4  # slots {0} .. {3} of a template
 
 # codes of line_type
-TASK, PLACE, EXIT, THING, CARRIED, FEEDBACK, MEMORY, CLOCK = range(1, 9)
+TASK, PLACE, EXIT, THING, CARRIED, FEEDBACK, MEMORY, CLOCK, GRID_ROW, OPTIONS = range(1, 11)
 
 _PIECE = re.compile(r"\{\d\}|[.,:;?]|[^\s.,:;?{}]+")
 

@@ -103,6 +103,7 @@ _RANGES: dict[int, str] = {
     # grid glyphs
     788: """
         wall floor goal agent lava tile start player hole checkpoint button crossing unseen
+        face cells free fall bump level starts screen picture opens closes
     """,
     # further words of code tasks
     820: """
@@ -110,8 +111,10 @@ _RANGES: dict[int, str] = {
         bug fix fails because
     """,
     840: """
+        plate mug book pen phone newspaper middle such
     """,  # households
     860: """
+        cookbook recipe meal sliced diced chopped fried roasted grilled ruined ruin fresh
     """,  # cooking
     872: """
     """,  # science
