@@ -79,6 +79,20 @@ def test_flatten_joins_lines(lengths: list[int], limit: int) -> None:
         assert got == [*wanted[: limit - 1], vocab.CUT]
 
 
+def test_a_game_has_words_of_its_own() -> None:
+    """They follow those of the suite, which keep their ids; sentences and templates can use them."""
+    game = vocab.Vocabulary(["submarine", "the", "o'clock", "submarine"])
+    assert game.more == ("submarine", "o'clock") and game.size == vocab.VOCAB_SIZE + 2
+    assert game.words[: vocab.VOCAB_SIZE] == vocab.WORDS
+    text = "the submarine is here, at 5 o'clock."
+    assert game.tokenise(text)[1] == vocab.VOCAB_SIZE and vocab.tokenise(text)[1] == vocab.UNK
+    assert game.detokenise(game.tokenise(text)) == text
+    assert lines.Templates({"x": "a submarine."}, 3, game.ids).ids[0, 0].tolist() == [vocab.WORD_ID["a"], 1024, 116]
+    for word in ("Submarine", "two words", "dot.", "müsli", ""):
+        with pytest.raises(ValueError, match="is not a word"):
+            vocab.Vocabulary([word])
+
+
 def test_hash_depends_on_place_and_value() -> None:
     rows = np.random.default_rng(0).integers(-1, 9, (3000, 20))
     rows = np.unique(rows, axis=0)

@@ -15,7 +15,7 @@ from jax import Array
 from rewardax.envs.core import Env, PyTree, TimeStep
 from rewardax.envs.text import lines as L
 from rewardax.envs.text.parser import VERBS, Command, parse
-from rewardax.envs.text.vocab import VOCAB_SIZE, WORD_ID, detokenise
+from rewardax.envs.text.vocab import SUITE, WORD_ID, Vocabulary
 
 VIEWS = ("room", "feedback", "full")
 FIRST_NUMBER = WORD_ID["0"]
@@ -83,6 +83,7 @@ class TextEnv(Env):
     view: str = "room"
     history: int = 0
 
+    vocabulary: ClassVar[Vocabulary] = SUITE
     templates: ClassVar[L.Templates]
     action_templates: ClassVar[L.Templates]
     replies: ClassVar[tuple[str, ...]]  # names of the templates that can be feedback
@@ -127,6 +128,10 @@ class TextEnv(Env):
         """Further ways to say an action (host)."""
         return {}
 
+    def _impossible(self, state: PyTree) -> dict[str, tuple[str, ...]]:
+        """Answers to phrases that make sense but are no action in this state (host)."""
+        return {}
+
     # observation
 
     @property
@@ -146,7 +151,7 @@ class TextEnv(Env):
         )
         reply = Page(log[:1, 0], log[:1, 1:], log[:1, 0] != 0, jnp.full(1, L.FEEDBACK))
         page = join(page, reply, clock)
-        words, length = self.templates.fill(page.template, page.words, params.wording)
+        words, length = self._fill(page.template, page.words, params)
         width = self.line_width
         told = Lines(_widened(words, width), length, page.shown, page.kind)
         pick = lambda part: jax.tree.map(lambda x: x[part], told)  # noqa: E731
@@ -167,9 +172,13 @@ class TextEnv(Env):
             "line_type": jnp.where(shown, kind, 0).astype(jnp.int8),
         }
 
+    def _fill(self, template: Array, words: Array, params: PyTree) -> tuple[Array, Array]:
+        """Words and lengths of lines."""
+        return self.templates.fill(template, words, params.wording)
+
     def _memory(self, log: Array, params: PyTree) -> tuple[Array, Array]:
         """``2 steps ago : <reply>`` for the earlier replies."""
-        said, length = self.templates.fill(log[1:, 0], log[1:, 1:], params.wording)
+        said, length = self._fill(log[1:, 0], log[1:, 1:], params)
         number = jnp.arange(2, 2 + self.history)[:, None] + FIRST_NUMBER
         words = jnp.array([[WORD_ID[w] for w in ("steps", "ago", ":")]] * self.history)
         said = jnp.pad(said, ((0, 0), (0, HEADING)))[:, : self.line_width - HEADING]
@@ -194,7 +203,7 @@ class TextEnv(Env):
         size, width = self.num_lines, self.line_width
         return spaces.Dict(
             {
-                "lines": spaces.Box(0, VOCAB_SIZE - 1, (size, width), np.int32),
+                "lines": spaces.Box(0, self.vocabulary.size - 1, (size, width), np.int32),
                 "line_len": spaces.Box(0, width, (size,), np.int8),
                 "line_type": spaces.Box(0, L.OPTIONS, (size,), np.int8),
             }
@@ -204,17 +213,16 @@ class TextEnv(Env):
         """Gymnasium space of :meth:`observe_tokens`."""
         from gymnasium import spaces
 
-        return spaces.Box(0, VOCAB_SIZE - 1, (self.max_tokens,), np.int32)
+        return spaces.Box(0, self.vocabulary.size - 1, (self.max_tokens,), np.int32)
 
     def observe_tokens(self, state: PyTree, params: PyTree) -> Array:
         """The observation as one row of word ids, int32[L], 0 beyond the end."""
         seen = self.observe(state, params)
         return L.flatten(seen["lines"], seen["line_len"], self.max_tokens)
 
-    @staticmethod
-    def text_of(tokens: Iterable[int]) -> str:
+    def text_of(self, tokens: Iterable[int]) -> str:
         """Text of a row of word ids (host)."""
-        return detokenise(tokens)
+        return self.vocabulary.detokenise(tokens)
 
     def text(self, state: PyTree, params: PyTree) -> str:
         return self.text_of(np.asarray(self._host("observe_tokens")(state, params)))
@@ -237,13 +245,13 @@ class TextEnv(Env):
             raise ValueError(f"no action {int(action)}; this task has 0 to {self.num_actions - 1}")
         if state is None:
             return self.action_names[int(action)]
-        return detokenise(np.asarray(self._host("action_lines")(state))[int(action)])
+        return self.text_of(np.asarray(self._host("action_lines")(state))[int(action)])
 
     def admissible_commands(self, state: PyTree, params: PyTree) -> list[str]:
         """Commands of the admissible actions, by action index (host)."""
         mask = np.asarray(self._host("action_mask")(state, params))
         lines = np.asarray(self._host("action_lines")(state))
-        return [detokenise(lines[a]) for a in np.flatnonzero(mask)]
+        return [self.text_of(lines[a]) for a in np.flatnonzero(mask)]
 
     def parse(self, text: str, state: PyTree, params: PyTree, tags: str = "optional") -> tuple[int | None, str]:
         """Action that a command means here, or ``None`` and why not (host). No ``text`` makes it raise.
@@ -254,10 +262,16 @@ class TextEnv(Env):
         lines, known, mask = (np.asarray(x) for x in self._host("_command_table")(state, params))
         names = self._aliases(state)
         commands = [
-            Command(int(a), (detokenise(lines[a]), *names.get(int(a), ())), bool(mask[a]))
+            Command(int(a), (self.text_of(lines[a]), *names.get(int(a), ())), bool(mask[a]))
             for a in np.flatnonzero(known | mask)
         ]
-        return parse(text, commands, lambda a: self._refusal(a, state, params), tags, self.verbs)
+        answers = list(self._impossible(state).items())
+        commands += [Command(-1 - i, phrases, False) for i, (_, phrases) in enumerate(answers)]
+
+        def refusal(action: int) -> str:
+            return answers[-1 - action][0] if action < 0 else self._refusal(action, state, params)
+
+        return parse(text, commands, refusal, tags, self.verbs)
 
     def _command_table(self, state: PyTree, params: PyTree) -> tuple[Array, Array, Array]:
         return self.action_lines(state), self._known(state), self.action_mask(state, params)
@@ -266,7 +280,7 @@ class TextEnv(Env):
         """What the environment would answer to an action."""
         after, _ = self._host("step")(state, jnp.int32(action), params)
         row, _ = self.templates.fill(after.log[0, 0], after.log[0, 1:].astype(jnp.int32))
-        return detokenise(np.asarray(row))
+        return self.text_of(np.asarray(row))
 
     def oracle_steps(self, state: PyTree, params: PyTree) -> Array:
         """int32: fewest steps to success, knowing everything; 0 at success."""

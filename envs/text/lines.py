@@ -29,14 +29,18 @@ class Templates:
     """Sentence table of a family: ``{name: (wording 0, wording 1, wording 2)}``; one string serves all three.
 
     Slots are written ``{0}`` to ``{3}``. ``ids`` int16[3, K, W] and ``length`` int8[3, K] are what the
-    device reads, ``index(name)`` is a row number and ``hash`` identifies the wordings. A word outside the
-    vocabulary, a sentence longer than ``width`` or wordings with different slots are a ``ValueError``.
+    device reads, ``index(name)`` is a row number and ``hash`` identifies the wordings. ``words`` maps words to ids,
+    by default those of the suite. Any other word, a sentence longer than ``width`` or wordings with different slots
+    are a ``ValueError``.
 
     >>> Templates({"here": "the {0} {1} is here."}, width=8).ids[0, 0].tolist()
     [148, -1, -2, 170, 182, 116, 0, 0]
     """
 
-    def __init__(self, sentences: Mapping[str, str | tuple[str, str, str]], width: int) -> None:
+    def __init__(
+        self, sentences: Mapping[str, str | tuple[str, str, str]], width: int, words: Mapping[str, int] = WORD_ID
+    ) -> None:
+        self._words = words
         self.names = tuple(sentences)
         self.width = width
         self.ids = np.zeros((WORDINGS, len(self.names), width), np.int16)
@@ -55,13 +59,12 @@ class Templates:
                 self.length[wording, row] = len(ids)
         self.hash = hashlib.sha256(repr(list(zip(self.names, self.sentences, strict=True))).encode()).hexdigest()[:12]
 
-    @staticmethod
-    def _id(piece: str, name: str) -> int:
+    def _id(self, piece: str, name: str) -> int:
         if piece.startswith("{"):
             return -1 - int(piece[1])
-        if piece not in WORD_ID:
+        if piece not in self._words:
             raise ValueError(f"template {name!r} uses {piece!r}, which is not in the vocabulary")
-        return WORD_ID[piece]
+        return self._words[piece]
 
     def index(self, name: str) -> int:
         """Row number of a template."""

@@ -156,13 +156,52 @@ _PIECE = re.compile(r"[.,:;?]|[^\s.,:;?]+")
 _TIGHT = frozenset(".,:;?")
 
 
+class Vocabulary:
+    """The words of the suite and, from id 1024 on, further ones of a single game.
+
+    ``words`` lists all by id, ``ids`` is its inverse, ``size`` is one more than the largest id. Words that the suite
+    has keep their ids; words with capitals, blanks, marks or characters beyond ASCII are a ``ValueError``.
+
+    >>> game = Vocabulary(["submarine"])
+    >>> game.tokenise("the submarine is here"), game.size
+    ([148, 1024, 170, 182], 1025)
+    >>> game.detokenise([148, 1024, 116])
+    'the submarine.'
+    """
+
+    def __init__(self, more: Iterable[str] = ()) -> None:
+        self.more = tuple(dict.fromkeys(word for word in more if word not in WORD_ID))
+        for word in self.more:
+            if not _PIECE.fullmatch(word) or word != word.lower() or not word.isascii() or not word.isprintable():
+                raise ValueError(f"{word!r} is not a word: lower-case ASCII without blanks and . , : ; ?")
+        self.words = WORDS + self.more
+        self.ids = WORD_ID | {word: VOCAB_SIZE + i for i, word in enumerate(self.more)}
+        self.size = len(self.words)
+
+    def tokenise(self, text: str) -> list[int]:
+        """Ids of a text; unknown words become ``<unk>`` (1)."""
+        return [self.ids.get(piece, UNK) for piece in _PIECE.findall(text.lower())]
+
+    def detokenise(self, ids: Iterable[int]) -> str:
+        """Canonical text of a sequence of ids; padding (0) is dropped."""
+        out = ""
+        for i in ids:
+            word = self.words[int(i)] or "<unk>"
+            if int(i) != PAD:
+                out += word if not out or word in _TIGHT else " " + word
+        return out
+
+
+SUITE = Vocabulary()
+
+
 def tokenise(text: str) -> list[int]:
     """Ids of a text; words that are not in the vocabulary become ``<unk>`` (1).
 
     >>> tokenise("Go east.") == [WORD_ID["go"], WORD_ID["east"], WORD_ID["."]]
     True
     """
-    return [WORD_ID.get(piece, UNK) for piece in _PIECE.findall(text.lower())]
+    return SUITE.tokenise(text)
 
 
 def detokenise(ids: Iterable[int]) -> str:
@@ -171,12 +210,7 @@ def detokenise(ids: Iterable[int]) -> str:
     >>> detokenise(tokenise("The red key is here, in the box."))
     'the red key is here, in the box.'
     """
-    out = ""
-    for i in ids:
-        word = WORDS[int(i)] or "<unk>"
-        if int(i) != PAD:
-            out += word if not out or word in _TIGHT else " " + word
-    return out
+    return SUITE.detokenise(ids)
 
 
 def encode(sentence: str, length: int) -> np.ndarray:
