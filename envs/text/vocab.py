@@ -79,7 +79,8 @@ _RANGES: dict[int, str] = {
     """,
     # science
     548: """
-        thermometer paint cup plant seed soil bee ice steam substance liquid metal magnet wire battery
+        thermometer paint cup plant seed soil bee ice steam substance liquid metal magnet wire battery solid gas
+        degrees freezer juice oil wax chocolate ant frog worm spider flower sprout clay watering alive
     """,
     # miscellaneous
     580: """
@@ -117,6 +118,7 @@ _RANGES: dict[int, str] = {
         cookbook recipe meal sliced diced chopped fried roasted grilled ruined ruin fresh
     """,  # cooking
     872: """
+        melting point melts above minus needs soft nail mouse focused
     """,  # science
     900: """
     """,  # crafts
@@ -125,6 +127,8 @@ _RANGES: dict[int, str] = {
     944: """
     """,  # games of numbers and choices
     968: """
+        report sentence sentences sales rose fell sold went write about could add remove ignore marks deserves
+        best always everything work future reader thank opinions market surprises said
     """,  # reports
     996: """
     """,  # grids in sentences
