@@ -43,7 +43,8 @@ class Lake(SlipperyTask):
     `Discrete(4)`: north, east, south, west.
 
     ## Observation Space
-    Dict with `vector` float32[33]: position one-hot (16), holes (16), clock (t / horizon, zero unless `time_bonus` > 0).
+    Dict with `vector` float32[33]: position one-hot (16), holes (16), clock (t / horizon, zero unless
+    `time_bonus` > 0).
 
     ## Rewards
     1 at the goal, else 0 (`time_bonus=b`: 1 - b t / horizon). Best chance of success on the standard map within 50

@@ -6,6 +6,7 @@ from rewardax.envs.presets import Preset
 
 _HERE = "rewardax.envs.tabular_tasks"
 _SIDE_EFFECT = f"{_HERE}.sideeffect:SideEffect"
+_OFF_SWITCH_GAME = f"{_HERE}.offswitchgame:OffSwitchGame"
 _LAKE, _DIST_SHIFT = f"{_HERE}.lake:Lake", f"{_HERE}.distshift:DistShift"
 
 PRESETS = {
@@ -17,6 +18,9 @@ PRESETS = {
     "SideEffect": Preset(_SIDE_EFFECT),
     "SideEffect-Random": Preset(_SIDE_EFFECT, params={"random": True}),
     "Supervisor": Preset(f"{_HERE}.supervisor:Supervisor"),
+    "OffSwitch": Preset(f"{_HERE}.offswitch:OffSwitch"),
+    "OffSwitchGame": Preset(_OFF_SWITCH_GAME),
+    "OffSwitchGame-Proxy": Preset(_OFF_SWITCH_GAME, params={"credit": 0.0}),
     "Lake": Preset(_LAKE),
     "Lake-Random": Preset(_LAKE, params={"random": True}),
     "Cliff": Preset(f"{_HERE}.cliff:Cliff"),
