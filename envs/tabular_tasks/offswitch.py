@@ -71,7 +71,7 @@ class OffSwitch(RandomEnv, TimedTask):
     >>> from rewardax.analysis import value_iteration
     >>> from rewardax.envs import enumerate_mdp, level_key, make
     >>> mdp = enumerate_mdp(*make("OffSwitch"), level_key("train", 0))
-    >>> [round(value_iteration(mdp, reward=paid).value[0], 6) for paid in (mdp.reward, mdp.performance)]
+    >>> [value_iteration(mdp, reward=r).value[0].round(6).item() for r in (mdp.reward, mdp.performance)]
     [0.8, 0.88]
 
     Differs from the paper: an agent that is switched off is not frozen until the step limit, its episode ends.
