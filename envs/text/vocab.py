@@ -87,6 +87,8 @@ _RANGES: dict[int, str] = {
         door room coin exit end way hands inventory command thing things task rooms object opening ball
     """,
     596: """
+        chair handmade waterproof foldable sturdy striped antique painted shop page previous result results details
+        choose chosen comes costs coins price pay bought searched
     """,  # shops
     # code: file stems, definitions, tests
     660: """
@@ -121,6 +123,7 @@ _RANGES: dict[int, str] = {
         melting point melts above minus needs soft nail mouse focused
     """,  # science
     900: """
+        wood sand wool ore straw thread cloth felt paper ink glue mortar canvas charcoal unit units craft discard
     """,  # crafts
     920: """
     """,  # questions and facts
