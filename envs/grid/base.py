@@ -34,7 +34,7 @@ from rewardax.envs.grid.codes import (
     WALL_TYPE,
 )
 from rewardax.envs.grid.hashing import hash32
-from rewardax.envs.grid.rules import CAPTIONS, EVENT_TABLE, EVENTS, FAILURE, GOING_ON, SUCCESS, GridState
+from rewardax.envs.grid.rules import FAILURE, GOING_ON, OUTCOMES, SUCCESS, GridState, Outcome
 from rewardax.envs.text.lines import Templates
 from rewardax.envs.text.vocab import VOCAB_SIZE, WORD_ID, detokenise, encode
 
@@ -58,7 +58,8 @@ class GridEnv(Env):
     Subclasses set ``family`` and ``shape`` and write ``reset`` (from ``start``), ``milestones``, ``oracle_steps`` and,
     where they have one, ``state_id``. A task whose instruction is always the same sets ``mission``; one whose levels
     have different instructions sets ``missions`` and gives ``start`` an ``instruction``. Tasks that end otherwise than
-    on a goal cell or in lava write ``ending``; those in which more happens than the rules say write ``act``.
+    on a goal cell or in lava write ``ending``; those in which more happens than the rules say write ``act`` and append
+    to ``outcomes_of_steps``.
     """
 
     view: Literal["ego", "full"] = "ego"  # 7 x 7 first-person with occlusion, or the whole map
@@ -68,7 +69,10 @@ class GridEnv(Env):
     coloured: ClassVar[bool] = True  # whether colours tell more than types do
     # sentences with slots {0} {1} for colour and type of the first thing they name and {2} {3} for those of the second
     missions: ClassVar[Templates]
-    event_names: ClassVar[tuple[str, ...]] = EVENTS
+    # what a step can do, the common outcomes first; a task with more of them also sets ``event_names``
+    outcomes_of_steps: ClassVar[tuple[Outcome, ...]] = OUTCOMES
+    event_names: ClassVar[tuple[str, ...]] = rules.events_of(OUTCOMES)
+    keeps_origin: ClassVar[bool] = False  # whether the state remembers the map at the beginning
     feature_names: ClassVar[tuple[str, ...]] = (
         "success",
         "failure",
@@ -146,7 +150,10 @@ class GridEnv(Env):
     def opening(self, state: GridState) -> GridState:
         """The state in which this episode began."""
         start = state.landmarks[0]
-        return state.replace(position=start // 4, direction=start % 4)
+        first = state.replace(position=start // 4, direction=start % 4, ended=jnp.int32(GOING_ON))
+        if state.origin is None:
+            return first
+        return first.replace(grid=state.origin[:-1].reshape(self.shape), carry=state.origin[-1])
 
     # the contract --------------------------------------------------------------------------------------------
 
@@ -166,7 +173,7 @@ class GridEnv(Env):
 
     @property
     def captions(self) -> tuple[str, ...]:
-        return CAPTIONS
+        return tuple(outcome.caption for outcome in self.outcomes_of_steps)
 
     def horizon(self, params: PyTree) -> int:
         return int(params.horizon)
@@ -195,6 +202,7 @@ class GridEnv(Env):
             ended=jnp.int32(GOING_ON),
             instruction=jnp.stack([jnp.int32(x) for x in instruction]),
             landmarks=jnp.stack([jnp.int32(x) for x in landmarks]),
+            origin=jnp.append(grid.reshape(-1), EMPTY).astype(jnp.uint16) if self.keeps_origin else None,
         )
         return state.replace(reached=self._bits(state))
 
@@ -211,7 +219,7 @@ class GridEnv(Env):
         now = self._bits(moved)
         new = moved.replace(reached=state.reached | now, fresh=now & ~state.reached)
         score = jnp.where(success, 1.0 - params.time_bonus * new.t / params.horizon, 0.0).astype(jnp.float32)
-        invalid = rules.was(new.outcome, *rules.EFFECTLESS)
+        invalid = rules.was(new.outcome, *rules.effectless(self.outcomes_of_steps))
         return new, TimeStep(
             reward=score - jnp.where(invalid, params.invalid_penalty, 0.0).astype(jnp.float32),
             terminated=success | failure,
@@ -245,7 +253,7 @@ class GridEnv(Env):
 
     def features(self, state: GridState, params: PyTree) -> dict[str, Array]:
         steps = self.oracle_steps(state)
-        invalid = rules.was(state.outcome, *rules.EFFECTLESS)
+        invalid = rules.was(state.outcome, *rules.effectless(self.outcomes_of_steps))
         reason = jnp.where(state.outcome == rules.STAYED_LOCKED, 3, jnp.where(invalid, 1, 0))
         observation = self.observe(state, params)
         bit = jnp.arange(len(self.subgoal_names))
@@ -266,7 +274,7 @@ class GridEnv(Env):
             "state_hash": hash32(*self.symbols(state)),
             "obs_hash": hash32(observation["grid"], observation["direction"]),
             "state_id": self.state_id(state),
-            "events": jnp.asarray(EVENT_TABLE)[state.outcome],
+            "events": jnp.asarray(rules.event_table(self.outcomes_of_steps))[state.outcome],
             "caption_id": state.outcome,
         }
 
@@ -282,7 +290,7 @@ class GridEnv(Env):
     def text(self, state: GridState, params: PyTree) -> str:
         observation = self.observe(state, params)
         mission = detokenise(np.asarray(observation["mission"]))
-        return describe.sentences(mission, self.view, np.asarray(observation["grid"]), state)
+        return describe.sentences(mission, self.view, np.asarray(observation["grid"]), state, self.captions)
 
     def render(self, state: GridState, params: PyTree, mode: Literal["ansi", "rgb_array"] = "ansi") -> str | np.ndarray:
         """The whole map (host): text lines, or uint8[16 H, 16 W, 3]."""

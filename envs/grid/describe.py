@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rewardax.envs.grid.codes import AGENT, BALL, BOX, DOOR, EMPTY, GOAL, KEY, LAVA, cell, name
-from rewardax.envs.grid.rules import CAPTIONS, STARTED
+from rewardax.envs.grid.rules import STARTED
 
 COMPASS = ("east", "south", "west", "north")
 _NOTABLE = (DOOR, KEY, BALL, BOX, GOAL, LAVA)
@@ -23,7 +23,7 @@ def _place(ahead: int, right: int) -> str:
     return " and ".join(parts)
 
 
-def sentences(mission: str, view: str, grid: np.ndarray, state: Any) -> str:
+def sentences(mission: str, view: str, grid: np.ndarray, state: Any, captions: tuple[str, ...]) -> str:
     """Task, facing direction, each notable thing in view with its place seen from the agent, hand, last step."""
     direction = int(state.direction)
     if view == "full":
@@ -41,5 +41,5 @@ def sentences(mission: str, view: str, grid: np.ndarray, state: Any) -> str:
     carry = int(state.carry)
     lines.append(f"you are carrying {'nothing' if carry == EMPTY else f'a {name(carry)}'}.")
     if int(state.outcome) != STARTED:
-        lines.append(f"{CAPTIONS[int(state.outcome)]}.")
+        lines.append(f"{captions[int(state.outcome)]}.")
     return "\n".join(lines)

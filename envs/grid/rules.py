@@ -5,7 +5,8 @@ What happened is one number, the *outcome* of the step: it names the caption and
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import functools
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -66,19 +67,36 @@ OUTCOMES = (
     Outcome("you fall into the lava", ("moved", "fell_into_lava")),
     Outcome("a new level starts", ()),
 )
+
+
+def events_of(outcomes: tuple[Outcome, ...]) -> tuple[str, ...]:
+    """Names of all events that some outcome holds, in the order of their first appearance."""
+    return tuple(dict.fromkeys(event for outcome in outcomes for event in outcome.events))
+
+
+@functools.cache
+def event_table(outcomes: tuple[Outcome, ...]) -> np.ndarray:
+    """bool[outcomes, events]: what happens in each outcome."""
+    return np.array([[event in outcome.events for event in events_of(outcomes)] for outcome in outcomes])
+
+
+@functools.cache
+def effectless(outcomes: tuple[Outcome, ...]) -> tuple[int, ...]:
+    """Numbers of the outcomes in which nothing changed."""
+    return tuple(i for i, outcome in enumerate(outcomes) if "invalid" in outcome.events)
+
+
 CAPTIONS = tuple(outcome.caption for outcome in OUTCOMES)
-EVENTS = tuple(dict.fromkeys(event for outcome in OUTCOMES for event in outcome.events))
-EVENT_TABLE = np.array([[event in outcome.events for event in EVENTS] for outcome in OUTCOMES])
 (
     NO_EFFECT, TURNED_LEFT, TURNED_RIGHT, MOVED, BUMPED, BUMPED_DOOR, BUMPED_OBJECT, PICKED_KEY, _, _,
     DROPPED_KEY, _, _, OPENED, UNLOCKED, SHUT, STAYED_LOCKED, OPENED_BOX, PASSED_DOOR, REACHED_GOAL,
     FELL, STARTED,
 ) = range(len(OUTCOMES))  # fmt: skip
 GOING_ON, SUCCESS, FAILURE = range(3)  # how an episode stands
-EFFECTLESS = tuple(i for i, outcome in enumerate(OUTCOMES) if "invalid" in outcome.events)
+EFFECTLESS = effectless(OUTCOMES)
 
 
-class GridState(struct.PyTreeNode):
+class GridState(struct.PyTreeNode, kw_only=True):
     """One environment. ``landmarks`` never changes in an episode; what else a task needs is in the map."""
 
     t: Array  # i32[] steps taken
@@ -95,6 +113,8 @@ class GridState(struct.PyTreeNode):
     # i32[4 or more]: start position * 4 + direction, cells of the goal, the first door, the key at first and of
     # further doors; -1 = none
     landmarks: Array
+    # u16[H * W + 1]: the cells and the hand at the beginning, None in tasks that can tell without
+    origin: Any = None
 
 
 def front(state: GridState) -> Array:

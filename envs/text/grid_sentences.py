@@ -8,7 +8,6 @@ import numpy as np
 
 from rewardax.envs.grid.base import GridEnv
 from rewardax.envs.grid.codes import AGENT, BALL, BOX, DOOR, FLOOR, GOAL, KEY, LAVA, NOTHING, UNSEEN, WALL_TYPE
-from rewardax.envs.grid.rules import CAPTIONS
 from rewardax.envs.text.base import NOT_A_COMMAND
 from rewardax.envs.text.lines import Templates
 from rewardax.envs.text.vocab import WORD_ID
@@ -93,7 +92,7 @@ def templates(env: GridEnv) -> Templates:
             "carried": ("you carry a {0} {1}.", "you have a {0} {1}.", "a {0} {1} is in your hands."),
             "screen": ("the screen shows picture {0}.", "you see picture {0}.", "picture {0} is on the screen."),
             "clock": ("{0} steps are left.", "you have {0} more steps.", "steps left: {0}."),
-            **{f"reply_{i}": f"{caption}." for i, caption in enumerate(CAPTIONS)},
+            **{f"reply_{i}": f"{caption}." for i, caption in enumerate(env.captions)},
             NOT_A_COMMAND: "that is not a command.",
         },
         width=WIDTH + 1,
