@@ -9,9 +9,11 @@ import numpy as np
 
 from rewardax.envs.grid.base import MISSION_WORDS, GridParams, World
 from rewardax.envs.grid.codes import BALL, BOX, DOOR, EMPTY, GOAL, KEY, cell
-from rewardax.envs.grid.multiroom import DOORS
+from rewardax.envs.grid.minigrid_ports import completed, task_of
 from rewardax.envs.grid.rules import GOING_ON, STARTED, GridState
 from rewardax.envs.text.vocab import detokenise, tokenise
+
+__all__ = ["from_minigrid", "task_of", "world_of"]
 
 
 def _code(thing: Any) -> int:
@@ -31,20 +33,12 @@ def _first(codes: np.ndarray, kind: int) -> int:
     return int(found[0]) if found.size else -1
 
 
-def _doors(source: Any, codes: np.ndarray) -> list[int]:
-    """The doors of a chain of rooms in its order, padded with -1 to the most there are; else the first door."""
-    if type(source).__name__ != "MultiRoomEnv":
-        return [_first(codes, DOOR)]
-    cells = [int(room.exitDoorPos[1]) * source.width + int(room.exitDoorPos[0]) for room in source.rooms[:-1]]
-    return cells + [-1] * (DOORS - len(cells))
-
-
 def from_minigrid(env: Any) -> GridState:
     """State of a live Minigrid environment, in mid-episode or just reset.
 
-    ``env`` may be wrapped. Feed the state to the task of the same name (``DoorKey(size=8)`` for
-    ``MiniGrid-DoorKey-8x8-v0``) or to ``world_of(env)``. Subgoals count from here on. Levels with random dynamics
-    (moving obstacles) and tasks whose success is not "stand on the goal" keep Minigrid's physics but not its end.
+    ``env`` may be wrapped. Feed the state to ``task_of(env)``, our task of the same name, or, where there is none, to
+    ``world_of(env)``, which keeps Minigrid's physics but whose success is to stand on a goal. Subgoals and
+    ``oracle_start`` count from here on.
 
     Raises ``ValueError`` if the level holds an object that the engine does not know.
     """
@@ -53,13 +47,13 @@ def from_minigrid(env: Any) -> GridState:
     codes = np.array([_code(thing) for thing in source.grid.grid], np.uint16)
     position = int(source.agent_pos[1]) * width + int(source.agent_pos[0])
     direction = int(source.agent_dir)
-    doors = _doors(source, codes)
-    marks = [position * 4 + direction, _first(codes, GOAL), doors[0], _first(codes, KEY), *doors[1:]]
-    return GridState(
+    carry = _code(source.carrying)
+    marks = [position * 4 + direction, _first(codes, GOAL), _first(codes, DOOR), _first(codes, KEY)]
+    plain = GridState(
         t=jnp.int32(source.step_count),
         position=jnp.int32(position),
         direction=jnp.int32(direction),
-        carry=jnp.uint16(_code(source.carrying)),
+        carry=jnp.uint16(carry),
         grid=jnp.asarray(codes.reshape(height, width)),
         outcome=jnp.int32(STARTED),
         reached=jnp.int32(0),
@@ -68,6 +62,7 @@ def from_minigrid(env: Any) -> GridState:
         instruction=jnp.zeros(3, jnp.int32),
         landmarks=jnp.array(marks, jnp.int32),
     )
+    return completed(source, plain, carry)
 
 
 def world_of(env: Any, time_bonus: float = 0.9) -> tuple[World, GridParams]:

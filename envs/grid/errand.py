@@ -1,0 +1,75 @@
+"""What the tasks with objects share: they end by what was done to an object, and remember how the map was at first."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import ClassVar
+
+import jax.numpy as jnp
+from jax import Array
+
+from rewardax.envs.grid.base import GridEnv
+from rewardax.envs.grid.codes import BALL, BOX, COLOURS, DOOR, KEY, TYPES
+from rewardax.envs.grid.oracle import FAR
+from rewardax.envs.grid.rules import FAILURE, SUCCESS, GridState
+from rewardax.envs.text.vocab import detokenise, tokenise
+
+
+@dataclasses.dataclass(frozen=True)
+class Errand(GridEnv):
+    """Base of the tasks that are about objects: a subclass writes ``reset``, ``ending``, ``milestones``, ``plan``."""
+
+    keeps_origin: ClassVar[bool] = True
+
+    def plan(self, state: GridState) -> Array:
+        """i32[]: fewest actions to success from a state that goes on, ``FAR`` or more where there is no way."""
+        raise NotImplementedError
+
+    def oracle_steps(self, state: GridState) -> Array:
+        steps = self.plan(state).astype(jnp.int32)
+        steps = jnp.where((steps >= FAR) | (state.ended == FAILURE), -1, steps)
+        return jnp.where(state.ended == SUCCESS, 0, steps)
+
+
+def is_thing(code: Array) -> Array:
+    """bool: can it be picked up?"""
+    kind = code & 15
+    return (kind == KEY) | (kind == BALL) | (kind == BOX)
+
+
+def same_thing(code: Array, named: Array) -> Array:
+    """bool: have they the same type and colour?"""
+    return (code & 127) == (named & 127)
+
+
+def read_mission(env: GridEnv, mission: str) -> tuple[int, int, int]:
+    """The ``instruction`` of a sentence: which of the task's missions it is, and the things it names.
+
+    >>> from rewardax.envs import make
+    >>> read_mission(make("Fetch-5x5-N2")[0], "go get a red key")
+    (1, 5, 0)
+
+    Raises ``ValueError`` for a sentence that the task does not know.
+    """
+    said = detokenise(tokenise(mission))
+    for number, (sentence, *_) in enumerate(env.missions.sentences):
+        pattern = re.sub(r"\\\{(\d)\\\}", lambda slot: rf"(?P<s{slot[1]}>\w+)", re.escape(sentence))
+        found = re.fullmatch(pattern, said)
+        if found:
+            words = found.groupdict()
+            things = [
+                _index(TYPES, words.get(f"s{slot + 1}"), DOOR, BOX) | _index(COLOURS, words.get(f"s{slot}")) << 4
+                for slot in (0, 2)
+            ]
+            if all(thing >= 0 for thing in things):
+                return number, things[0], things[1]
+    raise ValueError(f"{env.family} has no mission {mission!r}; it has {[s[0] for s in env.missions.sentences]}")
+
+
+def _index(names: tuple[str, ...], word: str | None, first: int = 0, last: int = len(TYPES)) -> int:
+    """Number of a word, 0 without one; -(2 ** 10) if it is not between ``first`` and ``last``."""
+    if word is None:
+        return 0
+    number = names.index(word) if word in names else -1
+    return number if first <= number <= last else -1024
