@@ -7,6 +7,9 @@ from rewardax.envs.presets import Preset
 COIN = "rewardax.envs.text.coin:Coin"
 TREASURE = "rewardax.envs.text.treasure:Treasure"
 REPOREPAIR = "rewardax.envs.text.reporepair:RepoRepair"
+CRAFT = "rewardax.envs.text.craft:Craft"
+HOUSEHOLD = "rewardax.envs.text.household:Household"
+GRADEDREPORT = "rewardax.envs.text.report:GradedReport"
 
 PRESETS: dict[str, Preset] = {
     "Coin-tiny": Preset(COIN, {}, {"quest": 2, "rooms": 4, "mode": 1}),
@@ -30,4 +33,20 @@ PRESETS: dict[str, Preset] = {
     "RepoRepair-tiny": Preset(REPOREPAIR, {}, {"files": 1, "bugs": 1}),
     "RepoRepair-small": Preset(REPOREPAIR, {}, {"files": 2, "bugs": 1}),
     "RepoRepair-medium": Preset(REPOREPAIR, {}, {"files": 6, "bugs": 2, "weak": 1}),
+    "Craft-tiny": Preset(
+        CRAFT, {}, {"depth": 2, "branching": 2, "longest": 8, "raws": 2, "distractors": 0, "hold": 2}
+    ),
+    "Craft-easy": Preset(CRAFT, {}, {"depth": 2, "branching": 2, "longest": 12, "distractors": 2}),
+    "Craft-medium": Preset(CRAFT, {}, {"depth": 3, "branching": 2, "longest": 24, "distractors": 4}),
+    "Craft-hard": Preset(CRAFT, {}, {"depth": 4, "branching": 3, "distractors": 6}),
+    "Household-tiny": Preset(HOUSEHOLD, {}, {"goals": 3, "places": 4, "things": 2}),
+    "Household-easy": Preset(HOUSEHOLD, {}, {"goals": 31, "places": 7, "things": 5, "copies": 2}),
+    "Household-medium": Preset(HOUSEHOLD, {}, {"places": 10, "things": 8}),
+    "Household-hard": Preset(HOUSEHOLD, {}, {"places": 14, "things": 12}),
+    "GradedReport-tiny": Preset(
+        GRADEDREPORT,
+        {},
+        {"findings": 4, "fillers": 1, "decoys": 1, "stuffed": 1, "instructions": 1, "most": 5, "horizon": 12},
+    ),
+    "GradedReport": Preset(GRADEDREPORT, {}, {}),
 }
