@@ -180,6 +180,24 @@ def test_tags() -> None:
     assert read("<action>take key</action>", "none")[0] is None
 
 
+def test_parser_knows_tools_and_places_beside_the_thing() -> None:
+    """Adjectives of either noun may be left out, but the tool alone does not stand for the thing."""
+    commands = [
+        Command(0, ("take the red lamp from the blue box",), True),
+        Command(1, ("heat the red lamp with the grey stove",), True),
+        Command(2, ("go to the grey stove",), True),
+    ]
+
+    def read(text: str) -> tuple[int | None, str]:
+        return parser.parse(text, commands, lambda action: "", verbs=("take", "heat", "go"))
+
+    assert read("take the lamp from the box") == (0, "") == read("take the red lamp from the box")
+    assert read("heat the lamp with the stove") == (1, "") and read("go to the stove") == (2, "")
+    assert read("take the box") == read("heat the stove") == (None, parser.NOT_HERE)
+    assert read("go to the moon") == (None, parser.NOT_HERE), "here places have names"
+    assert parser.parse("go to the moon", commands[:2], lambda action: "") == (None, parser.NOT_A_COMMAND)
+
+
 @given(st.one_of(st.text(max_size=300), st.binary(max_size=300).map(lambda b: b.decode("latin-1"))))
 @settings(max_examples=200)
 def test_parser_never_raises(text: str) -> None:

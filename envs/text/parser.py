@@ -16,6 +16,7 @@ NO_TAGS = "write the command between <action> and </action>."
 
 VERBS = ("go", "open", "unlock", "close", "take", "drop", "put", "examine", "look", "inventory", "wait")
 _TAGGED = re.compile(r"<action>((?:(?!<action>).)*?)</action>", re.DOTALL | re.IGNORECASE)
+_LINK = re.compile(r" (into|from|with|in|on) ")
 _ARTICLES = frozenset(["the", "a", "an", "my", "your", "please", "some"])
 _WAYS = {"n": "north", "e": "east", "s": "south", "w": "west"}
 _WAYS |= {way: way for way in list(_WAYS.values())}
@@ -151,11 +152,10 @@ def _nouns_only(command: Command) -> set[str]:
         if "door" in words:
             out.add(f"{verb} door")
             continue
-        parts = " ".join(words).split(" into ")
-        choices = [{part, part.split(" ")[-1]} for part in parts]
-        whole = {""}
-        for i, choice in enumerate(choices):
-            whole = {before + (" into " if i else "") + part for before in whole for part in choice}
+        parts = _LINK.split(" ".join(words))  # noun phrases, and the words between them
+        whole = {parts[0], parts[0].split(" ")[-1]}
+        for link, part in zip(parts[1::2], parts[2::2], strict=True):
+            whole = {f"{before} {link} {noun}" for before in whole for noun in (part, part.split(" ")[-1])}
         out |= {f"{verb} {rest}".strip() for rest in whole}
     return out
 
@@ -165,6 +165,7 @@ def _misfit(said: str, commands: Sequence[Command]) -> str:
     takes_none = verb in ("look", "inventory", "wait")
     if takes_none or not rest or (verb == "put" and "into" not in rest):
         return NOT_A_COMMAND
-    if verb == "go" and rest[0] not in _WAYS.values():
+    by_name = any(phrase.startswith("go to ") for command in commands for phrase in command.phrases)
+    if verb == "go" and rest[0] not in _WAYS.values() and not by_name:
         return NOT_A_COMMAND
     return NOT_HERE
