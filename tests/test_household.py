@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rewardax.envs import make
+from rewardax.envs import card, make
+from rewardax.envs.levels import reset_level
 from rewardax.envs.text import household_words as W
 from rewardax.envs.text.household_level import FAMILIES, HAS, HELD, HOLDS, TWO, WANTED, subgoals
 from rewardax.envs.text.household_oracle import honest_steps, oracle_steps
@@ -37,6 +38,11 @@ def expand() -> Any:
         return after, ENV.action_mask(state, params), jax.vmap(ENV._state_hash)(after), jax.vmap(oracle_steps)(after)
 
     return jax.jit(jax.vmap(every, (0, None)))
+
+
+@functools.cache
+def levels() -> Any:
+    return jax.jit(jax.vmap(lambda index, params: reset_level(ENV, params, index), (0, None)))
 
 
 def rows(tree: Any, index: Any) -> Any:
@@ -216,6 +222,15 @@ def test_a_reader_of_the_text_needs_the_honest_number_of_steps(family: int) -> N
         params, state = start("Household-medium", seed=40 + seed, goals=1 << family)
         promised = int(jax.jit(honest_steps)(rows(state, 0)))
         assert searcher(params, state) == promised >= int(state.oracle_start[0])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_card_knows_what_search_costs(name: str) -> None:
+    params, row = make(name)[1], card("Household")["presets"][name]
+    states = levels()(jnp.arange(512), params)
+    steps = np.asarray(jax.jit(jax.vmap(honest_steps))(states))
+    assert row["honest_steps"] == round(float(steps.mean()), 2) and (steps >= np.asarray(states.oracle_start)).all()
+    assert row["honest_steps_range"] == [steps.min(), steps.max()]
 
 
 def test_look_needs_the_thing_in_hand_and_the_lamp_on() -> None:
