@@ -37,6 +37,7 @@ def cell(kind: int, colour: int = RED, state: int = OPEN, contents: int = 0) -> 
 EMPTY = cell(NOTHING)
 WALL = cell(WALL_TYPE, GREY)
 GOAL_CELL = cell(GOAL, GREEN)
+LAVA_CELL = cell(LAVA)
 
 
 def unpack(codes: np.ndarray) -> np.ndarray:

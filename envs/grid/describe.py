@@ -23,6 +23,11 @@ def _place(ahead: int, right: int) -> str:
     return " and ".join(parts)
 
 
+def _named(kind: int, colour: int, state: int) -> str:
+    what = name(cell(kind, colour, state))
+    return what if kind == LAVA else f"a{'n' if what[0] in 'aeiou' else ''} {what}"
+
+
 def sentences(mission: str, view: str, grid: np.ndarray, state: Any, captions: tuple[str, ...]) -> str:
     """Task, facing direction, each notable thing in view with its place seen from the agent, hand, last step."""
     direction = int(state.direction)
@@ -35,7 +40,7 @@ def sentences(mission: str, view: str, grid: np.ndarray, state: Any, captions: t
         dx, dy = int(x - agent[0]), int(y - agent[1])
         ahead, right = ((dx, dy), (dy, -dx), (-dx, -dy), (-dy, dx))[direction]
         if (ahead, right) != (0, 0):
-            seen.append((abs(ahead) + abs(right), f"a {name(cell(*grid[x, y].tolist()))} {_place(ahead, right)}"))
+            seen.append((abs(ahead) + abs(right), f"{_named(*grid[x, y].tolist())} {_place(ahead, right)}"))
     lines = [f"your task: {mission}.", f"you are facing {COMPASS[int(state.direction)]}."]
     lines.append(f"you see {', '.join(text for _, text in sorted(seen))}." if seen else "you see nothing of note.")
     carry = int(state.carry)

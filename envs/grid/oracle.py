@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rewardax.envs.grid.codes import CLOSED, DOOR, DX, DY, WALL
-from rewardax.envs.grid.rules import GridState
+from rewardax.envs.grid.codes import CLOSED, DOOR, DX, DY, LAVA, WALL_TYPE
+from rewardax.envs.grid.rules import FAILURE, GridState, is_in
 
 FAR = jnp.iinfo(jnp.int16).max  # no way
 
@@ -59,13 +59,14 @@ def steps_to_go(
 
 
 def steps_in(state: GridState, doors: bool = False) -> Array:
-    """i32[]: fewest actions to the goal cell of a map in which nothing can be carried, -1 = no way.
+    """i32[]: fewest actions to the goal cell of a map in which nothing can be carried, -1 = no way, or in the lava.
 
     ``doors``: there are closed doors, which take one action more to enter.
     """
     here = jnp.arange(state.grid.size).reshape(state.grid.shape)
     shut = (state.grid & 15 == DOOR) & (state.grid >> 7 == CLOSED)
     toll = shut.astype(jnp.int16) if doors else 0
-    table = steps_to_go((state.grid != WALL)[None], here == state.landmarks[1], toll=toll)
+    floor = ~is_in(state.grid & 15, WALL_TYPE, LAVA)
+    table = steps_to_go(floor[None], here == state.landmarks[1], toll=toll)
     steps = table[0, state.direction].reshape(-1)[state.position]
-    return jnp.where(steps < FAR, steps, -1).astype(jnp.int32)
+    return jnp.where((steps < FAR) & (state.ended != FAILURE), steps, -1).astype(jnp.int32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rewardax.envs.grid.presets_objects import OBJECTS
 from rewardax.envs.presets import Preset
 
 _EMPTY = "rewardax.envs.grid.empty:Empty"
@@ -14,6 +15,12 @@ def _rooms(rooms: int, size: int = 9) -> Preset:
     return Preset(_MULTIROOM, {}, {"rooms": rooms, "room_size": size, "horizon": 20 * rooms})
 
 
+def _crossings(kind: str) -> dict[str, Preset]:
+    entry = f"rewardax.envs.grid.crossing:{kind}Crossing"
+    sizes = ((9, 1), (9, 2), (9, 3), (11, 5))
+    return {f"{kind}Crossing-S{n}N{k}": Preset(entry, {"size": n}, {"crossings": k}) for n, k in sizes}
+
+
 PRESETS: dict[str, Preset] = {
     **{f"Empty-{n}x{n}": Preset(_EMPTY, {"size": n}) for n in (5, 6, 8, 16)},
     **{f"Empty-Random-{n}x{n}": Preset(_EMPTY, {"size": n, "random_start": True}) for n in (5, 6)},
@@ -24,5 +31,9 @@ PRESETS: dict[str, Preset] = {
     "MultiRoom-N4": _rooms(4),
     "MultiRoom-N4-S5": _rooms(4, 5),
     "MultiRoom-N6": _rooms(6),
+    **_crossings("Lava"),
+    **_crossings("Simple"),
+    **{f"LavaGap-S{n}": Preset("rewardax.envs.grid.lavagap:LavaGap", {"size": n}) for n in (5, 6, 7)},
+    **OBJECTS,
     **{f"NoisyTV-{task}": Preset(_NOISYTV, {"inner": task}) for task in ("FourRooms", "DoorKey-8x8", "MultiRoom-N2")},
 }
