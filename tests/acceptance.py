@@ -1,0 +1,495 @@
+"""The acceptance tests of every registered task, numbered as in the coverage table.
+
+Each takes an id and a :class:`Size`; it raises ``AssertionError``, or returns a sentence that says why it does not
+apply.
+``test_acceptance_*.py`` run them small on one id per family, ``coverage_of_envs.py`` in full on all.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rewardax.analysis.planning import value_iteration
+from rewardax.envs import PRESETS, branch, card, enumerate_mdp, level_key, make, make_pool, reset_level
+from rewardax.envs.arrays import to_arrays
+from rewardax.envs.contract_core import CORE_RULES, Subject, declarations
+from rewardax.envs.contract_core import knobs as integer_knobs
+from rewardax.envs.contract_gym import gymnasium_rules, routes, saved_state
+from rewardax.envs.levels import dynamics_key, reset_group
+from rewardax.envs.measure import play
+from rewardax.envs.text.base import TextEnv
+from rewardax.envs.text.lines import WORDINGS
+from rewardax.envs.text.vocab import CUT, UNK, tokenise
+
+
+class Size(NamedTuple):
+    """How much is tried."""
+
+    levels: int = 1000  # that the oracle plays
+    hashes: int = 10_000  # levels whose hashes are compared
+    states: int = 4096  # of random play, for masks and sentences
+    lanes: int = 256
+    search: int = 20_000  # states that breadth-first search may visit
+    random: int = 4096  # episodes of random play
+    texts: int = 40  # states whose commands are parsed
+
+
+SMALL = Size(levels=64, hashes=500, states=256, lanes=256, search=3000, random=0, texts=6)
+Check = Callable[[str, Size], str | None]
+
+
+def broken(rule: Any, *arguments: Any) -> None:
+    found = list(rule(*arguments))
+    assert not found, "; ".join(found)
+
+
+@functools.lru_cache(maxsize=8)
+def subject(task: str) -> Subject:
+    return Subject(*make(task))
+
+
+def rows(tree: Any, index: Any) -> Any:
+    return jax.tree.map(lambda x: x[index], tree)
+
+
+def same(left: Any, right: Any) -> bool:
+    """Equal whole numbers; floating ones up to the last bits, which depend on how a program is put together."""
+    pairs = zip(to_arrays(left), to_arrays(right), strict=True)
+    return all(
+        np.allclose(a, b, rtol=1e-5, atol=1e-6) if a.dtype.kind == "f" else np.array_equal(a, b) for a, b in pairs
+    )
+
+
+@functools.lru_cache(maxsize=16)
+def walker(env: Any, steps: int) -> Any:
+    """``(levels, params) -> states, time steps and observations [steps, lanes]`` of random admissible play."""
+
+    def run(ids: Any, params: Any) -> Any:
+        begin = jax.vmap(lambda i: reset_level(env, params, i))(ids)
+
+        def step(state: Any, t: Any) -> tuple[Any, Any]:
+            mask = jax.vmap(env.action_mask, (0, None))(state, params)
+            keys = jax.vmap(lambda i: jax.random.fold_in(jax.random.fold_in(jax.random.key(1), t), i))(ids)
+            action = jax.vmap(jax.random.categorical)(keys, jnp.where(mask, 0.0, -1e9))
+            new, out = jax.vmap(env.step, (0, 0, None))(state, action, params)
+            seen = jax.vmap(env.observe, (0, None))(new, params)
+            over = out.terminated | out.truncated
+            kept = jax.tree.map(lambda a, b: jnp.where(over.reshape(-1, *[1] * (a.ndim - 1)), a, b), begin, new)
+            return kept, (new, out, seen)
+
+        return jax.lax.scan(step, begin, jnp.arange(steps))[1]
+
+    return jax.jit(run)
+
+
+STEPS = 64
+
+
+@functools.lru_cache(maxsize=2)
+def played(task: str, lanes: int) -> Any:
+    """Random play on the first levels of a task: states, time steps and observations ``[STEPS, lanes]``."""
+    env, params = make(task)
+    return walker(env, STEPS)(jnp.arange(lanes), params)
+
+
+def visited(task: str, size: Size) -> tuple[Any, Any, Any]:
+    """Core, params and ``size.states`` states of random play."""
+    states, *_ = played(task, size.lanes)
+    count = STEPS * size.lanes
+    chosen = jnp.asarray(np.random.default_rng(0).permutation(count)[: size.states])
+    return *make(task), jax.tree.map(lambda x: x.reshape(count, *x.shape[2:])[chosen], states)
+
+
+# the twelve ------------------------------------------------------------------------------------------------------
+
+
+def gymnasium(task: str, size: Size) -> str | None:
+    """1. Gymnasium's own check; the vector face equals single ones."""
+    broken(declarations, subject(task))
+    broken(gymnasium_rules, task, {})
+    broken(routes, task, {})
+    return None
+
+
+def determinism(task: str, size: Size) -> str | None:
+    """2. The same level and actions give the same again, alone or among many, compiled or not."""
+    env, params = make(task)
+    run = walker(env, STEPS)
+    many, again = played(task, size.lanes), run(jnp.arange(size.lanes), params)
+    assert all(np.array_equal(a, b) for a, b in zip(to_arrays(many), to_arrays(again), strict=True)), "not repeatable"
+    at = size.lanes // 3
+    one = run(jnp.array([at]), params)
+    assert same(rows(many, (slice(None), at)), rows(one, (slice(None), 0))), f"alone and among {size.lanes} differ"
+    for rule in CORE_RULES:
+        if rule is not integer_knobs:
+            broken(rule, subject(task))
+    return None
+
+
+def saving(task: str, size: Size) -> str | None:
+    """3. A saved state goes on as it would have; branches agree until chance enters."""
+    broken(saved_state, task, {})
+    env, params = make(task)
+
+    @jax.jit
+    def forked(start: Any, futures: Any, params: Any) -> Any:
+        states = jax.vmap(env.rekey)(branch(start, 2), jax.vmap(dynamics_key)(futures))
+        action = jnp.argmax(env.action_mask(start, params))
+        after, _ = jax.vmap(env.step, (0, None, None))(states, action, params)
+        return jax.vmap(env.features, (0, None))(states, params), to_arrays(after)
+
+    start = subject(task).run.reset(3, params)
+    seen, _ = forked(start, jnp.array([1, 2]), params)
+    assert same(rows(seen, 0), rows(seen, 1)), "rekey changes what the state is"
+    _, after = forked(start, jnp.array([1, 1]), params)
+    assert same(rows(after, 0), rows(after, 1)), "two branches with one key differ"
+    return None
+
+
+def groups(task: str, size: Size) -> str | None:
+    """4. A group shares its layout; different levels have different hashes."""
+    env, params = make(task)
+    if "state_hash" not in env.feature_names:
+        return "no state_hash"
+
+    @jax.jit
+    def facts(ids: Any, params: Any) -> Any:
+        state = jax.vmap(lambda i: reset_level(env, params, i, dynamics=0))(ids)
+        return to_arrays(state), jax.vmap(env.features, (0, None))(state, params)["state_hash"]
+
+    leaves, hashes = facts(jnp.arange(size.hashes), params)
+    flat = np.concatenate(
+        [np.asarray(x).reshape(size.hashes, -1).view(np.uint8).reshape(size.hashes, -1) for x in leaves], 1
+    )
+    levels, names = len(np.unique(flat, axis=0)), len(np.unique(np.asarray(hashes), axis=0))
+    group = jax.jit(lambda p: jax.vmap(env.features, (0, None))(reset_group(env, p, jnp.arange(4), 3), p)["state_hash"])
+    shared = np.asarray(group(params)).reshape(4, 3, -1)
+    assert (shared == shared[:, :1]).all(), "a group has several layouts"
+    assert names <= levels
+    hidden = card(env.family).get("hidden_from_hash")
+    if hidden is None:
+        assert names == levels, f"{levels} different levels have {names} different hashes"
+    return None
+
+
+def sentences(task: str, size: Size) -> str | None:
+    """5. Tokens and text agree, nothing is cut off, commands round-trip, no input upsets the parser."""
+    env, params = make(task)
+    if not isinstance(env, TextEnv):
+        return "not told in words"
+    env, params, states = visited(task, size)
+    table = env.templates
+    for row in range(len(table.names)):
+        slots = [set(table.ids[w, row][table.ids[w, row] < 0].tolist()) for w in range(WORDINGS)]
+        assert slots[0] == slots[1] == slots[2], f"template {table.names[row]} has other slots in another wording"
+    tokens_of = jax.jit(jax.vmap(env.observe_tokens, (0, None)))
+    bound = env.token_space(params).high.max()
+    for wording in range(WORDINGS):
+        tokens = np.asarray(tokens_of(states, params.replace(wording=jnp.asarray(wording, params.wording.dtype))))
+        assert not np.isin(tokens, [CUT, UNK]).any() and tokens.min() >= 0 and tokens.max() <= bound, (
+            "a word is cut or unknown"
+        )
+        for row in tokens[:: max(1, len(tokens) // 50)]:
+            assert getattr(env, "tokenise", tokenise)(env.text_of(row)) == [int(x) for x in row if x], env.text_of(row)
+    noise = np.random.default_rng(0)
+    mask_of = jax.jit(env.action_mask)
+    for i in range(0, size.states, max(1, size.states // size.texts)):
+        state = rows(states, i)
+        mask = np.asarray(mask_of(state, params))
+        assert mask.sum() <= env.slots, f"{mask.sum()} admissible actions do not fit into {env.slots} slots"
+        commands = env.admissible_commands(state, params)
+        assert len(set(commands)) == len(commands), f"two admissible commands are the same: {sorted(commands)}"
+        for action, command in zip(np.flatnonzero(mask), commands, strict=True):
+            assert env.parse(command, state, params) == (action, ""), command
+        garbage = bytes(noise.integers(0, 256, 40).astype(np.uint8)).decode("latin-1")
+        for text in (
+            garbage,
+            "",
+            "<action>" + garbage,
+            commands[0].upper() + "!",
+            commands[0] + " then " + commands[-1],
+        ):
+            action, reason = env.parse(text, state, params)
+            assert (action is None) == bool(reason), text
+    return None
+
+
+def masks(task: str, size: Size) -> str | None:
+    """6. Admissible actions are valid, all others are not and change nothing; there always is one."""
+    env, params, states = visited(task, size)
+    if "valid" not in env.feature_names:
+        return "no feature valid"
+
+    @jax.jit
+    def tried(state: Any, params: Any) -> Any:
+        after, out = jax.vmap(env.step, (None, 0, None))(state, jnp.arange(env.num_actions), params)
+        features = jax.vmap(env.features, (0, None))(after, params)
+        now = env.features(state, params)
+        changed = (features["state_hash"] != now["state_hash"]).any(-1)
+        over = now["success"] | now["failure"]
+        return env.action_mask(state, params), features["valid"], changed, out.reward, over
+
+    mask, valid, changed, reward, over = (np.asarray(x) for x in jax.lax.map(lambda s: tried(s, params), states))
+    live = ~over
+    assert mask[live].any(1).all(), "no admissible action"
+    wrong = (mask != valid)[live]
+    names = sorted({env.action_names[a] for a in np.nonzero(wrong)[1]})
+    assert not wrong.any(), f"mask and validity differ for {names[:5]}"
+    assert not (changed & ~mask)[live].any() and not (reward > 0)[live][~mask[live]].any(), (
+        "a refused action did something"
+    )
+    return None
+
+
+def follow(env: Any, params: Any, level: int) -> tuple[int, float, bool]:
+    """Steps, total and success of the plan that a task's planner on the host makes for a level."""
+    state, step = jax.jit(lambda p: reset_level(env, p, level))(params), _stepper(env)
+    actions, total, over, won = env.plan(state, params), 0.0, False, False
+    for action in actions:
+        assert not over, "the plan goes on after the end"
+        state, out, success = step(state, jnp.int32(action), params)
+        total, over, won = total + float(out.reward), bool(out.terminated | out.truncated), bool(success)
+    return len(actions), total, won
+
+
+@functools.lru_cache(maxsize=16)
+def _stepper(env: Any) -> Any:
+    def step(state: Any, action: Any, params: Any) -> Any:
+        new, out = env.step(state, action, params)
+        return new, out, env.features(new, params)["success"]
+
+    return jax.jit(step)
+
+
+def solvable(task: str, size: Size) -> str | None:
+    """7. The oracle succeeds on every level within the horizon in the steps it promises; it equals search."""
+    env, params = make(task)
+    facts = card(env.family)
+    planner = getattr(env, "plan", None)
+    if "oracle_steps" not in env.feature_names and planner is None:
+        return f"no oracle: {facts['oracle']}"
+    horizon = env.horizon(params)
+    if "oracle_steps" in env.feature_names:
+        found = play(env, params, np.arange(size.levels), "oracle")
+        if found.promised.min() >= 0:
+            assert found.success.all(), f"{(~found.success).sum()} of {size.levels} levels are not solved"
+            assert (found.steps == found.promised).all() and found.steps.max() <= horizon
+            search(task, size)
+            return None
+    assert planner is not None, "oracle_steps is -2 and there is no planner"
+    for level in range(min(size.levels, 60)):
+        steps, _, won = follow(env, params, level)
+        assert won and steps <= horizon, f"level {level}"
+    return None
+
+
+@functools.lru_cache(maxsize=16)
+def _expander(env: Any) -> Any:
+    def expand(state: Any, params: Any) -> Any:
+        after, out = jax.vmap(env.step, (None, 0, None))(state, jnp.arange(env.num_actions), params)
+        features = jax.vmap(env.features, (0, None))(after, params)
+        over = out.terminated
+        return (
+            after,
+            env.action_mask(state, params),
+            over,
+            features["state_hash"],
+            features["oracle_steps"],
+            features["success"],
+        )
+
+    return jax.jit(jax.vmap(expand, (0, None)))
+
+
+def search(task: str, size: Size) -> bool:
+    """Compare the oracle with breadth-first search in every state that can be reached in level 0, if these are few.
+
+    States that differ in the clock alone are one; the time limit is not looked at.
+    """
+    env, params = make(task)
+    expand, block = _expander(env), 64
+    first = subject(task).run.reset(0, params)
+    told = subject(task).run.features(first, params)
+    name = np.asarray(told["state_hash"]).tobytes()
+    promised, parents, queue = {name: int(told["oracle_steps"])}, defaultdict(set), [(name, first)]
+    won: set[bytes] = set()
+    while queue:
+        part, queue = queue[:block], queue[block:]
+        stacked = jax.tree.map(lambda *xs: np.stack([np.asarray(x) for x in xs]), *[s for _, s in part])
+        padded = rows(stacked, np.arange(block) % len(part))
+        clocked = jax.vmap(lambda s: env.at_time(s, jnp.int32(0)))(padded)
+        after, mask, over, hashes, left, success = jax.tree.map(np.asarray, expand(clocked, params))
+        for i, (source, _) in enumerate(part):
+            for action in np.flatnonzero(mask[i]):
+                target = hashes[i, action].tobytes()
+                parents[target].add(source)
+                if target not in promised:
+                    promised[target] = int(left[i, action])
+                    if success[i, action]:
+                        won.add(target)
+                    if not over[i, action]:
+                        queue.append((target, rows(after, (i, action))))
+        if len(promised) > size.search:
+            return False
+    distance = dict.fromkeys(won, 0)
+    order = list(won)
+    for target in order:
+        for source in parents[target]:
+            if source not in distance:
+                distance[source] = distance[target] + 1
+                order.append(source)
+    wrong = [(promised[x], distance.get(x, -1)) for x in promised if promised[x] != distance.get(x, -1)]
+    assert not wrong, f"oracle and search differ in {len(wrong)} of {len(promised)} states, e.g. {wrong[:3]}"
+    return True
+
+
+def rewards(task: str, size: Size) -> str | None:
+    """8. What the oracle earns is the card's optimum; the hidden score is no feature."""
+    env, params = make(task)
+    assert "performance" not in env.feature_names
+    row = card(env.family)["presets"][task]
+    if "oracle_steps" not in env.feature_names or row.get("optimal_levels") is None:
+        return "no oracle that earns the optimum: see 10"
+    found = play(env, params, np.arange(size.levels), "oracle")
+    sparse = np.ptp(found.total) < 1e-6
+    wanted = row["optimal_return"]
+    slack = 1e-5 if sparse else 5 * found.total.std() / np.sqrt(min(size.levels, row["optimal_levels"]))
+    assert abs(found.total.mean() - wanted) <= slack, (found.total.mean(), wanted)
+    return None
+
+
+def knobs(task: str, size: Size) -> str | None:
+    """9. Changing any traced knob compiles nothing anew."""
+    env, params = make(task)
+
+    @jax.jit
+    def run(key: Any, params: Any) -> Any:
+        state = env.reset(key, params)
+        state, out = env.step(state, jnp.int32(0), params)
+        return out.reward, env.observe(state, params), env.features(state, params), env.action_mask(state, params)
+
+    run(jax.random.key(0), params)
+    leaves, tree = jax.tree.flatten(params)
+    for i, leaf in enumerate(leaves):
+        other = ~leaf if leaf.dtype == bool else leaf + jnp.ones((), leaf.dtype)
+        run(jax.random.key(0), jax.tree.unflatten(tree, [*leaves[:i], other, *leaves[i + 1 :]]))
+    assert run._cache_size() == 1, f"{run._cache_size()} programs for {len(leaves) + 1} settings"
+    return None
+
+
+def optimum(task: str, size: Size) -> str | None:
+    """10. The card's optimal return is that of value iteration over the enumerated level."""
+    env, params = make(task)
+    row = card(env.family)["presets"][task]
+    wanted = row.get("optimal_return")
+    if wanted is None:
+        return "no optimal return in the card"
+    if row.get("optimal_levels") and np.ptp(play(env, params, np.arange(32), "oracle").total) > 1e-6:
+        return "the optimum depends on the level: see 8"
+    if "levels" in card(env.family):
+        return "the optimum is an average over levels: see the family's tests"
+    forget = [
+        name
+        for name in ("log", "fresh", "newly", "events", "last", "outcome", "valid")
+        if hasattr(subject(task).start, name)
+    ]
+    try:
+        mdp = enumerate_mdp(env, params, level_key("train", 0), forget=forget, max_states=size.search)
+    except ValueError:
+        return f"more than {size.search} states"
+    best = value_iteration(mdp).value[0]
+    assert abs(best - wanted) <= 1e-6 * max(1, abs(wanted)), (best, wanted)
+    return None
+
+
+FLOORS = {"text": 20_000, "grid": 100_000, "tabular": 100_000}
+
+
+def speed(task: str, size: Size) -> str | None:
+    """11. Steps per second at 256 lanes, observations consumed, are above a loose floor."""
+    env, params = make(task)
+    pool, lanes, steps = make_pool(env, params, 1024), 256, 100
+
+    def body(carry: Any, key: Any) -> Any:
+        state, total = carry
+        action = jax.random.categorical(key, jnp.where(jax.vmap(env.action_mask, (0, None))(state, params), 0.0, -1e9))
+        new, out = jax.vmap(env.step, (0, 0, None))(state, action, params)
+        over = out.terminated | out.truncated
+        fresh = pool.take(key, lanes)
+        new = jax.tree.map(lambda a, b: jnp.where(over.reshape(-1, *[1] * (a.ndim - 1)), a, b), fresh, new)
+        seen = jax.vmap(env.observe, (0, None))(new, params)
+        return (new, total + sum(x.astype(jnp.uint32).sum() for x in jax.tree.leaves(seen))), None
+
+    @jax.jit
+    def run(key: Any) -> Any:
+        return jax.lax.scan(body, (pool.take(key, lanes), jnp.uint32(0)), jax.random.split(key, steps))[0][1]
+
+    run(jax.random.key(0)).block_until_ready()
+    best = 0.0
+    for i in range(3):
+        begun = time.perf_counter()
+        run(jax.random.key(i)).block_until_ready()
+        best = max(best, lanes * steps / (time.perf_counter() - begun))
+    kind = card(env.family)["kind"]
+    assert best > FLOORS[kind], f"{best:,.0f} steps/s"
+    return None
+
+
+def chance(task: str, size: Size) -> str | None:
+    """12. Random play succeeds as often as the card says."""
+    env, params = make(task)
+    row = card(env.family)["presets"][task]
+    if "random_success" not in row or not size.random:
+        return "no random success in the card" if size.random else "in full runs only"
+    claimed, trials = row["random_success"], min(size.random, max(512, 2_000_000 // env.horizon(params)))
+    found = play(env, params, np.arange(500_000, 500_000 + trials), "random", seed=5).success.mean()
+    spread = claimed * (1 - claimed) * (1 / trials + 1 / row.get("random_episodes", 1e12))
+    assert abs(found - claimed) <= 4 * np.sqrt(spread) + 1.5 / trials, (found, claimed)
+    return None
+
+
+CHECKS: tuple[Check, ...] = (
+    *(gymnasium, determinism, saving, groups, sentences, masks),
+    *(solvable, rewards, knobs, optimum, speed, chance),
+)
+
+
+TOLD = ("DoorKey-5x5-Text", "Fetch-5x5-N2-Text", "NoisyTV-FourRooms-Text")
+
+
+def representatives(kind: str) -> list[str]:
+    """The ids worth a compilation in every test run: the first of each family in a folder, three grids in words."""
+    first: dict[str, str] = {}
+    for name, preset in PRESETS.items():
+        if preset.entry.startswith(f"rewardax.envs.{kind}.") and not name.endswith("-Text"):
+            first.setdefault(preset.entry, name)
+    return [*first.values(), *(name for name in TOLD if kind == "text" and name in PRESETS)]
+
+
+def siblings(task: str) -> list[str]:
+    """The ids that run in the same compiled program."""
+    env, entry = make(task)[0], PRESETS[task].entry
+    return [name for name, preset in PRESETS.items() if preset.entry == entry and make(name)[0] == env]
+
+
+def suite(kind: str) -> Callable[[str, Check], None]:
+    """A test of every check on every representative of a folder; cheap checks take all ids of a program."""
+    untimed = [check for check in CHECKS if check is not speed]  # speed belongs in benchmarks
+
+    @pytest.mark.parametrize("check", untimed, ids=lambda check: check.__name__)
+    @pytest.mark.parametrize("task", representatives(kind))
+    def test_acceptance(task: str, check: Check) -> None:
+        reasons = [check(name, SMALL) for name in (siblings(task) if check in (solvable, rewards) else [task])]
+        if None not in reasons:
+            pytest.skip(str(reasons[0]))
+
+    return test_acceptance
