@@ -123,7 +123,7 @@ _RANGES: dict[int, str] = {
         melting point melts above minus needs soft nail mouse focused
     """,  # science
     900: """
-        wood sand wool ore straw thread cloth felt paper ink glue mortar canvas charcoal unit units craft discard
+        wood sand wool ore straw thread cloth felt paper ink glue mortar canvas charcoal part parts craft discard
     """,  # crafts
     920: """
     """,  # questions and facts
