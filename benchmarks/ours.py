@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -60,6 +61,21 @@ def functional(task: str, envs: int, steps: int = 500, masked: bool = False) -> 
         return jax.lax.scan(body, (start, jnp.uint32(0)), jax.random.split(key, steps))[0][1]
 
     return rate(lambda: run(jax.random.key(0)), envs * steps)
+
+
+def compiling(task: str, envs: int) -> float:
+    """Seconds until a first batch of steps, observations and masks is compiled."""
+    env, params = make(task)
+
+    def once(key: jax.Array, action: jax.Array, params: Any) -> Any:
+        state = env.reset(key, params)
+        state, timestep = env.step(state, action, params)
+        return state, timestep, env.observe(state, params), env.action_mask(state, params)
+
+    keys, actions = jax.random.split(jax.random.key(0), envs), jnp.zeros(envs, jnp.int32)
+    begun = time.perf_counter()
+    jax.jit(jax.vmap(once, (0, 0, None))).lower(keys, actions, params).compile()
+    return time.perf_counter() - begun
 
 
 def vector(task: str, envs: int) -> Callable[[], int]:

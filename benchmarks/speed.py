@@ -152,6 +152,31 @@ def solve(report: Report) -> None:
     report.target("solve", "PPO with a potential against the faster peer", 1 / shaped, list(speeds), 3.0)
 
 
+def families(report: Report) -> None:
+    """Every family at 256 envs: admissible random actions, observations consumed, automatic reset; compile time."""
+    from rewardax.envs import PRESETS, card
+
+    sizes = {name: preset for name, preset in PRESETS.items() if not name.endswith("-Text")}
+    chosen = {preset.entry: name for name, preset in sizes.items()}  # the last, hence largest, id of each family
+    for peer, theirs in {"TextWorld": peers.textworld(), f"MiniGrid-{GRID}": minigrid_rate()}.items():
+        report.add("families", f"{peer}, one environment", theirs)
+    for name in (*chosen.values(), f"{GRID}-Text"):
+        kind = card(PRESETS[name].entry.rpartition(":")[2])["kind"]
+        mine = report.add("families", f"{name} ({kind}), 256 envs", ours.functional(name, 256, steps=200, masked=True))
+        seconds = report.add("families", f"{name}, compilation", ours.compiling(name, 256), "s")
+        if kind == "text":
+            report.target("families", f"{name} against 500 000 steps/s", mine, [500_000.0], 1.0)
+        report.target("families", f"{name} compiles in under 10 s", 10.0 / seconds, [1.0], 1.0)
+
+
+def minigrid_rate() -> float | None:
+    """Steps per second of MiniGrid, one environment."""
+    if importlib.util.find_spec("minigrid") is None:
+        return None
+    importlib.import_module("minigrid")  # registers its ids
+    return ours.singles(f"MiniGrid-{GRID}-v0")[0]
+
+
 SECTIONS: dict[str, Callable[[Report], None]] = {
     "grid": grid,
     "text": text,
@@ -160,16 +185,20 @@ SECTIONS: dict[str, Callable[[Report], None]] = {
     "chain": chain,
     "ppo": ppo,
     "solve": solve,
+    "families": families,
 }
+PEERS = tuple(name for name in SECTIONS if name != "families")
 
 
-def main(sections: tuple[str, ...] = tuple(SECTIONS), out: Path | None = None) -> int:
+def main(sections: tuple[str, ...] = PEERS, all: bool = False, out: Path | None = None) -> int:
     """Measure and print; exit code 1 if a target is missed.
 
     Args:
         sections: what to measure.
+        all: measure every family of tasks instead.
         out: JSONL file that every row is appended to.
     """
+    sections = ("families",) if all else sections
     unknown = [name for name in sections if name not in SECTIONS]
     if unknown:
         print(f"no section {unknown[0]!r}; there are {', '.join(SECTIONS)}", file=sys.stderr)
