@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
+import numpy as np
+from flax import struct
 from jax import Array
 
 from rewardax.envs.grid.base import GridEnv
-from rewardax.envs.grid.codes import BALL, BOX, COLOURS, DOOR, KEY, TYPES
+from rewardax.envs.grid.codes import BALL, BOX, COLOURS, DOOR, DX, DY, KEY, TYPES
 from rewardax.envs.grid.oracle import FAR
 from rewardax.envs.grid.rules import FAILURE, SUCCESS, GridState
+from rewardax.envs.grid.view import SIZE
 from rewardax.envs.text.vocab import detokenise, tokenise
+
+
+class ErrandParams(struct.PyTreeNode):
+    """Traced numbers of a task in one room with things in it."""
+
+    horizon: Any  # steps, >= 1
+    objects: Any = 2  # how many things lie in the room
+    time_bonus: Any = 0.0  # success pays 1 - time_bonus * t / horizon; 0.9 is Minigrid's reward
+    invalid_penalty: Any = 0.0  # taken off for an action that changes nothing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +53,22 @@ def is_thing(code: Array) -> Array:
 def same_thing(code: Array, named: Array) -> Array:
     """bool: have they the same type and colour?"""
     return (code & 127) == (named & 127)
+
+
+def in_view(state: GridState, cells: Array) -> Array:
+    """bool[]: does one of ``cells`` bool[H, W] lie in the 7 x 7 cells ahead? Walls between are not looked at."""
+    y, x = np.indices(cells.shape)
+    width = cells.shape[1]
+    right_of, below = x - state.position % width, y - state.position // width
+    dx, dy = jnp.asarray(DX)[state.direction], jnp.asarray(DY)[state.direction]
+    forward, aside = right_of * dx + below * dy, below * dx - right_of * dy
+    return (cells & (forward >= 0) & (forward < SIZE) & (abs(aside) <= SIZE // 2)).any()
+
+
+def moves_between(state: GridState, cell: Array) -> Array:
+    """i32[]: moves from the agent to a cell if nothing were in the way."""
+    width = state.grid.shape[1]
+    return abs(state.position % width - cell % width) + abs(state.position // width - cell // width)
 
 
 def read_mission(env: GridEnv, mission: str) -> tuple[int, int, int]:

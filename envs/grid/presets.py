@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rewardax.envs.grid.presets_objects import OBJECTS
+from rewardax.envs.grid.presets_objects import OBJECTS
 from rewardax.envs.presets import Preset
 
 _EMPTY = "rewardax.envs.grid.empty:Empty"
@@ -34,6 +35,7 @@ PRESETS: dict[str, Preset] = {
     **_crossings("Lava"),
     **_crossings("Simple"),
     **{f"LavaGap-S{n}": Preset("rewardax.envs.grid.lavagap:LavaGap", {"size": n}) for n in (5, 6, 7)},
+    **OBJECTS,
     **OBJECTS,
     **{f"NoisyTV-{task}": Preset(_NOISYTV, {"inner": task}) for task in ("FourRooms", "DoorKey-8x8", "MultiRoom-N2")},
 }

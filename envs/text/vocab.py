@@ -134,6 +134,7 @@ _RANGES: dict[int, str] = {
         best always everything work future reader thank opinions market surprises said
     """,  # reports
     996: """
+        matching
     """,  # grids in sentences
 }
 _ENDS = (

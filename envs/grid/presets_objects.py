@@ -1,0 +1,32 @@
+"""The tasks about objects under Minigrid's and BabyAI's names. No JAX in here."""
+
+from __future__ import annotations
+
+from rewardax.envs.presets import Preset
+
+_HERE = "rewardax.envs.grid."
+_MAZE = f"{_HERE}obstructedmaze:ObstructedMaze"
+
+
+def _room(entry: str, size: int, objects: int, horizon: int) -> Preset:
+    return Preset(f"{_HERE}{entry}", {"size": size}, {"objects": objects, "horizon": horizon})
+
+
+OBJECTS: dict[str, Preset] = {
+    **{
+        f"KeyCorridor-S{size}R{rows}": Preset(f"{_HERE}keycorridor:KeyCorridor", {"size": size, "rows": rows})
+        for size, rows in ((3, 1), (3, 2), (3, 3), (4, 3), (5, 3), (6, 3))
+    },
+    "Unlock": Preset(f"{_HERE}unlock:Unlock"),
+    "UnlockPickup": Preset(f"{_HERE}unlock:UnlockPickup"),
+    "BlockedUnlockPickup": Preset(f"{_HERE}unlock:BlockedUnlockPickup"),
+    "ObstructedMaze-1Dl": Preset(_MAZE, {}, {"hidden": 0, "blocked": 0}),
+    "ObstructedMaze-1Dlh": Preset(_MAZE, {}, {"hidden": 1, "blocked": 0}),
+    "ObstructedMaze-1Dlhb": Preset(_MAZE),
+    **{f"Memory-S{n}": Preset(f"{_HERE}memory:Memory", {"size": n}) for n in (7, 9, 11, 13)},
+    **{f"Memory-S{n}Random": Preset(f"{_HERE}memory:Memory", {"size": n}, {"random_length": 1}) for n in (13, 17)},
+    **{f"GoToDoor-{n}x{n}": Preset(f"{_HERE}goto:GoToDoor", {"size": n}) for n in (5, 6, 8)},
+    **{f"GoToObject-{n}x{n}-N2": Preset(f"{_HERE}goto:GoToObject", {"size": n}) for n in (6, 8)},
+    **{f"Fetch-{n}x{n}-N{k}": _room("fetch:Fetch", n, k, 5 * n**2) for n, k in ((5, 2), (6, 2), (8, 3))},
+    **{f"PutNear-{n}x{n}-N{k}": _room("putnear:PutNear", n, k, 5 * n) for n, k in ((6, 2), (8, 3))},
+}
