@@ -213,7 +213,10 @@ class GridEnv(Env):
         return bits
 
     def step(self, state: GridState, action: Array, params: PyTree) -> tuple[GridState, TimeStep]:
-        moved = self.act(state, action, params)
+        return self.settle(state, self.act(state, action, params), action, params)
+
+    def settle(self, state: GridState, moved: GridState, action: Array, params: PyTree) -> tuple[GridState, TimeStep]:
+        """What the step from ``state`` to ``moved`` pays and whether it ends the episode; notes the subgoals."""
         success, failure = self.ending(state, moved, action)
         moved = moved.replace(ended=jnp.where(success, SUCCESS, jnp.where(failure, FAILURE, GOING_ON)))
         now = self._bits(moved)

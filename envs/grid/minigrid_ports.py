@@ -12,6 +12,8 @@ import numpy as np
 
 from rewardax.envs.core import PyTree
 from rewardax.envs.grid.base import GridEnv
+from rewardax.envs.grid.codes import BOX, CONTENTS
+from rewardax.envs.grid.errand import read_mission, same_thing
 from rewardax.envs.grid.rules import GridState
 
 
@@ -21,7 +23,7 @@ class Port(NamedTuple):
     Every entry is read from the unwrapped Minigrid environment. ``numbers`` are beside Minigrid's horizon and reward.
     """
 
-    task: str  # "module of rewardax.envs.grid:Class"
+    task: str | Callable[[Any], str]  # "module of rewardax.envs.grid:Class", perhaps depending on the environment
     fields: Callable[[Any], dict[str, Any]] = lambda source: {}
     numbers: Callable[[Any], dict[str, Any]] = lambda source: {}
     fill: Callable[[Any, GridEnv, GridState], GridState] = lambda source, env, state: state
@@ -49,12 +51,101 @@ def _doors_of_chain(source: Any, env: GridEnv, state: GridState) -> GridState:
     return marked(state, {2: cells[0]}, tuple(cells[1:]))
 
 
+def _balls(source: Any, env: GridEnv, state: GridState) -> GridState:
+    """The balls in the order in which they roll."""
+    cells = [cell_of(source, ball.cur_pos) for ball in source.obstacles]
+    return env.with_balls(state, jnp.array(cells, jnp.int32))  # type: ignore[attr-defined]
+
+
+def _strips(source: Any) -> str:
+    return f"crossing:{'Lava' if source.obstacle_type.__name__ == 'Lava' else 'Simple'}Crossing"
+
+
+def _told(source: Any, env: GridEnv, state: GridState) -> GridState:
+    """The instruction, and as the goal the first thing it names."""
+    instruction = jnp.array(read_mission(env, source.mission), jnp.int32)
+    wanted = np.asarray(same_thing(state.grid, instruction[1])).reshape(-1)
+    goal = int(np.flatnonzero(wanted)[0]) if wanted.any() else -1
+    return marked(state.replace(instruction=instruction), {1: goal})
+
+
+def _to_place(source: Any, env: GridEnv, state: GridState) -> GridState:
+    """The instruction, and the place that Minigrid remembers as the goal."""
+    state, goal = _told(source, env, state), cell_of(source, source.target_pos)
+    moved = {3: cell_of(source, source.move_pos)} if hasattr(source, "move_pos") else {}
+    return marked(state, {1: goal, 2: -1, **moved})
+
+
+def _unlock(source: Any, env: GridEnv, state: GridState) -> GridState:
+    return marked(state, {1: int(state.landmarks[2])})
+
+
+def _two_rooms(source: Any, env: GridEnv, state: GridState) -> GridState:
+    """The key may lie in a box; if that is in the hand, the mark -1 finds it there too."""
+    codes = np.asarray(state.grid).reshape(-1)
+    chests = np.flatnonzero((codes & 15 == BOX) & (codes >> CONTENTS > 0))
+    hidden = {3: int(chests[0])} if chests.size else {}
+    return marked(_told(source, env, state), hidden)
+
+
+def _key_corridor(source: Any, env: GridEnv, state: GridState) -> GridState:
+    room = source.room_from_pos(*source.obj.init_pos)
+    door = next(door for door in room.doors if door is not None)
+    things = [*source.grid.grid, source.carrying]
+    key = next(thing for thing in things if thing is not None and thing.type == "key")
+    return marked(_told(source, env, state), {2: cell_of(source, door.cur_pos), 3: cell_of(source, key.init_pos)})
+
+
+def _memory(source: Any, env: GridEnv, state: GridState) -> GridState:
+    goal, wrong = cell_of(source, source.success_pos), cell_of(source, source.failure_pos)
+    return marked(state, {1: goal, 3: -1}, (wrong,))
+
+
+def _sized(source: Any) -> dict[str, Any]:
+    return {"size": source.width}
+
+
+def _counted(source: Any) -> dict[str, Any]:
+    return {"objects": source.numObjs}
+
+
 def _start_is_random(source: Any) -> bool:
     return source.agent_start_pos is None
 
 
 PORTS: dict[str, Port] = {
+    "KeyCorridorEnv": Port(
+        "keycorridor:KeyCorridor",
+        lambda source: {"size": source.room_size, "rows": source.num_rows},
+        fill=_key_corridor,
+    ),
+    "UnlockEnv": Port("unlock:Unlock", fill=_unlock),
+    "UnlockPickupEnv": Port("unlock:UnlockPickup", fill=_two_rooms),
+    "BlockedUnlockPickupEnv": Port("unlock:BlockedUnlockPickup", fill=_two_rooms),
+    "ObstructedMaze_1Dlhb": Port(
+        "obstructedmaze:ObstructedMaze",
+        numbers=lambda source: {"hidden": int(source.key_in_box), "blocked": int(source.blocked)},
+        fill=_two_rooms,
+    ),
+    "MemoryEnv": Port("memory:Memory", _sized, lambda source: {"random_length": int(source.random_length)}, _memory),
+    "GoToDoorEnv": Port("goto:GoToDoor", _sized, fill=_to_place),
+    "GoToObjectEnv": Port("goto:GoToObject", _sized, _counted, _to_place),
+    "FetchEnv": Port("fetch:Fetch", _sized, _counted, _told),
+    "PutNearEnv": Port("putnear:PutNear", _sized, _counted, _to_place),
     "EmptyEnv": Port("empty:Empty", lambda source: {"size": source.width, "random_start": _start_is_random(source)}),
+    "CrossingEnv": Port(
+        _strips, lambda source: {"size": source.width}, lambda source: {"crossings": source.num_crossings}
+    ),
+    "LavaGapEnv": Port("lavagap:LavaGap", lambda source: {"size": source.width}),
+    "DynamicObstaclesEnv": Port(
+        "dynamicobstacles:DynamicObstacles",
+        lambda source: {
+            "size": source.width,
+            "obstacles": source.n_obstacles,
+            "random_start": _start_is_random(source),
+        },
+        fill=_balls,
+    ),
     "FourRoomsEnv": Port("fourrooms:FourRooms"),
     "DoorKeyEnv": Port("doorkey:DoorKey", lambda source: {"size": source.width}),
     "MultiRoomEnv": Port(
@@ -84,7 +175,7 @@ def task_of(env: Any, time_bonus: float = 0.9) -> tuple[GridEnv, PyTree]:
 
 
 def _built(port: Port, source: Any) -> tuple[GridEnv, PyTree]:
-    module, name = port.task.split(":")
+    module, name = (port.task if isinstance(port.task, str) else port.task(source)).split(":")
     task = getattr(importlib.import_module(f"rewardax.envs.grid.{module}"), name)(**port.fields(source))
     params = task.default_params()
     numbers = {"horizon": source.max_steps, **port.numbers(source)}

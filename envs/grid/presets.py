@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from rewardax.envs.grid.presets_objects import OBJECTS
-from rewardax.envs.grid.presets_objects import OBJECTS
 from rewardax.envs.presets import Preset
 
 _EMPTY = "rewardax.envs.grid.empty:Empty"
 _DOORKEY = "rewardax.envs.grid.doorkey:DoorKey"
 _MULTIROOM = "rewardax.envs.grid.multiroom:MultiRoom"
+_OBSTACLES, _BALLS = "rewardax.envs.grid.dynamicobstacles:DynamicObstacles", ((5, 2), (6, 3), (8, 4), (16, 8))
 _NOISYTV = "rewardax.envs.grid.noisytv:NoisyTV"
 
 
@@ -36,6 +36,6 @@ PRESETS: dict[str, Preset] = {
     **_crossings("Simple"),
     **{f"LavaGap-S{n}": Preset("rewardax.envs.grid.lavagap:LavaGap", {"size": n}) for n in (5, 6, 7)},
     **OBJECTS,
-    **OBJECTS,
+    **{f"DynamicObstacles-{n}x{n}": Preset(_OBSTACLES, {"size": n, "obstacles": b}) for n, b in _BALLS},
     **{f"NoisyTV-{task}": Preset(_NOISYTV, {"inner": task}) for task in ("FourRooms", "DoorKey-8x8", "MultiRoom-N2")},
 }
