@@ -45,7 +45,7 @@ class Craft(TextEnv):
     >>> env, params = Craft(), CraftParams(depth=1, distractors=0)
     >>> state = env.reset(jax.random.key(2), params)
     >>> env.text(state, params)
-    ''
+    'make paint. paint needs 1 part ore and 1 part straw. you have nothing.'
     >>> int(env.features(state, params)["oracle_steps"])
     3
     """

@@ -20,12 +20,12 @@ class CraftParams(struct.PyTreeNode):
     """Difficulty and reward constants, all traced.
 
     ``depth``: 1 to 4 recipes on top of each other, the goal's included. ``branching``: 1 to 3 ingredients of a recipe,
-    fewer where ``longest`` allows no more. ``double``: chance in [0, 1] that an ingredient is needed twice. ``longest``:
-    most steps the goal may take, up to 99; half of it at each level of the tree below, so that trees fill out evenly.
-    ``raws``: 2 to 8 raw materials. ``distractors``: 0 to 6 further recipes. ``hold``: units of one item that can be
-    carried, 2 to 15. ``wording``: 0 to 2. ``horizon``: step limit. ``time_bonus``: the reward is
-    ``1 - time_bonus * t / horizon`` and a clock line appears. ``invalid_penalty``: price of a refused command, at
-    least 0.
+    fewer where ``longest`` allows no more. ``double``: chance in [0, 1] that an ingredient is needed twice.
+    ``longest``: most steps the goal may take, up to 99, but always enough for a chain; an ingredient may take half of
+    that, its ingredients a quarter and so on, so that trees fill out evenly. ``raws``: 2 to 8 raw materials.
+    ``distractors``: 0 to 6 further recipes. ``hold``: units of one item that can be carried, 2 to 15. ``wording``: 0 to
+    2. ``horizon``: step limit. ``time_bonus``: the reward is ``1 - time_bonus * t / horizon`` and a clock line appears.
+    ``invalid_penalty``: price of a refused command, at least 0.
     """
 
     depth: Any = 3

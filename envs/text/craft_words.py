@@ -53,10 +53,7 @@ TEMPLATES = Templates(
             for counts in _COUNTS
         },
         "have_00": ("you have nothing.", "you carry nothing.", "nothing is here."),
-        **{
-            f"have_{n}": (_pair("you have", *n), _pair("you carry", *n), _pair("here :", *n))
-            for n in _AMOUNTS[1:]
-        },
+        **{f"have_{n}": (_pair("you have", *n), _pair("you carry", *n), _pair("here :", *n)) for n in _AMOUNTS[1:]},
         "clock": ("{0} steps are left.", "you have {0} more steps.", "steps left: {0}."),
         # replies
         "get": ("you get 1 part of {0}.", "you take 1 part of {0}.", "now you have 1 more part of {0}."),

@@ -7,9 +7,13 @@ from rewardax.envs.presets import Preset
 COIN = "rewardax.envs.text.coin:Coin"
 TREASURE = "rewardax.envs.text.treasure:Treasure"
 REPOREPAIR = "rewardax.envs.text.reporepair:RepoRepair"
+MAKE24 = "rewardax.envs.text.make24:Make24"
 CRAFT = "rewardax.envs.text.craft:Craft"
 HOUSEHOLD = "rewardax.envs.text.household:Household"
+COOKING = "rewardax.envs.text.cooking:Cooking"
 GRADEDREPORT = "rewardax.envs.text.report:GradedReport"
+DELIVERY = "rewardax.envs.text.strips.examples:Delivery"
+KITCHEN = "rewardax.envs.text.strips.examples:Kitchen"
 
 PRESETS: dict[str, Preset] = {
     "Coin-tiny": Preset(COIN, {}, {"quest": 2, "rooms": 4, "mode": 1}),
@@ -43,10 +47,24 @@ PRESETS: dict[str, Preset] = {
     "Household-easy": Preset(HOUSEHOLD, {}, {"goals": 31, "places": 7, "things": 5, "copies": 2}),
     "Household-medium": Preset(HOUSEHOLD, {}, {"places": 10, "things": 8}),
     "Household-hard": Preset(HOUSEHOLD, {}, {"places": 14, "things": 12}),
+    "Cooking-tiny": Preset(
+        COOKING, {}, {"rooms": 2, "ingredients": 1, "cut": 1.0, "cook": 1.0, "distractors": 0, "doors": 0, "failure": 1}
+    ),
+    "Cooking-easy": Preset(COOKING, {}, {"rooms": 2, "ingredients": 1, "distractors": 2, "doors": 0, "outdoor": 0}),
+    "Cooking-medium": Preset(COOKING, {}, {"rooms": 4, "ingredients": 2, "distractors": 4, "doors": 1}),
+    "Cooking-hard": Preset(COOKING, {}, {"rooms": 6, "ingredients": 4, "distractors": 8, "doors": 3}),
     "GradedReport-tiny": Preset(
         GRADEDREPORT,
         {},
         {"findings": 4, "fillers": 1, "decoys": 1, "stuffed": 1, "instructions": 1, "most": 5, "horizon": 12},
     ),
     "GradedReport": Preset(GRADEDREPORT, {}, {}),
+    "Delivery-tiny": Preset(DELIVERY, {}, {"first": 0, "count": 16, "horizon": 20}),
+    "Delivery-easy": Preset(DELIVERY, {}, {"first": 16, "count": 16, "horizon": 40}),
+    "Delivery-medium": Preset(DELIVERY, {}, {"first": 32, "count": 16, "horizon": 60}),
+    "Kitchen-tiny": Preset(KITCHEN, {}, {"first": 0, "count": 16, "horizon": 30}),
+    "Kitchen-easy": Preset(KITCHEN, {}, {"first": 16, "count": 16, "horizon": 40}),
+    "Kitchen-medium": Preset(KITCHEN, {}, {"first": 32, "count": 16, "horizon": 60}),
+    "Make24": Preset(MAKE24),
+    "Make24-13": Preset(MAKE24, {}, {"highest": 13}),
 }
