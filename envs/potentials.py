@@ -92,6 +92,18 @@ def discounted_oracle(observation: Any, features: Features, gamma: float = 0.99)
     return jnp.where(steps > 0, gamma ** (steps - 1.0), 0.0).astype(jnp.float32)
 
 
+@reads("solvable", privileged=True)
+def solvable(observation: Any, features: Features) -> Array:
+    """Φ = 1 while success can still be reached, 0 after the mistake that rules it out: shaping with it pays nothing but
+    that mistake, which makes it an exact process reward.
+
+    >>> import jax.numpy as jnp
+    >>> solvable(None, {"solvable": jnp.array([True, False])}).tolist()
+    [1.0, 0.0]
+    """
+    return features["solvable"].astype(jnp.float32)
+
+
 @reads("goal_distance")
 def straight_line(observation: Any, features: Features) -> Array:
     """Φ = -(distance to the goal as if there were no walls), in [-1, 0]: plausible and misleading, it pulls the agent

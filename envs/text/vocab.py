@@ -128,6 +128,9 @@ _RANGES: dict[int, str] = {
     920: """
     """,  # questions and facts
     944: """
+        subtract multiply divide numbers number four equal
+        pulls pays arm arms name steady careful gentle lively daring reckless
+        partner share shares keep keeps promise
     """,  # games of numbers and choices
     968: """
         report sentence sentences sales rose fell sold went write about could add remove ignore marks deserves
