@@ -19,7 +19,10 @@ _NAMES = {
         "distances": "dard_canonical epic_canonical epic_distance minimal_canonical minimal_potential_canonical "
         "policy_values reward_norm starc_distance val_canonical val_potential_canonical",
         "sampled_distances": "sampled_epic sampled_starc",
+        "audit_report": "Audit Farm Finding Score",
+        "auditing": "audit",
         "certificate": "Certificate Worst certify normalised_regret",
+        "cycles": "Cycle farmable_cycles",
         "sensitivity": "Cliff action_gap cliff_radius optimal_actions policy_cliff soft_policy",
         "signal": "autocorrelation component_statistics episodes_of group_statistics reward_statistics",
         "overoptimisation": "BestOfN CurveFit Overoptimisation best_of_n fit_curve held_out_gap "

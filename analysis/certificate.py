@@ -105,7 +105,7 @@ def certify(
     if time_limit not in VIEWS:
         raise ValueError(f"time_limit is one of {', '.join(VIEWS)}, not {time_limit!r}")
     transform = from_config(reward)
-    _refuse_run_long_memory(env, params, key, transform)
+    refuse_run_long_memory(env, params, key, transform)
     view, task, mdp = _tables(env, params, key, transform, time_limit, max_states)
     row = _rows_of(mdp.states.task, task.states, mdp.over, task.over)
     paid, alive = task.reward[row], ~mdp.over
@@ -128,7 +128,7 @@ def certify(
         names = np.array(env.action_names)
         worst = Worst(
             text=env.text(jax.tree.map(lambda x: jnp.asarray(x[at]), mdp.states.task), params),
-            path=tuple(names[_path(mdp, at)].tolist()),
+            path=tuple(names[path_to(mdp, at)].tolist()),
             task_actions=tuple(names[best_of_task[at]].tolist()),
             reward_actions=tuple(names[best_of_reward[at]].tolist()),
             loss=float(loss[at]),
@@ -193,7 +193,7 @@ def _tables(
 ) -> tuple[str, TabularMDP, TabularMDP]:
     if time_limit != "end":
         task = enumerate_mdp(env, params, key, forget=("t",), max_states=max_states)
-        timed = _depends_on_clock(env, params, task, reward.requires)
+        timed = depends_on_clock(env, params, task, reward.requires)
         if timed and time_limit == "cut":
             raise ValueError(f"{env.family} pays by the clock, so its time limit is part of the task: time_limit='end'")
         limit = min(max_states, 50 * len(task.over) + 1000) if time_limit == "auto" else max_states
@@ -215,7 +215,7 @@ def _tables(
         ) from None
 
 
-def _depends_on_clock(env: Env, params: PyTree, task: TabularMDP, names: tuple[str, ...]) -> bool:
+def depends_on_clock(env: Env, params: PyTree, task: TabularMDP, names: tuple[str, ...]) -> bool:
     """Whether payment, true score or the features that a reward reads change with the number of steps taken."""
 
     def facts(state: PyTree, action: Array, t: Array) -> PyTree:
@@ -232,7 +232,7 @@ def _depends_on_clock(env: Env, params: PyTree, task: TabularMDP, names: tuple[s
     return not all(np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in zip(early, late, strict=True))
 
 
-def _refuse_run_long_memory(env: Env, params: PyTree, key: Array, reward: RewardTransform) -> None:
+def refuse_run_long_memory(env: Env, params: PyTree, key: Array, reward: RewardTransform) -> None:
     """Raise ``ValueError`` if one step from the start changes what the reward remembers for the whole run."""
     missing = [name for name in reward.requires if name not in env.feature_names]
     if missing:
@@ -284,7 +284,7 @@ def _rows_of(wanted: PyTree, table: PyTree, over_wanted: np.ndarray, over_table:
     return np.array([index[row.tobytes()] for row in rows(wanted, over_wanted)])
 
 
-def _path(mdp: TabularMDP, target: int) -> list[int]:
+def path_to(mdp: TabularMDP, target: int) -> list[int]:
     """Actions of a shortest way from the start, luck permitting."""
     came: dict[int, tuple[int, int]] = {0: (-1, -1)}
     queue = deque([0])

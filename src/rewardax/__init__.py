@@ -23,7 +23,7 @@ _NAMES = {
         "VectorRewardWrapper Weights chain describe from_config replay to_config",
         "agents": "PPOConfig train",
         "experiments": "compare",
-        "analysis": "reward_mdp",
+        "analysis": "audit reward_mdp",
         "testing": "check_env check_reward",
     }.items()
     for name in names.split()

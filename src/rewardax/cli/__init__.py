@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from rewardax.cli.audit import Audit
 from rewardax.cli.bench import Bench
 from rewardax.cli.certify import Certify
 from rewardax.cli.compare import Compare
@@ -24,13 +25,15 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "train": Train,
     "describe": Describe,
     "certify": Certify,
+    "audit": Audit,
     "bench": Bench,
 }
 ABOUT = "Which reward design learns a sparse task? Environments, rewards and agents to find out."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code: 0 done, 2 a mistake in what was asked; ``certify`` may say 1."""
+    """Run the command line and return its exit code: 0 done, 2 a mistake in what was asked; ``certify`` and
+    ``audit`` may say 1."""
     arguments = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     if arguments == ["--version"]:
         from rewardax import __version__
