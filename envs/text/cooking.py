@@ -209,7 +209,7 @@ class Cooking(CookingView):
         said = jnp.where(ruin > 0, ruin, jnp.asarray(REPLY)[verb])
         said += jnp.where(verb == VERB["inventory"], jnp.minimum(count, 2), 0)
         template = jnp.where(valid, said, jnp.where(real, refusal, T[NOT_A_COMMAND]))
-        how = jnp.asarray(W.CUT_WORD)[state.cut[thing]]
+        how = word(W.UNCUT, state.cut[thing])
         second = jnp.select([verb <= VERB["close"], verb == VERB["inventory"]], [W.WAY + way, W.NUMBER + count], how)
         room = word(W.ROOM, state.room_name[jnp.clip(state.exits[state.agent, way], 0, C.ROOMS - 1)])
         return template, jnp.asarray(W.NOUN_WORD)[thing], second, 0, jnp.where(verb == VERB["go"], room, 0)

@@ -88,13 +88,11 @@ class CookingView(TextEnv):
             describe |= (said == T["open"]) | (said == T["fridge"])
             list_held = (said >= T["hold_nothing"]) & (said <= T["hold_many"])
             show_recipe = said == T["read"]
-        cut_word, cook_word = jnp.asarray(W.CUT_WORD), jnp.asarray(W.COOK_WORD)
-
         thing = jnp.clip(state.recipe, 0)
         cut, cook = state.want_cut[thing], state.want_cook[thing]
         recipe = rows(
             T["recipe_plain"] + (cut > 0) + 2 * (cook > 0),
-            *(jnp.asarray(W.NOUN_WORD)[thing], cut_word[cut], cook_word[cook]),
+            *(jnp.asarray(W.NOUN_WORD)[thing], word(W.UNCUT, cut), word(W.RAW, cook)),
             shown=(state.recipe >= 0) & ((state.read & show_recipe) | full),
             kind=L.MEMORY,
         )
@@ -124,7 +122,7 @@ class CookingView(TextEnv):
         shown = jnp.where(sight.held, list_held, (state.loc >= 0) if full else sight.visible & describe)
         things = rows(
             where + form,
-            *(jnp.asarray(W.NOUN_WORD), cut_word[state.cut], cook_word[state.cook], room),
+            *(jnp.asarray(W.NOUN_WORD), word(W.UNCUT, state.cut), word(W.RAW, state.cook), room),
             shown=shown,
             kind=jnp.where(sight.held, L.CARRIED, L.THING),
         )

@@ -30,8 +30,7 @@ KNIFE, THINGS = 0, len(NOUNS)
 CUTS, COOKS = ("slice", "dice", "chop"), ("fry", "roast", "grill")
 APPLIANCES = ("stove", "oven", "grill")  # for each way to cook
 NOUN_WORD = np.array([WORD_ID[noun] for noun in NOUNS], np.int32)
-CUT_WORD = np.array([WORD_ID[word] for word in ("sliced", "sliced", "diced", "chopped")], np.int32)  # by state, from 1
-COOK_WORD = np.array([WORD_ID[word] for word in ("fried", "fried", "roasted", "grilled", "ruined")], np.int32)
+UNCUT, RAW = WORD_ID["sliced"] - 1, WORD_ID["fried"] - 1  # plus the state: sliced diced chopped; fried roasted grilled
 WAY, ROOM, NUMBER = WORD_ID[DIRECTIONS[0]], WORD_ID[ROOMS[0]], WORD_ID["0"]
 
 FORMS = {"plain": "{0}", "cut": "{1} {0}", "cooked": "{2} {0}", "both": "{1} {2} {0}", "ruined": "ruined {0}"}
@@ -208,5 +207,5 @@ def described(noun: int, cut: int, cook: int, spoilt: bool) -> str:
     """A thing in words (host): ``"sliced fried carrot"``."""
     if spoilt or cook > len(COOKS):
         return f"ruined {NOUNS[noun]}"
-    states = [WORDS[CUT_WORD[cut]]] * (cut > 0) + [WORDS[COOK_WORD[cook]]] * (cook > 0)
+    states = [WORDS[UNCUT + cut]] * (cut > 0) + [WORDS[RAW + cook]] * (cook > 0)
     return " ".join([*states, NOUNS[noun]])
