@@ -8,12 +8,17 @@ COIN = "rewardax.envs.text.coin:Coin"
 TREASURE = "rewardax.envs.text.treasure:Treasure"
 REPOREPAIR = "rewardax.envs.text.reporepair:RepoRepair"
 MAKE24 = "rewardax.envs.text.make24:Make24"
+BANDIT = "rewardax.envs.text.bandit:TextBandit"
+DILEMMA = "rewardax.envs.text.dilemma:Dilemma"
 CRAFT = "rewardax.envs.text.craft:Craft"
+SHOP = "rewardax.envs.text.shop:Shop"
+GRADEDSHOP = "rewardax.envs.text.shop:GradedShop"
 HOUSEHOLD = "rewardax.envs.text.household:Household"
 COOKING = "rewardax.envs.text.cooking:Cooking"
 GRADEDREPORT = "rewardax.envs.text.report:GradedReport"
 DELIVERY = "rewardax.envs.text.strips.examples:Delivery"
 KITCHEN = "rewardax.envs.text.strips.examples:Kitchen"
+LAB = "rewardax.envs.text.lab:Lab"
 
 PRESETS: dict[str, Preset] = {
     "Coin-tiny": Preset(COIN, {}, {"quest": 2, "rooms": 4, "mode": 1}),
@@ -43,6 +48,14 @@ PRESETS: dict[str, Preset] = {
     "Craft-easy": Preset(CRAFT, {}, {"depth": 2, "branching": 2, "longest": 12, "distractors": 2}),
     "Craft-medium": Preset(CRAFT, {}, {"depth": 3, "branching": 2, "longest": 24, "distractors": 4}),
     "Craft-hard": Preset(CRAFT, {}, {"depth": 4, "branching": 3, "distractors": 6}),
+    "Shop-tiny": Preset(SHOP, {}, {"products": 8, "near": 6, "features": 1}),
+    "Shop-easy": Preset(SHOP, {}, {"products": 16, "near": 6, "features": 1}),
+    "Shop-medium": Preset(SHOP, {}, {"products": 32, "near": 8, "features": 2}),
+    "Shop-hard": Preset(SHOP, {}, {"products": 48, "near": 12, "features": 2}),
+    "GradedShop-tiny": Preset(GRADEDSHOP, {}, {"products": 8, "near": 6, "features": 1}),
+    "GradedShop-easy": Preset(GRADEDSHOP, {}, {"products": 16, "near": 6, "features": 1}),
+    "GradedShop-medium": Preset(GRADEDSHOP, {}, {"products": 32, "near": 8, "features": 2}),
+    "GradedShop-hard": Preset(GRADEDSHOP, {}, {"products": 48, "near": 12, "features": 2}),
     "Household-tiny": Preset(HOUSEHOLD, {}, {"goals": 3, "places": 4, "things": 2}),
     "Household-easy": Preset(HOUSEHOLD, {}, {"goals": 31, "places": 7, "things": 5, "copies": 2}),
     "Household-medium": Preset(HOUSEHOLD, {}, {"places": 10, "things": 8}),
@@ -67,4 +80,19 @@ PRESETS: dict[str, Preset] = {
     "Kitchen-medium": Preset(KITCHEN, {}, {"first": 32, "count": 16, "horizon": 60}),
     "Make24": Preset(MAKE24),
     "Make24-13": Preset(MAKE24, {}, {"highest": 13}),
+    "TextBandit": Preset(BANDIT),
+    "TextBandit-tiny": Preset(BANDIT, {}, {"arms": 2, "spread": 0, "horizon": 4}),
+    "TextBandit-Identify": Preset(BANDIT, {}, {"mode": 1}),
+    "TextBandit-Prior": Preset(BANDIT, {}, {"prior": 0.9}),
+    "Lab-tiny": Preset(LAB, {}, {"rooms": 2, "distractors": 1, "growth": 1}),
+    "Lab-easy": Preset(LAB, {}, {"rooms": 3, "distractors": 2}),
+    "Lab-medium": Preset(LAB, {}, {"rooms": 4, "distractors": 4}),
+    "Lab-hard": Preset(LAB, {}, {"rooms": 6, "distractors": 8, "rate": 10, "growth": 3}),
+    "Lab-Find": Preset(LAB, {}, {"tasks": 1}),
+    "Lab-Boil": Preset(LAB, {}, {"tasks": 2}),
+    "Lab-Melt": Preset(LAB, {}, {"tasks": 4}),
+    "Lab-Freeze": Preset(LAB, {}, {"tasks": 8}),
+    "Lab-Measure": Preset(LAB, {}, {"tasks": 16}),
+    "Lab-Grow": Preset(LAB, {}, {"tasks": 32}),
+    "Lab-Mix": Preset(LAB, {}, {"tasks": 64}),
 }
