@@ -126,6 +126,8 @@ _RANGES: dict[int, str] = {
         wood sand wool ore straw thread cloth felt paper ink glue mortar canvas charcoal part parts craft discard
     """,  # crafts
     920: """
+        teacher friend neighbour rival doctor hero rumour question questions document notes judged
+        ask answers guess yes somebody thinks user wants talk weather colour size
     """,  # questions and facts
     944: """
         subtract multiply divide numbers number four equal
