@@ -149,7 +149,9 @@ PORTS: dict[str, Port] = {
     "FourRoomsEnv": Port("fourrooms:FourRooms"),
     "DoorKeyEnv": Port("doorkey:DoorKey", lambda source: {"size": source.width}),
     "MultiRoomEnv": Port(
-        "multiroom:MultiRoom", numbers=lambda source: {"rooms": len(source.rooms)}, fill=_doors_of_chain
+        "multiroom:MultiRoom",
+        numbers=lambda source: {"rooms": len(source.rooms), "room_size": min(source.maxRoomSize, 9)},
+        fill=_doors_of_chain,
     ),
 }
 
