@@ -224,6 +224,10 @@ class TextEnv(Env):
         """Text of a row of word ids (host)."""
         return self.vocabulary.detokenise(tokens)
 
+    def tokenise(self, text: str) -> list[int]:
+        """Word ids of a text: the inverse of :meth:`text_of` (host)."""
+        return self.vocabulary.tokenise(text)
+
     def text(self, state: PyTree, params: PyTree) -> str:
         return self.text_of(np.asarray(self._host("observe_tokens")(state, params)))
 

@@ -19,6 +19,7 @@ GRADEDREPORT = "rewardax.envs.text.report:GradedReport"
 DELIVERY = "rewardax.envs.text.strips.examples:Delivery"
 KITCHEN = "rewardax.envs.text.strips.examples:Kitchen"
 LAB = "rewardax.envs.text.lab:Lab"
+CLARIFY = "rewardax.envs.text.clarify:Clarify"
 
 PRESETS: dict[str, Preset] = {
     "Coin-tiny": Preset(COIN, {}, {"quest": 2, "rooms": 4, "mode": 1}),
@@ -74,7 +75,7 @@ PRESETS: dict[str, Preset] = {
     "GradedReport": Preset(GRADEDREPORT, {}, {}),
     "Delivery-tiny": Preset(DELIVERY, {}, {"first": 0, "count": 16, "horizon": 20}),
     "Delivery-easy": Preset(DELIVERY, {}, {"first": 16, "count": 16, "horizon": 40}),
-    "Delivery-medium": Preset(DELIVERY, {}, {"first": 32, "count": 16, "horizon": 60}),
+    "Delivery-medium": Preset(DELIVERY, {}, {"first": 32, "count": 16, "horizon": 80}),
     "Kitchen-tiny": Preset(KITCHEN, {}, {"first": 0, "count": 16, "horizon": 30}),
     "Kitchen-easy": Preset(KITCHEN, {}, {"first": 16, "count": 16, "horizon": 40}),
     "Kitchen-medium": Preset(KITCHEN, {}, {"first": 32, "count": 16, "horizon": 60}),
@@ -98,4 +99,6 @@ PRESETS: dict[str, Preset] = {
     "Lab-Measure": Preset(LAB, {}, {"tasks": 16}),
     "Lab-Grow": Preset(LAB, {}, {"tasks": 32}),
     "Lab-Mix": Preset(LAB, {}, {"tasks": 64}),
+    "Clarify": Preset(CLARIFY),
+    "Clarify-costly": Preset(CLARIFY, {}, {"ask_cost": 0.3, "charge_cost": 1}),
 }
