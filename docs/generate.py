@@ -14,6 +14,7 @@ from typing import Any
 from markdown_text import from_docstring, table
 
 GOLDEN = Path(__file__).resolve().parents[1] / "tests/golden/data"
+TASKS = Path(__file__).parent / "tasks"  # written by transcripts.py
 PACKAGES = ("rewardax", "rewardax.envs", "rewardax.wrappers", "rewardax.agents", "rewardax.analysis")
 PACKAGES += ("rewardax.experiments",)
 
@@ -44,7 +45,7 @@ def environments() -> dict[str, str]:
         plain = {key: value for key, value in facts.items() if key not in ("family", "presets")}
         about = from_docstring(env)
         pages[env.family] = (
-            f"# {env.family}\n\n{about}\n\n## Card\n\n"
+            f"# {env.family}\n\n{about}\n\n{impression(env.family)}\n\n## Card\n\n"
             + table([{"fact": key.replace("_", " "), "value": value} for key, value in plain.items()])
             + "\n\n## Registered ids\n\n"
             + table(presets)
@@ -52,6 +53,15 @@ def environments() -> dict[str, str]:
         )
     listing = table(rows) + "\n\n" + toctree(list(pages))
     return {"index": "# Environments\n\n" + listing, **pages}
+
+
+def impression(family: str) -> str:
+    """A picture of a level, or what is seen and said in an episode. Raises ``ValueError`` where there is neither."""
+    if (TASKS / f"{family}.png").exists():
+        return f"## Picture\n\n![A level of {family}](../../tasks/{family}.png)"
+    if (TASKS / f"{family}.txt").exists():
+        return f"## Transcript\n\n```text\n{(TASKS / f'{family}.txt').read_text()}```"
+    raise ValueError(f"no picture or transcript of {family}; run: python docs/transcripts.py {family}")
 
 
 def methods() -> dict[str, str]:

@@ -32,6 +32,23 @@ def test_every_family_has_a_page(site: Path) -> None:
         assert f"rewardax/{name}-v0" in page
 
 
+def test_every_family_shows_a_picture_or_a_transcript(site: Path) -> None:
+    import transcripts
+
+    for family in transcripts.families():
+        page = (site / "generated" / "environments" / f"{family}.html").read_text()
+        assert "<img" in page.partition('id="picture"')[2] or "total reward" in page.partition('id="transcript"')[2]
+
+
+@pytest.mark.parametrize("family", ["Coin", "KeyFarm", "TextGrid"])
+def test_stored_transcripts_are_what_happens(family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import transcripts
+
+    stored = (transcripts.FOLDER / f"{family}.txt").read_text()
+    monkeypatch.setattr(transcripts, "FOLDER", tmp_path)
+    assert transcripts.write(family, transcripts.families()[family]).read_text() == stored
+
+
 def test_every_method_has_a_section(site: Path) -> None:
     from rewardax.wrappers.core import RewardTransform
 
