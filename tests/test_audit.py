@@ -101,7 +101,7 @@ def test_a_task_that_pays_by_the_clock() -> None:
 
 
 def test_bandit_that_pays_regret() -> None:
-    """TextArena 0.7.4: all is in order on average, but among wrong answers the worse is paid more."""
+    """TextArena 0.7.4: the best answer is paid nothing, and the worst one most."""
 
     def policies(env: Bandit) -> dict[str, Any]:
         return {
@@ -111,8 +111,8 @@ def test_bandit_that_pays_regret() -> None:
 
     env = Bandit()
     found = audit(env, policies=policies(env), levels=32)
-    assert kinds(found) == {"inverted"}
-    assert found.inverted is not None and found.inverted > 0.3
+    assert kinds(found) == {"order", "hackable", "inverted"} and found.inverted == 1.0
+    assert len([f for f in found.findings if f.kind == "order"]) == 2 and found.scores["oracle"] == (0.0, 0.0)
     env = Bandit(honest=True)
     assert audit(env, policies=policies(env), levels=32).passed
 

@@ -1,0 +1,143 @@
+"""What an adapter writes about a text game: how to start it, how to send a command, what came back."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import re
+import unicodedata
+from collections.abc import Sequence
+from numbers import Real
+from typing import Any, ClassVar, NamedTuple
+
+CHAIN = re.compile(r"[\n\r;]|,\s*then\b|\bthen\b|\.\s*\S")
+LONGEST_COMMAND = 200  # characters
+
+
+class Reply(NamedTuple):
+    """What a game says after a command, or at its start.
+
+    A game tells either its ``score`` so far or the ``reward`` of this command; both may be missing.
+    """
+
+    text: str
+    score: Any = None
+    reward: Any = None
+    won: bool = False
+    lost: bool = False
+    over: bool = False  # the engine stopped for whatever reason
+    admissible: Sequence[str] | None = None  # None: the game does not list them
+    state: str | None = None  # names the state of the game without its clock; default the text
+    features: dict[str, Any] = {}  # noqa: RUF012  of this state, under the engine's feature_names
+
+
+class Engine:
+    """One running text game. It may misbehave in every way that :class:`ForeignTextEnv` puts right."""
+
+    name: ClassVar[str]  # of the suite, for messages
+    feature_names: ClassVar[tuple[str, ...]] = ()  # beyond those that every adapter offers
+    full_score: float = 1.0  # score that counts as 1
+    chain: ClassVar[re.Pattern[str]] = CHAIN  # what makes more than one command of a line
+    meta: ClassVar[frozenset[str]] = frozenset()  # first words of commands that are not moves in the game
+
+    def start(self, level: int) -> Reply:
+        """Open game number ``level``, the same game every time."""
+        raise NotImplementedError
+
+    def send(self, command: str) -> Reply:
+        """One command."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Let go of files and processes."""
+
+
+class Refused(NamedTuple):
+    """Why a command was not sent."""
+
+    reason: int  # 2 is no command, 3 is refused by rule
+    text: str
+
+
+def need(module: str, package: str) -> Any:
+    """Import a package of others. Raises ``ModuleNotFoundError`` with the command that installs it.
+
+    >>> need("no_such_engine", "no-such-engine")
+    Traceback (most recent call last):
+    ModuleNotFoundError: no_such_engine is not installed; run: pip install no-such-engine
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        raise ModuleNotFoundError(f"{module} is not installed; run: pip install {package}", name=module) from None
+
+
+def sanitise(text: Any, engine: Engine) -> str | Refused:
+    """One command for one step, as plain text, or why not. Nothing in it is ever evaluated.
+
+    Refused are what is no string or empty, lines longer than 200 characters, characters outside printable ASCII,
+    several commands in a line (engines that accept "go north, then take coin" let an agent act for nothing), and
+    commands to the engine rather than to the game ("undo", "restart").
+
+    >>> class Game(Engine):
+    ...     meta = frozenset({"undo"})
+    >>> [sanitise(line, Game()) for line in (" take  the coin ", "go north. take coin", "undo")]
+    ['take the coin', Refused(reason=3, text='one command at a time.'), Refused(reason=3, text='"undo" is not a move.')]
+    """
+    if not isinstance(text, str):
+        return Refused(2, "that is not a command.")
+    line = text.strip(" \t\r\n")
+    if not line:
+        return Refused(2, "that is not a command.")
+    if len(line) > LONGEST_COMMAND:
+        return Refused(3, f"a command has at most {LONGEST_COMMAND} characters.")
+    if engine.chain.search(line.lower()):
+        return Refused(3, "one command at a time.")
+    if not all(" " <= character <= "~" for character in line):
+        return Refused(2, "that is not a command.")
+    line = " ".join(line.split())
+    verb = line.lower().split()[0].rstrip(".!?")
+    return Refused(3, f'"{verb}" is not a move.') if verb in engine.meta else line
+
+
+def plain(text: Any, limit: int) -> str:
+    """Printable ASCII and newlines, at most ``limit`` characters; what is too long loses its middle.
+
+    >>> plain("Caf\\u00e9\\tbar\\r\\n\\u2603", 40)
+    'Cafe bar\\n?'
+    >>> plain("0123456789" * 3, 20)
+    '0123456 [...] 456789'
+    """
+    text = str(text).replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
+    letters = unicodedata.normalize("NFKD", text)
+    kept = (c for c in letters if not unicodedata.combining(c))
+    text = "".join(c if c == "\n" or " " <= c <= "~" else "?" for c in kept)
+    if len(text) <= limit:
+        return text
+    gap = " [...] "
+    tail = (limit - len(gap)) // 2
+    return text[: limit - len(gap) - tail] + gap + text[len(text) - tail :]
+
+
+def number(value: Any, what: str, engine: Engine) -> float:
+    """``value`` as a float. Raises ``TypeError`` if the game pays with something else."""
+    if isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    raise TypeError(
+        f"{engine.name} gave {value!r} as its {what}, which is no finite number; rewardax.audit finds such rewards "
+        "before training does"
+    )
+
+
+def slots(commands: Sequence[str] | None, size: int, fallback: str) -> tuple[tuple[str, ...], bool]:
+    """Commands that have a number: sorted, each once, at most ``size``; and whether some had to be left out.
+
+    Never empty: a game that lists nothing gets the ``fallback``.
+
+    >>> slots(["take coin", "go north", "take coin"], 4, "look")
+    (('go north', 'take coin'), False)
+    """
+    ordered = sorted({" ".join(str(command).split()) for command in commands or ()} - {""})
+    return tuple(ordered[:size]) or (fallback,), len(ordered) > size
