@@ -14,8 +14,13 @@ class Preset(NamedTuple):
 
 
 TOLD = "-Text"  # ending of the ids of grids that are told in words
+MAPS = ("Cliff", "DeepSea", "DistShift", "Lake", "RiverSwim")  # families of tabular tasks that can be told
 
 
-def told_in_words(grids: dict[str, Preset]) -> dict[str, Preset]:
-    """The same grid tasks told in sentences: ``<id>-Text`` for every id."""
-    return {f"{name}{TOLD}": Preset("rewardax.envs.text.grid_text:TextGrid", {"inner": name}) for name in grids}
+def told_in_words(grids: dict[str, Preset], tables: dict[str, Preset]) -> dict[str, Preset]:
+    """The same tasks told in sentences: ``<id>-Text`` for every grid, and for tabular tasks of the families above."""
+    maps = [name for name in tables if name.partition("-")[0] in MAPS]
+    return {
+        **{f"{name}{TOLD}": Preset("rewardax.envs.text.table_text:TextTable", {"inner": name}) for name in maps},
+        **{f"{name}{TOLD}": Preset("rewardax.envs.text.grid_text:TextGrid", {"inner": name}) for name in grids},
+    }

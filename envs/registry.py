@@ -12,7 +12,7 @@ from rewardax.envs.presets import TOLD, Preset, told_in_words
 from rewardax.envs.tabular_tasks.presets import PRESETS as TABULAR
 from rewardax.envs.text.presets import PRESETS as TEXT
 
-PRESETS: dict[str, Preset] = {**TABULAR, **GRID, **TEXT, **told_in_words(GRID)}
+PRESETS: dict[str, Preset] = {**TABULAR, **GRID, **TEXT, **told_in_words(GRID, TABULAR)}
 PREFIX, SUFFIX = "rewardax/", "-v0"
 
 

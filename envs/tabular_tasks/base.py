@@ -47,6 +47,18 @@ class TabularTask(Env):
         """The clock as f32[1] in [0, 1], where it is shown."""
         return []
 
+    # for tasks that can be told in words: the instruction, and rows and columns of the map if one is shown
+    mission: ClassVar[str] = ""
+    map_shape: ClassVar[tuple[int, int]] = (0, 0)
+
+    def place(self, state: PyTree) -> tuple[Array, Array]:
+        """Row and column of the agent, counted from 0."""
+        raise NotImplementedError
+
+    def glyphs(self, state: PyTree, params: PyTree) -> Array:
+        """i32[rows, columns]: a word of the vocabulary for each cell of the map."""
+        return jnp.zeros(self.map_shape, jnp.int32)
+
     @property
     def vector_size(self) -> int:
         """Length of the observation."""

@@ -71,6 +71,8 @@ class DeepSea(TabularTask):
         "solvable",
     )
 
+    mission: ClassVar[str] = "every step leads down. reach the last column"
+
     size: int = 30  # largest depth, at most 32
 
     def __post_init__(self) -> None:
@@ -133,6 +135,9 @@ class DeepSea(TabularTask):
     def milestones(self, state: DeepSeaState, params: PyTree) -> Array:
         depth = self._depth(params)
         return quarters(depth - state.column, depth)
+
+    def place(self, state: DeepSeaState) -> tuple[Array, Array]:
+        return state.row, state.column
 
     def view(self, state: DeepSeaState, params: PyTree) -> list[Array]:
         over = state.row == self._depth(params)

@@ -73,6 +73,8 @@ class DistShift(MappedTask):
     start: ClassVar[int] = 0
     goal: ClassVar[int] = GOAL
     hole_name: ClassVar[str] = "into the lava"
+    hole_word: ClassVar[str] = "lava"
+    mission: ClassVar[str] = "avoid the lava and get to the goal"
 
     @property
     def action_names(self) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from jax import Array
 
 from rewardax.envs.core import PyTree, RandomEnv, TimeStep
 from rewardax.envs.tabular_tasks.base import TabularTask, spot
+from rewardax.envs.text.vocab import WORD_ID
 
 LEFT, RIGHT = range(2)
 
@@ -67,6 +68,8 @@ class RiverSwim(RandomEnv, TabularTask):
     family: ClassVar[str] = "RiverSwim"
     event_names: ClassVar[tuple[str, ...]] = ("large_reward", "small_reward", "advanced", "swept_back")
     subgoal_names: ClassVar[tuple[str, ...]] = ("midstream", "upstream")
+
+    mission: ClassVar[str] = "find the place that pays most"
 
     length: int = 6  # cells
 
@@ -125,6 +128,17 @@ class RiverSwim(RandomEnv, TabularTask):
 
     def milestones(self, state: RiverSwimState, params: PyTree) -> Array:
         return state.position >= jnp.array([self.length // 2, self.length - 1])
+
+    @property
+    def map_shape(self) -> tuple[int, int]:  # type: ignore[override]
+        return 1, self.length
+
+    def place(self, state: RiverSwimState) -> tuple[Array, Array]:
+        return jnp.int32(0), state.position
+
+    def glyphs(self, state: RiverSwimState, params: PyTree) -> Array:
+        here = jnp.arange(self.length) == state.position
+        return jnp.where(here, WORD_ID["agent"], WORD_ID["water"]).astype(jnp.int32)[None]
 
     def view(self, state: RiverSwimState, params: PyTree) -> list[Array]:
         return [spot(state.position, self.length)]

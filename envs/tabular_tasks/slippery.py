@@ -13,6 +13,7 @@ from rewardax.envs.core import PyTree, RandomEnv, TimeStep
 from rewardax.envs.grid.hashing import hash32
 from rewardax.envs.tabular_tasks.base import TimedTask, quarters, spot
 from rewardax.envs.tabular_tasks.compass import COLUMNS, COMPASS, ROWS, distances, drawing
+from rewardax.envs.text.vocab import WORD_ID
 
 TURNS = np.array([-1, 0, 1])  # by outcome: slips to the left, goes straight, slips to the right
 
@@ -54,6 +55,8 @@ class SlipperyTask(RandomEnv, TimedTask):
     start: ClassVar[int]
     goal: ClassVar[int]
     hole_name: ClassVar[str]
+    hole_word: ClassVar[str] = "hole"
+    mission: ClassVar[str] = "get to the goal and do not fall into a hole"
     event_names: ClassVar[tuple[str, ...]] = ("finished", "fell", "slipped")
     subgoal_names: ClassVar[tuple[str, ...]] = ("quarter", "half", "three_quarters", "goal")
     feature_names: ClassVar[tuple[str, ...]] = (*TimedTask.feature_names, "goal_distance")
@@ -127,6 +130,19 @@ class SlipperyTask(RandomEnv, TimedTask):
 
     def clock(self, state: SlipperyState, params: PyTree) -> list[Array]:
         return [jnp.where(params.time_bonus > 0, shown, 0.0) for shown in super().clock(state, params)]
+
+    @property
+    def map_shape(self) -> tuple[int, int]:  # type: ignore[override]
+        return self.cells // self.width, self.width
+
+    def place(self, state: SlipperyState) -> tuple[Array, Array]:
+        return state.position // self.width, state.position % self.width
+
+    def glyphs(self, state: SlipperyState, params: PyTree) -> Array:
+        here = jnp.arange(self.cells)
+        ground = jnp.where(state.holes, WORD_ID[self.hole_word], WORD_ID["floor"])
+        marked = jnp.where(here == self.goal, WORD_ID["goal"], ground)
+        return jnp.where(here == state.position, WORD_ID["agent"], marked).reshape(self.map_shape).astype(jnp.int32)
 
     def view(self, state: SlipperyState, params: PyTree) -> list[Array]:
         return [spot(state.position, self.cells), state.holes]

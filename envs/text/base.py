@@ -116,6 +116,10 @@ class TextEnv(Env):
         """bool: rewards depend on the clock, so it is told."""
         return jnp.asarray(params.time_bonus) > 0
 
+    def _steps_left(self, state: PyTree, params: PyTree) -> Array:
+        """int: steps until the time limit."""
+        return params.horizon - state.t
+
     def _action_lines(self, state: PyTree) -> tuple[Array, Array]:
         """Template row int[A] and slot words int[A, 4] of every action's command."""
         raise NotImplementedError
@@ -145,7 +149,7 @@ class TextEnv(Env):
         log = state.log.astype(jnp.int32)
         clock = rows(
             self.templates.index("clock"),
-            FIRST_NUMBER + jnp.clip(params.horizon - state.t, 0, 99),
+            FIRST_NUMBER + jnp.clip(self._steps_left(state, params), 0, 99),
             shown=self._shows_clock(params),
             kind=L.CLOCK,
         )

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from functools import cached_property, lru_cache
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import struct
 from jax import Array
 
-from rewardax.envs.core import Env, PyTree, TimeStep
+from rewardax.envs.core import Env, PyTree
 from rewardax.envs.grid import view as sight
 from rewardax.envs.grid.base import COLOUR_WORDS, TYPE_WORDS, GridEnv
-from rewardax.envs.grid.codes import BALL, BOX, DOOR, EMPTY, FLOOR, GOAL, KEY, LAVA, LOCKED, NOTHING, OPEN
+from rewardax.envs.grid.codes import AGENT, BALL, BOX, DOOR, EMPTY, FLOOR, GOAL, KEY, LAVA, LOCKED, NOTHING, OPEN
 from rewardax.envs.grid.rules import front, is_in
-from rewardax.envs.registry import make
 from rewardax.envs.text import grid_sentences as G
 from rewardax.envs.text import lines as L
-from rewardax.envs.text.base import FIRST_NUMBER, Page, TextEnv, join, rows, word
+from rewardax.envs.text.base import FIRST_NUMBER, Page, join, rows, word
 from rewardax.envs.text.parser import NOT_HERE
-from rewardax.envs.text.vocab import WORDS
+from rewardax.envs.text.told import Told, ToldState
+from rewardax.envs.text.vocab import WORD_ID, WORDS
 
 NOT_IN_FRONT = "you can only reach what is right in front of you."
 THINGS = 12  # sentences about things in view: the nearest ones
@@ -35,39 +32,15 @@ _LEFT = [i * sight.SIZE + sight.SIZE - 1 for i in range(sight.SIZE // 2 - 1, -1,
 _SIDE = [i * sight.SIZE + sight.SIZE - 1 for i in range(sight.SIZE // 2 + 1, sight.SIZE)]
 
 
-class TextGridState(struct.PyTreeNode):
-    """The state of the grid, and the last replies."""
-
-    inner: Any  # state of the task inside
-    log: Array  # int16[1 + history, 5] replies, newest first
-
-    @property
-    def t(self) -> Array:
-        """i32[]: steps taken."""
-        return self.inner.t
-
-
-@lru_cache(maxsize=256)
-def _task(inner: Env | str) -> tuple[Env, PyTree]:
-    env, params = make(inner)
-    return env, jax.tree.map(np.asarray, params)
-
-
-@lru_cache(maxsize=64)
-def _params_class(inner: type) -> type:
-    """The numbers of a grid task, and the wording."""
-    return type("TextGridParams", (inner,), {"__annotations__": {"wording": Any}, "wording": 0})
-
-
 @dataclasses.dataclass(frozen=True)
-class TextGrid(TextEnv):
+class TextGrid(Told):
     """A grid task for agents and judges that read: the same levels, actions, rewards and ends, told in words.
 
     ``inner`` is a grid task or the id of one; every registered one is there under its own id with ``-Text`` behind it.
     ``style="sentences"`` tells what is in the agent's 7 x 7 view: where it looks, how far the way is free, the nearest
     twelve things with their places seen from the agent ("2 forward and 1 left"), what it carries, and what the last
     step did. ``style="rows"`` gives the whole map, one line a row and one word a cell (doors by their state); it is for
-    tasks in which colours tell nothing.
+    tasks in which colours tell nothing, or that have words for the cells of which they do (``cell_words``).
 
     Features, oracle, events and subgoals are those of ``inner``; only ``obs_hash`` is that of the sentences.
 
@@ -93,15 +66,10 @@ class TextGrid(TextEnv):
             raise ValueError(f"style={self.style!r}; there are {', '.join(STYLES)}")
         if not isinstance(self.task, GridEnv):
             raise ValueError(f"TextGrid tells grid tasks in words, {type(self.task).__name__} is none")
-        if self.style == "rows" and self.task.coloured:
+        if self.style == "rows" and self.task.coloured and not self.task.cell_words:
             raise ValueError(f"the words of a row have no colours, but {self.task.family} needs them; use sentences")
 
     # what the task inside says ---------------------------------------------------------------------------------
-
-    @cached_property
-    def outer(self) -> Env:
-        """The task inside, with its noise if it has any."""
-        return _task(self.inner)[0]
 
     @property
     def task(self) -> Env:
@@ -121,73 +89,8 @@ class TextGrid(TextEnv):
         names = self.templates.names
         return names[names.index("reply_0") :]
 
-    @property
-    def slots(self) -> int:  # type: ignore[override]
-        return self.num_actions + 1
-
-    @property
-    def feature_names(self) -> tuple[str, ...]:  # type: ignore[override]
-        return self.outer.feature_names
-
-    @property
-    def event_names(self) -> tuple[str, ...]:  # type: ignore[override]
-        return self.outer.event_names
-
-    @property
-    def subgoal_names(self) -> tuple[str, ...]:  # type: ignore[override]
-        return self.outer.subgoal_names
-
-    @property
-    def captions(self) -> tuple[str, ...]:
-        return self.outer.captions
-
-    @property
-    def action_names(self) -> tuple[str, ...]:
-        return self.outer.action_names
-
-    @property
-    def num_state_ids(self) -> int:
-        return self.outer.num_state_ids  # type: ignore[attr-defined]
-
-    def default_params(self) -> PyTree:
-        params = _task(self.inner)[1]
-        values = {field.name: getattr(params, field.name) for field in dataclasses.fields(params)}
-        return _params_class(type(params))(**values)
-
-    def horizon(self, params: PyTree) -> int:
-        return self.outer.horizon(params)
-
-    # dynamics --------------------------------------------------------------------------------------------------
-
-    def reset(self, key: Array, params: PyTree) -> TextGridState:
-        return TextGridState(inner=self.outer.reset(key, params), log=jnp.zeros((1 + self.history, 5), jnp.int16))
-
-    def _told(self, state: TextGridState, new: PyTree) -> TextGridState:
-        reply = self.templates.index("reply_0") + new.outcome
-        return state.replace(inner=new, log=self._remember(state.log, reply))
-
-    def step(self, state: TextGridState, action: Array, params: PyTree) -> tuple[TextGridState, TimeStep]:
-        new, step = self.outer.step(state.inner, action, params)
-        return self._told(state, new), step
-
-    def outcomes(self, state: TextGridState, action: Array, params: PyTree) -> tuple[Array, PyTree, TimeStep]:
-        chance, new, step = self.outer.outcomes(state.inner, action, params)
-        return chance, jax.vmap(self._told, (None, 0))(state, new), step
-
-    def rekey(self, state: TextGridState, key: Array) -> TextGridState:
-        return state.replace(inner=self.outer.rekey(state.inner, key))
-
-    def at_time(self, state: TextGridState, t: Array) -> TextGridState:
-        return state.replace(inner=self.outer.at_time(state.inner, t))
-
-    def action_mask(self, state: TextGridState, params: PyTree) -> Array:
-        return self.outer.action_mask(state.inner, params)
-
-    def features(self, state: TextGridState, params: PyTree) -> dict[str, Array]:
-        return {**self.outer.features(state.inner, params), "obs_hash": self._obs_hash(state, params)}
-
-    def oracle_steps(self, state: TextGridState, params: PyTree) -> Array:
-        return self.outer.features(state.inner, params)["oracle_steps"]
+    def _answered(self, log: Array, new: PyTree) -> Array:
+        return self._remember(log, self.templates.index("reply_0") + new.outcome)
 
     # words -----------------------------------------------------------------------------------------------------
 
@@ -195,29 +98,40 @@ class TextGrid(TextEnv):
     def map_shape(self) -> tuple[int, int]:  # type: ignore[override]
         return self.task.shape if self.style == "rows" else (0, 0)  # type: ignore[attr-defined]
 
-    def _map_rows(self, state: TextGridState, params: PyTree) -> Array:
+    def _map_rows(self, state: ToldState, params: PyTree) -> Array:
         grid = state.inner.grid
         kind, status = (grid & 15).astype(jnp.int32), (grid >> 7) & 3
         words = jnp.where(kind == DOOR, jnp.asarray(G.DOORS)[status], jnp.asarray(G.GLYPHS)[kind])
+        for code, name in self.task.cell_words.items():  # type: ignore[attr-defined]
+            words = jnp.where(grid == code, WORD_ID[name], words)
         here = jnp.arange(grid.size).reshape(grid.shape) == state.inner.position
-        return jnp.where(here, jnp.asarray(G.FACING)[state.inner.direction], words)
+        own = jnp.asarray(G.FACING)[state.inner.direction] if self._turns else G.GLYPHS[AGENT]
+        return jnp.where(here, own, words)
+
+    @property
+    def _turns(self) -> bool:
+        """Whether the agent looks in a direction; where it does not, it walks by compass."""
+        return "left" in self.action_names
 
     def _limits(self) -> list[int]:
         longest, names = self.templates.longest, self.templates.names
         task = longest(*(name for name in names if name.startswith("task_")))
-        common = [task, longest("facing")]
+        common = [task, longest("facing", "standing")]
         extra = [longest("carried"), longest("screen")]
         if self.style == "rows":
             return [*common, *extra]
         things = longest(*(G.sighted(kind, i) for kind in G.KINDS for i in range(len(G.PLACES))))
         return [*common, longest("free"), *[things] * THINGS, *extra]
 
-    def _page(self, state: TextGridState, params: PyTree) -> Page:
+    def _page(self, state: ToldState, params: PyTree) -> Page:
         grid, index = state.inner, self.templates.index
         named = grid.instruction[1:]
         colour, kind = jnp.asarray(COLOUR_WORDS)[(named >> 4) & 7], jnp.asarray(TYPE_WORDS)[named & 15]
         task = rows(index("task_0") + grid.instruction[0], colour[:1], kind[:1], colour[1:2], kind[1:2], kind=L.TASK)
         facing = rows(index("facing"), jnp.asarray(G.FACING)[grid.direction], kind=L.PLACE)
+        if not self._turns:
+            on_goal = (grid.grid.reshape(-1)[grid.position] & 15) == GOAL
+            facing = rows(index("standing"), shown=on_goal, kind=L.PLACE)
         carry = grid.carry.astype(jnp.int32)
         held = rows(
             index("carried"),
@@ -230,7 +144,7 @@ class TextGrid(TextEnv):
             common += self._sight(state)
         return join(*common, held, self._screen(state, params))
 
-    def _sight(self, state: TextGridState) -> list[Page]:
+    def _sight(self, state: ToldState) -> list[Page]:
         """How far the way is free, and the nearest things in the view."""
         grid, index = state.inner, self.templates.index
         cells = sight.window(grid.grid, grid.position, grid.direction)
@@ -261,7 +175,7 @@ class TextGrid(TextEnv):
         )
         return [open_way, things]
 
-    def _screen(self, state: TextGridState, params: PyTree) -> Page:
+    def _screen(self, state: ToldState, params: PyTree) -> Page:
         """What a screen in view shows, where the task has one."""
         if self.outer is self.task:
             return rows(self.templates.index("screen"), shown=False, kind=L.THING)
@@ -275,14 +189,14 @@ class TextGrid(TextEnv):
         action, reason = super().parse(text, state, params, tags)
         return action, NOT_IN_FRONT if reason == NOT_HERE else reason
 
-    def _action_lines(self, state: TextGridState) -> tuple[Array, Array]:
+    def _action_lines(self, state: ToldState) -> tuple[Array, Array]:
         page = rows(jnp.arange(self.num_actions))
         return page.template, page.words
 
-    def _known(self, state: TextGridState) -> Array:
+    def _known(self, state: ToldState) -> Array:
         return jnp.ones(self.num_actions, bool)
 
-    def _aliases(self, state: TextGridState) -> dict[int, tuple[str, ...]]:
+    def _aliases(self, state: ToldState) -> dict[int, tuple[str, ...]]:
         """Short forms, and commands that name the thing in front or in the hand."""
         grid, names = state.inner, self.action_names
         thing, held = (_named(int(code)) for code in (self._host("_front")(state), grid.carry))
@@ -297,7 +211,7 @@ class TextGrid(TextEnv):
         }
         return {names.index(name): phrases for name, phrases in said.items() if name in names}
 
-    def _front(self, state: TextGridState) -> Array:
+    def _front(self, state: ToldState) -> Array:
         """i32[]: code of the cell that the agent faces."""
         return state.inner.grid.reshape(-1)[front(state.inner)].astype(jnp.int32)
 

@@ -139,7 +139,7 @@ _RANGES: dict[int, str] = {
         best always everything work future reader thank opinions market surprises said
     """,  # reports
     996: """
-        matching
+        matching stored row column second
     """,  # grids in sentences
 }
 _ENDS = (
