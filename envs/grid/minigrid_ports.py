@@ -76,6 +76,25 @@ def _to_place(source: Any, env: GridEnv, state: GridState) -> GridState:
     return marked(state, {1: goal, 2: -1, **moved})
 
 
+def _local(source: Any, env: GridEnv, state: GridState) -> GridState:
+    """The instruction of BabyAI's verifier; the goal is the first thing that fits it."""
+    state = state.replace(instruction=jnp.array(read_mission(env, source.mission), jnp.int32))
+    fits = np.asarray(env.wanted(state.grid, state)).reshape(-1)  # type: ignore[attr-defined]
+    return marked(state, {1: int(np.flatnonzero(fits)[0]) if fits.any() else -1})
+
+
+def _put_next(source: Any, env: GridEnv, state: GridState) -> GridState:
+    state = _local(source, env, state)
+    fits = np.asarray(same_thing(state.grid, state.instruction[2])).reshape(-1)
+    goal = int(np.flatnonzero(fits)[0]) if fits.any() else -1
+    return marked(state, {1: goal, 3: int(state.landmarks[1])})
+
+
+def _open_door(source: Any, env: GridEnv, state: GridState) -> GridState:
+    state = _told(source, env, state)
+    return marked(state, {2: int(state.landmarks[1])})
+
+
 def _unlock(source: Any, env: GridEnv, state: GridState) -> GridState:
     return marked(state, {1: int(state.landmarks[2])})
 
@@ -109,6 +128,10 @@ def _counted(source: Any) -> dict[str, Any]:
     return {"objects": source.numObjs}
 
 
+def _listed(source: Any) -> dict[str, Any]:
+    return {"objects": source.num_dists}
+
+
 def _start_is_random(source: Any) -> bool:
     return source.agent_start_pos is None
 
@@ -131,6 +154,10 @@ PORTS: dict[str, Port] = {
     "GoToDoorEnv": Port("goto:GoToDoor", _sized, fill=_to_place),
     "GoToObjectEnv": Port("goto:GoToObject", _sized, _counted, _to_place),
     "FetchEnv": Port("fetch:Fetch", _sized, _counted, _told),
+    "GoToLocal": Port("local:GoToLocal", _sized, _listed, _local),
+    "PickupDist": Port("local:PickupDist", _sized, fill=_local),
+    "PutNextLocal": Port("local:PutNextLocal", _sized, lambda source: {"objects": source.num_objs}, _put_next),
+    "OpenDoor": Port("opendoor:OpenDoorColor", fill=_open_door),
     "PutNearEnv": Port("putnear:PutNear", _sized, _counted, _to_place),
     "EmptyEnv": Port("empty:Empty", lambda source: {"size": source.width, "random_start": _start_is_random(source)}),
     "CrossingEnv": Port(

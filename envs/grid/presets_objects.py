@@ -6,10 +6,15 @@ from rewardax.envs.presets import Preset
 
 _HERE = "rewardax.envs.grid."
 _MAZE = f"{_HERE}obstructedmaze:ObstructedMaze"
+_ROOMS = ((5, 2), (6, 2), (6, 3), (6, 4), (7, 4), (7, 5), *((8, k) for k in range(2, 8)))
 
 
 def _room(entry: str, size: int, objects: int, horizon: int) -> Preset:
     return Preset(f"{_HERE}{entry}", {"size": size}, {"objects": objects, "horizon": horizon})
+
+
+def _local(task: str, size: int, objects: int, ways: int = 1) -> Preset:
+    return _room(f"local:{task}", size, objects, ways * size**2)
 
 
 OBJECTS: dict[str, Preset] = {
@@ -29,4 +34,10 @@ OBJECTS: dict[str, Preset] = {
     **{f"GoToObject-{n}x{n}-N2": Preset(f"{_HERE}goto:GoToObject", {"size": n}) for n in (6, 8)},
     **{f"Fetch-{n}x{n}-N{k}": _room("fetch:Fetch", n, k, 5 * n**2) for n, k in ((5, 2), (6, 2), (8, 3))},
     **{f"PutNear-{n}x{n}-N{k}": _room("putnear:PutNear", n, k, 5 * n) for n, k in ((6, 2), (8, 3))},
+    "GoToLocal": _local("GoToLocal", 8, 8),
+    **{f"GoToLocal-S{n}N{k}": _local("GoToLocal", n, k) for n, k in _ROOMS},
+    "PickupDist": _local("PickupDist", 7, 5),
+    "PutNextLocal": _local("PutNextLocal", 8, 8, 2),
+    **{f"PutNextLocal-S{n}N{k}": _local("PutNextLocal", n, k, 2) for n, k in ((5, 3), (6, 4))},
+    "OpenDoorColor": Preset(f"{_HERE}opendoor:OpenDoorColor"),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +12,7 @@ from jax import Array
 from rewardax.envs.grid.codes import BALL, BOX, COLOURS, EMPTY, KEY, cell
 
 KINDS = (KEY, BALL, BOX)
+_AROUND = ((0, -1), (1, -1), (1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), (-1, -1))  # clockwise, sides at even places
 # every kind of thing in every colour
 THINGS = np.array([[cell(kind, colour) for colour in range(len(COLOURS))] for kind in KINDS], np.int32)
 
@@ -54,19 +57,40 @@ def _shifted(cells: Array, dx: int, dy: int) -> Array:
     return jnp.roll(cells, (-dy, -dx), (-2, -1))
 
 
-def spare(free: Array, things: Array) -> Array:
+def _clusters(blocked: Array, rounds: int) -> Array:
+    """i32[H, W]: the same number for blocked cells that touch, corners included; -1 for the others.
+
+    The border of the map is one cluster; chains of ``rounds`` further cells are followed.
+    """
+    inner = np.pad(np.ones((blocked.shape[0] - 2, blocked.shape[1] - 2), bool), 1)
+    own = np.where(inner, np.arange(blocked.size).reshape(blocked.shape), blocked.size)
+    first = jnp.where(blocked, jnp.asarray(own), -1)
+
+    def spread(_: int, number: Array) -> Array:
+        most = jnp.stack([number, *(_shifted(number, *step) for step in _AROUND)]).max(0)
+        return jnp.where(blocked, most, -1)
+
+    return jax.lax.fori_loop(0, rounds, spread, first)
+
+
+def spare(free: Array, things: Array, rounds: int) -> Array:
     """bool[H, W]: free cells on which a thing can be put so that every free cell and every thing can still be reached.
 
-    The free neighbours of such a cell are joined by its eight surrounding cells, so no way is cut; and no thing beside
-    it has this cell as its only free neighbour. Free cells must not lie on the border of the map.
+    Either the free neighbours of the cell are joined by the eight cells around it; or they fall into two groups, but
+    the blocked cells between them belong to two different clusters, so that there is a way around one of them. And no
+    thing beside the cell has it as its only free neighbour. Free cells must not lie on the border of the map, and
+    ``rounds`` is at least the number of things. All walls are on that border.
     """
-    around = [_shifted(free, *step) for step in ((0, -1), (1, -1), (1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), (-1, -1))]
-    count = [x.astype(jnp.int32) for x in around]
-    sides = count[0] + count[2] + count[4] + count[6]
-    joined = sum(count[i] * count[i + 1] * count[(i + 2) % 8] for i in (0, 2, 4, 6))
+    around = jnp.stack([_shifted(free, *step) for step in _AROUND])
+    count = around.astype(jnp.int32)
+    sides = count[0::2].sum(0)
+    groups = sides - sum(count[i] * count[i + 1] * count[(i + 2) % 8] for i in (0, 2, 4, 6))
+    cluster = _clusters(~free, rounds)
+    near = jnp.stack([_shifted(cluster, *step) for step in _AROUND])
+    most, least = near.max(0), jnp.where(around, free.size, near).min(0)
     cornered = things & (sides <= 1)
-    beside = sum(_shifted(cornered, *step) for step in ((0, -1), (1, 0), (0, 1), (-1, 0))) > 0
-    return free & (sides >= 1) & (sides - joined <= 1) & ~beside
+    beside = jnp.stack([_shifted(cornered, *step) for step in _AROUND[0::2]]).any(0)
+    return free & (sides >= 1) & ((groups <= 1) | ((groups == 2) & (most != least))) & ~beside
 
 
 def scatter(
@@ -80,16 +104,18 @@ def scatter(
     """
     shape = grid.shape
     place = jnp.arange(grid.size).reshape(shape)
-    free, things, near = grid == EMPTY, jnp.zeros(shape, bool), jnp.zeros(shape, bool)
     y, x = np.indices(shape)
-    cells = []
-    for i, number in enumerate(draws.take(codes.shape[0])):
-        chosen = pick(spare(free, things) & allowed & ~near, number)
+    number = codes.shape[0]
+
+    def put(carry: tuple[Array, Array, Array], inputs: tuple[Array, Array, Array]) -> tuple[Any, Array]:
+        grid, things, near = carry
+        i, code, chance = inputs
+        chosen = pick(spare(grid == EMPTY, things, number) & allowed & ~near, chance)
         here = (place == chosen) & (i < count)
-        grid = jnp.where(here, codes[i].astype(grid.dtype), grid)
-        free, things = free & ~here, things | here
-        if apart:
-            far = (abs(x - chosen % shape[1]) > apart) | (abs(y - chosen // shape[1]) > apart)
-            near = near | (~far & (i < count))
-        cells.append(jnp.where(i < count, chosen, -1))
-    return grid, jnp.stack(cells)
+        far = (abs(x - chosen % shape[1]) > apart) | (abs(y - chosen // shape[1]) > apart)
+        near = near | (~far & (i < count) & (apart > 0))
+        return (jnp.where(here, code.astype(grid.dtype), grid), things | here, near), jnp.where(i < count, chosen, -1)
+
+    none = jnp.zeros(shape, bool)
+    (grid, _, _), cells = jax.lax.scan(put, (grid, none, none), (jnp.arange(number), codes, draws.take(number)))
+    return grid, cells

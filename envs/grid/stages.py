@@ -38,14 +38,21 @@ def beside(cells: Array) -> Array:
 
 
 def staged(
-    passable: Array, finish: Array, picks: Sequence[Link] = (), drops: Sequence[Link] = (), toll: Array | int = 0
+    passable: Array,
+    finish: Array,
+    picks: Sequence[Link] = (),
+    drops: Sequence[Link] = (),
+    passes: Sequence[tuple[int, int, Array, int]] = (),
+    toll: Array | int = 0,
 ) -> Array:
     """i16[L, 4, H, W]: fewest actions to the end from every (layer, direction, cell), ``FAR`` where there is no way.
 
     ``passable`` bool[L, H, W]: cells the agent can enter in each layer. ``finish`` i16[L, 4, H, W]: actions to the end
     without moving, ``FAR`` where the task does not end. ``picks`` and ``drops`` hold ``(layer, next layer, target
     bool[H, W])``: facing a target, one action leads to the next layer on the spot; after a drop the agent has to turn
-    before it does anything else. ``toll`` i16[H, W] or [L, H, W]: actions that entering a cell takes beside the step.
+    before it does anything else. ``passes`` holds ``(layer, next layer, poses bool[4, H, W], actions)``: from these
+    poses so many actions lead onto the cell ahead, passable or not, in the next layer. ``toll`` i16[H, W] or
+    [L, H, W]: actions that entering a cell takes beside the step.
     """
     finish = jnp.minimum(finish, _NONE).astype(jnp.int16)
     toll = jnp.asarray(toll, jnp.int16)
@@ -58,6 +65,9 @@ def staged(
         layers = list(acts)
         for (source, sink, _), where in zip(picks, looking, strict=False):
             layers[source] = jnp.minimum(layers[source], jnp.where(where, values[sink] + 1, _NONE))
+        for source, sink, where, actions in passes:
+            beyond = jnp.stack([ahead(values[sink, d], d) for d in range(4)]) + actions
+            layers[source] = jnp.minimum(layers[source], jnp.where(where, beyond, _NONE))
         onward = list(layers)
         for (source, sink, _), where in zip(drops, looking[len(picks) :], strict=True):
             sideways = jnp.minimum(jnp.roll(onward[sink], 1, 0), jnp.roll(onward[sink], -1, 0)) + 2
@@ -106,7 +116,25 @@ def around_two(floor: Array, room: Array, first: Array, second: Array, finish: A
     there = [x | second if at_second else x for x, (_, _, at_second) in zip(there, TWO, strict=True)]
     picks = [(0, 1, first), (0, 3, second), (2, 6, second), (4, 5, first)]
     drops = [(layer, after, room & ~there[layer]) for layer, after in ((1, 2), (3, 4), (5, 7), (6, 7))]
-    return staged(jnp.stack([floor & ~x for x in there]), finish, picks, drops, toll)
+    return staged(jnp.stack([floor & ~x for x in there]), finish, picks, drops, toll=toll)
+
+
+def through_things(floor: Array, things: Array, boxes: Array, finish: Array) -> Array:
+    """i16[2, 4, H, W]: steps to the end in a room full of things, empty-handed (0) or carrying something (1).
+
+    ``floor``, ``things``, ``boxes`` bool[H, W]: empty cells, what can be carried away, and what can be opened and is
+    gone then. Boxes are opened; another thing in the way is picked up and carried along, or put down beside or behind
+    the agent on the spot. Only plans that go elsewhere to put a thing down and come back are left out.
+    """
+    look = facing(floor)
+    beside_free = jnp.roll(look, 1, 0) | jnp.roll(look, -1, 0)
+    before_thing = facing(things)
+    passes = [
+        (0, 1, before_thing, 2),
+        (0, 0, before_thing & beside_free, 5),
+        (0, 0, before_thing & jnp.roll(look, 2, 0), 7),
+    ]
+    return staged(jnp.stack([floor | boxes] * 2), finish, (), [(1, 0, floor)], passes, toll=boxes)
 
 
 def read(table: Array, layer: Array | int, direction: Array, position: Array) -> Array:
