@@ -37,8 +37,8 @@ class Shop(TextEnv):
     ``graded`` tells at the end how far each of five criteria is met: category (1/2 for the neighbouring one: lamp and
     lantern, box and basket, chair and bench, table and desk), share of the wanted features, colour, size, price. The
     score of a purchase is the category's number times the share of all wanted features, colour, size and price that are
-    met; with ``graded=1`` it is the reward. ``outcome_level`` is -1 before the end, then 0 nothing bought, 1 bought with
-    score 0, 2 with a partial score, 3 as wanted.
+    met; with ``graded=1`` it is the reward. ``outcome_level`` is -1 before the end, then 0 nothing bought, 1 bought
+    with score 0, 2 with a partial score, 3 as wanted.
 
     Events: ``format_ok`` not malformed; ``searched``; ``opened_match`` a product was opened that can be bought as
     wanted; ``option_ok`` the wanted colour or size was chosen, which can be repeated for ever; ``bought``. Subgoals: a
@@ -107,7 +107,7 @@ class Shop(TextEnv):
                 listing & (state.shown >= 0),
                 colours & live & (jnp.arange(R.K) != state.colour),
                 sizes & live & (jnp.arange(R.S) != state.size),
-                jnp.stack([item & ~state.details, state.page != R.HOME, item, jnp.bool_(False)]),
+                jnp.stack([state.page == R.ITEM, (state.page != R.HOME) & live, item, jnp.bool_(False)]),
             ]
         )
 
@@ -158,7 +158,7 @@ class Shop(TextEnv):
     def _reply(self, state: ShopState, at: Array, verb: Array, valid: Array, formed: Array) -> tuple[Array, ...]:
         """Template and words of the answer to a command."""
         is_verb = lambda *names: jnp.isin(verb, jnp.array([VERB[name] for name in names]))  # noqa: E731
-        colour, size = is_verb("choose_colour"), is_verb("choose_size")
+        colour = is_verb("choose_colour")
         x = jnp.asarray(W.ARGUMENTS)[at, 1]
         chosen = jnp.where(colour, state.colour, state.size) == x
         refusal = jnp.select(
@@ -169,13 +169,12 @@ class Shop(TextEnv):
                 is_verb("open"),
                 is_verb("back"),
                 state.page != R.ITEM,
-                is_verb("details"),
                 chosen,
                 colour,
             ],
             [
                 *(T["refuse_bought"], T["refuse_search"], T["refuse_page"], T["refuse_open"], T["refuse_back"]),
-                *(T["refuse_first"], T["refuse_details"], T["refuse_chosen"], T["refuse_colour"]),
+                *(T["refuse_first"], T["refuse_chosen"], T["refuse_colour"]),
             ],
             T["refuse_size"],
         )

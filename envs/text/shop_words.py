@@ -85,7 +85,6 @@ TEMPLATES = Templates(
         "refuse_colour": "you cannot have it in {0}.",
         "refuse_size": "there is no {0} one.",
         "refuse_chosen": "you have chosen {0} already.",
-        "refuse_details": "you see the details already.",
         "refuse_back": "you cannot go back from here.",
         NOT_A_COMMAND: "that is not a command.",
     },
