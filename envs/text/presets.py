@@ -57,12 +57,17 @@ PRESETS: dict[str, Preset] = {
     "GradedShop-easy": Preset(GRADEDSHOP, {}, {"products": 16, "near": 6, "features": 1}),
     "GradedShop-medium": Preset(GRADEDSHOP, {}, {"products": 32, "near": 8, "features": 2}),
     "GradedShop-hard": Preset(GRADEDSHOP, {}, {"products": 48, "near": 12, "features": 2}),
-    "Household-tiny": Preset(HOUSEHOLD, {}, {"goals": 3, "places": 4, "things": 2}),
+    "Household-tiny": Preset(HOUSEHOLD, {}, {"goals": 3, "places": 3, "things": 2, "horizon": 20}),
     "Household-easy": Preset(HOUSEHOLD, {}, {"goals": 31, "places": 7, "things": 5, "copies": 2}),
     "Household-medium": Preset(HOUSEHOLD, {}, {"places": 10, "things": 8}),
     "Household-hard": Preset(HOUSEHOLD, {}, {"places": 14, "things": 12}),
     "Cooking-tiny": Preset(
-        COOKING, {}, {"rooms": 2, "ingredients": 1, "cut": 1.0, "cook": 1.0, "distractors": 0, "doors": 0, "failure": 1}
+        COOKING,
+        {},
+        {
+            **{"rooms": 2, "ingredients": 1, "cut": 1.0, "cook": 1.0, "distractors": 0, "doors": 0, "chilled": 0.0},
+            "horizon": 30,
+        },
     ),
     "Cooking-easy": Preset(COOKING, {}, {"rooms": 2, "ingredients": 1, "distractors": 2, "doors": 0, "outdoor": 0}),
     "Cooking-medium": Preset(COOKING, {}, {"rooms": 4, "ingredients": 2, "distractors": 4, "doors": 1}),
