@@ -149,11 +149,11 @@ def search(params: Any, start: Any, block: int = 128) -> dict[int, int]:
 
 
 TINY: list[dict[str, Any]] = [
-    {},
-    {"failure": 2, "doors": 1},
+    {"failure": 1, "chilled": 1.0},
+    {"failure": 2, "doors": 1, "chilled": 0.3},
     {"rooms": 3, "cut": 0.0, "doors": 1, "failure": 0},
     {"rooms": 3, "cut": 0.0, "failure": 2, "ingredients": 2, "chilled": 0.0},
-    {"rooms": 1, "ingredients": 2, "cut": 0.0, "chilled": 1.0},
+    {"rooms": 1, "ingredients": 2, "cut": 0.0, "chilled": 1.0, "failure": 1},
 ]
 
 
