@@ -151,7 +151,7 @@ def test_distances_of_all_states(name: str, chosen: slice) -> None:
         many = jax.tree.map(lambda x, n=len(left): np.broadcast_to(x, (n, *x.shape)), one)  # noqa: B008
         told = np.asarray(oracle(many.replace(facts=jnp.asarray(words)), params))
         assert told.tolist() == list(left.values())
-        assert (env.game.explored.level == number).sum() == len(left)
+        assert (env.game.searched.seen.level == number).sum() == len(left)
         assert env.game.optimal[number] == left[level.start] == len(env.plan(one))
         dead += sum(x < 0 for x in left.values())
         some = next(iter(left))
@@ -181,6 +181,28 @@ def test_levels_too_large_for_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(game, "MOST_LOOKED_AT", 3)
     with pytest.raises(ValueError, match="no plan among 3 states"):
         env.game.plan(np.asarray(env.game.task.start[0]), 0, 3)
+
+
+def test_states_that_are_too_many_to_be_numbered() -> None:
+    """Sixty switches: no search, but the game runs, and h_add tells how far it is."""
+    names = " ".join(f"switch{i}" for i in range(60))
+    env = load(
+        """(define (domain panel) (:predicates (lit ?s))
+             (:action press :parameters (?s) :precondition (not (lit ?s)) :effect (lit ?s))
+             (:action pull :parameters (?s) :precondition (lit ?s) :effect (not (lit ?s))))""",
+        f"(define (problem p) (:domain panel) (:objects {names}) (:init) (:goal (and (lit switch1) (lit switch2))))",
+        {"facts": {"lit": {"yes": "{s} is lit.", "told": "never"}}},
+    )
+    params, (reset, step, view) = make(env)[1], program(env)
+    state = jax.tree.map(lambda x: x[None], reset(0, params))
+    assert env.game.searched is None and env.num_actions == env.slots == 121
+    for action, far in (("press switch 2", 1), ("press switch 1", 0)):
+        state, timestep = step(state, jnp.array([env.action_names.index(action)]), params)
+        features = view(state, params)[1]
+        assert int(features["h_add"][0]) == far and int(features["oracle_steps"][0]) == (-2 if far else 0)
+    assert bool(timestep.terminated[0]) and int(features["oracle_start"][0]) == -2
+    with pytest.raises(ValueError, match="too many to be numbered"):
+        env.plan(reset(0, params))
 
 
 def test_a_ruined_meal_has_no_plan() -> None:

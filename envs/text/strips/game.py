@@ -16,7 +16,7 @@ from rewardax.envs.text.strips.commands import LOOK, merge
 from rewardax.envs.text.strips.domain import Source, read
 from rewardax.envs.text.strips.grammar import Grammar
 from rewardax.envs.text.strips.ground import ground
-from rewardax.envs.text.strips.groups import digits, exclusive
+from rewardax.envs.text.strips.groups import exclusive
 from rewardax.envs.text.strips.heuristics import CostSizes, cost_sizes
 from rewardax.envs.text.strips.pages import FIXED, layout, phrases, vocabulary
 
@@ -65,8 +65,8 @@ class Sizes(NamedTuple):
 class Game:
     """Rules, levels and words of one game, made by :func:`load`. Equal games are those with equal content.
 
-    ``task`` holds the numbered facts and operators, ``commands`` what can be said, ``vocabulary`` the words, ``sizes``
-    the sizes of the arrays and ``optimal`` the length of a shortest plan of every level (-2 where the search gave up).
+    ``task`` holds the numbered facts and operators, ``commands`` what can be said, ``vocabulary`` the words and
+    ``sizes`` the sizes of the arrays.
     """
 
     def __init__(self, domain: Source, problems: Source | Iterable[Source], grammar: Any, sizes: Sizes | None) -> None:
@@ -79,7 +79,10 @@ class Game:
         self.phrases = phrases(self.task, self.grammar, self.commands)
         self.vocabulary = vocabulary(self.phrases, self.commands)
         self.seen, self.whole = (layout(self.task, self.grammar, self.apart, whole) for whole in (False, True))
-        self._search()
+        self.searched = search.search(self.task, self.apart, MOST_STATES, MOST_LOOKED_AT)
+        for level, steps in zip(self.task.levels, self.optimal.tolist(), strict=True):
+            if steps in (-1, 0):
+                raise ValueError(f"problem {level} {'has no solution' if steps else 'is solved from the start'}")
         needed = self._sizes()
         self.sizes = needed if sizes is None else Sizes(*sizes)
         for name, has, wants in zip(Sizes._fields, self.sizes, needed, strict=True):
@@ -119,42 +122,23 @@ class Game:
 
     def plan(self, facts: np.ndarray, level: int, limit: int = MOST_LOOKED_AT) -> list[int] | None:
         """Actions of a shortest plan from a state bool[F] of a level; ``None`` if there is none."""
-        if self.rules is None:
+        if self.searched is None:
             raise ValueError("the states of this game are too many to be numbered, so no plan can be searched for")
-        operators = search.plan(self.rules, search.pack(facts[None, : len(self.task.atoms)])[0], level, limit)
+        operators = search.plan(self.searched.rules, search.pack(facts[None, : len(self.task.atoms)])[0], level, limit)
         action = {way: i for i, ways in enumerate(self.commands.ways) for way in ways}
         return None if operators is None else [action[operator] for operator in operators]
-
-    def _search(self) -> None:
-        """Distances of all states of the levels that are small enough, and the optimal steps of all levels."""
-        task = self.task
-        weights = digits(task, self.apart)
-        self.rules = None if weights is None else search.rules(task, weights)
-        self.explored = None
-        self.optimal = np.full(len(task.levels), -2)
-        if self.rules is None:
-            return
-        levels = np.arange(len(task.levels))
-        self.explored = search.explore(self.rules, search.pack(task.start), levels, MOST_STATES)
-        self.optimal = self.explored.left[: len(levels)].copy()
-        for level in np.flatnonzero(~self.explored.complete):
-            try:
-                plan = self.plan(task.start[level], int(level))
-            except ValueError:
-                plan, self.optimal[level] = None, -2
-                continue
-            self.optimal[level] = -1 if plan is None else len(plan)
-        for level in levels:
-            if self.optimal[level] in (-1, 0):
-                what = "has no solution" if self.optimal[level] else "is solved from the start"
-                raise ValueError(f"problem {task.levels[level]} {what}")
 
     @property
     def exact(self) -> np.ndarray:
         """bool[L]: levels in which the distance of every state is known."""
-        if self.explored is None or self.rules.weights.sum() >= TABLE_NUMBERS:
+        if self.searched is None or self.searched.rules.weights.sum() >= TABLE_NUMBERS:
             return np.zeros(len(self.task.levels), bool)
-        return self.explored.complete
+        return self.searched.seen.complete
+
+    @property
+    def optimal(self) -> np.ndarray:
+        """i64[L]: steps of a shortest plan of every level, -2 where the search gave up."""
+        return np.full(len(self.task.levels), -2) if self.searched is None else self.searched.optimal
 
     def _sizes(self) -> Sizes:
         task, said = self.task, self.phrases
@@ -167,8 +151,9 @@ class Game:
         ]
         cost = cost_sizes(task)
         actions = len(self.commands.said) + 1
-        everything = self.explored is not None and self.explored.complete.all()
-        choices = -(-5 * (self.explored.choices + 1) // 4) + 1 if everything else actions
+        choices, seen = actions, self.searched and self.searched.seen
+        if seen and seen.complete.all():
+            choices = -(-5 * (seen.choices + 1) // 4) + 1
         return Sizes(
             facts=max(-(-len(task.atoms) // 32) * 32, 32),
             actions=actions,
@@ -184,7 +169,7 @@ class Game:
             command_words=max(8, *(len(self.vocabulary.tokenise(text)) for text in self.commands.said)),
             tokens=tokens[0],
             whole_tokens=tokens[1],
-            table=int(self.exact[self.explored.level].sum()) if self.exact.any() else 1,
+            table=int(self.exact[seen.level].sum()) if seen and self.exact.any() else 1,
             choices=choices,
             literals=cost.literals,
             operators=cost.operators,
@@ -193,8 +178,10 @@ class Game:
 
     def _digest(self) -> str:
         task = self.task
-        parts = [task.atoms, task.operators, task.levels, task.goals, self.commands, tuple(self.sizes)]
-        parts += [self.phrases.sentences, self.phrases.replies, self.phrases.refusals, self.seen.groups]
+        parts = (
+            *(task.atoms, task.operators, task.levels, task.goals, self.commands, tuple(self.sizes)),
+            *(self.phrases.sentences, self.phrases.replies, self.phrases.refusals, self.seen.groups),
+        )
         numbers = [array.tobytes() for array in (task.start, self.phrases.says, self.seen.gate)]
         return hashlib.sha256(repr((parts, numbers)).encode()).hexdigest()[:12]
 

@@ -205,8 +205,9 @@ def _fact_words(name: str, parameters: tuple[str, ...], given: Any) -> FactWords
     kind = given.get("kind", "thing")
     if kind not in KINDS:
         raise ValueError(f"{where} kind is one of {', '.join(KINDS)}, not {kind!r}")
-    sentences = [_sentence(given.get(key, default), parameters, f"{where} {key}") for key, default in defaults.items()]
-    return FactWords(*sentences, seen if seen in (ALWAYS, NEVER) else tuple(seen[1:-1].lower().split()), KINDS[kind])
+    said_as = {key: _sentence(given.get(key, text), parameters, f"{where} {key}") for key, text in defaults.items()}
+    gate = seen if seen in (ALWAYS, NEVER) else tuple(seen[1:-1].lower().split())
+    return FactWords(**said_as, told=gate, kind=KINDS[kind])
 
 
 def _action_words(name: str, parameters: tuple[str, ...], given: Any) -> ActionWords:

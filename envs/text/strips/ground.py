@@ -111,7 +111,7 @@ def _instances(
             yield from fill({**binding, variables[len(binding)]: name})
 
     for binding in fill({}):
-        needs = [(True, (HERE, name)) for name in dict.fromkeys(binding.values()) if name in rare]
+        needs: list[Literal] = [(True, (HERE, name)) for name in dict.fromkeys(binding.values()) if name in rare]
         needs += [(yes, _bound(atom, binding)) for yes, atom in schema.needs if atom[0] != EQUAL]
         effects = [(yes, _bound(atom, binding)) for yes, atom in schema.effects]
         added = {atom for yes, atom in effects if yes}

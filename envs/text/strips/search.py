@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rewardax.envs.text.strips.ground import Task
+from rewardax.envs.text.strips.groups import digits
 
 BLOCK = 2048  # states expanded at a time
 
@@ -52,6 +53,14 @@ class Explored(NamedTuple):
     choices: int  # most operators possible in one state
 
 
+class Searched(NamedTuple):
+    """What a search found out about the levels of a game."""
+
+    rules: Rules
+    seen: Explored
+    optimal: np.ndarray  # i64[L] steps of a shortest plan, -1 where there is none, -2 where the search gave up
+
+
 def pack(facts: np.ndarray) -> np.ndarray:
     """u64[n, W] of bool[n, F]."""
     size = -(-max(facts.shape[1], 1) // 64) * 64
@@ -67,8 +76,15 @@ def unpack(words: np.ndarray, count: int) -> np.ndarray:
 
 def rules(task: Task, weights: np.ndarray) -> Rules:
     """A task, packed."""
-    parts = (task.yes, task.no, task.adds, task.deletes, task.goal_yes, task.goal_no)
-    return Rules(*map(pack, parts), weights)
+    return Rules(
+        yes=pack(task.yes),
+        no=pack(task.no),
+        adds=pack(task.adds),
+        deletes=pack(task.deletes),
+        goal_yes=pack(task.goal_yes),
+        goal_no=pack(task.goal_no),
+        weights=weights,
+    )
 
 
 def explore(rules: Rules, starts: np.ndarray, levels: np.ndarray, limit: int, stop: bool = False) -> Explored:
@@ -151,3 +167,24 @@ def plan(rules: Rules, state: np.ndarray, level: int, limit: int) -> list[int] |
         operators.append(int(seen.via[at]))
         at = int(seen.parent[at])
     return operators[::-1]
+
+
+def search(task: Task, apart: np.ndarray, limit: int, most: int) -> Searched | None:
+    """Explore every level up to ``limit`` states; search for a plan of the larger ones among up to ``most``.
+
+    ``None`` if the states are too many to be numbered.
+    """
+    weights = digits(task, apart)
+    if weights is None:
+        return None
+    packed, levels = rules(task, weights), np.arange(len(task.levels))
+    starts = pack(task.start)
+    seen = explore(packed, starts, levels, limit)
+    optimal = seen.left[: len(levels)].copy()
+    for level in np.flatnonzero(~seen.complete):
+        try:
+            found = plan(packed, starts[level], int(level), most)
+            optimal[level] = -1 if found is None else len(found)
+        except ValueError:
+            optimal[level] = -2
+    return Searched(packed, seen, optimal)

@@ -102,13 +102,13 @@ def _distances(game: Game) -> dict[str, np.ndarray]:
     sizes, weight = game.sizes, np.zeros(game.sizes.facts, np.uint32)
     numbers, left = np.zeros(sizes.table, np.uint32), np.zeros(sizes.table, np.int32)
     begin = np.zeros(sizes.levels + 1, np.int32)
-    if game.exact.any():
-        seen = game.explored
-        weight[: len(game.rules.weights)] = game.rules.weights
-        code = game.rules.number(seen.states)
-        order = np.lexsort((code, seen.level))
+    if game.searched and game.exact.any():
+        rules, seen, _ = game.searched
+        weight[: len(rules.weights)] = rules.weights
+        number = rules.number(seen.states)
+        order = np.lexsort((number, seen.level))
         order = order[game.exact[seen.level[order]]]
-        numbers[: len(order)], left[: len(order)] = code[order], seen.left[order]
+        numbers[: len(order)], left[: len(order)] = number[order], seen.left[order]
         begin[1:] = np.bincount(seen.level[order], minlength=sizes.levels).cumsum()
     return {"weight": weight, "numbers": numbers, "left": left, "begin": begin}
 
