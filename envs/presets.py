@@ -18,9 +18,16 @@ MAPS = ("Cliff", "DeepSea", "DistShift", "Lake", "RiverSwim")  # families of tab
 
 
 def told_in_words(grids: dict[str, Preset], tables: dict[str, Preset]) -> dict[str, Preset]:
-    """The same tasks told in sentences: ``<id>-Text`` for every grid, and for tabular tasks of the families above."""
+    """The same tasks told in words: ``<id>-Text`` for every grid, and for tabular tasks of the families above.
+
+    Grids that are seen whole are told in rows of the map.
+    """
+    style = {name: {"style": "rows"} if grid.spec.get("view") == "full" else {} for name, grid in grids.items()}
     maps = [name for name in tables if name.partition("-")[0] in MAPS]
     return {
         **{f"{name}{TOLD}": Preset("rewardax.envs.text.table_text:TextTable", {"inner": name}) for name in maps},
-        **{f"{name}{TOLD}": Preset("rewardax.envs.text.grid_text:TextGrid", {"inner": name}) for name in grids},
+        **{
+            f"{name}{TOLD}": Preset("rewardax.envs.text.grid_text:TextGrid", {"inner": name, **style[name]})
+            for name in grids
+        },
     }

@@ -67,6 +67,7 @@ class GridEnv(Env):
 
     cell_types: ClassVar[tuple[int, ...]] = (WALL_TYPE, FLOOR, DOOR, KEY, BALL, BOX, GOAL, LAVA)
     coloured: ClassVar[bool] = True  # whether colours tell more than types do
+    cell_words: ClassVar[dict[int, str]] = {}  # words of cells, by code, of which more than the type has to be told
     # sentences with slots {0} {1} for colour and type of the first thing they name and {2} {3} for those of the second
     missions: ClassVar[Templates]
     # what a step can do, the common outcomes first; a task with more of them also sets ``event_names``

@@ -9,6 +9,7 @@ _EMPTY = "rewardax.envs.grid.empty:Empty"
 _DOORKEY = "rewardax.envs.grid.doorkey:DoorKey"
 _MULTIROOM = "rewardax.envs.grid.multiroom:MultiRoom"
 _OBSTACLES, _BALLS = "rewardax.envs.grid.dynamicobstacles:DynamicObstacles", ((5, 2), (6, 3), (8, 4), (16, 8))
+_SOKOBAN = "rewardax.envs.grid.sokoban:Sokoban"
 _NOISYTV = "rewardax.envs.grid.noisytv:NoisyTV"
 
 
@@ -37,5 +38,7 @@ PRESETS: dict[str, Preset] = {
     **{f"LavaGap-S{n}": Preset("rewardax.envs.grid.lavagap:LavaGap", {"size": n}) for n in (5, 6, 7)},
     **OBJECTS,
     **{f"DynamicObstacles-{n}x{n}": Preset(_OBSTACLES, {"size": n, "obstacles": b}) for n, b in _BALLS},
+    "Sokoban-6x6-1": Preset(_SOKOBAN, {"size": 6, "boxes": 1, "view": "full"}),
+    "Sokoban-8x8-2": Preset(_SOKOBAN, {"size": 8, "boxes": 2, "view": "full"}),
     **{f"NoisyTV-{task}": Preset(_NOISYTV, {"inner": task}) for task in ("FourRooms", "DoorKey-8x8", "MultiRoom-N2")},
 }

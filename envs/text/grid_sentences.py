@@ -83,6 +83,7 @@ def templates(env: GridEnv) -> Templates:
             "silence": "nothing happens.",
             **tasks,
             "facing": ("you face {0}.", "you look {0}.", "you stand so that {0} is ahead."),
+            "standing": ("you stand on a goal.", "there is a goal under you.", "a goal is where you stand."),
             "free": (
                 "free cells: {0} forward, {1} left, {2} right.",
                 "you can go {0} cells forward, {1} left, {2} right.",
