@@ -230,6 +230,20 @@ def test_a_raw_material_that_a_level_does_not_have() -> None:
     assert env.parse(f"get {there}", row(state), params)[1] == f"you cannot carry more {there}."
 
 
+def test_captions_tell_what_was_answered() -> None:
+    env, params, state = start("Craft-medium", 1)
+    rng, seen = np.random.default_rng(0), set()
+    for t in range(90):
+        mask = np.asarray(batched("action_mask")(state, params))[0]
+        action = rng.choice(np.flatnonzero(mask)) if t % 2 else rng.integers(env.num_actions + 1)
+        state, _ = batched("step")(state, jnp.full(1, action), params)
+        caption = env.captions[int(facts(state, params)["caption_id"])]
+        text = env.text(row(state), params)
+        assert text.endswith(caption) or (caption.startswith("you need more to make") and "you need more" in text)
+        seen.add(caption.split()[1])
+    assert seen >= {"get", "make", "discard", "need", "cannot", "have"}
+
+
 def test_subgoals_and_events() -> None:
     env, params, state = start("Craft-medium", 1)
     closure, names = int(state.closure[0]), env.subgoal_names

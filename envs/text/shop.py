@@ -244,7 +244,8 @@ class Shop(TextEnv):
             for words in (W.CATEGORY, W.FEATURE, W.SHADE, W.SIZE, FIRST_NUMBER + 1 + np.arange(W.RESULTS))
         )
         size_behind = (said == T["refuse_chosen"]) & (jnp.asarray(W.SIZE) == about).any()
-        return jnp.asarray(W.CAPTION_START)[said] + offset + R.K * size_behind
+        offset = jnp.where(jnp.asarray(W.SEVERAL)[said], offset + R.K * size_behind, 0)
+        return jnp.asarray(W.CAPTION_START)[said] + offset
 
     # observation
 

@@ -203,8 +203,9 @@ def matches(state: ShopState) -> tuple[Array, Array, Array, Array, Array]:
     kind, feature = state.category[item], state.feature[item]
     category = 2 * (kind == wish.category) + (kind == wish.category ^ 1)
     features = ((feature[:, None] == wish.feature).any(0) & (wish.feature >= 0)).sum()
-    rest = state.colour == wish.colour, state.size == wish.size, state.price[item] <= wish.price
-    return category.astype(jnp.int32), features, *(x.astype(jnp.int32) for x in rest)
+    whole = lambda flag: flag.astype(jnp.int32)  # noqa: E731
+    price = whole(state.price[item] <= wish.price)
+    return whole(category), features, whole(state.colour == wish.colour), whole(state.size == wish.size), price
 
 
 def score(state: ShopState) -> Array:

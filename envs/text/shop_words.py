@@ -135,9 +135,9 @@ def action_names() -> tuple[str, ...]:
     )
 
 
-def _captions() -> tuple[tuple[str, ...], np.ndarray]:
-    """All captions, and where those of each reply begin: one per word that it can be about, or one."""
-    start = np.zeros(len(T), np.int32)
+def _captions() -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
+    """All captions, where those of each reply begin, and which replies have one per word they can be about."""
+    start, several = np.zeros(len(T), np.int32), np.zeros(len(T), bool)
     captions: list[str] = []
     about = {
         **_NAMES,
@@ -148,10 +148,10 @@ def _captions() -> tuple[tuple[str, ...], np.ndarray]:
         "refuse_chosen": (*SHADES, *SIZES),
     }
     for name in ("silence", *REPLIES):
-        start[T[name]] = len(captions)
+        start[T[name]], several[T[name]] = len(captions), name in about
         pattern = "you buy the {0}." if name == "buy" else TEMPLATES.sentences[T[name]][0]
         captions += [pattern.replace("{0}", word) for word in about.get(name, ("",))]
-    return tuple(captions), start
+    return tuple(captions), start, several
 
 
-CAPTIONS, CAPTION_START = _captions()
+CAPTIONS, CAPTION_START, SEVERAL = _captions()
