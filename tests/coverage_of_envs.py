@@ -7,8 +7,11 @@ below the table and in the JSONL file of ``--out``. Exit code 1 if anything fail
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -19,46 +22,102 @@ from tests.acceptance import CHECKS, SMALL, Size
 from rewardax.envs import PRESETS
 
 
-def main(only: str = "", small: bool = False, out: Path | None = None, tests: tuple[int, ...] = ()) -> int:
+def tried(name: str, numbers: list[int], size: Size) -> dict[str, Any]:
+    """Results of the numbered tests on one id: a mark each, and reasons where there is something to say."""
+    marks: dict[int, str] = {}
+    reasons: dict[int, str] = {}
+    begun = time.perf_counter()
+    for n in numbers:
+        try:
+            reason = CHECKS[n - 1](name, size)
+            marks[n] = "+" if reason is None else "."
+        except Exception as error:
+            marks[n], reason = "F", f"{type(error).__name__}: {error}".partition("\n")[0]
+        if reason is not None:
+            reasons[n] = reason
+    return {"id": name, "marks": marks, "reasons": reasons, "seconds": round(time.perf_counter() - begun, 1)}
+
+
+def programs(names: list[str]) -> list[list[str]]:
+    """Ids by compiled program, so that a program is compiled once; those with most ids first."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for name in names:
+        preset = PRESETS[name]
+        groups.setdefault((preset.entry, json.dumps(preset.spec, sort_keys=True, default=str)), []).append(name)
+    return sorted(groups.values(), key=len, reverse=True)
+
+
+def here(names: list[str], numbers: list[int], size: Size) -> Iterator[dict[str, Any]]:
+    """Results in this process."""
+    for group in programs(names):
+        yield from (tried(name, numbers, size) for name in group)
+        jax.clear_caches()
+
+
+def elsewhere(names: list[str], numbers: list[int], small: bool, jobs: int) -> Iterator[dict[str, Any]]:
+    """Results of ``jobs`` processes at a time."""
+
+    def work(group: list[str]) -> list[dict[str, Any]]:
+        command = [sys.executable, "-m", "tests.coverage_of_envs", "--ids", *group, "--tests", *map(str, numbers)]
+        done = subprocess.run([*command, "--rows", *(["--small"] if small else [])], capture_output=True, text=True)
+        rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+        lost = [name for name in group if name not in {row["id"] for row in rows}]
+        why = (done.stderr.strip().splitlines() or ["no output"])[-1]
+        return rows + [{"id": name, "marks": {"0": "F"}, "reasons": {"0": why}, "seconds": 0} for name in lost]
+
+    parts = [group[at : at + 2] for group in programs(names) for at in range(0, len(group), 2)]
+    with ThreadPoolExecutor(jobs) as pool:
+        for done in as_completed(pool.submit(work, part) for part in parts):
+            for row in done.result():
+                yield {**row, **{key: {int(n): x for n, x in row[key].items()} for key in ("marks", "reasons")}}
+
+
+def main(
+    ids: tuple[str, ...] = (),
+    only: str = "",
+    small: bool = False,
+    tests: tuple[int, ...] = tuple(range(1, len(CHECKS) + 1)),
+    jobs: int = 1,
+    out: Path | None = None,
+    rows: bool = False,
+) -> int:
     """Run the acceptance tests.
 
     Args:
-        only: ids that contain this text.
+        ids: registered ids; all by default.
+        only: of these, those that contain this text.
         small: the sizes of the test suite instead of the full ones.
-        out: JSONL file that every result is appended to.
         tests: numbers of the tests to run; all by default.
+        jobs: processes at a time.
+        out: JSONL file that every result is appended to.
+        rows: print each result as JSON and no table.
     """
-    size = SMALL if small else Size()
-    chosen = [(n, check) for n, check in enumerate(CHECKS, 1) if not tests or n in tests]
-    names = [name for name in PRESETS if only in name]
+    names = [name for name in ids or PRESETS if only in name]
+    numbers, size = list(tests), SMALL if small else Size()
+    results = here(names, numbers, size) if jobs == 1 else elsewhere(names, numbers, small, jobs)
+    if rows:
+        for row in results:
+            print(json.dumps(row), flush=True)
+        return 0
+    for n in numbers:
+        print(f"{n:2d} {(CHECKS[n - 1].__doc__ or '').partition('. ')[2].strip()}")
     width = max(map(len, names), default=0)
-    for n, check in chosen:
-        print(f"{n:2d} {(check.__doc__ or '').partition('. ')[2].strip()}")
-    print(" " * width, *(f"{n:2d}" for n, _ in chosen))
-    reasons: dict[str, list[str]] = {}
+    print(" " * width, *(f"{n:2d}" for n in numbers))
+    absent: dict[str, list[str]] = {}
     failures = []
-    for name in names:
-        marks, begun = [], time.perf_counter()
-        for n, check in chosen:
-            reason: Any = None
-            try:
-                reason = check(name, size)
-                mark = "+" if reason is None else "."
-            except Exception as error:
-                mark, reason = "F", f"{type(error).__name__}: {error}".partition("\n")[0]
-                failures.append(f"{name} {n}: {reason}")
-            if mark == ".":
-                reasons.setdefault(f"{n}: {reason}", []).append(name)
-            marks.append(mark)
-            if out is not None:
-                with out.open("a") as file:
-                    file.write(json.dumps({"id": name, "test": n, "result": mark, "reason": reason}) + "\n")
-        print(
-            f"{name:{width}s}", *(f"{mark:>2s}" for mark in marks), f" {time.perf_counter() - begun:5.0f} s", flush=True
-        )
-        jax.clear_caches()
+    for row in results:
+        marks = (row["marks"].get(n, "F") for n in numbers)
+        print(f"{row['id']:{width}s}", *(f"{mark:>2s}" for mark in marks), f" {row['seconds']:5.0f} s", flush=True)
+        for n, reason in row["reasons"].items():
+            if row["marks"].get(n) == ".":
+                absent.setdefault(f"{n}: {reason}", []).append(row["id"])
+            else:
+                failures.append(f"{row['id']} {n}: {reason}")
+        if out is not None:
+            with out.open("a") as file:
+                file.write(json.dumps(row) + "\n")
     print(f"\n{len(names)} ids, {len(failures)} failures")
-    for reason, tasks in reasons.items():
+    for reason, tasks in absent.items():
         print(f". {reason} ({len(tasks)} ids, e.g. {tasks[0]})")
     for failure in failures:
         print(f"F {failure}")
