@@ -63,8 +63,10 @@ class Lab(LabView):
     >>> import jax
     >>> env, params = Lab(), LabParams(tasks=2, rooms=1, distractors=0)
     >>> state = env.reset(jax.random.key(0), params)
+    >>> env.text(state, params)[:83]
+    'boil the fish oil and focus on it when it is a gas. you are in the studio. the stov'
     >>> int(env.features(state, params)["oracle_steps"])
-    0
+    13
 
     Differs from the paper: one step of the original may heat by any amount and many things have containers; here a step
     is ``rate`` degrees and samples are handled as such. Pollination is left out.

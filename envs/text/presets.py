@@ -20,6 +20,7 @@ DELIVERY = "rewardax.envs.text.strips.examples:Delivery"
 KITCHEN = "rewardax.envs.text.strips.examples:Kitchen"
 LAB = "rewardax.envs.text.lab:Lab"
 CLARIFY = "rewardax.envs.text.clarify:Clarify"
+HOPQA = "rewardax.envs.text.hopqa:HopQA"
 
 PRESETS: dict[str, Preset] = {
     "Coin-tiny": Preset(COIN, {}, {"quest": 2, "rooms": 4, "mode": 1}),
@@ -106,4 +107,8 @@ PRESETS: dict[str, Preset] = {
     "Lab-Mix": Preset(LAB, {}, {"tasks": 64}),
     "Clarify": Preset(CLARIFY),
     "Clarify-costly": Preset(CLARIFY, {}, {"ask_cost": 0.3, "charge_cost": 1}),
+    "HopQA-tiny": Preset(HOPQA, {}, {"hops": 1, "entities": 8, "horizon": 7}),
+    "HopQA-easy": Preset(HOPQA, {}, {"hops": 2, "horizon": 8}),
+    "HopQA-medium": Preset(HOPQA, {}, {"hops": 3, "horizon": 9}),
+    "HopQA-hard": Preset(HOPQA, {}, {"hops": 4, "noise": 0.5, "horizon": 10}),
 }
