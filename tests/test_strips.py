@@ -110,6 +110,7 @@ def test_it_is_what_the_interpreter_says(name: str, domain: str, problems: str) 
             assert sorted(names) == sorted([*possible, "look"])
             assert bool(features["success"][lane]) == level.solved(facts)
             assert int(features["h_add"][lane]) == level.additive(facts)
+            assert int(features["h_add_start"][lane]) == level.additive(level.start)
             now = [level.holds(facts, [literal]) for literal in _in_order(env, level)]
             assert features["subgoals_now"][lane, : len(now)].tolist() == now
             actions.append(int(rng.choice(np.flatnonzero(mask[lane]))))

@@ -50,7 +50,8 @@ class Sizes(NamedTuple):
     choices: int  # slots for admissible actions
     literals: int  # conditions and goals, see heuristics
     operators: int
-    makers: int  # operators that make one literal
+    makers: int
+    spans: int
 
     def cover(self, other: Sizes) -> Sizes:
         """The smallest sizes that hold both games."""
@@ -59,7 +60,7 @@ class Sizes(NamedTuple):
     @property
     def costs(self) -> CostSizes:
         """The part that the heuristic needs."""
-        return CostSizes(self.literals, self.operators, self.needs, self.makers)
+        return CostSizes(self.literals, self.operators, self.needs, self.makers, self.spans)
 
 
 class Game:
@@ -174,6 +175,7 @@ class Game:
             literals=cost.literals,
             operators=cost.operators,
             makers=cost.makers,
+            spans=cost.spans,
         )
 
     def _digest(self) -> str:

@@ -20,6 +20,7 @@ from rewardax.envs.potentials import Features, reads
 from rewardax.envs.text.strips.ground import Task
 
 FAR = 1_000_000  # the cost of what cannot be reached
+SPAN = 8  # operators in a row of makers
 
 
 class Costs(struct.PyTreeNode):
@@ -28,7 +29,8 @@ class Costs(struct.PyTreeNode):
     fact: Any  # i32[R] fact of each literal
     sign: Any  # bool[R] whether it is to be true
     needs: Any  # i32[O, P] literals of each operator, R for none
-    makers: Any  # i32[R, Q] operators of each literal, O for none
+    makers: Any  # i32[M, SPAN] operators that make one literal, O for none; a literal can have several rows
+    rows: Any  # i32[R, C] rows of makers of each literal, M for none
     goals: Any  # i32[L, G] literals of each level, R for none
 
 
@@ -38,7 +40,8 @@ class CostSizes(NamedTuple):
     literals: int  # R
     operators: int  # O
     needs: int  # P
-    makers: int  # Q
+    makers: int  # M
+    spans: int  # C
 
 
 def _literals(task: Task) -> list[tuple[int, bool]]:
@@ -46,12 +49,17 @@ def _literals(task: Task) -> list[tuple[int, bool]]:
     return [(int(f), True) for f in np.flatnonzero(yes)] + [(int(f), False) for f in np.flatnonzero(no)]
 
 
+def _makers(task: Task) -> list[list[np.ndarray]]:
+    """Operators that make each literal, in rows."""
+    made = [np.flatnonzero((task.adds if sign else task.deletes)[:, fact]) for fact, sign in _literals(task)]
+    return [np.split(makers, range(SPAN, len(makers), SPAN)) if len(makers) else [] for makers in made]
+
+
 def cost_sizes(task: Task) -> CostSizes:
     """What a task takes."""
-    literals = _literals(task)
-    made = [(task.adds if sign else task.deletes)[:, fact].sum() for fact, sign in literals]
-    needs = (task.yes.sum(1) + task.no.sum(1)).max(initial=1)
-    return CostSizes(len(literals), len(task.operators), int(needs), int(max(made, default=1)) or 1)
+    spans = [len(rows) for rows in _makers(task)]
+    needs = int((task.yes.sum(1) + task.no.sum(1)).max(initial=1))
+    return CostSizes(len(spans), len(task.operators), needs, max(sum(spans), 1), max(max(spans), 1))
 
 
 def costs(task: Task, sizes: CostSizes, levels: int, goals: int) -> Costs:
@@ -69,35 +77,57 @@ def costs(task: Task, sizes: CostSizes, levels: int, goals: int) -> Costs:
             row[: len(members)] = members
         return out
 
-    makers = np.full((sizes.literals, sizes.makers), sizes.operators, np.int32)
-    for row, (of, wanted) in zip(makers, literals, strict=False):
-        members = np.flatnonzero((task.adds if wanted else task.deletes)[:, of])
-        row[: len(members)] = members
+    makers = np.full((sizes.makers, SPAN), sizes.operators, np.int32)
+    rows, used = np.full((sizes.literals, sizes.spans), sizes.makers, np.int32), 0
+    for literal, spans in enumerate(_makers(task)):
+        for span, members in enumerate(spans):
+            makers[used, : len(members)] = members
+            rows[literal, span] = used
+            used += 1
     return Costs(
         fact=fact,
         sign=sign,
         needs=lists(task.yes, task.no, (sizes.operators, sizes.needs)),
         makers=makers,
+        rows=rows,
         goals=lists(task.goal_yes, task.goal_no, (levels, goals)),
     )
+
+
+def _cheaper(costs: Costs, cost: Any, xp: Any = jnp) -> Any:
+    """One round: what every literal i32[..., R] costs if the others cost so much; ``xp``: jax.numpy or numpy."""
+
+    def padded(values: Any, filler: int) -> Any:
+        return xp.concatenate([values, xp.full((*values.shape[:-1], 1), filler, values.dtype)], -1)
+
+    operator = xp.minimum(1 + padded(cost, 0)[..., costs.needs].sum(-1), FAR)
+    maker = padded(operator, FAR)[..., costs.makers].min(-1)
+    return xp.minimum(cost, padded(maker, FAR)[..., costs.rows].min(-1))
 
 
 def additive(costs: Costs, facts: Array, level: Array) -> Array:
     """int32: h_add of a state bool[F] of a level, -1 where even the relaxed goal cannot be reached."""
     at_first = jnp.where(facts[costs.fact] == costs.sign, 0, FAR)
-    nothing, never = jnp.zeros(1, jnp.int32), jnp.full(1, FAR)
-
-    def cheaper(cost: Array) -> Array:
-        of_operator = 1 + jnp.concatenate([cost, nothing])[costs.needs].sum(1)
-        by_operator = jnp.concatenate([jnp.minimum(of_operator, FAR), never])[costs.makers].min(1)
-        return jnp.minimum(cost, by_operator)
 
     def goes_on(carry: tuple[Array, Array]) -> Array:
         return (carry[0] != carry[1]).any()
 
-    _, cost = jax.lax.while_loop(goes_on, lambda carry: (carry[1], cheaper(carry[1])), (at_first, cheaper(at_first)))
-    total = jnp.concatenate([cost, nothing])[costs.goals[level]].sum()
+    def body(carry: tuple[Array, Array]) -> tuple[Array, Array]:
+        return carry[1], _cheaper(costs, carry[1])
+
+    _, cost = jax.lax.while_loop(goes_on, body, (at_first, _cheaper(costs, at_first)))
+    total = jnp.concatenate([cost, jnp.zeros(1, jnp.int32)])[costs.goals[level]].sum()
     return jnp.where(total < FAR, total, -1).astype(jnp.int32)
+
+
+def additive_starts(costs: Costs, starts: np.ndarray) -> np.ndarray:
+    """int32[L]: h_add of the starts bool[L, F] of all levels, on the host."""
+    cost = np.where(starts[:, costs.fact] == costs.sign, 0, FAR).astype(np.int32)
+    while (cost != (nearer := _cheaper(costs, cost, np))).any():
+        cost = nearer
+    padded = np.pad(cost, ((0, 0), (0, 1)))
+    total = np.take_along_axis(padded, costs.goals[: len(starts)], 1).sum(1)
+    return np.where(total < FAR, total, -1).astype(np.int32)
 
 
 @reads("h_add", "h_add_start", privileged=True)

@@ -11,7 +11,7 @@ from jax import Array
 
 from rewardax.envs.text import lines as L
 from rewardax.envs.text.strips.game import Game
-from rewardax.envs.text.strips.heuristics import Costs, costs
+from rewardax.envs.text.strips.heuristics import Costs, additive_starts, costs
 
 YES, NO, ADDS, DELETES = range(4)  # rows of an operator
 
@@ -33,6 +33,7 @@ class Tables(struct.PyTreeNode):
     goals: Any  # i32[L, G] like needs
     goal_lines: Any  # i32[L, G] sentence
     optimal: Any  # i32[L] steps of a shortest plan from the start
+    relaxed: Any  # i32[L] h_add of the start
     weight: Any  # u32[F] a state's number is the sum over its true facts
     numbers: Any  # u32[N] of the states of a level, in increasing order
     left: Any  # i32[N] their steps to the goal
@@ -71,7 +72,7 @@ def tables(game: Game, whole: bool) -> Tables:
     for level, goal in enumerate(said.goals):
         goals[level, : len(goal)] = [(fact + 1) * (1 if yes else -1) for fact, yes, _ in goal]
         goal_lines[level, : len(goal)] = [row for _, _, row in goal]
-    templates = game.templates
+    templates, heuristic = game.templates, costs(task, sizes.costs, sizes.levels, sizes.goals)
     return Tables(
         rules=rules,
         needs=needs,
@@ -89,11 +90,12 @@ def tables(game: Game, whole: bool) -> Tables:
         goals=goals,
         goal_lines=goal_lines,
         optimal=padded(game.optimal.astype(np.int32), (sizes.levels,)),
+        relaxed=padded(additive_starts(heuristic, task.start), (sizes.levels,)),
         **_distances(game),
         text=padded(templates.ids.astype(np.int32), (L.WORDINGS, sizes.sentences, sizes.line_words)),
         length=padded(templates.length, (L.WORDINGS, sizes.sentences)),
         commands=game.action_templates.ids[0].astype(np.int32),
-        costs=costs(task, sizes.costs, sizes.levels, sizes.goals),
+        costs=heuristic,
     )
 
 

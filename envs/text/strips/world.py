@@ -223,7 +223,6 @@ class StripsWorld(TextEnv):
         now, facts = self._reached(state, params), bits(state.facts, 32).reshape(-1)
         left = self.oracle_steps(state, params)
         relaxed = additive(tables.costs, facts, state.level)
-        start = bits(tables.start[state.level], 32).reshape(-1)
         lost = self._reached(state.replace(facts=state.before), params) & ~now
         return {
             "success": self._solved(state, params),
@@ -235,7 +234,7 @@ class StripsWorld(TextEnv):
             "oracle_steps": left,
             "oracle_start": tables.optimal[state.level],
             "h_add": relaxed,
-            "h_add_start": additive(tables.costs, start, state.level),
+            "h_add_start": tables.relaxed[state.level],
             "solvable": jnp.where(left == -2, relaxed, left) >= 0,
             "valid": state.reason == ACCEPTED,
             "invalid_reason": state.reason,
