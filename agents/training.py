@@ -55,7 +55,7 @@ class TrainResult:
 
 
 def train(
-    env: str,
+    env: str | Env,
     *,
     reward: Any = None,
     config: PPOConfig | None = None,
@@ -69,11 +69,11 @@ def train(
 ) -> TrainResult:
     """Train PPO on a task under a reward.
 
-    A rewardax task (``"DoorKey-8x8"`` or ``"rewardax/DoorKey-8x8-v0"``) runs compiled from end to end, all seeds in one
-    program; any other Gymnasium id runs on the host with the same learner.
+    A rewardax task (``"DoorKey-8x8"`` or ``"rewardax/DoorKey-8x8-v0"``) or a functional environment of your own runs
+    compiled from end to end, all seeds in one program; any other Gymnasium id runs on the host with the same learner.
 
     Args:
-        env: task id.
+        env: task id, or a functional environment.
         reward: a :class:`RewardTransform`, its config (dict, path of a JSON or TOML file), or ``None`` for sparse.
         config: settings of the learner.
         frames: environment steps per seed, rounded up to whole chunks.
@@ -101,8 +101,7 @@ def train(
         )
     transform = Chain() if reward is None else from_config(reward)
     check_discount(transform, config.gamma)
-    short = env.removeprefix("rewardax/").removesuffix("-v0")
-    if short not in PRESETS and not env.startswith("rewardax/"):
+    if isinstance(env, str) and not env.startswith("rewardax/") and env.removesuffix("-v0") not in PRESETS:
         from rewardax.agents.host import train_host
 
         if judge is not None:
@@ -117,10 +116,14 @@ def train(
             eval_levels=eval_levels,
             env_kwargs=env_kwargs,
         )
-    core, params = make(task_id(env), **env_kwargs)
+    task = task_id(env) if isinstance(env, str) else env
+    core, params = make(task, **env_kwargs)
     missing = [name for name in transform.requires if name not in core.feature_names]
     if missing:
-        raise ValueError(f"the reward needs feature {missing[0]!r}; {task_id(env)} offers {sorted(core.feature_names)}")
+        raise ValueError(
+            f"the reward needs feature {missing[0]!r}; {task if isinstance(task, str) else core.family} offers "
+            f"{sorted(core.feature_names)}"
+        )
     return train_core(
         core,
         params,
@@ -133,7 +136,7 @@ def train(
         on_chunk=on_chunk,
         eval_levels=eval_levels,
         fingerprint={
-            "env": task_id(env),
+            "env": task if isinstance(task, str) else repr(core),
             "env_kwargs": env_kwargs,
             "reward": to_config(transform) if out is not None else None,
             "config": dataclasses.asdict(config),

@@ -145,8 +145,8 @@ def judge(name: str, episodes: list[Episode], max_inverted: float, notes: tuple[
         if better in by_name and worse in by_name and _less(by_name[better], by_name[worse], "reward"):
             findings.append(out_of_order(better, worse, scores[better].reward, scores[worse].reward))
     if known and "oracle" in by_name and "anti_oracle" in by_name:
-        better = _less(by_name["anti_oracle"], by_name["oracle"], "performance")
-        if better and np.ptp([e.reward for p in ("oracle", "anti_oracle") for e in by_name[p]]) == 0.0:
+        differ = _less(by_name["anti_oracle"], by_name["oracle"], "performance")
+        if differ and np.ptp([e.reward for p in ("oracle", "anti_oracle") for e in by_name[p]]) == 0.0:
             findings.append(says_nothing(scores["oracle"].reward))
     best = max((p for p in scores if p != "best_paid"), key=lambda p: scores[p].performance or 0.0) if known else None
     findings += [] if best is None else _hacked(by_name, scores, best)

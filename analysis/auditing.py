@@ -118,8 +118,8 @@ def audit(
             why = str(error)
     elif method == "exact":
         raise ValueError(f"{why}, so the audit cannot be exact; leave method='auto'")
-    world = GymEnv(env, **knobs) if ours else gym.make(env, **knobs) if isinstance(env, str) else env
-    given = {**(_policies_of(world) if ours else {}), **(policies or {})}
+    world: gym.Env = GymEnv(env, **knobs) if ours else gym.make(env, **knobs) if isinstance(env, str) else env
+    given = {**(_policies_of(world) if isinstance(world, GymEnv) else {}), **(policies or {})}
     paying = world if transform is None else RewardWrapper(world, transform)
     name = world.core.family if isinstance(world, GymEnv) else str(getattr(world.spec, "id", type(world).__name__))
     episodes = audit_played.play(paying, given, levels, performance=performance, seed=seed)

@@ -77,9 +77,9 @@ def best_cycles(
     Returns: (states, actions) of each cycle.
     """
     count = len(ahead)
-    going = allowed.any(1)
+    going = np.asarray(allowed.any(1))
     while True:  # states that lead to nothing but dead ends are on no cycle
-        alive = going & (allowed & going[ahead]).any(1)
+        alive = np.asarray(going & (allowed & going[ahead]).any(1))
         if (alive == going).all():
             break
         going = alive

@@ -11,6 +11,8 @@ from jax import Array
 
 from rewardax.envs.core import PyTree
 
+THREEFRY = "threefry2x32"
+
 
 def to_arrays(tree: PyTree) -> tuple[Array, ...]:
     """The leaves, keys replaced by the integers they are made of."""
@@ -18,7 +20,8 @@ def to_arrays(tree: PyTree) -> tuple[Array, ...]:
 
 
 def from_arrays(structure: PyTree, arrays: Sequence[Any]) -> PyTree:
-    """Inverse of :func:`to_arrays`; leading axes may have been added. ``structure``: shapes or an example."""
+    """Inverse of :func:`to_arrays`; leading axes may have been added. ``structure``: shapes or an example; keys among
+    shapes are threefry keys, as all of ours are."""
     kinds, tree = jax.tree.flatten(structure)
     return jax.tree.unflatten(tree, [_like(kind, array) for kind, array in zip(kinds, arrays, strict=True)])
 
@@ -32,4 +35,7 @@ def _data(leaf: Array) -> Array:
 
 
 def _like(kind: Any, array: Any) -> Array:
-    return jax.random.wrap_key_data(array, impl=jax.random.key_impl(kind)) if _is_key(kind) else array
+    if not _is_key(kind):
+        return array
+    impl = jax.random.key_impl(kind) if isinstance(kind, jax.Array) else THREEFRY
+    return jax.random.wrap_key_data(array, impl=impl)

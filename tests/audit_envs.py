@@ -20,9 +20,9 @@ from rewardax.envs import Env, TimeStep
 
 
 class Bandit(gym.Env):
-    """Bandit of TextArena 0.7.4: pulls pay nothing; after the last one a button is named and its regret is paid, so that
-    the worse the choice, the higher the pay. (A right answer was to be paid 1, but the name of a button is compared with
-    the table of all, so that no answer is ever right.)
+    """Bandit of TextArena 0.7.4: pulls pay nothing; after the last one a button is named and its regret is paid, so
+    that the worse the choice, the higher the pay. (A right answer was to be paid 1, but the name of a button is
+    compared with the table of all, so that no answer is ever right.)
 
     The hidden performance is minus the regret of the choice. ``honest`` pays just that.
     """

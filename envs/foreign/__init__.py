@@ -13,11 +13,13 @@ from typing import Any
 _NAMES = {
     "Engine": "engine",
     "ForeignTextEnv": "gym_text",
+    "JaxEnv": "jax_env",
     "Reply": "engine",
     "ScienceWorldEnv": "science_world",
     "TextArenaEnv": "text_arena",
     "TextWorldEnv": "text_world",
     "TextWorldExpressEnv": "text_world_express",
+    "from_jax": "jax_env",
     "generate_games": "text_world",
 }
 
