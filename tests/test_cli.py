@@ -181,6 +181,20 @@ def test_play_text_takes_commands() -> None:
     assert "step 1: look   task +0.000" in told
 
 
+@pytest.mark.parametrize(
+    ("task", "typed", "wanted"),
+    [
+        ("DoorKey-8x8", "?\nq\n", ("the task: use the key to open the door", "the map: # wall", "keys: a left")),
+        ("Treasure-medium", "?\nunlock the moon\nq\n", ("one command at a time", "you do not see that here.")),
+        ("Household-easy", "?\nh\nfly away\nq\n", ("possible now: go to the", "the oracle would: ", "not a command.")),
+        ("Make24", "?\nh\nq\n", ("the task: make 24 of four numbers", "(3 steps to go)")),
+    ],
+)
+def test_play_explains_and_hints(task: str, typed: str, wanted: tuple[str, ...]) -> None:
+    told = play("--env", task, "--level", "3", typed=typed)
+    assert [phrase for phrase in wanted if phrase not in told] == []
+
+
 def test_cells_are_readable() -> None:
     assert [cell(x) for x in (0.95, 2e6, 12, None, True, ["a", "b"])] == [
         "0.95",

@@ -65,6 +65,7 @@ class GridEnv(Env):
     view: Literal["ego", "full"] = "ego"  # 7 x 7 first-person with occlusion, or the whole map
     see_through: bool = False  # walls do not hide what is behind them
 
+    legend: ClassVar[str] = draw.LEGEND  # of the map as text
     cell_types: ClassVar[tuple[int, ...]] = (WALL_TYPE, FLOOR, DOOR, KEY, BALL, BOX, GOAL, LAVA)
     coloured: ClassVar[bool] = True  # whether colours tell more than types do
     cell_words: ClassVar[dict[int, str]] = {}  # words of cells, by code, of which more than the type has to be told

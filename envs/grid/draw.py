@@ -23,6 +23,8 @@ from rewardax.envs.grid.codes import (
 )
 
 TILE = 16
+LEGEND = "# wall   . empty   , floor   L locked door   D closed door   / open door   k key   o ball   b box   G goal"
+LEGEND += "   ~ lava   > v < ^ you"
 _AGENT = ">v<^"
 _LETTERS = {WALL_TYPE: "#", FLOOR: ",", KEY: "k", BALL: "o", BOX: "b", GOAL: "G", LAVA: "~"}
 _DOORS = "/DL"
@@ -37,11 +39,7 @@ _GROUND, _LINE, _HOT = np.array([24, 24, 28]), np.array([44, 44, 50]), np.array(
 
 
 def ansi(state: Any) -> str:
-    """One character per cell.
-
-    ``#`` wall, ``.`` empty, ``,`` floor, ``L D /`` door locked, closed, open, ``k`` key, ``o`` ball, ``b`` box,
-    ``G`` goal, ``~`` lava, ``> v < ^`` agent.
-    """
+    """One character per cell, see :data:`LEGEND`."""
     kinds, _, states = np.moveaxis(unpack(np.asarray(state.grid)), -1, 0)
     rows = [
         [_DOORS[s] if k == DOOR else _LETTERS.get(int(k), ".") for k, s in zip(ks, ss, strict=True)]

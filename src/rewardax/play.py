@@ -75,11 +75,22 @@ class Game:
 
     def show(self) -> None:
         """The situation, as the task describes it in words or characters."""
-        self.say(str(self.env.render()))
+        told = str(self.env.render())
+        self.say(told.replace(". ", ".\n") if self.is_text else told)
 
     def help(self) -> None:
         """What can be typed."""
+        from rewardax.envs import card
+
+        facts = card(self.core.family)
+        told = self.core.text(self.raw.state, self.raw.params).partition("\n")[0].removeprefix("your task: ")
+        self.say(f"the task: {told if hasattr(self.core, 'legend') else facts.get('goal') or facts['question']}")
+        self.say(f"the reward: {facts['reward']}")
         self.say(HELP)
+        if self.is_text:
+            self.say("type what you want to do in plain words, one command at a time")
+        if hasattr(self.core, "legend"):
+            self.say(f"the map: {self.core.legend}")
         if self.keys:
             self.say("keys: " + "   ".join(f"{key} {name}" for key, name in self.keys.items()))
         allowed = np.flatnonzero(self.info["action_mask"])
@@ -87,15 +98,20 @@ class Game:
 
     def hint(self) -> None:
         """What the oracle would do, where the task has one."""
-        if "oracle_steps" not in self.core.feature_names:
-            self.say(f"{self.core.family} has no oracle to ask")
-            return
-        import jax
-
         from rewardax.envs import oracle_action
 
-        action = jax.jit(oracle_action, static_argnums=0)(self.core, self.raw.state, self.raw.params)
-        self.say(f"the oracle would: {self.name(int(action))}")
+        core, state, params = self.core, self.raw.state, self.raw.params
+        told = "oracle_steps" in core.feature_names
+        left = int(core.features(state, params)["oracle_steps"]) if told else -2
+        if left == -1:
+            self.say("the oracle sees no way to success any more; r opens the next level")
+        elif left >= 0:
+            self.say(f"the oracle would: {self.name(int(oracle_action(core, state, params)))}   ({left} steps to go)")
+        elif hasattr(core, "plan"):
+            plan = core.plan(state, params)
+            self.say(f"the oracle would: {self.name(plan[0])}   ({len(plan)} steps to go)" if plan else "nothing to do")
+        else:
+            self.say(f"{core.family} has no oracle to ask")
 
     def name(self, action: int) -> str:
         """An action in words, with the names of this level where the task is a text."""
