@@ -418,3 +418,13 @@ def test_the_hands_are_full_and_the_fridge_is_closed() -> None:
     left = W.NOUNS[int(np.flatnonzero(np.asarray(state.loc[0]) == 0)[0])]
     assert answer(f"take the {left}", state, params) == "you carry too much: first drop something."
     assert "you carry 5 things." in text(do(state, params, "inventory")[0], params)
+
+
+def test_there_are_never_too_many_commands_for_the_slots() -> None:
+    """One short of the largest carry limit, all foods in sight, every appliance here, an open door on every side."""
+    params, state = kitchen(ingredients=4, distractors=11, hands=8)
+    loc = jnp.where(jnp.arange(W.THINGS) < 7, HELD, 0).astype(jnp.int8)[None]
+    doors = jnp.full_like(state.doors, 0b11110)
+    state = state.replace(loc=loc, exits=state.exits.at[0, 0].set(jnp.arange(1, 5, dtype=jnp.int8)), doors=doors)
+    mask = np.asarray(batched("action_mask")(state, params))
+    assert mask.sum() == 8 + 1 + 9 + 7 + 36 + 1 + 2 and 1.25 * mask.sum() <= ENV.slots

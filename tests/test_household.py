@@ -328,7 +328,7 @@ def test_events_and_captions_and_the_farm() -> None:
 
 
 def test_subgoals_of_a_task_are_those_it_has() -> None:
-    params, states = start("Household-hard", 300)
+    params, states = start("Household-hard", 96)
     for _ in range(14):
         _, mask, _, steps = expand()(states, params)
         best = np.where(np.asarray(mask), steps, 10_000).argmin(1)
@@ -426,3 +426,11 @@ def test_articles_and_prepositions_of_tasks() -> None:
         assert f"into a {furniture}" not in said and f"into the same {furniture}" not in said
     for furniture in ("cabinet", "drawer", "fridge"):
         assert f"onto a {furniture}" not in said and f"onto the same {furniture}" not in said
+
+
+def test_there_are_never_too_many_commands_for_the_slots() -> None:
+    """All things lie at one place, everything exists and the hands are empty."""
+    params, state = start("Household-hard")
+    full = state.replace(loc=jnp.full_like(state.loc, W.DESK), exists=jnp.full_like(state.exists, 2**W.PLACES - 1))
+    mask = np.asarray(batched("action_mask")(full.replace(at=jnp.full(1, W.DESK, jnp.int8)), params))
+    assert mask.sum() == 13 + 12 + 1 + 12 + 2 and 1.25 * mask.sum() <= ENV.slots

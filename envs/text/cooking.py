@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -192,7 +192,7 @@ class Cooking(CookingView):
             jnp.select([*missing, ~here], [*not_mine, T[f"refuse_{tool}"]], T["refuse_ruined"])
             for tool, here in zip(W.APPLIANCES, (sight.kitchen, sight.kitchen, sight.grill), strict=True)
         ]
-        refusals = [
+        refusals: list[Any] = [
             jnp.where(sight.there[way], T["refuse_door_shut"], T["refuse_way"]),
             jnp.where(sight.door[way], T["refuse_open"], T["refuse_door"]),
             jnp.where(sight.door[way], T["refuse_shut"], T["refuse_door"]),
@@ -212,7 +212,8 @@ class Cooking(CookingView):
         how = word(W.UNCUT, state.cut[thing])
         second = jnp.select([verb <= VERB["close"], verb == VERB["inventory"]], [W.WAY + way, W.NUMBER + count], how)
         room = word(W.ROOM, state.room_name[jnp.clip(state.exits[state.agent, way], 0, C.ROOMS - 1)])
-        return template, jnp.asarray(W.NOUN_WORD)[thing], second, 0, jnp.where(verb == VERB["go"], room, 0)
+        nothing = jnp.zeros_like(room)
+        return template, jnp.asarray(W.NOUN_WORD)[thing], second, nothing, jnp.where(verb == VERB["go"], room, nothing)
 
     # features
 

@@ -161,9 +161,8 @@ class CookingView(TextEnv):
 
     def _known(self, state: CookingState) -> Array:
         sight = self._sight(state)
-        every, seen = np.ones(4, bool), sight.visible
-        doors = [every, sight.door, sight.door, sight.kitchen[None]]
-        return jnp.concatenate([*doors, *[seen] * 8, np.ones(5, bool)])
+        doors = [jnp.ones(4, bool), sight.door, sight.door, sight.kitchen[None]]
+        return jnp.concatenate([*doors, *[sight.visible] * 8, jnp.ones(5, bool)])
 
     def _described(self, state: CookingState, thing: int) -> str:
         ruined = bool(np.asarray(self._host("_sight")(state).ruined)[thing])

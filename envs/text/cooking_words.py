@@ -36,9 +36,13 @@ WAY, ROOM, NUMBER = WORD_ID[DIRECTIONS[0]], WORD_ID[ROOMS[0]], WORD_ID["0"]
 FORMS = {"plain": "{0}", "cut": "{1} {0}", "cooked": "{2} {0}", "both": "{1} {2} {0}", "ruined": "ruined {0}"}
 
 
-def _forms(name: str, *wordings: str) -> dict[str, tuple[str, ...]]:
+def _forms(name: str, first: str, second: str, third: str) -> dict[str, str | tuple[str, str, str]]:
     """A sentence about a thing in each of its forms: ``name_plain``, ``name_cut``, .. in this order."""
-    return {f"{name}_{form}": tuple(text.replace("{x}", words) for text in wordings) for form, words in FORMS.items()}
+
+    def fill(words: str) -> tuple[str, str, str]:
+        return first.replace("{x}", words), second.replace("{x}", words), third.replace("{x}", words)
+
+    return {f"{name}_{form}": fill(words) for form, words in FORMS.items()}
 
 
 # slots: the thing {0}, how it is cut {1} or a direction {1}, how it is cooked {2}, a room {3}
@@ -75,7 +79,7 @@ TEMPLATES = Templates(
         **_forms("here", "the {x} is here.", "you see the {x}.", "there is the {x}."),
         **_forms("fridge", "the {x} is in the fridge.", "in the fridge is the {x}.", "the fridge contains the {x}."),
         **_forms("carried", "you carry the {x}.", "you have the {x}.", "the {x} is in your hands."),
-        **_forms("far", *["the {x} is in the {3}."] * 3),
+        **_forms("far", "the {x} is in the {3}.", "the {x} is in the {3}.", "the {x} is in the {3}."),
         "meal": ("the meal is ready.", "you have the meal.", "the meal is in your hands."),
         "clock": ("{0} steps are left.", "you have {0} more steps.", "steps left: {0}."),
         # replies

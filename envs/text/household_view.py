@@ -174,14 +174,14 @@ class HouseholdView(TextEnv):
     def _impossible(self, state: HouseholdState) -> dict[str, tuple[str, ...]]:
         """Putting something where the agent is not, using what it does not hold, and "it" that means nothing."""
         at, held = int(state.at), np.asarray(state.loc) == HELD
-        exists = np.flatnonzero(np.asarray(bits(state.exists, PLACES)))
+        exists = np.flatnonzero(np.asarray(bits(state.exists, PLACES))).tolist()
         answers: dict[str, tuple[str, ...]] = {}
         if not held.any():
             use = [f"{v} it" for words in W.SAY.values() for v in words]
             answers["your hands are empty: first take something."] = ("put it here", "drop it", "drop", *use)
         if at < 0:
             answers["there is nothing near you: first go to a place."] = ("open it", "close it", "open", "close")
-        for thing in np.flatnonzero(np.asarray(visible(state))):
+        for thing in np.flatnonzero(np.asarray(visible(state))).tolist():
             name = self._thing_name(state, thing)
             for place in exists:
                 where = self._place_name(state, place)

@@ -33,11 +33,13 @@ TINT = 12  # colours
 STATES = ("", "clean ", "hot ", "hot clean ", "cold ", "cold clean ")  # of a thing, 2 * temperature + clean
 
 
-def _states(name: str, *wordings: str) -> dict[str, tuple[str, ...]]:
+def _states(name: str, first: str, second: str, third: str) -> dict[str, str | tuple[str, str, str]]:
     """A sentence about a thing in each of its states: ``name``, ``name_clean``, .. in this order."""
-    return {
-        "_".join([name, *state.split()]): tuple(text.replace("{state}", state) for text in wordings) for state in STATES
-    }
+
+    def fill(state: str) -> tuple[str, str, str]:
+        return first.replace("{state}", state), second.replace("{state}", state), third.replace("{state}", state)
+
+    return {"_".join([name, *state.split()]): fill(state) for state in STATES}
 
 
 # slots: the thing {0} {1} and the place {2} {3}; in tasks {0} thing, {1} a or an, {2} into or onto, {3} furniture
