@@ -16,7 +16,7 @@ from markdown_text import from_docstring, table
 GOLDEN = Path(__file__).resolve().parents[1] / "tests/golden/data"
 TASKS = Path(__file__).parent / "tasks"  # written by transcripts.py
 PACKAGES = ("rewardax", "rewardax.envs", "rewardax.wrappers", "rewardax.agents", "rewardax.analysis")
-PACKAGES += ("rewardax.experiments",)
+PACKAGES += ("rewardax.experiments", "rewardax.envs.foreign")
 
 
 def write_pages(folder: Path) -> None:
