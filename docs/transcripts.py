@@ -78,7 +78,7 @@ def transcript(env: Any, params: Any, state: Any, name: str) -> list[str]:
 
 def chosen(env: Any, params: Any, state: Any) -> list[int] | None:
     """The plan of a task that plans on the host."""
-    return env.plan(state, params) if hasattr(env, "plan") else None
+    return None if has_oracle(env, params, state) or not hasattr(env, "plan") else env.plan(state, params)
 
 
 def has_oracle(env: Any, params: Any, state: Any) -> bool:

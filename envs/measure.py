@@ -41,8 +41,8 @@ def play(env: Env, params: PyTree, levels: Any, policy: Policy = "random", seed:
 
     >>> from rewardax.envs import make
     >>> episodes = play(*make("KeyFarm"), np.arange(3), "oracle")
-    >>> episodes.success.all(), episodes.steps.tolist(), episodes.total.tolist()
-    (True, [6, 6, 6], [1.0, 1.0, 1.0])
+    >>> episodes.success.tolist(), episodes.steps.tolist(), episodes.total.tolist()
+    ([True, True, True], [6, 6, 6], [1.0, 1.0, 1.0])
 
     Raises ``ValueError`` for the oracle of a task that has none.
     """

@@ -124,7 +124,7 @@ class Dilemma(TextEnv, RandomEnv):
     >>> state = env.reset(jax.random.key(0), params)
     >>> state, step = env.step(state, 1, params)
     >>> env.text(state, params)[53:], float(step.reward)
-    ('you keep and your partner shares: 5 for you, 0 for your partner.', 5.0)
+    ('you keep and your partner shares: 5 for you, 0 for your partner. 9 steps are left.', 5.0)
     """
 
     history: int = 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -69,6 +70,7 @@ def sighted(kind: str, place: int) -> str:
 @lru_cache(maxsize=64)
 def templates(env: GridEnv) -> Templates:
     """Every sentence of a grid task; its instructions come first."""
+    tasks: dict[str, Any]
     if hasattr(env, "missions"):
         tasks = {f"task_{i}": tuple(f"{text}." for text in told) for i, told in enumerate(env.missions.sentences)}
     else:

@@ -61,4 +61,5 @@ def hands(highest: int) -> np.ndarray:
     [556, 1346]
     """
     every = np.array(list(combinations_with_replacement(range(1, highest + 1), 4)), np.int32)
-    return every[four_make(*every.T, np)].astype(np.int16)
+    a, b, c, d = every.T
+    return every[four_make(a, b, c, d, np)].astype(np.int16)

@@ -87,7 +87,8 @@ class Told(TextEnv):
     def default_params(self) -> PyTree:
         params = task_of(self.inner)[1]
         values = {field.name: getattr(params, field.name) for field in dataclasses.fields(params)}
-        return _params_class(type(params))(**values)
+        kind: Any = type(params)
+        return _params_class(kind)(**values)
 
     def horizon(self, params: PyTree) -> int:
         return self.outer.horizon(params)
