@@ -3,7 +3,8 @@
 ``python scripts/card_figures.py Family ...`` fills in the facts of ``envs/assets/<Family>.json``: array sizes, names,
 hashes, and for every registered id the horizon, steps and return of the oracle and the success of random play. What
 is exact and known by other means (the optimum of a task that pays per step, say) is written by hand; a figure of a
-preset that is there already stays unless ``--again`` is given.
+preset that is there already stays unless ``--again`` is given. Tasks told in words take over the figures of the task
+inside, so their cards (TextGrid, TextTable) come last.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from rewardax.envs import PRESETS, make
 from rewardax.envs.core import Env, PyTree
 from rewardax.envs.levels import reset_level
 from rewardax.envs.measure import play, wilson
+from rewardax.envs.presets import TOLD
 from rewardax.envs.text.base import TextEnv
 from rewardax.envs.text.vocab import VOCAB_HASH
 
@@ -80,6 +82,14 @@ def preset_facts(env: Env, params: PyTree) -> dict[str, Any]:
     return facts | {"random_episodes": episodes}
 
 
+def told_facts(name: str, shared: dict[str, Any]) -> dict[str, Any]:
+    """Figures of a task told in words: those of the task inside, and the names and sizes that are its own."""
+    inner = PRESETS[name].spec["inner"]
+    card = json.loads((ASSETS / f"{make(inner)[0].family}.json").read_text(encoding="utf-8"))
+    own = family_facts(*make(name))
+    return card["presets"][inner] | {key: value for key, value in own.items() if shared.get(key) != value}
+
+
 def fill(family: str, again: bool) -> None:
     """Rewrite one card."""
     path = ASSETS / f"{family}.json"
@@ -90,11 +100,13 @@ def fill(family: str, again: bool) -> None:
     rows = card.setdefault("presets", {})
     for name in names:
         known = rows.get(name, {})
-        if again or "random_success" not in known:
+        if name.endswith(TOLD):
+            rows[name] = told_facts(name, card)
+        elif again or "random_success" not in known:
             measured = preset_facts(*make(name))
             rows[name] = {**known, **measured} if again else {**measured, **known}
             print(name, rows[name])
-    card["presets"] = {name: rows[name] for name in names} | {k: v for k, v in rows.items() if k not in names}
+    card["presets"] = {name: rows[name] for name in names}
     path.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
