@@ -17,9 +17,12 @@ from typing import Any
 
 import jax
 import tyro
-from tests.acceptance import CHECKS, SMALL, Size
 
 from rewardax.envs import PRESETS
+
+sys.path.insert(0, str(Path(__file__).parent))
+from acceptance import CHECKS
+from acceptance_play import SMALL, Size
 
 
 def tried(name: str, numbers: list[int], size: Size) -> dict[str, Any]:
