@@ -21,6 +21,7 @@ KITCHEN = "rewardax.envs.text.strips.examples:Kitchen"
 LAB = "rewardax.envs.text.lab:Lab"
 CLARIFY = "rewardax.envs.text.clarify:Clarify"
 HOPQA = "rewardax.envs.text.hopqa:HopQA"
+TWENTYQUESTIONS = "rewardax.envs.text.twenty_questions:TwentyQuestions"
 
 PRESETS: dict[str, Preset] = {
     "Coin-tiny": Preset(COIN, {}, {"quest": 2, "rooms": 4, "mode": 1}),
@@ -111,4 +112,7 @@ PRESETS: dict[str, Preset] = {
     "HopQA-easy": Preset(HOPQA, {}, {"hops": 2, "horizon": 8}),
     "HopQA-medium": Preset(HOPQA, {}, {"hops": 3, "horizon": 9}),
     "HopQA-hard": Preset(HOPQA, {}, {"hops": 4, "noise": 0.5, "horizon": 10}),
+    "TwentyQuestions": Preset(TWENTYQUESTIONS),
+    "TwentyQuestions-tiny": Preset(TWENTYQUESTIONS, {}, {"things": 8, "attributes": 6, "horizon": 6}),
+    "TwentyQuestions-noisy": Preset(TWENTYQUESTIONS, {}, {"noise": 0.1}),
 }
