@@ -73,8 +73,9 @@ def staged(
             sideways = jnp.minimum(jnp.roll(onward[sink], 1, 0), jnp.roll(onward[sink], -1, 0)) + 2
             leave = jnp.minimum(sideways, jnp.roll(onward[sink], 2, 0) + 3)
             layers[source] = jnp.minimum(layers[source], jnp.where(where, leave, _NONE))
-        turned = jnp.minimum(jnp.roll(values, 1, 1), jnp.roll(values, -1, 1)) + 1
-        return jnp.minimum(jnp.minimum(values, jnp.stack(layers)), turned)
+        best = jnp.minimum(values, jnp.stack(layers))
+        sideways = jnp.minimum(jnp.roll(best, 1, 1), jnp.roll(best, -1, 1)) + 1
+        return jnp.minimum(best, jnp.minimum(sideways, jnp.roll(best, 2, 1) + 2))
 
     values, _ = jax.lax.while_loop(
         lambda carry: carry[1],
