@@ -22,6 +22,7 @@ LAB = "rewardax.envs.text.lab:Lab"
 CLARIFY = "rewardax.envs.text.clarify:Clarify"
 HOPQA = "rewardax.envs.text.hopqa:HopQA"
 TWENTYQUESTIONS = "rewardax.envs.text.twenty_questions:TwentyQuestions"
+VISIBLETESTS = "rewardax.envs.text.visible_tests:VisibleTests"
 
 PRESETS: dict[str, Preset] = {
     "Coin-tiny": Preset(COIN, {}, {"quest": 2, "rooms": 4, "mode": 1}),
@@ -115,4 +116,7 @@ PRESETS: dict[str, Preset] = {
     "TwentyQuestions": Preset(TWENTYQUESTIONS),
     "TwentyQuestions-tiny": Preset(TWENTYQUESTIONS, {}, {"things": 8, "attributes": 6, "horizon": 6}),
     "TwentyQuestions-noisy": Preset(TWENTYQUESTIONS, {}, {"noise": 0.1}),
+    "VisibleTests-tiny": Preset(VISIBLETESTS, {}, {"files": 1, "bugs": 1}),
+    "VisibleTests-small": Preset(VISIBLETESTS, {}, {"files": 2, "bugs": 1}),
+    "VisibleTests-medium": Preset(VISIBLETESTS, {}, {"files": 6, "bugs": 2, "weak": 1}),
 }
