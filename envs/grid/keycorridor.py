@@ -167,8 +167,8 @@ class KeyCorridor(Errand):
         table = stages.staged(
             jnp.stack([floor & ~at_key, floor, unlocked, unlocked]),
             jnp.stack([jnp.where(locked, stages.FAR, wins), never, never, wins]),
-            picks=[(0, 1, at_key), (1, 2, at_door & locked)],
-            drops=[(2, 3, room), (1, 3, room & ~locked)],
+            picks=[stages.Link(0, 1, at_key), stages.Link(1, 2, at_door & locked)],
+            drops=[stages.Link(2, 3, room), stages.Link(1, 3, room & ~locked)],
             toll=jnp.stack([shut] + [shut & ~opened] * 3),
         )
         layer = jnp.where(state.carry == EMPTY, 0, 1)

@@ -73,12 +73,13 @@ class LocalRoom(Errand):
         """bool[]: does the agent look at what the instruction names first?"""
         return self.wanted(state.grid.reshape(-1)[front(state)], state)
 
-    def clearing(self, state: GridState, finish: Array) -> Array:
+    def clearing(self, state: GridState, empty_handed: Array, carrying: Array) -> Array:
         """i32[]: steps to the end, past and through the things that are not wanted."""
         others = is_thing(state.grid) & ~self.wanted(state.grid, state)
         boxes = others & (state.grid & _KIND == BOX)
-        table = stages.through_things(state.grid == EMPTY, others & ~boxes, boxes, finish)
-        layer = jnp.where(state.carry == EMPTY, 0, 1)
+        table = stages.through_things(state.grid == EMPTY, others & ~boxes, boxes, empty_handed, carrying)
+        held = jnp.where(state.carry & _KIND == BOX, stages.CARRYING_BOX, stages.CARRYING)
+        layer = jnp.where(state.carry == EMPTY, 0, held)
         return stages.read(table, layer, state.direction, state.position)
 
 
@@ -133,7 +134,7 @@ class GoToLocal(LocalRoom):
     def plan(self, state: GridState) -> Array:
         """Fewest steps; see ``stages.through_things`` for the plans that are not looked at."""
         there = jnp.where(stages.facing(self.wanted(state.grid, state)), 0, stages.FAR)
-        return self.clearing(state, jnp.stack([there, there]))
+        return self.clearing(state, there, there)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -197,7 +198,7 @@ class PickupDist(LocalRoom):
     def plan(self, state: GridState) -> Array:
         """Fewest steps; see ``stages.through_things`` for the plans that are not looked at."""
         before_it = jnp.where(stages.facing(self.wanted(state.grid, state)), 1, stages.FAR)
-        return self.clearing(state, jnp.stack([before_it, jnp.full_like(before_it, stages.FAR)]))
+        return self.clearing(state, before_it, jnp.full_like(before_it, stages.FAR))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -137,8 +137,8 @@ class PutNear(Errand):
             floors.append(floor)
             wins = stages.facing(floor & near)
             finishes.append(jnp.where(wins & carrying, 1, stages.FAR))
-            picks += [(layer, layer | 1 << i, blocks[i]) for i in range(2) if not gone[i]]
-            picks += [] if carrying else [(layer, layer + 4, move)]
+            picks += [stages.Link(layer, layer | 1 << i, blocks[i]) for i in range(2) if not gone[i]]
+            picks += [] if carrying else [stages.Link(layer, layer + 4, move)]
         table = stages.staged(jnp.stack(floors), jnp.stack(finishes), picks)
         layer = jnp.where(state.carry == EMPTY, 0, 4)
         return stages.read(table, layer, state.direction, state.position)

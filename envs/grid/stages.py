@@ -9,6 +9,7 @@ longer way through the cell of the thing would be beaten by carrying it into tha
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +20,15 @@ from rewardax.envs.grid.codes import DX, DY
 from rewardax.envs.grid.oracle import FAR
 
 _NONE = 2**14  # no way found yet; far from the largest int16, so that a few steps can be added
-Link = tuple[int, int, Array]
+
+
+class Link(NamedTuple):
+    """Something done to the cell ahead that leads from one layer to another."""
+
+    layer: int
+    after: int
+    target: Array  # bool[H, W] cells it can be done to
+    actions: int = 1
 
 
 def ahead(values: Array, direction: int) -> Array:
@@ -48,30 +57,30 @@ def staged(
     """i16[L, 4, H, W]: fewest actions to the end from every (layer, direction, cell), ``FAR`` where there is no way.
 
     ``passable`` bool[L, H, W]: cells the agent can enter in each layer. ``finish`` i16[L, 4, H, W]: actions to the end
-    without moving, ``FAR`` where the task does not end. ``picks`` and ``drops`` hold ``(layer, next layer, target
-    bool[H, W])``: facing a target, one action leads to the next layer on the spot; after a drop the agent has to turn
-    before it does anything else. ``passes`` holds ``(layer, next layer, poses bool[4, H, W], actions)``: from these
-    poses so many actions lead onto the cell ahead, passable or not, in the next layer. ``toll`` i16[H, W] or
-    [L, H, W]: actions that entering a cell takes beside the step.
+    without moving, ``FAR`` where the task does not end. ``picks`` and ``drops``: facing a target, the actions of the
+    link lead to the next layer on the spot; after a drop the agent has to turn before it does anything else.
+    ``passes`` holds ``(layer, next layer, poses bool[4, H, W], actions)``: from these poses so many actions lead onto
+    the cell ahead, passable or not, in the next layer. ``toll`` i16[H, W] or [L, H, W]: actions that entering a cell
+    takes beside the step.
     """
     finish = jnp.minimum(finish, _NONE).astype(jnp.int16)
     toll = jnp.asarray(toll, jnp.int16)
     toll = jnp.broadcast_to(toll, passable.shape)[:, None]
-    looking = [facing(target) for _, _, target in (*picks, *drops)]
+    looking = [facing(link.target) for link in (*picks, *drops)]
 
     def relax(values: Array) -> Array:
         enter = jnp.where(passable[:, None], values + toll, _NONE)
         acts = jnp.minimum(finish, jnp.stack([ahead(enter[:, d], d) for d in range(4)], 1) + 1)
         layers = list(acts)
-        for (source, sink, _), where in zip(picks, looking, strict=False):
-            layers[source] = jnp.minimum(layers[source], jnp.where(where, values[sink] + 1, _NONE))
+        for (source, sink, _, actions), where in zip(picks, looking, strict=False):
+            layers[source] = jnp.minimum(layers[source], jnp.where(where, values[sink] + actions, _NONE))
         for source, sink, where, actions in passes:
             beyond = jnp.stack([ahead(values[sink, d], d) for d in range(4)]) + actions
             layers[source] = jnp.minimum(layers[source], jnp.where(where, beyond, _NONE))
         onward = list(layers)
-        for (source, sink, _), where in zip(drops, looking[len(picks) :], strict=True):
-            sideways = jnp.minimum(jnp.roll(onward[sink], 1, 0), jnp.roll(onward[sink], -1, 0)) + 2
-            leave = jnp.minimum(sideways, jnp.roll(onward[sink], 2, 0) + 3)
+        for (source, sink, _, actions), where in zip(drops, looking[len(picks) :], strict=True):
+            sideways = jnp.minimum(jnp.roll(onward[sink], 1, 0), jnp.roll(onward[sink], -1, 0)) + 1
+            leave = jnp.minimum(sideways, jnp.roll(onward[sink], 2, 0) + 2) + actions
             layers[source] = jnp.minimum(layers[source], jnp.where(where, leave, _NONE))
         best = jnp.minimum(values, jnp.stack(layers))
         sideways = jnp.minimum(jnp.roll(best, 1, 1), jnp.roll(best, -1, 1)) + 1
@@ -115,27 +124,35 @@ def around_two(floor: Array, room: Array, first: Array, second: Array, finish: A
     """
     there = [first if at_first else jnp.zeros_like(first) for _, at_first, _ in TWO]
     there = [x | second if at_second else x for x, (_, _, at_second) in zip(there, TWO, strict=True)]
-    picks = [(0, 1, first), (0, 3, second), (2, 6, second), (4, 5, first)]
-    drops = [(layer, after, room & ~there[layer]) for layer, after in ((1, 2), (3, 4), (5, 7), (6, 7))]
+    picks = [Link(0, 1, first), Link(0, 3, second), Link(2, 6, second), Link(4, 5, first)]
+    drops = [Link(layer, after, room & ~there[layer]) for layer, after in ((1, 2), (3, 4), (5, 7), (6, 7))]
     return staged(jnp.stack([floor & ~x for x in there]), finish, picks, drops, toll=toll)
 
 
-def through_things(floor: Array, things: Array, boxes: Array, finish: Array) -> Array:
-    """i16[2, 4, H, W]: steps to the end in a room full of things, empty-handed (0) or carrying something (1).
+CARRYING, CARRYING_BOX = 1, 2  # layers of ``through_things``
+
+
+def through_things(floor: Array, things: Array, boxes: Array, empty_handed: Array, carrying: Array) -> Array:
+    """i16[3, 4, H, W]: steps to the end in a room full of things; layers: empty-handed, carrying a thing, a box.
 
     ``floor``, ``things``, ``boxes`` bool[H, W]: empty cells, what can be carried away, and what can be opened and is
-    gone then. Boxes are opened; another thing in the way is picked up and carried along, or put down beside or behind
-    the agent on the spot. Only plans that go elsewhere to put a thing down and come back are left out.
+    gone then. ``empty_handed`` and ``carrying`` i16[4, H, W]: as ``finish`` of ``staged``. Boxes in the way are opened,
+    also to put a thing down in their places or after putting them down; another thing in the way is picked up and
+    carried along, or put down beside or behind the agent on the spot. Only plans that go elsewhere to put such a thing
+    down and come back are left out.
     """
     look = facing(floor)
     beside_free = jnp.roll(look, 1, 0) | jnp.roll(look, -1, 0)
     before_thing = facing(things)
     passes = [
-        (0, 1, before_thing, 2),
+        (0, CARRYING, before_thing, 2),
         (0, 0, before_thing & beside_free, 5),
         (0, 0, before_thing & jnp.roll(look, 2, 0), 7),
     ]
-    return staged(jnp.stack([floor | boxes] * 2), finish, (), [(1, 0, floor)], passes, toll=boxes)
+    drops = [Link(layer, 0, *how) for layer in (CARRYING, CARRYING_BOX) for how in ((floor, 1), (boxes, 2))]
+    away = [Link(CARRYING_BOX, 0, floor, 2)]
+    finish = jnp.stack([empty_handed, carrying, carrying])
+    return staged(jnp.stack([floor | boxes] * 3), finish, away, drops, passes, toll=boxes)
 
 
 def read(table: Array, layer: Array | int, direction: Array, position: Array) -> Array:
