@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 
 import gymnasium as gym
 import jax
@@ -206,17 +207,19 @@ def test_a_toggled_box_makes_unlock_pickup_unsolvable() -> None:
 
 def test_subgoals_that_a_maze_lacks_do_not_count() -> None:
     shares = {}
+    env, _ = make("ObstructedMaze-1Dl")  # one program for all three
+    reset, step, act = jax.jit(env.reset), jax.jit(env.step), jax.jit(lambda s, p: oracle_action(env, s, p))
+    reached = jax.jit(lambda s, p: operator.itemgetter("progress", "subgoals")(env.features(s, p)))
     for name in ("ObstructedMaze-1Dl", "ObstructedMaze-1Dlh", "ObstructedMaze-1Dlhb"):
-        env, params, state = level(name)
-        step, act = jax.jit(env.step), jax.jit(lambda s, e=env, p=params: oracle_action(e, s, p))
-        told, seen = jax.jit(lambda s, e=env, p=params: e.features(s, p)), [0.0]
+        params, seen = make(name)[1], [0.0]
+        state = reset(jax.random.key(0), params)
         while True:
-            state, out = step(state, act(state), params)
-            progress = float(told(state)["progress"])
-            seen += [progress] if progress != seen[-1] else []
+            state, out = step(state, act(state, params), params)
+            progress, subgoals = reached(state, params)
+            seen += [float(progress)] if float(progress) != seen[-1] else []
             if out.terminated:
                 break
-        shares[name[-4:].strip("-")] = (len(seen) - 1, told(state)["subgoals"].tolist())
+        shares[name[-4:].strip("-")] = (len(seen) - 1, subgoals.tolist())
         assert seen[-1] == 1.0
     assert [count for count, _ in shares.values()] == [3, 4, 5]
     assert shares["1Dl"][1] == [False, False, True, True, True] and all(shares["Dlhb"][1])
@@ -320,7 +323,7 @@ def test_pickup_by_kind_or_colour_and_after_a_wrong_one() -> None:
             _, out, _ = after(env, params, put(told, facing=facing), PICKUP)
             assert float(out.reward) == (code in wanted) and bool(out.terminated) == (code in wanted)
         wrong = put(told, facing=2, carry=blue_ball, cells={(2, 3): EMPTY})
-        assert number == 0 or int(env.oracle_steps(wrong)) == 4, "drop it, turn twice, pick up"
+        assert number == 0 or int(env.oracle_steps(wrong)) == 2 + number // 2, "drop it, turn once or twice, pick up"
         _, out, _ = after(env, params, put(wrong, facing=0), PICKUP)
         assert not bool(out.terminated) and float(out.reward) == 0.0, "the hand is full"
 
