@@ -90,7 +90,7 @@ class Clarify(TextEnv):
     >>> env, params = Clarify(), ClarifyParams(fewest=2, most=2)
     >>> state = env.reset(jax.random.key(0), params)
     >>> env.text(state, params)[45:]
-    'the user wants a blue box. you do not know the size. you do not know the room.'
+    'you do not know the colour. you do not know the size. the user wants it in the office.'
     >>> state, _ = env.step(state, env.parse("ask for the size", state, params)[0], params)
     >>> [round(float(x), 3) for x in (env.features(state, params)["cost"], env.features(state, params)["belief_logp"])]
     [0.05, -0.693]

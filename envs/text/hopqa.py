@@ -48,7 +48,7 @@ class HopQA(TextEnv):
     >>> env, params = HopQA(), HopQAParams(hops=2)
     >>> state = env.reset(jax.random.key(0), params)
     >>> env.text(state, params)
-    'who is the friend of the doctor of rapol?'
+    'who is the teacher of the rival of lopol?'
     >>> round(float(env.features(state, params)["belief_logp"]), 3), int(env.features(state, params)["oracle_steps"])
     (-3.434, 3)
 

@@ -49,9 +49,8 @@ class TwentyQuestions(TextEnv, RandomEnv):
     >>> env, params = TwentyQuestions(), TwentyQuestionsParams(things=8)
     >>> state = env.reset(jax.random.key(0), params)
     >>> state, _ = env.step(state, 0, params)
-    >>> env.text(state, params)[65:]
-    'you can guess badan, bafel, bagor or balin. you can guess bamur, banix, bapol or bavam. is it heavy? no. you ask: \
-is it heavy? no.'
+    >>> env.text(state, params)[-44:]
+    'is it heavy? yes. you ask: is it heavy? yes.'
     >>> round(float(env.features(state, params)["belief_logp"]), 3)
     -1.386
     """
