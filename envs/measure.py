@@ -26,7 +26,7 @@ class Episodes(NamedTuple):
     total: np.ndarray  # f32[N] sum of the rewards
     performance: np.ndarray  # f32[N] sum of the hidden true score
     steps: np.ndarray  # i32[N]
-    promised: np.ndarray  # i32[N] oracle_steps at the start, -2 where the task has none
+    promised: np.ndarray  # i32[N] oracle_steps at the start; -2 under random play
 
 
 def play(env: Env, params: PyTree, levels: Any, policy: Policy = "random", seed: int = 0) -> Episodes:
@@ -65,7 +65,7 @@ def _program(env: Env, policy: Policy) -> Any:
         futures = levels + jax.random.bits(key, (), jnp.uint32).astype(jnp.int32) % 2**20
         state = jax.vmap(lambda level, future: reset_level(env, params, level, "train", future))(levels, futures)
         features = jax.vmap(env.features, (0, None))
-        promised = features(state, params).get("oracle_steps", jnp.full(count, -2))
+        promised = features(state, params)["oracle_steps"] if policy == "oracle" else jnp.full(count, -2)
 
         def body(carry: tuple[Any, ...]) -> tuple[Any, ...]:
             t, state, over, cut, total, true, steps = carry

@@ -141,7 +141,7 @@ class DynamicObstacles(Empty, RandomEnv):
     def walk(self, state: ObstaclesState, rolled: ObstaclesState, action: Array) -> ObstaclesState:
         """The agent's turn, after the balls have rolled from ``state`` to ``rolled``."""
         kind = rules.look_ahead(state).kind
-        moved = rules.act(rolled, action)
+        moved: Any = rules.act(rolled, action)
         hit = jnp.where(kind == BALL, HIT_BALL, HIT_WALL)
         missed = jnp.where(moved.outcome == rules.BUMPED_OBJECT, FORESTALLED, moved.outcome)
         collides = (action == FORWARD) & ~rules.is_in(kind, NOTHING, GOAL)

@@ -6,7 +6,6 @@ import dataclasses
 from typing import ClassVar
 
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
 from rewardax.envs.core import PyTree
@@ -107,7 +106,7 @@ class PutNear(Errand):
 
     def _near(self, state: GridState) -> Array:
         """bool[H, W]: cells near the place to go to."""
-        y, x = np.indices(self.shape)
+        y, x = jnp.indices(self.shape)
         goal = state.landmarks[1]
         return (abs(x - goal % self.size) <= 1) & (abs(y - goal // self.size) <= 1)
 
@@ -140,5 +139,5 @@ class PutNear(Errand):
             picks += [stages.Link(layer, layer | 1 << i, blocks[i]) for i in range(2) if not gone[i]]
             picks += [] if carrying else [stages.Link(layer, layer + 4, move)]
         table = stages.staged(jnp.stack(floors), jnp.stack(finishes), picks)
-        layer = jnp.where(state.carry == EMPTY, 0, 4)
-        return stages.read(table, layer, state.direction, state.position)
+        now = jnp.where(state.carry == EMPTY, 0, 4)
+        return stages.read(table, now, state.direction, state.position)

@@ -101,7 +101,7 @@ def generate(key: Array, height: int, width: int, boxes: int, wall_rate: Any, pu
         agent = jnp.where(moves, far[box, direction], now.agent)
         count = now.pulls + moves
         new = (moved, agent, count, nearest[moved].sum())
-        kept = tuple(jnp.where(new[3] >= now.kept[3], a, b) for a, b in zip(new, now.kept, strict=True))
+        kept = jax.tree.map(lambda a, b: jnp.where(new[3] >= now.kept[3], a, b), new, now.kept)
         seen = now.seen | (jnp.arange(cells) == moved[:, None])
         return Backwards(moved, agent, seen, count, kept)
 

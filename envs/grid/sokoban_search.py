@@ -42,8 +42,8 @@ def board(height: int, width: int) -> Board:
     for d, (down, right) in enumerate(NEIGHBOURS):
         inside = (row - down >= 0) & (row - down < height) & (column - right >= 0) & (column - right < width)
         behind[d, inside] = bit[np.arange(cells)[inside] - down * width - right]
-    columns = [np.bitwise_or.reduce(bit[column != edge], 0) for edge in (0, width - 1)]
-    return Board(height, width, bit, *columns, behind)
+    first, last = (np.bitwise_or.reduce(bit[column != edge], 0) for edge in (0, width - 1))
+    return Board(height, width, bit, first, last, behind)
 
 
 Words = list[Array]

@@ -49,7 +49,7 @@ def pick(cells: Array, number: Array) -> Array:
 
 def box(shape: tuple[int, int], left: Array | int, top: Array | int, right: Array | int, bottom: Array | int) -> Array:
     """bool[H, W]: cells of a rectangle, its last column and row included."""
-    y, x = np.indices(shape)
+    y, x = jnp.indices(shape)
     return (x >= left) & (x <= right) & (y >= top) & (y <= bottom)
 
 

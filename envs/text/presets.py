@@ -46,9 +46,7 @@ PRESETS: dict[str, Preset] = {
     "RepoRepair-tiny": Preset(REPOREPAIR, {}, {"files": 1, "bugs": 1}),
     "RepoRepair-small": Preset(REPOREPAIR, {}, {"files": 2, "bugs": 1}),
     "RepoRepair-medium": Preset(REPOREPAIR, {}, {"files": 6, "bugs": 2, "weak": 1}),
-    "Craft-tiny": Preset(
-        CRAFT, {}, {"depth": 2, "branching": 2, "longest": 8, "raws": 2, "distractors": 0, "hold": 2}
-    ),
+    "Craft-tiny": Preset(CRAFT, {}, {"depth": 2, "branching": 2, "longest": 8, "raws": 2, "distractors": 0, "hold": 2}),
     "Craft-easy": Preset(CRAFT, {}, {"depth": 2, "branching": 2, "longest": 12, "distractors": 2}),
     "Craft-medium": Preset(CRAFT, {}, {"depth": 3, "branching": 2, "longest": 24, "distractors": 4}),
     "Craft-hard": Preset(CRAFT, {}, {"depth": 4, "branching": 3, "distractors": 6}),
