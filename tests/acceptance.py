@@ -152,6 +152,7 @@ def masks(task: str, size: Size) -> str | None:
     if "valid" not in env.feature_names:
         return "no feature valid"
 
+    # in batches: one by one, XLA on CPU (jaxlib 0.10.2, 0.11.2) reads wrong entries of small integer arrays
     @jax.jit
     def tried(state: Any, params: Any) -> Any:
         after, out = jax.vmap(env.step, (None, 0, None))(state, jnp.arange(env.num_actions), params)
@@ -161,7 +162,9 @@ def masks(task: str, size: Size) -> str | None:
         over = now["success"] | now["failure"]
         return env.action_mask(state, params), features["valid"], changed, out.reward, over
 
-    mask, valid, changed, reward, over = (np.asarray(x) for x in jax.lax.map(lambda s: tried(s, params), states))
+    mask, valid, changed, reward, over = (
+        np.asarray(x) for x in jax.lax.map(lambda s: tried(s, params), states, batch_size=64)
+    )
     live = ~over
     assert mask[live].any(1).all(), "no admissible action"
     wrong = (mask != valid)[live]

@@ -139,7 +139,7 @@ def search(task: str, size: Size) -> bool:
     expand, block = _expander(env), 64
     first = subject(task).run.reset(0, params)
     told = subject(task).run.features(first, params)
-    name = np.asarray(told["state_hash"]).tobytes()
+    name = np.asarray(told["state_hash"]).tobytes() + np.asarray(told["success"]).tobytes()
     promised, parents, queue = {name: int(told["oracle_steps"])}, defaultdict(set), [(name, first)]
     won: set[bytes] = set()
     while queue:
@@ -150,7 +150,7 @@ def search(task: str, size: Size) -> bool:
         after, mask, over, hashes, left, success = jax.tree.map(np.asarray, expand(clocked, params))
         for i, (source, _) in enumerate(part):
             for action in np.flatnonzero(mask[i]):
-                target = hashes[i, action].tobytes()
+                target = hashes[i, action].tobytes() + success[i, action].tobytes()  # saying "done" changes no cell
                 parents[target].add(source)
                 if target not in promised:
                     promised[target] = int(left[i, action])
