@@ -162,9 +162,8 @@ def masks(task: str, size: Size) -> str | None:
         over = now["success"] | now["failure"]
         return env.action_mask(state, params), features["valid"], changed, out.reward, over
 
-    mask, valid, changed, reward, over = (
-        np.asarray(x) for x in jax.lax.map(lambda s: tried(s, params), states, batch_size=64)
-    )
+    found = jax.lax.map(lambda state: tried(state, params), states, batch_size=64)
+    mask, valid, changed, reward, over = (np.asarray(x) for x in found)
     live = ~over
     assert mask[live].any(1).all(), "no admissible action"
     wrong = (mask != valid)[live]
