@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections import deque
 
+import gymnasium as gym
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from rewardax.envs import make, reset_level
 from rewardax.envs.grid.codes import DX, DY, FORWARD, GOAL, LAVA, LEFT, RIGHT, WALL_TYPE
+from rewardax.envs.grid.minigrid import from_minigrid, task_of
 from rewardax.envs.grid.presets import PRESETS
 from rewardax.envs.levels import branch
 from rewardax.envs.oracle import oracle_action
@@ -161,6 +163,42 @@ def test_strips_are_drawn_as_minigrid_draws_them():
 
         shares = [np.bincount(full(maps), minlength=4) / len(maps) for maps in (theirs, ours)]
         assert np.abs(shares[0] - shares[1]).max() < 4.5 * spread
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("MiniGrid-LavaCrossingS9N2-v0", "LavaCrossing-S9N2"),
+        ("MiniGrid-SimpleCrossingS11N5-v0", "SimpleCrossing-S11N5"),
+        ("MiniGrid-LavaGapS7-v0", "LavaGap-S7"),
+    ],
+)
+def test_minigrids_own_levels_play_the_same(source, name):
+    """Its observations, rewards and ends; and the oracle solves them."""
+    pytest.importorskip("minigrid")
+    game = gym.make(source).unwrapped
+    env, params = task_of(game)
+    named, numbers = make(name, time_bonus=0.9)
+    assert env == named and jax.tree.leaves(params) == pytest.approx([float(x) for x in jax.tree.leaves(numbers)])
+    move = jax.jit(lambda s, a: (new := env.step(s, a, params), env.observe(new[0], params)))
+    best, rng, ends = jax.jit(lambda s: oracle_action(env, s, params)), np.random.default_rng(1), []
+    for episode in range(30):
+        game.reset(seed=episode)
+        assert game.mission == env.mission
+        state, over, guided = from_minigrid(game), False, episode % 3 == 0
+        for _ in range(60):
+            action = int(best(state)) if guided else int(rng.choice(7, p=[0.15, 0.15, 0.5, 0.05, 0.05, 0.05, 0.05]))
+            obs, reward, terminated, truncated, _ = game.step(action)
+            (state, step), seen = move(state, jnp.int32(action))
+            np.testing.assert_array_equal(seen["grid"], obs["image"])
+            assert int(seen["direction"]) == obs["direction"] and float(step.reward) == pytest.approx(reward, abs=1e-6)
+            assert (bool(step.terminated), bool(step.truncated)) == (terminated, truncated)
+            over = terminated or truncated
+            if over:
+                break
+        ends.append(float(step.reward) > 0)
+        assert ends[-1] or not guided
+    assert 10 <= sum(ends) < 30
 
 
 def test_more_strips_run_in_the_same_program():
