@@ -30,16 +30,16 @@ class ErrandParams(struct.PyTreeNode):
 
 @dataclasses.dataclass(frozen=True)
 class Errand(GridEnv):
-    """Base of the tasks that are about objects: a subclass writes ``reset``, ``ending``, ``milestones``, ``plan``."""
+    """Base of the tasks about objects: a subclass says ``reset``, ``ending``, ``milestones`` and ``steps_left``."""
 
     keeps_origin: ClassVar[bool] = True
 
-    def plan(self, state: GridState) -> Array:
+    def steps_left(self, state: GridState) -> Array:
         """i32[]: fewest actions to success from a state that goes on, ``FAR`` or more where there is no way."""
         raise NotImplementedError
 
     def oracle_steps(self, state: GridState) -> Array:
-        steps = self.plan(state).astype(jnp.int32)
+        steps = self.steps_left(state).astype(jnp.int32)
         steps = jnp.where((steps >= FAR) | (state.ended == FAILURE), -1, steps)
         return jnp.where(state.ended == SUCCESS, 0, steps)
 

@@ -104,7 +104,7 @@ class Fetch(Errand):
         beside = (stages.beside(targets) & (place == state.position)).any()
         return [in_view(state, targets), beside, state.ended == SUCCESS]
 
-    def plan(self, state: GridState) -> Array:
+    def steps_left(self, state: GridState) -> Array:
         """Exact from every state: nothing can be moved without ending the episode."""
         finish = jnp.where(stages.facing(self._targets(state)), 1, stages.FAR)[None]
         table = stages.staged((state.grid == EMPTY)[None], finish)

@@ -130,7 +130,7 @@ class GoToDoor(GoTo):
         goal = jnp.stack(doors)[chosen]
         return self.start(grid, position, draws.below(4), goal, [goal], instruction=instruction)
 
-    def plan(self, state: GridState) -> Array:
+    def steps_left(self, state: GridState) -> Array:
         """Exact from every state."""
         floor = state.grid == EMPTY
         beside = stages.beside(self._target(state)) & floor
@@ -183,7 +183,7 @@ class GoToObject(GoTo):
         chosen = draws.below(params.objects)
         return self.start(grid, position, draws.below(4), cells[chosen], instruction=(0, codes[chosen], 0))
 
-    def plan(self, state: GridState) -> Array:
+    def steps_left(self, state: GridState) -> Array:
         """Exact from every state: both objects can be carried out of the way."""
         things = is_thing(state.grid)
         room = (state.grid == EMPTY) | things

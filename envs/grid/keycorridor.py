@@ -143,7 +143,7 @@ class KeyCorridor(Errand):
             state.ended == SUCCESS,
         ]
 
-    def plan(self, state: GridState) -> Array:
+    def steps_left(self, state: GridState) -> Array:
         """Exact from every state of our own levels, whose rooms form a tree.
 
         Layers: key at its place, in the hand with the door locked, in the hand, put away. Closing a door never helps,

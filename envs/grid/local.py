@@ -131,7 +131,7 @@ class GoToLocal(LocalRoom):
     def milestones(self, state: GridState) -> list[Array]:
         return [in_view(state, self.wanted(state.grid, state)), state.ended == SUCCESS]
 
-    def plan(self, state: GridState) -> Array:
+    def steps_left(self, state: GridState) -> Array:
         """Fewest steps; see ``stages.through_things`` for the plans that are not looked at."""
         there = jnp.where(stages.facing(self.wanted(state.grid, state)), 0, stages.FAR)
         return self.clearing(state, there, there)
@@ -195,7 +195,7 @@ class PickupDist(LocalRoom):
     def milestones(self, state: GridState) -> list[Array]:
         return [in_view(state, self.wanted(state.grid, state)), self.ahead(state), state.ended == SUCCESS]
 
-    def plan(self, state: GridState) -> Array:
+    def steps_left(self, state: GridState) -> Array:
         """Fewest steps; see ``stages.through_things`` for the plans that are not looked at."""
         before_it = jnp.where(stages.facing(self.wanted(state.grid, state)), 1, stages.FAR)
         return self.clearing(state, before_it, jnp.full_like(before_it, stages.FAR))
@@ -262,7 +262,7 @@ class PutNextLocal(LocalRoom):
         held = (state.carry != EMPTY) & self.wanted(state.carry, state)
         return [in_view(state, self.wanted(state.grid, state)) | held, held, state.ended == SUCCESS]
 
-    def plan(self, state: GridState) -> Array:
+    def steps_left(self, state: GridState) -> Array:
         return jnp.int32(-2)
 
     def features(self, state: GridState, params: PyTree) -> dict[str, Array]:

@@ -120,7 +120,7 @@ class Memory(Errand):
         column = state.position % self.size
         return [column >= ROOM_WALL, column > state.landmarks[1] % self.size - 1, state.ended == SUCCESS]
 
-    def plan(self, state: GridState) -> Array:
+    def steps_left(self, state: GridState) -> Array:
         """Exact from every state, for an agent that knows which end is right."""
         place = jnp.arange(state.grid.size).reshape(self.shape)
         floor = (state.grid == EMPTY) & (place != state.landmarks[4])

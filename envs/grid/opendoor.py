@@ -94,7 +94,7 @@ class OpenDoorColor(Errand):
         ahead = target.reshape(-1)[front(state)]
         return [in_view(state, target), ahead, state.ended == SUCCESS]
 
-    def plan(self, state: GridState) -> Array:
+    def steps_left(self, state: GridState) -> Array:
         """Exact from every state."""
         target, kind = self._target(state), state.grid & 15
         shut = (kind == DOOR) & (state.grid >> 7 == CLOSED)

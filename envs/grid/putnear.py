@@ -115,7 +115,7 @@ class PutNear(Errand):
         seen = in_view(state, self._is_right(state.grid, state))
         return [seen | held, held, state.ended == SUCCESS]
 
-    def plan(self, state: GridState) -> Array:
+    def steps_left(self, state: GridState) -> Array:
         """Exact from every state.
 
         Layers: the right object in the hand or not, and whether each of at most two other boxes has been opened, which

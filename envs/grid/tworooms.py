@@ -133,7 +133,7 @@ class TwoRooms(Errand):
 
     # the oracle ------------------------------------------------------------------------------------------------
 
-    def plan(self, state: GridState) -> Array:
+    def steps_left(self, state: GridState) -> Array:
         """Exact from every state.
 
         While the door is locked, everything happens in the left room, whose states have all been searched; what is
