@@ -16,7 +16,7 @@ from rewardax.envs.arrays import to_arrays
 from rewardax.envs.core import Env, PyTree
 from rewardax.envs.levels import branch, dynamics_key, reset_group, reset_level
 
-LANES, STEPS = 16, 48
+LANES, STEPS = 64, 48
 HIDDEN = "performance"
 
 
@@ -29,7 +29,6 @@ class Programs:
         self.reset = jax.jit(lambda level, params: reset_level(env, params, level))
         self.features = jax.jit(env.features)
         self.walk = jax.jit(self._walk)
-        self.idle = jax.jit(self._idle)
         self.look_ahead = jax.jit(self._look_ahead)
         self.groups = jax.jit(self._groups)
 
@@ -41,9 +40,9 @@ class Programs:
             "mask": self.env.action_mask(state, params),
         }
 
-    def _walk(self, key: Array, params: PyTree) -> dict[str, Any]:
-        """Random actions on levels 0, 1, ..: mostly admissible, one in eight any."""
-        starts = jax.vmap(lambda level: reset_level(self.env, params, level))(jnp.arange(LANES))
+    def _walk(self, levels: Array, key: Array, params: PyTree) -> dict[str, Any]:
+        """Random actions on levels i32[n]: mostly admissible, one in eight any."""
+        starts = jax.vmap(lambda level: reset_level(self.env, params, level))(levels)
 
         def body(carry: tuple[PyTree, Array, Array], key: Array) -> tuple[Any, dict[str, Any]]:
             state, mask, over = carry
@@ -58,19 +57,7 @@ class Programs:
             return (new, seen["mask"], over | step.terminated | step.truncated), record
 
         mask = jax.vmap(self.env.action_mask, (0, None))(starts, params)
-        return jax.lax.scan(body, (starts, mask, jnp.zeros(LANES, bool)), jax.random.split(key, STEPS))[1]
-
-    def _idle(self, limit: Array, params: PyTree) -> tuple[Array, Array]:
-        """Doing action 0 until the end: whether there was one within ``limit`` steps, and its two flags."""
-
-        def play(carry: tuple[PyTree, Array, Array]) -> tuple[PyTree, Array, Array]:
-            state, _, t = carry
-            state, step = self.env.step(state, jnp.int32(0), params)
-            return state, jnp.stack([step.terminated, step.truncated]), t + 1
-
-        start = reset_level(self.env, params, 0), jnp.zeros(2, bool), jnp.int32(0)
-        _, flags, _ = jax.lax.while_loop(lambda x: ~x[1].any() & (x[2] < limit), play, start)
-        return flags.any(), flags
+        return jax.lax.scan(body, (starts, mask, jnp.zeros(levels.shape, bool)), jax.random.split(key, STEPS))[1]
 
     def _look_ahead(self, state: PyTree, params: PyTree) -> tuple[PyTree, Array]:
         """The successor with fewest steps to go, and whether it is a success."""
@@ -108,7 +95,11 @@ class Subject:
 
     @cached_property
     def walk(self) -> dict[str, Any]:
-        return jax.device_get(self.run.walk(jax.random.key(0), self.params))
+        return self.walked(LANES)
+
+    def walked(self, lanes: int) -> dict[str, Any]:
+        """The walk on the first ``lanes`` levels."""
+        return jax.device_get(self.run.walk(jnp.arange(lanes), jax.random.key(0), self.params))
 
 
 def declarations(subject: Subject) -> Iterator[str]:
@@ -211,13 +202,18 @@ def masks(subject: Subject) -> Iterator[str]:
 
 def horizon(subject: Subject) -> Iterator[str]:
     """Episodes end, at the step limit by truncation and not before."""
-    limit = subject.env.horizon(subject.params)
-    ended, flags = jax.device_get(subject.run.idle(limit, subject.params))
-    both = subject.walk["step"].terminated & subject.walk["step"].truncated & ~subject.walk["over"]
-    if both.any() or flags.all():
-        yield "a step is both terminated and truncated; termination wins"
-    if not ended:
+    limit, state, step = subject.env.horizon(subject.params), subject.start, None
+    for _ in range(limit):
+        state, step = subject.run.step(state, jnp.int32(0), subject.params)
+        if step.terminated | step.truncated:
+            break
+    else:
         yield f"an episode goes on beyond horizon(params) = {limit} steps"
+    if step is not None and step.terminated & step.truncated:
+        yield "the step limit terminates too: a step is both terminated and truncated"
+    early = subject.walk["step"].truncated & ~subject.walk["over"] & (np.arange(1, STEPS + 1)[:, None] < limit)
+    if early.any():
+        yield f"an episode is truncated before its step limit, horizon(params) = {limit}"
 
 
 def groups(subject: Subject) -> Iterator[str]:

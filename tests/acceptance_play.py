@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rewardax.envs import make, reset_level
-from rewardax.envs.arrays import to_arrays
-from rewardax.envs.contract_core import Subject
+from rewardax.envs import make
+from rewardax.envs.arrays import from_arrays, to_arrays
+from rewardax.envs.contract_core import Subject, programs
 
 
 class Size(NamedTuple):
@@ -27,7 +27,7 @@ class Size(NamedTuple):
     texts: int = 40  # states whose commands are parsed
 
 
-SMALL = Size(levels=64, hashes=500, states=256, lanes=256, search=3000, random=0, texts=6)
+SMALL = Size(levels=64, hashes=500, states=256, lanes=64, search=3000, random=0, texts=6)
 
 
 def broken(rule: Any, *arguments: Any) -> None:
@@ -52,102 +52,72 @@ def same(left: Any, right: Any) -> bool:
     )
 
 
-@functools.lru_cache(maxsize=16)
-def walker(env: Any, steps: int) -> Any:
-    """``(levels, params) -> states, time steps and observations [steps, lanes]`` of random admissible play."""
-
-    def run(ids: Any, params: Any) -> Any:
-        begin = jax.vmap(lambda i: reset_level(env, params, i))(ids)
-
-        def step(state: Any, t: Any) -> tuple[Any, Any]:
-            mask = jax.vmap(env.action_mask, (0, None))(state, params)
-            keys = jax.vmap(lambda i: jax.random.fold_in(jax.random.fold_in(jax.random.key(1), t), i))(ids)
-            action = jax.vmap(jax.random.categorical)(keys, jnp.where(mask, 0.0, -1e9))
-            new, out = jax.vmap(env.step, (0, 0, None))(state, action, params)
-            seen = jax.vmap(env.observe, (0, None))(new, params)
-            over = out.terminated | out.truncated
-            kept = jax.tree.map(lambda a, b: jnp.where(over.reshape(-1, *[1] * (a.ndim - 1)), a, b), begin, new)
-            return kept, (new, out, seen)
-
-        return jax.lax.scan(step, begin, jnp.arange(steps))[1]
-
-    return jax.jit(run)
-
-
-STEPS = 64
-
-
 @functools.lru_cache(maxsize=2)
-def played(task: str, lanes: int) -> Any:
-    """Random play on the first levels of a task: states, time steps and observations ``[STEPS, lanes]``."""
-    env, params = make(task)
-    return walker(env, STEPS)(jnp.arange(lanes), params)
-
-
 def visited(task: str, size: Size) -> tuple[Any, Any, Any]:
-    """Core, params and ``size.states`` states of random play."""
-    states, *_ = played(task, size.lanes)
-    count = STEPS * size.lanes
-    chosen = jnp.asarray(np.random.default_rng(0).permutation(count)[: size.states])
-    return *make(task), jax.tree.map(lambda x: x.reshape(count, *x.shape[2:])[chosen], states)
+    """Core, params and ``size.states`` states of random play, with repetitions where it finds fewer."""
+    found = subject(task)
+    walk = found.walked(size.lanes)
+    live = np.flatnonzero(~walk["over"])
+    chosen = np.resize(np.random.default_rng(0).permutation(live), size.states)
+    leaves = [jnp.asarray(x.reshape(walk["over"].size, *x.shape[2:])[chosen]) for x in walk["state"]]
+    return found.env, found.params, from_arrays(jax.eval_shape(lambda x: x, found.start), leaves)
 
 
 def follow(env: Any, params: Any, level: int) -> tuple[int, float, bool]:
     """Steps, total and success of the plan that a task's planner on the host makes for a level."""
-    state, step = jax.jit(lambda p: reset_level(env, p, level))(params), _stepper(env)
-    actions, total, over, won = env.plan(state, params), 0.0, False, False
+    run = programs(env)
+    state, total, over = run.reset(level, params), 0.0, False
+    actions = env.plan(state, params)
     for action in actions:
         assert not over, "the plan goes on after the end"
-        state, out, success = step(state, jnp.int32(action), params)
-        total, over, won = total + float(out.reward), bool(out.terminated | out.truncated), bool(success)
-    return len(actions), total, won
+        state, out = run.step(state, jnp.int32(action), params)
+        total, over = total + float(out.reward), bool(out.terminated | out.truncated)
+    return len(actions), total, bool(run.features(state, params)["success"])
+
+
+BLOCK = 64
 
 
 @functools.lru_cache(maxsize=16)
-def _stepper(env: Any) -> Any:
-    def step(state: Any, action: Any, params: Any) -> Any:
-        new, out = env.step(state, action, params)
-        return new, out, env.features(new, params)["success"]
+def expander(env: Any) -> Any:
+    """``(states [BLOCK], params) -> facts`` about the states, their masks, and what every action there leads to."""
 
-    return jax.jit(step)
-
-
-@functools.lru_cache(maxsize=16)
-def _expander(env: Any) -> Any:
-    def expand(state: Any, params: Any) -> Any:
+    def expand(state: Any, params: Any) -> dict[str, Any]:
         after, out = jax.vmap(env.step, (None, 0, None))(state, jnp.arange(env.num_actions), params)
-        features = jax.vmap(env.features, (0, None))(after, params)
-        over = out.terminated
-        return (
-            after,
-            env.action_mask(state, params),
-            over,
-            features["state_hash"],
-            features["oracle_steps"],
-            features["success"],
-        )
+        then = jax.vmap(env.features, (0, None))(after, params)
+        return {
+            "now": env.features(state, params),
+            "mask": env.action_mask(state, params),
+            "after": to_arrays(after),
+            "then": then,
+            "reward": out.reward,
+            "over": out.terminated,
+        }
 
     return jax.jit(jax.vmap(expand, (0, None)))
 
 
+@functools.lru_cache(maxsize=4)
 def search(task: str, size: Size) -> bool:
     """Compare the oracle with breadth-first search in every state that can be reached in level 0, if these are few.
 
     States that differ in the clock alone are one; the time limit is not looked at.
     """
     env, params = make(task)
-    expand, block = _expander(env), 64
-    first = subject(task).run.reset(0, params)
+    expand, structure = expander(env), jax.eval_shape(lambda x: x, subject(task).start)
+    clock = jax.jit(jax.vmap(lambda s: env.at_time(s, jnp.int32(0))))
+    first = subject(task).start
     told = subject(task).run.features(first, params)
     name = np.asarray(told["state_hash"]).tobytes() + np.asarray(told["success"]).tobytes()
-    promised, parents, queue = {name: int(told["oracle_steps"])}, defaultdict(set), [(name, first)]
+    promised, parents, queue = {name: int(told["oracle_steps"])}, defaultdict(set), [(name, to_arrays(first))]
     won: set[bytes] = set()
     while queue:
-        part, queue = queue[:block], queue[block:]
-        stacked = jax.tree.map(lambda *xs: np.stack([np.asarray(x) for x in xs]), *[s for _, s in part])
-        padded = rows(stacked, np.arange(block) % len(part))
-        clocked = jax.vmap(lambda s: env.at_time(s, jnp.int32(0)))(padded)
-        after, mask, over, hashes, left, success = jax.tree.map(np.asarray, expand(clocked, params))
+        part, queue = queue[:BLOCK], queue[BLOCK:]
+        stacked = [np.stack([np.asarray(x) for x in leaf]) for leaf in zip(*(s for _, s in part), strict=True)]
+        padded = from_arrays(structure, [jnp.asarray(x[np.arange(BLOCK) % len(part)]) for x in stacked])
+        told = jax.device_get(expand(clock(padded), params))
+        after, mask, over, then = told["after"], told["mask"], told["over"], told["then"]
+        hashes, left, success = then["state_hash"], then["oracle_steps"], then["success"]
         for i, (source, _) in enumerate(part):
             for action in np.flatnonzero(mask[i]):
                 target = hashes[i, action].tobytes() + success[i, action].tobytes()  # saying "done" changes no cell
@@ -157,7 +127,7 @@ def search(task: str, size: Size) -> bool:
                     if success[i, action]:
                         won.add(target)
                     if not over[i, action]:
-                        queue.append((target, rows(after, (i, action))))
+                        queue.append((target, [x[i, action] for x in after]))
         if len(promised) > size.search:
             return False
     distance = dict.fromkeys(won, 0)

@@ -54,6 +54,13 @@ class Confused(KeyFarm):
 
 
 @dataclasses.dataclass(frozen=True)
+class Impatient(KeyFarm):
+    def step(self, state, action, params):
+        new, step = super().step(state, action, params)
+        return new, step.replace(truncated=new.t >= 3)
+
+
+@dataclasses.dataclass(frozen=True)
 class Boasts(KeyFarm):
     def features(self, state, params):
         features = super().features(state, params)
@@ -90,6 +97,7 @@ class Unhashable(KeyFarm):
         (Lax, "an action that the mask forbids was valid"),
         (Endless, "goes on beyond horizon"),
         (Confused, "both terminated and truncated"),
+        (Impatient, "truncated before its step limit"),
         (Boasts, "the oracle promises 5 steps"),
         (Explodes, "feature 'progress' is not finite"),
         (Mislabelled, "feature 'events' has shape"),

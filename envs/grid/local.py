@@ -118,12 +118,11 @@ class GoToLocal(LocalRoom):
     different: ClassVar[bool] = False
 
     def reset(self, key: Array, params: PyTree) -> GridState:
-        draws, grid, position, codes, cells, count = self.scene(key, params)
-        chosen = draws.below(count)
-        several = same_thing(grid, codes[chosen]).sum() > 1
-        return self.start(
-            grid, position, draws.below(4), cells[chosen], instruction=(several.astype(jnp.int32), codes[chosen], 0)
-        )
+        draws, grid, position, codes, _, count = self.scene(key, params)
+        code = codes[draws.below(count)]
+        meant = same_thing(grid, code).reshape(-1)
+        instruction = ((meant.sum() > 1).astype(jnp.int32), code, 0)
+        return self.start(grid, position, draws.below(4), jnp.argmax(meant), instruction=instruction)
 
     def ending(self, before: GridState, after: GridState, action: Array) -> tuple[Array, Array]:
         return self.ahead(after), jnp.bool_(False)
