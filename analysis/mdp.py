@@ -58,7 +58,7 @@ def reward_mdp(
             f"{type(reward).__name__} needs hindsight (its rewards are right only after learn()); "
             "a table of steps cannot show it"
         )
-    start = timeless(env, jax.jit(env.reset)(key, params))
+    start = timeless(env, env.reset(key, params))
     hold = holder(start, forget)
 
     def record(state: PyTree, first: Array, action: Array, new: PyTree, step: TimeStep) -> Transition:

@@ -10,7 +10,6 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -128,7 +127,7 @@ def outcome_matrix(tasks: Sequence[str] | None = None, designs: Sequence[str] | 
         env, params = make(task.env, **task.knobs)
         key = level_key("train", task.level)
         if env.family == "RepoRepair":
-            env = _narrowed(env, jax.jit(env.reset)(key, params))
+            env = _narrowed(env, env.reset(key, params))
         for design in DESIGNS if designs is None else designs:
             reward = _named(DESIGNS, design)(env, task)
             if reward is not None:

@@ -2,7 +2,8 @@
 
 An :class:`Env` is static and hashable (array sizes, vocabulary, view); its difficulty is a pytree of traced numbers
 (``params``), so that one compilation serves every difficulty of a family. All methods handle ONE environment and are
-meant to be ``vmap``-ed; nothing in them calls the host.
+meant to be ``vmap``-ed; nothing in them calls the host. Those of :data:`COMPILED` are compiled on their first call, and
+cost nothing inside of another compiled function.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from flax import struct
 from jax import Array
 
 PyTree = Any
+COMPILED = frozenset({"reset", "step", "observe", "features", "action_mask"})
 
 
 class TimeStep(struct.PyTreeNode):
@@ -37,6 +39,11 @@ class Env:
     feature_names: ClassVar[tuple[str, ...]] = ()  # keys of features()
     event_names: ClassVar[tuple[str, ...]] = ()  # names of the bits in features()["events"]
     subgoal_names: ClassVar[tuple[str, ...]] = ()  # names of the bits in features()["subgoals"]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name in COMPILED & vars(cls).keys():
+            setattr(cls, name, jax.jit(vars(cls)[name], static_argnums=0, inline=True))
 
     @property
     def action_names(self) -> tuple[str, ...]:

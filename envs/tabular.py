@@ -88,7 +88,7 @@ def enumerate_mdp(
 
     Raises ``ValueError`` if random steps are not listed, a field does not exist or there are too many states.
     """
-    start = timeless(env, jax.jit(env.reset)(key, params))
+    start = timeless(env, env.reset(key, params))
     hold = holder(start, forget)
 
     def move(state: PyTree, action: Array) -> tuple[Array, PyTree, dict[str, Any]]:
