@@ -27,6 +27,7 @@ from rewardax.wrappers import (
     Moments,
     Potential,
     RewardTransform,
+    Transition,
     UniformRedistribution,
     advance,
     chain,
@@ -55,19 +56,24 @@ def test_total_is_the_sum_and_additive_parts_leave_the_task_alone(reward: Reward
         np.testing.assert_array_equal(rewards.components["task"], data.reward)
 
 
+@jax.jit
+def one_filler(reward: RewardTransform, state: Any, filler: Transition) -> Any:
+    """What a step of filler pays, the memory after it, and after learning from it alone."""
+    rewards, after = advance(reward, state, reward.init(jax.random.key(0), filler).episode, filler)
+    rows: Any = jax.tree.map(lambda x: x[None], (rewards, filler))
+    return rewards.components, after, reward.learn(rows[0], state, rows[1])[1]
+
+
 @all_examples
 def test_a_step_of_filler_only_changes_nothing(reward: RewardTransform) -> None:
-    data = random_rollout(2)
+    data = random_rollout(2, fillers=True)
     _, state = play(reward, data)
     filler = row(data, 3).replace(valid=jnp.zeros(ENVS, bool), first=jnp.zeros(ENVS, bool))
-    fresh = reward.init(jax.random.key(0), filler).episode
-    rewards, after = jax.jit(advance)(reward, state, fresh, filler)
+    components, after, learned = one_filler(reward, state, filler)
     same(after, state, exact=True)
-    assert all(not np.asarray(c).any() for c in rewards.components.values())
-    rollout = jax.tree.map(lambda x: x[None], filler)
-    _, after = jax.jit(reward.learn)(jax.tree.map(lambda x: x[None], rewards), state, rollout)
+    assert all(not np.asarray(c).any() for c in components.values())
     if type(reward).__name__ != "Schedule":
-        same(after, state, exact=True)
+        same(learned, state, exact=True)
 
 
 @few

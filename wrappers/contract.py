@@ -51,8 +51,7 @@ def check_reward(
 
     Args:
         reward: the transform.
-        rollout: recorded steps [T, N], T ≥ 12, N ≥ 2, of several episodes. By default they are made up,
-        with the
+        rollout: recorded steps [T, N], T ≥ 12, N ≥ 2, of several episodes. By default they are made up, with the
             features our own environments offer.
         skip: names of rules to leave out.
         raises: raise :class:`ContractError`; otherwise return the sentences.
