@@ -16,7 +16,7 @@ from rewardax.envs.arrays import to_arrays
 from rewardax.envs.core import Env, PyTree
 from rewardax.envs.levels import branch, dynamics_key, reset_group, reset_level
 
-LANES, STEPS = 64, 48
+LANES, STEPS = 256, 48
 HIDDEN = "performance"
 
 

@@ -68,9 +68,8 @@ def elsewhere(names: list[str], numbers: list[int], small: bool, jobs: int) -> I
         why = (done.stderr.strip().splitlines() or ["no output"])[-1]
         return rows + [{"id": name, "marks": {"0": "F"}, "reasons": {"0": why}, "seconds": 0} for name in lost]
 
-    parts = [group[at : at + 2] for group in programs(names) for at in range(0, len(group), 2)]
     with ThreadPoolExecutor(jobs) as pool:
-        for done in as_completed(pool.submit(work, part) for part in parts):
+        for done in as_completed(pool.submit(work, group) for group in programs(names)):
             for row in done.result():
                 yield {**row, **{key: {int(n): x for n, x in row[key].items()} for key in ("marks", "reasons")}}
 
