@@ -11,8 +11,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import jax
@@ -58,20 +59,31 @@ def here(names: list[str], numbers: list[int], size: Size) -> Iterator[dict[str,
 
 
 def elsewhere(names: list[str], numbers: list[int], small: bool, jobs: int) -> Iterator[dict[str, Any]]:
-    """Results of ``jobs`` processes at a time."""
+    """Results of ``jobs`` processes at a time, each as soon as it is there."""
+    found: Queue[dict[str, Any]] = Queue()
 
-    def work(group: list[str]) -> list[dict[str, Any]]:
+    def work(group: list[str]) -> None:
         command = [sys.executable, "-m", "tests.coverage_of_envs", "--ids", *group, "--tests", *map(str, numbers)]
-        done = subprocess.run([*command, "--rows", *(["--small"] if small else [])], capture_output=True, text=True)
-        rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-        lost = [name for name in group if name not in {row["id"] for row in rows}]
-        why = (done.stderr.strip().splitlines() or ["no output"])[-1]
-        return rows + [{"id": name, "marks": {"0": "F"}, "reasons": {"0": why}, "seconds": 0} for name in lost]
+        command += ["--rows", *(["--small"] if small else [])]
+        missing, last = list(group), "no output"
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+            for line in process.stdout or ():
+                if line.startswith("{"):
+                    row = json.loads(line)
+                    missing.remove(row["id"])
+                    found.put(
+                        {**row, **{key: {int(n): x for n, x in row[key].items()} for key in ("marks", "reasons")}}
+                    )
+                elif line.strip():
+                    last = line.strip()
+        for name in missing:
+            found.put({"id": name, "marks": {0: "F"}, "reasons": {0: last}, "seconds": 0})
 
     with ThreadPoolExecutor(jobs) as pool:
-        for done in as_completed(pool.submit(work, group) for group in programs(names)):
-            for row in done.result():
-                yield {**row, **{key: {int(n): x for n, x in row[key].items()} for key in ("marks", "reasons")}}
+        for group in programs(names):
+            pool.submit(work, group)
+        for _ in names:
+            yield found.get()
 
 
 def main(
@@ -94,6 +106,10 @@ def main(
         out: JSONL file that every result is appended to.
         rows: print each result as JSON and no table.
     """
+    unknown = [name for name in ids if name not in PRESETS]
+    if unknown:
+        print(f"no task {unknown[0]!r}; `rewardax list` shows all", file=sys.stderr)
+        return 2
     names = [name for name in ids or PRESETS if only in name]
     numbers, size = list(tests), SMALL if small else Size()
     results = here(names, numbers, size) if jobs == 1 else elsewhere(names, numbers, small, jobs)
