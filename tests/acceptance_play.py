@@ -22,12 +22,13 @@ class Size(NamedTuple):
     hashes: int = 10_000  # levels whose hashes are compared
     states: int = 4096  # of random play, for masks and sentences
     lanes: int = 256
-    search: int = 20_000  # states that breadth-first search may visit
+    search: int = 5000  # states that breadth-first search may visit
+    table: int = 20_000  # states, with the clock, that value iteration may have
     random: int = 4096  # episodes of random play
     texts: int = 40  # states whose commands are parsed
 
 
-SMALL = Size(levels=64, hashes=500, states=256, search=3000, random=0, texts=6)
+SMALL = Size(levels=64, hashes=500, states=256, search=1500, table=3000, random=0, texts=6)
 
 
 def broken(rule: Any, *arguments: Any) -> None:
