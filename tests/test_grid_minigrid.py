@@ -165,7 +165,7 @@ def test_imported_world_offers_its_features() -> None:
     source.reset(seed=0)
     env, params = world_of(source)
     features = env.features(from_minigrid(source), params)
-    assert tuple(features) == env.feature_names and int(features["oracle_steps"]) == -2
+    assert set(features) == set(env.feature_names) and int(features["oracle_steps"]) == -2
     assert env.horizon(params) == source.unwrapped.max_steps and "lava" in env.text(from_minigrid(source), params)
 
 

@@ -126,7 +126,10 @@ class JaxEnv(Env):
         """Which arrays of a deterministic environment are copies of our clock: named like one and counting like it."""
         if not self.deterministic:
             return ()
-        params = self.dialect.params
+        with jax.ensure_compile_time_eval():  # also when asked for the first time inside of a compiled function
+            return self._counting(self.dialect.params)
+
+    def _counting(self, params: PyTree) -> tuple[int, ...]:
         seen = self.dialect.reset(jax.random.key(0, impl=THREEFRY), params)
         named = jax.tree_util.tree_leaves_with_path(seen.inner)
         found = {
