@@ -16,7 +16,7 @@ from rewardax.envs.arrays import to_arrays
 from rewardax.envs.core import Env, PyTree
 from rewardax.envs.levels import branch, dynamics_key, reset_group, reset_level
 
-LANES, STEPS = 256, 48
+LANES, STEPS = 16, 48
 HIDDEN = "performance"
 
 
@@ -80,10 +80,10 @@ programs = lru_cache(maxsize=64)(Programs)
 
 
 class Subject:
-    """A task, and a random walk through it recorded as ``[STEPS, LANES]``, frozen where an episode is over."""
+    """A task, and a random walk through it recorded as ``[STEPS, lanes]``, frozen where an episode is over."""
 
-    def __init__(self, env: Env, params: PyTree) -> None:
-        self.env, self.params = env, params
+    def __init__(self, env: Env, params: PyTree, lanes: int = LANES) -> None:
+        self.env, self.params, self.lanes = env, params, lanes
 
     @cached_property
     def run(self) -> Programs:
@@ -95,11 +95,11 @@ class Subject:
 
     @cached_property
     def walk(self) -> dict[str, Any]:
-        return self.walked(LANES)
+        return self.walked()
 
-    def walked(self, lanes: int) -> dict[str, Any]:
-        """The walk on the first ``lanes`` levels."""
-        return jax.device_get(self.run.walk(jnp.arange(lanes), jax.random.key(0), self.params))
+    def walked(self) -> dict[str, Any]:
+        """The walk, made anew."""
+        return jax.device_get(self.run.walk(jnp.arange(self.lanes), jax.random.key(0), self.params))
 
 
 def declarations(subject: Subject) -> Iterator[str]:
@@ -157,7 +157,7 @@ def finite(subject: Subject) -> Iterator[str]:
 def spaces(subject: Subject) -> Iterator[str]:
     space = subject.env.observation_space(subject.params)
     for t in range(0, STEPS, 4):
-        observation = jax.tree.map(lambda x, t=t: np.asarray(x[t, t % LANES]), subject.walk["observation"])
+        observation = jax.tree.map(lambda x, t=t: np.asarray(x[t, t % subject.lanes]), subject.walk["observation"])
         if not space.contains(observation):
             yield "an observation is outside observation_space"
             return
@@ -178,7 +178,7 @@ def determinism(subject: Subject) -> Iterator[str]:
             if not _close(to_arrays(slow), to_arrays(alone)):
                 yield "a step gives another state when it is not compiled"
         if not _close(to_arrays(alone), [x[t, 0] for x in walk["state"]]):
-            yield f"one environment alone and the same one among {LANES} differ after {t + 1} steps"
+            yield f"one environment alone and the same one among {subject.lanes} differ after {t + 1} steps"
             return
 
 

@@ -20,7 +20,7 @@ from acceptance_play import BLOCK, SMALL, Size, broken, expander, follow, rows, 
 from rewardax.analysis.planning import value_iteration
 from rewardax.envs import PRESETS, branch, card, enumerate_mdp, level_key, make, make_pool, reset_level
 from rewardax.envs.arrays import to_arrays
-from rewardax.envs.contract_core import CORE_RULES, LANES, declarations
+from rewardax.envs.contract_core import CORE_RULES, declarations
 from rewardax.envs.contract_core import groups as shared_layouts
 from rewardax.envs.contract_core import knobs as integer_knobs
 from rewardax.envs.contract_core import oracle as greedy_oracle
@@ -39,7 +39,7 @@ COVERED = (shared_layouts, integer_knobs, greedy_oracle)  # by 4, 9 and 7
 
 def gymnasium(task: str, size: Size) -> str | None:
     """1. Gymnasium's own check; the vector face equals single ones."""
-    broken(declarations, subject(task))
+    broken(declarations, subject(task, size))
     broken(gymnasium_rules, task, {})
     broken(routes, task, {})
     return None
@@ -47,8 +47,8 @@ def gymnasium(task: str, size: Size) -> str | None:
 
 def determinism(task: str, size: Size) -> str | None:
     """2. The same level and actions give the same again, alone or among many, compiled or not."""
-    found = subject(task)
-    many, again = found.walked(size.lanes), found.walked(size.lanes)
+    found = subject(task, size)
+    many, again = found.walk, found.walked()
     assert all(np.array_equal(a, b) for a, b in zip(jax.tree.leaves(many), jax.tree.leaves(again), strict=True)), (
         "not repeatable"
     )
@@ -76,7 +76,7 @@ def saving(task: str, size: Size) -> str | None:
         after, _ = jax.vmap(env.step, (0, None, None))(states, action, params)
         return jax.vmap(env.features, (0, None))(states, params), to_arrays(after)
 
-    start = subject(task).run.reset(3, params)
+    start = subject(task, size).run.reset(3, params)
     seen, _ = forked(start, jnp.array([1, 2]), params)
     assert same(rows(seen, 0), rows(seen, 1)), "rekey changes what the state is"
     _, after = forked(start, jnp.array([1, 1]), params)
@@ -100,7 +100,7 @@ def groups(task: str, size: Size) -> str | None:
         [np.asarray(x).reshape(size.hashes, -1).view(np.uint8).reshape(size.hashes, -1) for x in leaves], 1
     )
     levels, names = len(np.unique(flat, axis=0)), len(np.unique(np.asarray(hashes), axis=0))
-    broken(shared_layouts, subject(task))
+    broken(shared_layouts, subject(task, size))
     assert names <= levels
     hidden = card(env.family).get("hidden_from_hash")
     if hidden is None:
@@ -215,9 +215,9 @@ def rewards(task: str, size: Size) -> str | None:
 
 def knobs(task: str, size: Size) -> str | None:
     """9. Changing any traced knob compiles nothing anew."""
-    found = subject(task)
+    found = subject(task, size)
     run: Any = found.run.walk  # resets, steps, observes, looks at features and masks
-    found.walked(size.lanes)
+    found.walked()
     compiled, (leaves, tree) = run._cache_size(), jax.tree.flatten(found.params)
     for i, leaf in enumerate(leaves):
         other = ~leaf if leaf.dtype == bool else leaf + jnp.ones((), leaf.dtype)
@@ -243,7 +243,7 @@ def optimum(task: str, size: Size) -> str | None:
     forget = [
         name
         for name in ("log", "fresh", "newly", "events", "last", "outcome", "valid")
-        if hasattr(subject(task).start, name)
+        if hasattr(subject(task, size).start, name)
     ]
     try:
         mdp = enumerate_mdp(env, params, level_key("train", 0), forget=forget, max_states=size.table)
@@ -254,7 +254,7 @@ def optimum(task: str, size: Size) -> str | None:
     return None
 
 
-RACE = 100
+RACE, LANES = 100, 256
 FLOORS = {"text": 20_000, "grid": 100_000, "tabular": 100_000}
 
 

@@ -28,7 +28,7 @@ class Size(NamedTuple):
     texts: int = 40  # states whose commands are parsed
 
 
-SMALL = Size(levels=64, hashes=500, states=256, search=1500, table=3000, random=0, texts=6)
+SMALL = Size(levels=32, hashes=500, states=128, lanes=16, search=600, table=3000, random=0, texts=6)
 
 
 def broken(rule: Any, *arguments: Any) -> None:
@@ -37,8 +37,8 @@ def broken(rule: Any, *arguments: Any) -> None:
 
 
 @functools.lru_cache(maxsize=8)
-def subject(task: str) -> Subject:
-    return Subject(*make(task))
+def subject(task: str, size: Size) -> Subject:
+    return Subject(*make(task), size.lanes)
 
 
 def rows(tree: Any, index: Any) -> Any:
@@ -56,8 +56,8 @@ def same(left: Any, right: Any) -> bool:
 @functools.lru_cache(maxsize=2)
 def visited(task: str, size: Size) -> tuple[Any, Any, Any]:
     """Core, params and ``size.states`` states of random play, with repetitions where it finds fewer."""
-    found = subject(task)
-    walk = found.walked(size.lanes)
+    found = subject(task, size)
+    walk = found.walk
     live = np.flatnonzero(~walk["over"])
     chosen = np.resize(np.random.default_rng(0).permutation(live), size.states)
     leaves = [jnp.asarray(x.reshape(walk["over"].size, *x.shape[2:])[chosen]) for x in walk["state"]]
@@ -105,10 +105,10 @@ def search(task: str, size: Size) -> bool:
     States that differ in the clock alone are one; the time limit is not looked at.
     """
     env, params = make(task)
-    expand, structure = expander(env), jax.eval_shape(lambda x: x, subject(task).start)
+    expand, structure = expander(env), jax.eval_shape(lambda x: x, subject(task, size).start)
     clock = jax.jit(jax.vmap(lambda s: env.at_time(s, jnp.int32(0))))
-    first = subject(task).start
-    told = subject(task).run.features(first, params)
+    first = subject(task, size).start
+    told = subject(task, size).run.features(first, params)
     name = np.asarray(told["state_hash"]).tobytes() + np.asarray(told["success"]).tobytes()
     promised, parents, queue = {name: int(told["oracle_steps"])}, defaultdict(set), [(name, to_arrays(first))]
     won: set[bytes] = set()
