@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from acceptance_play import BLOCK, SMALL, Size, broken, expander, follow, rows, same, search, subject, visited
+from acceptance_play import BLOCK, SMALL, Size, broken, expander, follow, guided, rows, same, search, subject, visited
 
 from rewardax.analysis.planning import value_iteration
 from rewardax.envs import PRESETS, branch, card, enumerate_mdp, level_key, make, make_pool, reset_level
@@ -185,7 +185,7 @@ def solvable(task: str, size: Size) -> str | None:
         return f"no oracle: {facts['oracle']}"
     horizon = env.horizon(params)
     if "oracle_steps" in env.feature_names:
-        found = play(env, params, np.arange(size.levels), "oracle")
+        found = guided(task, size.levels)
         if found.promised.min() >= 0:
             assert found.success.all(), f"{(~found.success).sum()} of {size.levels} levels are not solved"
             assert (found.steps == found.promised).all() and found.steps.max() <= horizon
@@ -200,12 +200,12 @@ def solvable(task: str, size: Size) -> str | None:
 
 def rewards(task: str, size: Size) -> str | None:
     """8. What the oracle earns is the card's optimum; the hidden score is no feature."""
-    env, params = make(task)
+    env = make(task)[0]
     assert "performance" not in env.feature_names
     row = card(env.family)["presets"][task]
     if "oracle_steps" not in env.feature_names or row.get("optimal_levels") is None:
         return "no oracle that earns the optimum: see 10"
-    found = play(env, params, np.arange(size.levels), "oracle")
+    found = guided(task, size.levels)
     sparse = np.ptp(found.total) < 1e-6
     wanted = row["optimal_return"]
     slack = 1e-5 if sparse else 5 * found.total.std() / np.sqrt(min(size.levels, row["optimal_levels"]))
@@ -234,7 +234,7 @@ def optimum(task: str, size: Size) -> str | None:
     if wanted is None:
         return "no optimal return in the card"
     if row.get("optimal_levels"):
-        if np.ptp(play(env, params, np.arange(size.levels), "oracle").total) > 1e-6:
+        if np.ptp(guided(task, size.levels).total) > 1e-6:
             return "the optimum depends on the level: see 8"
         if not search(task, size):
             return f"more than {size.search} states"

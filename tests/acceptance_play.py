@@ -13,6 +13,7 @@ import numpy as np
 from rewardax.envs import make
 from rewardax.envs.arrays import from_arrays, to_arrays
 from rewardax.envs.contract_core import Subject, programs
+from rewardax.envs.measure import Episodes, play
 
 
 class Size(NamedTuple):
@@ -62,6 +63,12 @@ def visited(task: str, size: Size) -> tuple[Any, Any, Any]:
     chosen = np.resize(np.random.default_rng(0).permutation(live), size.states)
     leaves = [jnp.asarray(x.reshape(walk["over"].size, *x.shape[2:])[chosen]) for x in walk["state"]]
     return found.env, found.params, from_arrays(jax.eval_shape(lambda x: x, found.start), leaves)
+
+
+@functools.lru_cache(maxsize=64)
+def guided(task: str, levels: int) -> Episodes:
+    """What the oracle reaches on the first levels of a task."""
+    return play(*make(task), np.arange(levels), "oracle")
 
 
 def follow(env: Any, params: Any, level: int) -> tuple[int, float, bool]:
