@@ -27,7 +27,7 @@ class Programs:
         self.env = env
         self.step = jax.jit(env.step)
         self.reset = jax.jit(lambda level, params: reset_level(env, params, level))
-        self.features = jax.jit(env.features)
+        self.seen = jax.jit(self.view)
         self.walk = jax.jit(self._walk)
         self.look_ahead = jax.jit(self._look_ahead)
         self.groups = jax.jit(self._groups)
@@ -212,9 +212,11 @@ def horizon(subject: Subject) -> Iterator[str]:
             break
     else:
         yield f"an episode goes on beyond horizon(params) = {limit} steps"
-    if step is not None and step.terminated & step.truncated:
-        yield "the step limit terminates too: a step is both terminated and truncated"
-    early = subject.walk["step"].truncated & ~subject.walk["over"] & (np.arange(1, STEPS + 1)[:, None] < limit)
+    walked, live = subject.walk["step"], ~subject.walk["over"]
+    both = (walked.terminated & walked.truncated & live).any() and not subject.env.ends_can_coincide
+    if both or (step is not None and step.terminated & step.truncated):
+        yield "a step is both terminated and truncated; termination wins"
+    early = walked.truncated & live & (np.arange(1, STEPS + 1)[:, None] < limit)
     if early.any():
         yield f"an episode is truncated before its step limit, horizon(params) = {limit}"
 
@@ -247,7 +249,7 @@ def oracle(subject: Subject) -> Iterator[str]:
         return
     for level in range(3):
         state = subject.run.reset(level, subject.params)
-        features = subject.run.features(state, subject.params)
+        features = subject.run.seen(state, subject.params)["features"]
         promised = int(features["oracle_steps"])
         if promised == -2:
             return

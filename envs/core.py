@@ -39,6 +39,7 @@ class Env:
     feature_names: ClassVar[tuple[str, ...]] = ()  # keys of features()
     event_names: ClassVar[tuple[str, ...]] = ()  # names of the bits in features()["events"]
     subgoal_names: ClassVar[tuple[str, ...]] = ()  # names of the bits in features()["subgoals"]
+    ends_can_coincide: ClassVar[bool] = False  # may a step that terminates at the limit be truncated too?
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -58,6 +58,8 @@ def determinism(task: str, size: Size) -> str | None:
         alone, out = found.run.step(alone, many["action"][t, at], found.params)
         assert same(alone, [x[t, at] for x in many["state"]]), f"alone and among {size.lanes} differ at step {t + 1}"
         assert same(out, rows(many["step"], (t, at))), f"alone and among {size.lanes} are paid differently"
+        seen = found.run.seen(alone, found.params)
+        assert same(seen, {name: rows(many[name], (t, at)) for name in seen}), f"{size.lanes} lanes look different"
     for rule in CORE_RULES:
         if rule not in COVERED:
             broken(rule, found)
@@ -189,6 +191,10 @@ def solvable(task: str, size: Size) -> str | None:
         if found.promised.min() >= 0:
             assert found.success.all(), f"{(~found.success).sum()} of {size.levels} levels are not solved"
             assert (found.steps == found.promised).all() and found.steps.max() <= horizon
+            run = subject(task, size).run
+            for level in range(3):
+                told = run.seen(run.reset(level, params), params)["features"]
+                assert told.get("oracle_start", found.promised[level]) == told["oracle_steps"] == found.promised[level]
             search(task, size)
             return None
     assert planner is not None, "oracle_steps is -2 and there is no planner"

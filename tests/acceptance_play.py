@@ -23,13 +23,13 @@ class Size(NamedTuple):
     hashes: int = 10_000  # levels whose hashes are compared
     states: int = 4096  # of random play, for masks and sentences
     lanes: int = 256
-    search: int = 5000  # states that breadth-first search may visit
+    search: int = 20_000  # states that breadth-first search may visit
     table: int = 20_000  # states, with the clock, that value iteration may have
     random: int = 4096  # episodes of random play
     texts: int = 40  # states whose commands are parsed
 
 
-SMALL = Size(levels=32, hashes=500, states=128, lanes=16, search=600, table=3000, random=0, texts=6)
+SMALL = Size(levels=64, hashes=500, states=256, lanes=16, search=1500, table=3000, random=0, texts=6)
 
 
 def broken(rule: Any, *arguments: Any) -> None:
@@ -80,7 +80,7 @@ def follow(env: Any, params: Any, level: int) -> tuple[int, float, bool]:
         assert not over, "the plan goes on after the end"
         state, out = run.step(state, jnp.int32(action), params)
         total, over = total + float(out.reward), bool(out.terminated | out.truncated)
-    return len(actions), total, bool(run.features(state, params)["success"])
+    return len(actions), total, bool(run.seen(state, params)["features"]["success"])
 
 
 BLOCK = 64
@@ -115,7 +115,7 @@ def search(task: str, size: Size) -> bool:
     expand, structure = expander(env), jax.eval_shape(lambda x: x, subject(task, size).start)
     clock = jax.jit(jax.vmap(lambda s: env.at_time(s, jnp.int32(0))))
     first = subject(task, size).start
-    told = subject(task, size).run.features(first, params)
+    told = subject(task, size).run.seen(first, params)["features"]
     name = np.asarray(told["state_hash"]).tobytes() + np.asarray(told["success"]).tobytes()
     promised, parents, queue = {name: int(told["oracle_steps"])}, defaultdict(set), [(name, to_arrays(first))]
     won: set[bytes] = set()

@@ -74,6 +74,7 @@ class GridEnv(Env):
     # what a step can do, the common outcomes first; a task with more of them also sets ``event_names``
     outcomes_of_steps: ClassVar[tuple[Outcome, ...]] = OUTCOMES
     event_names: ClassVar[tuple[str, ...]] = rules.events_of(OUTCOMES)
+    ends_can_coincide: ClassVar[bool] = True  # as in Minigrid
     keeps_origin: ClassVar[bool] = False  # whether the state remembers the map at the beginning
     feature_names: ClassVar[tuple[str, ...]] = (
         "success",

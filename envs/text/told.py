@@ -73,6 +73,10 @@ class Told(TextEnv):
         return self.outer.subgoal_names
 
     @property
+    def ends_can_coincide(self) -> bool:  # type: ignore[override]
+        return self.outer.ends_can_coincide
+
+    @property
     def captions(self) -> tuple[str, ...]:
         return self.outer.captions
 
