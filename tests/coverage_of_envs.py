@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
 from queue import Queue
 from typing import Any
@@ -80,10 +80,14 @@ def elsewhere(names: list[str], numbers: list[int], small: bool, jobs: int) -> I
             found.put({"id": name, "marks": {0: "F"}, "reasons": {0: last}, "seconds": 0})
 
     with ThreadPoolExecutor(jobs) as pool:
-        for group in programs(names):
-            pool.submit(work, group)
-        for _ in names:
-            yield found.get()
+        waiting = {pool.submit(work, group) for group in programs(names)}
+        while waiting or not found.empty():
+            if not found.empty():
+                yield found.get()
+                continue
+            done, waiting = wait(waiting, timeout=1, return_when=FIRST_COMPLETED)
+            for future in done:
+                future.result()  # raises what the thread raised, instead of waiting for rows that never come
 
 
 def main(
