@@ -13,6 +13,7 @@ from rewardax.envs.tabular_tasks.presets import PRESETS as TABULAR
 from rewardax.envs.text.presets import PRESETS as TEXT
 
 PRESETS: dict[str, Preset] = {**TABULAR, **GRID, **TEXT, **told_in_words(GRID, TABULAR)}
+FAMILIES = tuple(dict.fromkeys(p.entry.rpartition(":")[2] for name, p in PRESETS.items() if not name.endswith(TOLD)))
 PREFIX, SUFFIX = "rewardax/", "-v0"
 
 
@@ -22,14 +23,14 @@ def task_id(name: str) -> str:
     >>> task_id("rewardax/KeyFarm-v0")
     'KeyFarm'
 
-    Raises ``KeyError`` with the closest ids if there is no such task.
+    Raises ``KeyError`` with the closest ids and all families if there is no such task.
     """
     short = name.removeprefix(PREFIX).removesuffix(SUFFIX)
     if short not in PRESETS:
         close = difflib.get_close_matches(short, PRESETS, n=3, cutoff=0.4)
         hint = f"did you mean {', '.join(close)}? " if close else ""
-        told = [name for name in PRESETS if not name.endswith(TOLD)]
-        raise KeyError(f"no task {name!r}; {hint}All ids (grids also with {TOLD} behind them): {', '.join(told)}")
+        there = f"`rewardax list` shows all {len(PRESETS)} ids; the families are {', '.join(FAMILIES)}"
+        raise KeyError(f"no task {name!r}; {hint}{there}")
     return short
 
 
@@ -45,7 +46,7 @@ def make(task: Any, **knobs: Any) -> tuple[Any, Any]:
     >>> env.family, float(params.time_bonus)
     ('KeyFarm', 0.5)
 
-    Raises ``KeyError`` for an unknown id and ``TypeError`` for an unknown knob, both listing what exists.
+    Raises ``KeyError`` for an unknown id and ``TypeError`` for an unknown knob, both telling what exists.
     """
     if isinstance(task, str):
         preset = PRESETS[task_id(task)]
