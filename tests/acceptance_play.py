@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import jax
@@ -30,7 +29,6 @@ class Size(NamedTuple):
     texts: int = 40  # states whose commands are parsed
 
 
-BLOCK = 64  # states or levels at a time
 SMALL = Size(levels=64, hashes=500, states=256, lanes=16, search=1500, table=3000, random=0, texts=6)
 
 
@@ -69,14 +67,8 @@ def visited(task: str, size: Size) -> tuple[Any, Any, Any]:
 
 @functools.lru_cache(maxsize=64)
 def guided(task: str, levels: int) -> Episodes:
-    """What the oracle reaches on the first levels of a task: a few at a time, as short episodes wait for long ones."""
-    (env, params), few = make(task), min(levels, BLOCK)
-    starts = [*range(0, levels - few, few), levels - few]  # all blocks alike, for one program; the last two may overlap
-    parts = [play(env, params, np.arange(start, start + few), "oracle") for start in starts]
-    fresh = [0, *(before + few - start for before, start in pairwise(starts))]
-    return Episodes(
-        *(np.concatenate([x[n:] for x, n in zip(xs, fresh, strict=True)]) for xs in zip(*parts, strict=True))
-    )
+    """What the oracle reaches on the first levels of a task."""
+    return play(*make(task), np.arange(levels), "oracle")
 
 
 def follow(env: Any, params: Any, level: int) -> tuple[int, float, bool]:
@@ -89,6 +81,9 @@ def follow(env: Any, params: Any, level: int) -> tuple[int, float, bool]:
         state, out = run.step(state, jnp.int32(action), params)
         total, over = total + float(out.reward), bool(out.terminated | out.truncated)
     return len(actions), total, bool(run.seen(state, params)["features"]["success"])
+
+
+BLOCK = 64
 
 
 @functools.lru_cache(maxsize=16)
