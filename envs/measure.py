@@ -12,7 +12,7 @@ from jax import Array
 
 from rewardax.envs.core import Env, PyTree
 from rewardax.envs.levels import reset_level
-from rewardax.envs.oracle import oracle_action
+from rewardax.envs.oracle import oracle_actions
 
 Policy = Literal["random", "oracle"]
 
@@ -55,10 +55,12 @@ def play(env: Env, params: PyTree, levels: Any, policy: Policy = "random", seed:
 
 @lru_cache(maxsize=64)
 def _program(env: Env, policy: Policy) -> Any:
-    def choose(state: PyTree, key: Array, params: PyTree) -> Array:
+    def choose(state: PyTree, over: Array, key: Array, params: PyTree) -> Array:
         if policy == "oracle":
-            return oracle_action(env, state, params)
-        return jax.random.categorical(key, jnp.where(env.action_mask(state, params), 0.0, -1e9))
+            return oracle_actions(env, state, ~over, params)
+        mask = jax.vmap(env.action_mask, (0, None))(state, params)
+        keys = jax.random.split(key, over.shape[0])
+        return jax.vmap(jax.random.categorical)(keys, jnp.where(mask, 0.0, -1e9))
 
     def run(levels: Array, key: Array, params: PyTree, horizon: Array) -> tuple[Array, ...]:
         count = levels.shape[0]
@@ -69,8 +71,7 @@ def _program(env: Env, policy: Policy) -> Any:
 
         def body(carry: tuple[Any, ...]) -> tuple[Any, ...]:
             t, state, over, cut, total, true, steps = carry
-            keys = jax.random.split(jax.random.fold_in(key, t), count)
-            action = jax.vmap(choose, (0, 0, None))(state, keys, params)
+            action = choose(state, over, jax.random.fold_in(key, t), params)
             new, out = jax.vmap(env.step, (0, 0, None))(state, action, params)
             state = jax.tree.map(lambda a, b: jnp.where(over.reshape(-1, *[1] * (a.ndim - 1)), a, b), state, new)
             total, true = total + jnp.where(over, 0, out.reward), true + jnp.where(over, 0, out.performance)

@@ -9,6 +9,7 @@ from jax import Array
 from rewardax.envs.core import Env, PyTree
 
 FAR = jnp.iinfo(jnp.int32).max - 1
+BLOCK = 64
 
 
 def oracle_action(env: Env, state: PyTree, params: PyTree) -> Array:
@@ -28,3 +29,27 @@ def oracle_action(env: Env, state: PyTree, params: PyTree) -> Array:
     left = jax.vmap(lambda after: env.features(after, params)["oracle_steps"])(successors)
     left = jnp.where(left < 0, FAR, left)
     return jnp.argmin(jnp.where(env.action_mask(state, params), left, FAR + 1)).astype(jnp.int32)
+
+
+def oracle_actions(env: Env, states: PyTree, wanted: Array, params: PyTree) -> Array:
+    """i32[N]: :func:`oracle_action` of the ``wanted`` bool[N] among ``states``, for the others an arbitrary action.
+
+    The oracle is asked about what the admissible actions of the wanted states lead to, and about nothing else.
+    """
+    actions = jnp.arange(env.num_actions)
+    successors, _ = jax.vmap(jax.vmap(env.step, (None, 0, None)), (0, None, None))(states, actions, params)
+    mask = jax.vmap(env.action_mask, (0, None))(states, params)
+    asked = (mask & wanted[:, None]).reshape(-1)
+    flat = jax.tree.map(lambda x: x.reshape(asked.size, *x.shape[2:]), successors)
+    order = jnp.pad(jnp.argsort(~asked), (0, -asked.size % BLOCK), constant_values=asked.size)
+
+    def ask(carry: tuple[Array, Array]) -> tuple[Array, Array]:
+        begin, left = carry
+        rows = jax.lax.dynamic_slice(order, (begin,), (BLOCK,))
+        some = jax.tree.map(lambda x: x[rows], flat)  # beyond the last row: the last, and dropped below
+        return begin + BLOCK, left.at[rows].set(jax.vmap(env.features, (0, None))(some, params)["oracle_steps"])
+
+    none = jnp.full(asked.size, -1, jnp.int32)
+    _, left = jax.lax.while_loop(lambda carry: carry[0] < asked.sum(), ask, (jnp.int32(0), none))
+    left = jnp.where(left < 0, FAR, left).reshape(mask.shape)
+    return jnp.argmin(jnp.where(mask, left, FAR + 1), 1).astype(jnp.int32)

@@ -88,7 +88,11 @@ BLOCK = 64
 
 @functools.lru_cache(maxsize=16)
 def expander(env: Any) -> Any:
-    """``(states [BLOCK], params) -> facts`` about the states, their masks, and what every action there leads to."""
+    """``(states [BLOCK], params) -> facts`` about the states, their masks, and what every action there leads to.
+
+    The oracle, which is dear, is asked about the states alone.
+    """
+    shown = [name for name in ("state_hash", "success", "valid") if name in env.feature_names]
 
     def expand(state: Any, params: Any) -> dict[str, Any]:
         after, out = jax.vmap(env.step, (None, 0, None))(state, jnp.arange(env.num_actions), params)
@@ -97,7 +101,7 @@ def expander(env: Any) -> Any:
             "now": env.features(state, params),
             "mask": env.action_mask(state, params),
             "after": to_arrays(after),
-            "then": then,
+            "then": {name: then[name] for name in shown},
             "reward": out.reward,
             "over": out.terminated,
         }
@@ -117,26 +121,27 @@ def search(task: str, size: Size) -> bool:
     first = subject(task, size).start
     told = subject(task, size).run.seen(first, params)["features"]
     name = np.asarray(told["state_hash"]).tobytes() + np.asarray(told["success"]).tobytes()
-    promised, parents, queue = {name: int(told["oracle_steps"])}, defaultdict(set), [(name, to_arrays(first))]
+    promised: dict[bytes, int] = {}
+    parents, queue, known = defaultdict(set), [(name, to_arrays(first), False)], {name}
     won: set[bytes] = set()
     while queue:
         part, queue = queue[:BLOCK], queue[BLOCK:]
-        stacked = [np.stack([np.asarray(x) for x in leaf]) for leaf in zip(*(s for _, s in part), strict=True)]
+        stacked = [np.stack([np.asarray(x) for x in leaf]) for leaf in zip(*(s for _, s, _ in part), strict=True)]
         padded = from_arrays(structure, [jnp.asarray(x[np.arange(BLOCK) % len(part)]) for x in stacked])
         told = jax.device_get(expand(clock(padded), params))
-        after, mask, over, then = told["after"], told["mask"], told["over"], told["then"]
-        hashes, left, success = then["state_hash"], then["oracle_steps"], then["success"]
-        for i, (source, _) in enumerate(part):
-            for action in np.flatnonzero(mask[i]):
+        after, mask, over, hashes = told["after"], told["mask"], told["over"], told["then"]["state_hash"]
+        success = told["then"]["success"]
+        for i, (source, _, ended) in enumerate(part):
+            promised[source] = int(told["now"]["oracle_steps"][i])
+            for action in [] if ended else np.flatnonzero(mask[i]):
                 target = hashes[i, action].tobytes() + success[i, action].tobytes()  # saying "done" changes no cell
                 parents[target].add(source)
-                if target not in promised:
-                    promised[target] = int(left[i, action])
+                if target not in known:
+                    known.add(target)
                     if success[i, action]:
                         won.add(target)
-                    if not over[i, action]:
-                        queue.append((target, [x[i, action] for x in after]))
-        if len(promised) > size.search:
+                    queue.append((target, [x[i, action] for x in after], bool(over[i, action])))
+        if len(known) > size.search:
             return False
     distance = dict.fromkeys(won, 0)
     order = list(won)
