@@ -55,8 +55,16 @@ def test_the_task_inside_is_the_same(inner: str, names: tuple[str, ...]) -> None
     for name in ("reward", "terminated", "truncated", "performance"):
         np.testing.assert_array_equal(getattr(plain["out"], name), getattr(noisy["out"], name))
     for name in names:
-        if name not in ("obs_hash", "events"):
+        if name not in ("obs_hash", "state_hash", "events"):
             np.testing.assert_array_equal(plain["features"][name], noisy["features"][name], err_msg=name)
+    for lane in range(LANES):  # the hash also says where the screen is, and so tells the same states apart
+        with_screen, without = (
+            np.unique(x["features"]["state_hash"][:, lane], axis=0, return_inverse=True)[1] for x in (noisy, plain)
+        )
+        pairs = len(np.unique(np.stack([with_screen.ravel(), without.ravel()]), axis=1).T)
+        assert pairs == with_screen.max() + 1 == without.max() + 1
+    off = walked(inner, ("state_hash",), tv="off")["features"]["state_hash"]
+    np.testing.assert_array_equal(off, plain["features"]["state_hash"])
     np.testing.assert_array_equal(plain["features"]["events"], noisy["features"]["events"][..., :-1])
     assert (plain["grid"] != noisy["grid"]).any() and noisy["features"]["events"][..., -1].all()
     assert noisy["env"].num_state_ids == plain["env"].num_state_ids

@@ -87,9 +87,10 @@ class Fetch(Errand):
         kinds = jnp.asarray(THINGS[:_KINDS]).reshape(-1)
         codes = kinds[draws.take(MOST) % kinds.size]
         count = jnp.minimum(params.objects, MOST)
-        grid, cells = scatter(draws, jnp.where(inside, EMPTY, WALL), count, codes, ~here)
-        chosen, sentence = draws.below(count), draws.below(len(MISSIONS.names))
-        return self.start(grid, position, draws.below(4), cells[chosen], instruction=(sentence, codes[chosen], 0))
+        grid, _ = scatter(draws, jnp.where(inside, EMPTY, WALL), count, codes, ~here)
+        code, sentence = codes[draws.below(count)], draws.below(len(MISSIONS.names))
+        goal = jnp.argmax(same_thing(grid, code).reshape(-1))  # the first of equal things
+        return self.start(grid, position, draws.below(4), goal, instruction=(sentence, code, 0))
 
     def ending(self, before: GridState, after: GridState, action: Array) -> tuple[Array, Array]:
         held, right = after.carry != EMPTY, same_thing(after.carry, after.instruction[1])

@@ -55,8 +55,8 @@ class NoisyTV(RandomEnv):
     `toggle`, which it may do anywhere. `screens=k` makes a screen of the k nearest such cells with 16^k pictures.
 
     The task itself, its rewards, end and oracle are those of `inner`; `state_id` and `state_hash` describe the task
-    without the pictures, `obs_hash` the view with them. So bonuses that predict or hash the observation keep finding
-    something new in front of the screen, and counts of the symbolic state do not.
+    (the hash also where the screens are) without the pictures, `obs_hash` the view with them. So bonuses that predict
+    or hash the observation keep finding something new in front of the screen, and counts of the symbolic state do not.
 
     ## Action Space
     `Discrete(7)`: left, right, forward, pickup, drop, toggle, done.
@@ -104,6 +104,10 @@ class NoisyTV(RandomEnv):
     @property
     def subgoal_names(self) -> tuple[str, ...]:  # type: ignore[override]
         return self.task.subgoal_names
+
+    @property
+    def ends_can_coincide(self) -> bool:  # type: ignore[override]
+        return self.task.ends_can_coincide
 
     @property
     def action_names(self) -> tuple[str, ...]:
@@ -220,6 +224,7 @@ class NoisyTV(RandomEnv):
         only = state.changed & ~inside["valid"] & self.remote
         return {
             **inside,
+            "state_hash": inside["state_hash"] if self.tv == "off" else hash32(inside["state_hash"], state.screens),
             "valid": inside["valid"] | only,
             "invalid_reason": jnp.where(only, 0, inside["invalid_reason"]).astype(jnp.uint8),
             "obs_hash": hash32(observation["grid"], observation["direction"]),
