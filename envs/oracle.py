@@ -27,8 +27,12 @@ def oracle_action(env: Env, state: PyTree, params: PyTree) -> Array:
         raise ValueError(f"{env.family} has no oracle: its features are {list(env.feature_names)}.")
     successors, _ = jax.vmap(env.step, (None, 0, None))(state, jnp.arange(env.num_actions), params)
     left = jax.vmap(lambda after: env.features(after, params)["oracle_steps"])(successors)
-    left = jnp.where(left < 0, FAR, left)
-    return jnp.argmin(jnp.where(env.action_mask(state, params), left, FAR + 1)).astype(jnp.int32)
+    return _fewest(left, env.action_mask(state, params))
+
+
+def _fewest(left: Array, mask: Array) -> Array:
+    """i32[...]: the admissible action with the fewest steps left, -1 = a dead end; both arrays [..., A]."""
+    return jnp.argmin(jnp.where(mask, jnp.where(left < 0, FAR, left), FAR + 1), -1).astype(jnp.int32)
 
 
 def oracle_actions(env: Env, states: PyTree, wanted: Array, params: PyTree) -> Array:
@@ -51,5 +55,4 @@ def oracle_actions(env: Env, states: PyTree, wanted: Array, params: PyTree) -> A
 
     none = jnp.full(asked.size, -1, jnp.int32)
     _, left = jax.lax.while_loop(lambda carry: carry[0] < asked.sum(), ask, (jnp.int32(0), none))
-    left = jnp.where(left < 0, FAR, left).reshape(mask.shape)
-    return jnp.argmin(jnp.where(mask, left, FAR + 1), 1).astype(jnp.int32)
+    return _fewest(left.reshape(mask.shape), mask)

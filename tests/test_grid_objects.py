@@ -288,6 +288,14 @@ def test_fetch_fails_with_anything_else() -> None:
         assert bool(env.features(end, params)["failure"]) == (reward == 0.0)
 
 
+def test_fetch_marks_the_first_of_equal_things() -> None:
+    many = levels("Fetch-8x8-N3")
+    grids, named = np.asarray(many.grid), np.asarray(many.instruction[:, 1])
+    fits = (grids & 127 == named[:, None, None] & 127).reshape(len(grids), -1)
+    assert (fits.sum(1) > 1).any()
+    np.testing.assert_array_equal(many.landmarks[:, 1], fits.argmax(1))
+
+
 def test_put_near_ends_by_the_first_drop() -> None:
     env, params, state = level("PutNear-6x6-N2")
     move, target = cell(BOX, 0), cell(BOX, 1)

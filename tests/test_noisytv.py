@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rewardax.envs import card, enumerate_mdp, level_key, make
+from rewardax.envs import card, enumerate_mdp, level_key, make, reset_level
 from rewardax.envs.grid.base import GridEnv
 from rewardax.envs.grid.codes import EMPTY, TOGGLE, WALL
 from rewardax.envs.grid.empty import Empty
@@ -88,6 +88,14 @@ def test_watching_makes_new_views_but_no_new_states() -> None:
     assert np.median(distinct("obs_hash", screens=2)) > 35
     assert (distinct("obs_hash", tv="off") <= 4).all()
     assert (distinct("obs_hash", tv="deterministic") <= 4 * 16).all()
+
+
+def test_the_hash_tells_where_the_screen_hangs() -> None:
+    env, params = make(NoisyTV(inner="Empty-5x5"))  # one map; chance decides between equally near walls
+    states = jax.vmap(lambda level: reset_level(env, params, level))(jnp.arange(64))
+    hashes = np.asarray(jax.vmap(env.features, (0, None))(states, params)["state_hash"])
+    places, names = np.unique(states.screens, axis=0), np.unique(hashes, axis=0)
+    assert len(names) == len(places) > 1
 
 
 def test_pictures_are_uniform_and_look_like_minigrid() -> None:
