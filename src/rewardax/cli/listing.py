@@ -24,11 +24,10 @@ class List:
     def run(self) -> None:
         """Print one row a task."""
         from rewardax.envs import PRESETS
-        from rewardax.envs.registry import FAMILIES
 
         names = [name for name in PRESETS if self.pattern.lower() in name.lower()]
         if not names:
-            raise ValueError(f"no id contains {self.pattern!r}; the families are {', '.join(FAMILIES)}")
+            raise ValueError(f"no id contains {self.pattern!r}; there are {', '.join(PRESETS)}")
         if self.json:
             show("", [facts(name) for name in names], as_json=True)
         else:
