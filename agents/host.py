@@ -20,7 +20,7 @@ from rewardax.agents.rollout import Batch
 from rewardax.agents.training import CHUNKS, Record, TrainResult, build_policy
 from rewardax.wrappers.core import PyTree, RewardTransform, chain
 from rewardax.wrappers.encoders import default, minigrid
-from rewardax.wrappers.vector import VectorRewardWrapper, with_final
+from rewardax.wrappers.gym.vector import VectorRewardWrapper, with_final
 
 Encode = Callable[[Any, Mapping[str, Any]], tuple[Any, Mapping[str, Any]]]
 

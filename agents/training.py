@@ -15,7 +15,7 @@ from flax import nnx
 
 from rewardax.agents.checkpoint import Checkpoints
 from rewardax.agents.evaluation import evaluate
-from rewardax.agents.judging import JudgeDesk
+from rewardax.agents.labels import JudgeDesk
 from rewardax.agents.networks import ActorCritic, Policy
 from rewardax.agents.ppo import PPO, PPOConfig
 from rewardax.agents.rollout import starts
@@ -148,7 +148,7 @@ def train(
 
 def check_discount(reward: RewardTransform, gamma: float) -> None:
     """Raise ``ValueError`` if a potential in the reward shapes for another discount than the learner's."""
-    from rewardax.wrappers.shaping import Potential
+    from rewardax.wrappers.shaping.potential import Potential
 
     leaves = jax.tree.leaves(reward, is_leaf=lambda x: isinstance(x, Potential))
     for part in leaves:

@@ -14,26 +14,26 @@ _NAMES = {
     for module, names in {
         "stats": "Hacking Interval bootstrap_curve bootstrap_interval frames_to_threshold hacking "
         "intervals_overlap iqm optimality_gap probability_of_improvement smooth",
-        "mdp": "Joint reward_mdp",
-        "dense": "tabular",
-        "distances": "dard_canonical epic_canonical epic_distance minimal_canonical minimal_potential_canonical "
+        "exact.mdp": "Joint reward_mdp",
+        "exact.dense": "tabular",
+        "distances.exact": "dard_canonical epic_canonical epic_distance minimal_canonical minimal_potential_canonical "
         "policy_values reward_norm starc_distance val_canonical val_potential_canonical",
-        "sampled_distances": "sampled_epic sampled_starc",
-        "audit_report": "Audit Farm Finding Score",
-        "auditing": "audit",
-        "certificate": "Certificate Worst certify normalised_regret",
-        "cycles": "Cycle farmable_cycles",
-        "sensitivity": "Cliff action_gap cliff_radius optimal_actions policy_cliff soft_policy",
+        "distances.sampled": "sampled_epic sampled_starc",
+        "audit.report": "Audit Farm Finding Score",
+        "audit.run": "audit",
+        "exact.certificate": "Certificate Worst certify normalised_regret",
+        "audit.cycles": "Cycle farmable_cycles",
+        "exact.sensitivity": "Cliff action_gap cliff_radius optimal_actions policy_cliff soft_policy",
         "signal": "autocorrelation component_statistics episodes_of group_statistics reward_statistics",
         "overoptimisation": "BestOfN CurveFit Overoptimisation best_of_n fit_curve held_out_gap "
         "kl_from_log_ratios read_run",
-        "outcomes_matrix": "Outcome outcome outcome_matrix performance_gate",
-        "games": "OffSwitch normal_belief off_switch",
-        "reward_models": "best_of_credit fused_reward hull_vertices instruction_consistency one_against_many "
+        "outcome_matrix": "Outcome outcome outcome_matrix performance_gate",
+        "off_switch": "OffSwitch normal_belief off_switch",
+        "judging.benchmarks": "best_of_credit fused_reward hull_vertices instruction_consistency one_against_many "
         "pairwise_accuracy response_consistency section_score step_aggregates ties_score",
-        "hard_negatives": "Trajectories accuracy_by_kind demonstrate edit find_failures load_rows make_negatives "
-        "record save_rows succeeded trivial_separation",
-        "planning": "Solution backward_induction policy_value trajectory value_iteration",
+        "judging.hard_negatives": "Trajectories accuracy_by_kind demonstrate edit find_failures load_rows "
+        "make_negatives record save_rows succeeded trivial_separation",
+        "exact.planning": "Solution backward_induction policy_value trajectory value_iteration",
         "plots": "colours learning_curves overview total_versus_task",
     }.items()
     for name in names.split()

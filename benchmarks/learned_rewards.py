@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rewardax.analysis.hard_negatives import (
+from rewardax.analysis.judging.hard_negatives import (
     Trajectories,
     accuracy_by_kind,
     demonstrate,
@@ -43,7 +43,7 @@ from rewardax.wrappers import (
     myopic_teacher,
     noisy_teacher,
 )
-from rewardax.wrappers.implicit import separation
+from rewardax.wrappers.learned.implicit import separation
 
 TEACHERS = {
     "perfect": ScriptedTeacher(),

@@ -21,8 +21,8 @@ from rich.table import Table
 
 from rewardax.wrappers import RewardTransform, RewardWrapper, chain
 from rewardax.wrappers.config import registered
-from rewardax.wrappers.contract_data import sample_rollout
-from rewardax.wrappers.contract_routes import RecordedEnv
+from rewardax.wrappers.contract.data import sample_rollout
+from rewardax.wrappers.contract.routes import RecordedEnv
 from rewardax.wrappers.core import Rewards, State, Transition, advance
 
 STEPS, LANES, LEARN_STEPS = 64, 1024, 16

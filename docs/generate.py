@@ -57,10 +57,10 @@ def environments() -> dict[str, str]:
 
 def impression(family: str) -> str:
     """A picture of a level, or what is seen and said in an episode. Raises ``ValueError`` where there is neither."""
-    if (TASKS / f"{family}.png").exists():
-        return f"## Picture\n\n![A level of {family}](../../tasks/{family}.png)"
-    if (TASKS / f"{family}.txt").exists():
-        return f"## Transcript\n\n```text\n{(TASKS / f'{family}.txt').read_text()}```"
+    for path in TASKS.glob(f"*/{family}.*"):
+        if path.suffix == ".png":
+            return f"## Picture\n\n![A level of {family}](../../tasks/{path.parent.name}/{path.name})"
+        return f"## Transcript\n\n```text\n{path.read_text()}```"
     raise ValueError(f"no picture or transcript of {family}; run: python docs/transcripts.py {family}")
 
 
@@ -134,7 +134,7 @@ def remembered(example: Any) -> str:
     """Lifetimes of the memory a transform keeps."""
     import jax
 
-    from rewardax.wrappers.contract_data import sample_rollout
+    from rewardax.wrappers.contract.data import sample_rollout
 
     step = jax.tree.map(lambda x: x[0], sample_rollout(example.requires, 2, 2))
     state = jax.eval_shape(example.init, jax.random.key(0), step)
@@ -146,8 +146,7 @@ def golden(stems: str) -> str:
     """The golden files a docstring names, with where their numbers come from."""
     told = []
     for stem in stems.split(","):
-        path = GOLDEN / f"{stem.strip()}.json"
-        if path.exists():
+        for path in GOLDEN.glob(f"*/{stem.strip()}.json"):
             document = json.loads(path.read_text())
             cases = [case.get("origin", "") for case in document["cases"]]
             origins = " ".join([document.get("origin", ""), *cases]).lower()

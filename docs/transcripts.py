@@ -15,11 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from rewardax.envs import PRESETS, make, oracle_action, reset_level
-from rewardax.envs.grid.base import GridEnv
-from rewardax.envs.text.base import TextEnv
-from rewardax.envs.text.lines import FEEDBACK
+from rewardax.envs.grid.engine.env import GridEnv
+from rewardax.envs.language.templates import FEEDBACK
+from rewardax.envs.text.engine.env import TextEnv
 
 FOLDER = Path(__file__).parent / "tasks"
+CARDS = Path(__file__).resolve().parents[1] / "envs/assets/cards"
 STEPS = 12  # of a transcript at most
 PLAIN = ("-easy", "-small", "-8x8")  # endings of the ids that show a family best
 
@@ -39,16 +40,22 @@ def write(family: str, name: str) -> Path:
     """Picture or transcript of level 0 of a task."""
     env, params = make(name)
     state = jax.jit(lambda p: reset_level(env, p, 0))(params)
-    FOLDER.mkdir(exist_ok=True)
     if isinstance(getattr(env, "task", env), GridEnv) and not isinstance(env, TextEnv):
         from PIL import Image
 
-        path = FOLDER / f"{family}.png"
+        path = place(family, "png")
         Image.fromarray(env.render(state, params, "rgb_array")).save(path, optimize=True)
         return path
-    path = FOLDER / f"{family}.txt"
+    path = place(family, "txt")
     path.write_text("\n".join(transcript(env, params, state, name)) + "\n")
     return path
+
+
+def place(family: str, ending: str) -> Path:
+    """Where a family's picture or transcript lies: in a folder by the kind of task, as its card does."""
+    name = next(path.parent.name for path in CARDS.glob(f"*/{family}.json"))
+    (FOLDER / name).mkdir(parents=True, exist_ok=True)
+    return FOLDER / name / f"{family}.{ending}"
 
 
 def transcript(env: Any, params: Any, state: Any, name: str) -> list[str]:

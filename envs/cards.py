@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any
 
 
 def families() -> list[str]:
     """Families that have a card."""
-    names = (entry.name for entry in files("rewardax.envs").joinpath("assets").iterdir())
-    return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))
+    return sorted(_files())
 
 
 @lru_cache
-def _read(family: str) -> str:
-    return files("rewardax.envs").joinpath("assets", f"{family}.json").read_text(encoding="utf-8")
+def _files() -> dict[str, Traversable]:
+    """The card of each family, which lies in a folder by the kind of task."""
+    kinds = (kind for kind in files("rewardax.envs").joinpath("assets", "cards").iterdir() if kind.is_dir())
+    cards = (card for kind in kinds for card in kind.iterdir() if card.name.endswith(".json"))
+    return {card.name.removesuffix(".json"): card for card in cards}
 
 
 def card(family: str) -> dict[str, Any]:
@@ -30,4 +33,4 @@ def card(family: str) -> dict[str, Any]:
     """
     if family not in families():
         raise KeyError(f"no card for {family!r}; there are {', '.join(families())}")
-    return json.loads(_read(family))
+    return json.loads(_files()[family].read_text(encoding="utf-8"))

@@ -25,9 +25,9 @@ def told_in_words(grids: dict[str, Preset], tables: dict[str, Preset]) -> dict[s
     style = {name: {"style": "rows"} if grid.spec.get("view") == "full" else {} for name, grid in grids.items()}
     maps = [name for name in tables if name.partition("-")[0] in MAPS]
     return {
-        **{f"{name}{TOLD}": Preset("rewardax.envs.text.table_text:TextTable", {"inner": name}) for name in maps},
+        **{f"{name}{TOLD}": Preset("rewardax.envs.text.verbalized.table:TextTable", {"inner": name}) for name in maps},
         **{
-            f"{name}{TOLD}": Preset("rewardax.envs.text.grid_text:TextGrid", {"inner": name, **style[name]})
+            f"{name}{TOLD}": Preset("rewardax.envs.text.verbalized.grid:TextGrid", {"inner": name, **style[name]})
             for name in grids
         },
     }

@@ -9,7 +9,7 @@ from typing import Any
 
 from rewardax.envs.grid.presets import PRESETS as GRID
 from rewardax.envs.presets import TOLD, Preset, told_in_words
-from rewardax.envs.tabular_tasks.presets import PRESETS as TABULAR
+from rewardax.envs.tabular.presets import PRESETS as TABULAR
 from rewardax.envs.text.presets import PRESETS as TEXT
 
 PRESETS: dict[str, Preset] = {**TABULAR, **GRID, **TEXT, **told_in_words(GRID, TABULAR)}

@@ -9,8 +9,8 @@ A design file is JSON or TOML with these keys::
 
 Numbers that depend on the task are written ``{"$env": "num_captions"}`` and filled in when the design meets its
 task; :func:`facts` lists what a task offers. ``{"$agent": "gamma"}`` is a setting of the learner. Built-in files lie
-in ``assets``: ``<design>.json`` serves every family, ``<Family>.<design>.json`` replaces it for one, or exists for that
-family only.
+in ``assets/designs``: ``<design>.json`` serves every family, ``<Family>/<design>.json`` replaces it for one, or exists
+for that family only.
 """
 
 from __future__ import annotations
@@ -233,8 +233,8 @@ def _of_text(text: str, task: _Task) -> Design:
 
 
 def _asset(name: str, family: str) -> Traversable:
-    folder = files("rewardax.experiments").joinpath("assets")
-    special = folder.joinpath(f"{family}.{name}.json")
+    folder = files("rewardax.experiments").joinpath("assets", "designs")
+    special = folder.joinpath(family, f"{name}.json")
     return special if special.is_file() else folder.joinpath(f"{name}.json")
 
 

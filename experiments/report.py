@@ -59,7 +59,7 @@ def page(comparison: Comparison) -> str:
 
 
 def _asset(name: str) -> str:
-    return files("rewardax.experiments").joinpath("assets", name).read_text(encoding="utf-8")
+    return files("rewardax.experiments").joinpath("assets", "report", name).read_text(encoding="utf-8")
 
 
 def _table(comparison: Comparison) -> str:

@@ -19,8 +19,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from rewardax.wrappers import ExpressionReward, Weights, chain
+from rewardax.wrappers.algebra.expression import Tree, parse, size
 from rewardax.wrappers.core import RewardTransform
-from rewardax.wrappers.expression import Tree, parse, size
 
 INVALID = -1.0  # score of a proposal that is not an expression
 _OPERATORS = "+-*/"
@@ -40,7 +40,7 @@ Proposer = Callable[[Sequence[Trial]], str]
 
 
 def render(tree: Tree) -> str:
-    """Text of an expression tree; :func:`~rewardax.wrappers.expression.parse` reads it back.
+    """Text of an expression tree; :func:`~rewardax.wrappers.algebra.expression.parse` reads it back.
 
     >>> render(parse("g1*(g2 - 0.5)"))
     '(g1*(g2-0.5))'

@@ -1,7 +1,7 @@
 """Measure what can be measured about a family of tasks and write it into its card.
 
-``python scripts/card_figures.py Family ...`` fills in the facts of ``envs/assets/<Family>.json``: array sizes, names,
-hashes, and for every registered id the horizon, steps and return of the oracle and the success of random play. What
+``python scripts/card_figures.py Family ...`` fills in the facts of ``envs/assets/cards/*/<Family>.json``: array sizes,
+names, hashes, and for every registered id the horizon, steps and return of the oracle and the success of random play. What
 is exact and known by other means (the optimum of a task that pays per step, say) is written by hand; a figure of a
 preset that is there already stays unless ``--again`` is given. Tasks told in words take over the figures of the task
 inside, so their cards (TextGrid, TextTable) come last.
@@ -18,14 +18,14 @@ import jax
 import numpy as np
 
 from rewardax.envs import PRESETS, make
+from rewardax.envs.contract.measure import play, wilson
 from rewardax.envs.core import Env, PyTree
+from rewardax.envs.language.vocab import VOCAB_HASH
 from rewardax.envs.levels import reset_level
-from rewardax.envs.measure import play, wilson
 from rewardax.envs.presets import TOLD
-from rewardax.envs.text.base import TextEnv
-from rewardax.envs.text.vocab import VOCAB_HASH
+from rewardax.envs.text.engine.env import TextEnv
 
-ASSETS = Path(__file__).resolve().parents[1] / "envs" / "assets"
+ASSETS = Path(__file__).resolve().parents[1] / "envs" / "assets" / "cards"
 LEVELS = 512  # of the oracle; an eighth of it in grids, which search
 WORK = 2_000_000  # steps of random play at most
 POLICY = "uniform over the admissible actions; interval: Wilson, 95 %"
@@ -83,17 +83,22 @@ def preset_facts(env: Env, params: PyTree) -> dict[str, Any]:
     return facts | {"random_episodes": episodes}
 
 
+def card_file(family: str) -> Path:
+    """The card of a family, which lies in a folder by the kind of task."""
+    return next(ASSETS.glob(f"*/{family}.json"))
+
+
 def told_facts(name: str, shared: dict[str, Any]) -> dict[str, Any]:
     """Figures of a task told in words: those of the task inside, and the names and sizes that are its own."""
     inner = PRESETS[name].spec["inner"]
-    card = json.loads((ASSETS / f"{make(inner)[0].family}.json").read_text(encoding="utf-8"))
+    card = json.loads(card_file(make(inner)[0].family).read_text(encoding="utf-8"))
     own = family_facts(*make(name))
     return card["presets"][inner] | {key: value for key, value in own.items() if shared.get(key) != value}
 
 
 def fill(family: str, again: bool) -> None:
     """Rewrite one card."""
-    path = ASSETS / f"{family}.json"
+    path = card_file(family)
     card = json.loads(path.read_text(encoding="utf-8"))
     names = presets_of(family)
     card |= family_facts(*make(names[0]))

@@ -41,7 +41,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A chat endpoint on this machine, reached without a proxy."""
-    from judge_server import running
+    from support.judge_server import running
 
     for scheme in ("http", "https", "all"):
         monkeypatch.delenv(f"{scheme}_proxy", raising=False)

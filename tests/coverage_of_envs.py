@@ -22,8 +22,8 @@ import tyro
 from rewardax.envs import PRESETS
 
 sys.path.insert(0, str(Path(__file__).parent))
-from acceptance import CHECKS
-from acceptance_play import SMALL, Size
+from support.acceptance import CHECKS
+from support.acceptance_play import SMALL, Size
 
 
 def tried(name: str, numbers: list[int], size: Size) -> dict[str, Any]:

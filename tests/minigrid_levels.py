@@ -16,12 +16,12 @@ import minigrid  # noqa: F401  (registers its environments)
 import numpy as np
 
 from rewardax.envs.core import RandomEnv
-from rewardax.envs.grid.base import MISSION_WORDS
-from rewardax.envs.grid.minigrid import from_minigrid, task_of
+from rewardax.envs.grid.engine.env import MISSION_WORDS
+from rewardax.envs.grid.minigrid.levels import from_minigrid, task_of
 from rewardax.envs.grid.presets import PRESETS
+from rewardax.envs.language.vocab import encode
 from rewardax.envs.oracle import oracle_action
 from rewardax.envs.registry import make
-from rewardax.envs.text.vocab import encode
 
 REIMPORT = 15  # step at which some lanes start anew from an import in mid-episode
 LATE = 40  # steps that lanes with a late clock have left

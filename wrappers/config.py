@@ -22,9 +22,9 @@ import numpy as np
 from flax import struct
 
 import rewardax.wrappers as package
+from rewardax.wrappers.algebra.schedules import Curve
 from rewardax.wrappers.core import Chain, RewardTransform
-from rewardax.wrappers.schedules import Curve
-from rewardax.wrappers.teachers import Teacher
+from rewardax.wrappers.learned.teachers import Teacher
 
 
 def registered() -> dict[str, type[struct.PyTreeNode]]:

@@ -11,8 +11,8 @@ import gymnasium as gym
 import numpy as np
 
 from rewardax.envs.foreign.engine import LONGEST_COMMAND, Engine, Refused, Reply, number, plain, sanitise, slots
-from rewardax.envs.gym_program import CHARSET, TEXT_LENGTH, Sentences
-from rewardax.envs.gym_state import check_options
+from rewardax.envs.gym.program import CHARSET, TEXT_LENGTH, Sentences
+from rewardax.envs.gym.state import check_options
 from rewardax.envs.levels import LEVELS
 
 COMMON = (

@@ -17,7 +17,7 @@ from jax import Array
 from rewardax.envs.arrays import THREEFRY, from_arrays, to_arrays
 from rewardax.envs.core import Env, PyTree, TimeStep
 from rewardax.envs.foreign.jax_dialects import Dialect, Seen, dialect_of
-from rewardax.envs.grid.hashing import hash32
+from rewardax.envs.hashing import hash32
 
 COMMON = ("success", "failure", "valid", "invalid_reason", "state_hash", "obs_hash")
 CLOCKS = ("t", "time", "step", "steps", "step_num", "step_count", "timestep")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rewardax.envs.contract import check_env
-from rewardax.wrappers.contract import check_reward
+from rewardax.envs.contract.check import check_env
+from rewardax.wrappers.contract.check import check_reward
 
 __all__ = ["check_env", "check_reward"]

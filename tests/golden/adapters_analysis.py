@@ -28,7 +28,7 @@ from rewardax.analysis import (
     tabular,
     value_iteration,
 )
-from rewardax.analysis.distances import CANONICAL
+from rewardax.analysis.distances.exact import CANONICAL
 from rewardax.analysis.overoptimisation import CurveFit
 from rewardax.wrappers import Potential
 

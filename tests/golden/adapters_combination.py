@@ -24,11 +24,11 @@ from rewardax.wrappers import (
     UncertaintyWeight,
     chain,
 )
+from rewardax.wrappers.algebra.expression import expression_value
 from rewardax.wrappers.core import RewardTransform
-from rewardax.wrappers.expression import expression_value
-from rewardax.wrappers.lagrangian import mix_advantages, multipliers
-from rewardax.wrappers.relative import calibrate, uncertain_loss
-from rewardax.wrappers.scalarise import krc_distance, lexicographic_rank, nondominated
+from rewardax.wrappers.multi.lagrangian import mix_advantages, multipliers
+from rewardax.wrappers.multi.relative import calibrate, uncertain_loss
+from rewardax.wrappers.multi.scalarise import krc_distance, lexicographic_rank, nondominated
 
 Case = Mapping[str, Any]
 

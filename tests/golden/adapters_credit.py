@@ -25,13 +25,13 @@ from rewardax.wrappers import (
     igpo,
     subgoal_bonus,
 )
-from rewardax.wrappers.belief import igpo_paper, igpo_released, spae_advantages, spae_potential
-from rewardax.wrappers.groups import whiten
-from rewardax.wrappers.machines import parse
-from rewardax.wrappers.min_form import leave_one_out, pure_returns, soft_min_weights
-from rewardax.wrappers.plans import call_similarity, match_advantages, match_rewards, verdict_metrics
-from rewardax.wrappers.progress import best_of, hop_progress
-from rewardax.wrappers.step_scores import whiten_released
+from rewardax.wrappers.credit.belief import igpo_paper, igpo_released, spae_advantages, spae_potential
+from rewardax.wrappers.credit.min_form import leave_one_out, pure_returns, soft_min_weights
+from rewardax.wrappers.credit.plans import call_similarity, match_advantages, match_rewards, verdict_metrics
+from rewardax.wrappers.credit.progress import best_of, hop_progress
+from rewardax.wrappers.credit.step_scores import whiten_released
+from rewardax.wrappers.groups.statistics import whiten
+from rewardax.wrappers.shaping.machines import parse
 
 Case = Mapping[str, Any]
 

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from run import NotCovered
 
-from rewardax.wrappers.group_rules import c_grpo, evol_rl, grpo_lambda, outcome_exploration, trust_grpo
-from rewardax.wrappers.group_scores import (
+from rewardax.wrappers.groups.rules import c_grpo, evol_rl, grpo_lambda, outcome_exploration, trust_grpo
+from rewardax.wrappers.groups.scores import (
     GateWidth,
     TaskMoments,
     budget_reward,
@@ -23,8 +23,8 @@ from rewardax.wrappers.group_scores import (
     step_whiten,
     verpo,
 )
-from rewardax.wrappers.groups import group_zscore, whiten
-from rewardax.wrappers.success_distance import success_distance
+from rewardax.wrappers.groups.statistics import group_zscore, whiten
+from rewardax.wrappers.groups.success_distance import success_distance
 
 Case = Mapping[str, Any]
 

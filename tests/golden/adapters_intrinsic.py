@@ -11,13 +11,13 @@ from driver import Read, begin, play, proceed, rollout
 from run import NotCovered
 
 from rewardax.wrappers import E3B, EpisodicCount, GlobalCount, Product, Sum, chain
-from rewardax.wrappers.counts import FORMS, visit_weight
-from rewardax.wrappers.hashing import HashCount, simhash_bits, simhash_code
-from rewardax.wrappers.memory_reward import Book, Window, exploit_term, explore_term
-from rewardax.wrappers.neighbours import nearest, neighbour_novelty
-from rewardax.wrappers.ngu import EpisodicNeighbours, modulator
-from rewardax.wrappers.noveld import novelty_gain
-from rewardax.wrappers.skills import agac_advantage, diayn_reward, phase_entropy_reward
+from rewardax.wrappers.bonuses.counts import FORMS, visit_weight
+from rewardax.wrappers.bonuses.hash_count import HashCount, simhash_bits, simhash_code
+from rewardax.wrappers.bonuses.memory import Book, Window, exploit_term, explore_term
+from rewardax.wrappers.bonuses.neighbours import nearest, neighbour_novelty
+from rewardax.wrappers.bonuses.ngu import EpisodicNeighbours, modulator
+from rewardax.wrappers.bonuses.noveld import novelty_gain
+from rewardax.wrappers.bonuses.skills import agac_advantage, diayn_reward, phase_entropy_reward
 
 Case = Mapping[str, Any]
 

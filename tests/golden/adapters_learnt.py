@@ -22,9 +22,9 @@ from rewardax.wrappers import (
     motif,
     par_pipeline,
 )
-from rewardax.wrappers.novelty import disagreement, distributional_error, prediction_error
-from rewardax.wrappers.redistribution import corrected, decomposition_loss
-from rewardax.wrappers.rnd import whiten
+from rewardax.wrappers.bonuses.errors import disagreement, distributional_error, prediction_error
+from rewardax.wrappers.bonuses.rnd import whiten
+from rewardax.wrappers.credit.redistribution import corrected, decomposition_loss
 
 Case = Mapping[str, Any]
 

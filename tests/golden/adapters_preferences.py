@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rewardax.analysis.reward_models import (
+from rewardax.analysis.judging.benchmarks import (
     best_of_credit,
     fused_reward,
     hull_vertices,
@@ -20,11 +20,11 @@ from rewardax.analysis.reward_models import (
     ties_score,
 )
 from rewardax.wrappers import ScriptedTeacher, heron_labels, heron_loss, heron_margins
-from rewardax.wrappers.implicit import bound_returns, contrast_loss, outcome_loss, pair_loss, step_rewards
-from rewardax.wrappers.istar import istar_advantages, istar_loss
-from rewardax.wrappers.mixtures import gaussian_kl, mixture_nll, pal_logit
-from rewardax.wrappers.preferences import log_preference, preference_accuracy, preference_loss
-from rewardax.wrappers.similarity import goal_similarity
+from rewardax.wrappers.learned.implicit import bound_returns, contrast_loss, outcome_loss, pair_loss, step_rewards
+from rewardax.wrappers.learned.istar import istar_advantages, istar_loss
+from rewardax.wrappers.learned.mixtures import gaussian_kl, mixture_nll, pal_logit
+from rewardax.wrappers.learned.preferences import log_preference, preference_accuracy, preference_loss
+from rewardax.wrappers.learned.similarity import goal_similarity
 
 Case = Mapping[str, Any]
 

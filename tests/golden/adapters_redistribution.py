@@ -10,9 +10,9 @@ import numpy as np
 from driver import begin, column, proceed, rollout
 
 from rewardax.wrappers import ExploRS
-from rewardax.wrappers.attribution import released_token_reward, step_reward
-from rewardax.wrappers.redistribution import subset_loss
-from rewardax.wrappers.rudder import redistribute
+from rewardax.wrappers.credit.attribution import released_token_reward, step_reward
+from rewardax.wrappers.credit.redistribution import subset_loss
+from rewardax.wrappers.credit.rudder import redistribute
 
 Case = Mapping[str, Any]
 

@@ -89,7 +89,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--strict", action="store_true", help="fail also on files that are not implemented")
     options = parser.parse_args(arguments)
-    files = sorted(options.folder.glob("*.json"))
+    files = sorted(options.folder.rglob("*.json"))
     if not files:
         print(f"{options.folder}: no golden files (*.json)")
         return 1

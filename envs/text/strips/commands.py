@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rewardax.envs.text.base import NOT_A_COMMAND
-from rewardax.envs.text.parser import Command, normalise, parse
+from rewardax.envs.language.parser import Command, normalise, parse
+from rewardax.envs.text.engine.env import NOT_A_COMMAND
 from rewardax.envs.text.strips.grammar import Grammar
 from rewardax.envs.text.strips.ground import Task
 

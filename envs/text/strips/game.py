@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rewardax.envs.text import lines as L
+from rewardax.envs.language import templates as L
 from rewardax.envs.text.strips import search
 from rewardax.envs.text.strips.commands import LOOK, merge
 from rewardax.envs.text.strips.domain import Source, read

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rewardax.envs.text import lines as L
+from rewardax.envs.language import templates as L
 from rewardax.envs.text.strips.domain import Atom, Domain
 from rewardax.envs.text.strips.ground import HERE, Operator
 

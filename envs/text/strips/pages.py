@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rewardax.envs.text import lines as L
-from rewardax.envs.text.base import NOT_A_COMMAND
+from rewardax.envs.language import templates as L
+from rewardax.envs.language.vocab import SUITE, Vocabulary
+from rewardax.envs.text.engine.env import NOT_A_COMMAND
 from rewardax.envs.text.strips.commands import LOOK, Commands
 from rewardax.envs.text.strips.grammar import Grammar, Sentence
 from rewardax.envs.text.strips.ground import Task
 from rewardax.envs.text.strips.groups import cover
-from rewardax.envs.text.vocab import SUITE, Vocabulary
 
 # sentences that every game has; the clock has a slot
 FIXED: dict[str, Sentence] = {

@@ -9,7 +9,7 @@ import numpy as np
 from flax import struct
 from jax import Array
 
-from rewardax.envs.text import lines as L
+from rewardax.envs.language import templates as L
 from rewardax.envs.text.strips.game import Game
 from rewardax.envs.text.strips.heuristics import Costs, additive_starts, costs
 

@@ -12,15 +12,15 @@ from flax import struct
 from jax import Array
 
 from rewardax.envs.core import TimeStep
-from rewardax.envs.text import lines as L
-from rewardax.envs.text.base import HEADING, Page, TextEnv, join, rows
+from rewardax.envs.language import templates as L
+from rewardax.envs.language.vocab import Vocabulary
+from rewardax.envs.text.engine.env import HEADING, Page, TextEnv, join, rows
+from rewardax.envs.text.engine.world import bits
 from rewardax.envs.text.strips.commands import LOOK
 from rewardax.envs.text.strips.game import Game
 from rewardax.envs.text.strips.heuristics import additive
 from rewardax.envs.text.strips.pages import LOOKED, NO_COMMAND, SILENCE
 from rewardax.envs.text.strips.tables import ADDS, DELETES, NO, YES, Tables, distance
-from rewardax.envs.text.vocab import Vocabulary
-from rewardax.envs.text.world import bits
 
 ACCEPTED, INADMISSIBLE, NO_SUCH_ACTION = range(3)
 

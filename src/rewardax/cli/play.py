@@ -25,7 +25,7 @@ class Play:
         import rewardax  # noqa: F401  registers the ids
         from rewardax.envs.registry import task_id
         from rewardax.experiments.designs import resolve
-        from rewardax.play import Game
+        from rewardax.terminal import Game
 
         name = task_id(self.env)
         knobs = {} if self.reward is None else {"reward": resolve([self.reward], name)[0].reward}

@@ -1,0 +1,111 @@
+"""Exact values of small decision problems, in float64."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rewardax.envs.mdp import TabularMDP
+
+
+class Solution(NamedTuple):
+    """Optimal values and one optimal policy (the lowest action among the best)."""
+
+    value: np.ndarray  # f64[S]
+    action_value: np.ndarray  # f64[S, A]
+    policy: np.ndarray  # i64[S]
+
+
+def value_iteration(
+    mdp: TabularMDP,
+    discount: float = 1.0,
+    *,
+    reward: np.ndarray | None = None,
+    tolerance: float = 1e-10,
+    max_sweeps: int = 100_000,
+) -> Solution:
+    """Optimal values: V(s) = max_a [ R(s, a) + γ·E V(s') ], V = 0 once the episode is over.
+
+    Args:
+        mdp: from ``enumerate_mdp`` or ``reward_mdp``.
+        discount: γ in [0, 1]. γ = 1 is exact for episodes that must end, e.g. with the clock in the state.
+        reward: f64[S, A] in place of ``mdp.reward``, e.g. ``mdp.performance`` or one component.
+        tolerance: stop when no value changes by more.
+        max_sweeps: give up after so many sweeps.
+
+    Raises ``ValueError`` if the values do not settle: with γ = 1, a cycle pays more than nothing.
+    """
+    if not 0.0 <= discount <= 1.0:
+        raise ValueError(f"discount must be in [0, 1], got {discount}")
+    paid = mdp.reward if reward is None else np.asarray(reward, np.float64)
+    value = np.zeros(len(mdp.over))
+    for _ in range(max_sweeps):
+        action_value = paid + discount * after(mdp, value)
+        new = np.where(mdp.over, 0.0, action_value.max(1))
+        change = np.abs(new - value).max()
+        value = new
+        if change <= tolerance:
+            return Solution(value, action_value, _first_best(action_value))
+    raise ValueError(
+        f"values still change by {change:.3g} after {max_sweeps} sweeps: some cycle pays more than nothing. "
+        "Use a discount below 1, or keep the clock in the state"
+    )
+
+
+def backward_induction(mdp: TabularMDP, horizon: int, *, reward: np.ndarray | None = None) -> np.ndarray:
+    """f64[horizon + 1, S]: best undiscounted total with so many steps left. For tables without a clock."""
+    paid = mdp.reward if reward is None else np.asarray(reward, np.float64)
+    values = np.zeros((horizon + 1, len(mdp.over)))
+    for left in range(1, horizon + 1):
+        values[left] = np.where(mdp.over, 0.0, (paid + after(mdp, values[left - 1])).max(1))
+    return values
+
+
+def policy_value(
+    mdp: TabularMDP,
+    policy: np.ndarray,
+    discount: float = 1.0,
+    *,
+    reward: np.ndarray | None = None,
+    tolerance: float = 1e-10,
+    max_sweeps: int = 100_000,
+) -> np.ndarray:
+    """f64[S]: value of a policy, given as actions i[S] or probabilities f[S, A].
+
+    Pass the policy that is best under one reward and ``reward=mdp.performance`` to see what it is truly worth.
+    """
+    paid = mdp.reward if reward is None else np.asarray(reward, np.float64)
+    chance = np.eye(paid.shape[1])[policy] if np.ndim(policy) == 1 else np.asarray(policy, np.float64)
+    value = np.zeros(len(mdp.over))
+    for _ in range(max_sweeps):
+        new = np.where(mdp.over, 0.0, (chance * (paid + discount * after(mdp, value))).sum(1))
+        change = np.abs(new - value).max()
+        value = new
+        if change <= tolerance:
+            return value
+    raise ValueError(f"values still change by {change:.3g} after {max_sweeps} sweeps; use a discount below 1")
+
+
+def trajectory(mdp: TabularMDP, policy: np.ndarray, max_steps: int = 10_000, *, seed: int = 0) -> list[int]:
+    """Actions of a policy i[S] from the start until the episode is over; outcomes are drawn from ``seed``."""
+    state, random = 0, np.random.default_rng(seed)
+    actions: list[int] = []
+    while not mdp.over[state] and len(actions) < max_steps:
+        action = int(policy[state])
+        actions.append(action)
+        state = random.choice(mdp.successor[state, action], p=mdp.chance[state, action])
+    return actions
+
+
+def after(mdp: TabularMDP, value: np.ndarray) -> np.ndarray:
+    """f64[S, A]: expectation of ``value`` f64[S] after each action."""
+    total = mdp.chance[..., 0] * value[mdp.successor[..., 0]]
+    for k in range(1, mdp.successor.shape[2]):
+        total += mdp.chance[..., k] * value[mdp.successor[..., k]]
+    return total
+
+
+def _first_best(action_value: np.ndarray) -> np.ndarray:
+    best = action_value.max(1, keepdims=True)
+    return np.argmax(action_value >= best - 1e-9 * np.maximum(1.0, np.abs(best)), 1)

@@ -1,0 +1,38 @@
+"""The contract of a task, checked: every broken rule in a sentence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rewardax.envs.contract.core import CORE_RULES, Subject, declarations
+from rewardax.envs.contract.gym import GYM_RULES
+from rewardax.envs.core import Env
+from rewardax.envs.registry import make
+
+
+def broken_rules(task: str | Env, **knobs: Any) -> list[str]:
+    """What :func:`check_env` would complain about, one sentence per broken rule."""
+    subject = Subject(*make(task, **knobs))
+    found = list(declarations(subject))
+    if found:
+        return found  # without these nothing else can be checked
+    found = [sentence for rule in CORE_RULES for sentence in rule(subject)]
+    return found + [sentence for rule in GYM_RULES for sentence in rule(task, knobs)]
+
+
+def check_env(task: str | Env, **knobs: Any) -> None:
+    """Run the whole contract of a task on an id or on an environment of your own.
+
+    Plays random episodes on a few levels and checks determinism (compiled or not, alone or in a batch), declared
+    and finite features, masks, horizon, groups of equal levels, knobs, oracle, saved states, and that Gymnasium's
+    two faces and the functional core give the same numbers.
+
+    >>> from rewardax.testing import check_env
+    >>> check_env("KeyFarm")
+
+    Raises ``AssertionError`` listing every broken rule in a sentence.
+    """
+    found = broken_rules(task, **knobs)
+    if found:
+        name = task if isinstance(task, str) else type(task).__name__
+        raise AssertionError("\n- ".join([f"{name} breaks {len(found)} rule(s) of the contract:", *found]))

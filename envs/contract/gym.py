@@ -1,0 +1,104 @@
+"""Rules about the Gymnasium faces of a task, each a generator of sentences about what is broken."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from gymnasium.utils.env_checker import check_env as gymnasium_check
+from gymnasium.utils.env_checker import data_equivalence
+
+from rewardax.envs.contract.core import programs
+from rewardax.envs.core import Env
+from rewardax.envs.gym.single import GymEnv
+from rewardax.envs.gym.vector import GymVectorEnv
+
+STEPS = 24
+Task = str | Env
+
+
+def gymnasium_rules(task: Task, knobs: Mapping[str, Any]) -> Iterator[str]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            gymnasium_check(GymEnv(task, features="all", **knobs), skip_render_check=True)
+        except Exception as error:
+            yield f"Gymnasium's check_env fails: {error}"
+    for warning in caught:
+        if "spec" not in str(warning.message):
+            yield f"Gymnasium's check_env warns: {warning.message}"
+
+
+def saved_state(task: Task, knobs: Mapping[str, Any]) -> Iterator[str]:
+    env = GymEnv(task, features="all", **knobs)
+    _play(env, 0, 5)
+    saved = env.get_state()
+    first = _continue(env, 20)
+    env.reset(seed=99)
+    env.set_state(saved)
+    if not data_equivalence(first, _continue(env, 20), exact=True):
+        yield "after set_state the same actions lead elsewhere"
+
+
+def routes(task: Task, knobs: Mapping[str, Any]) -> Iterator[str]:
+    """The single face, the vector face and the core tell the same story."""
+    single, envs = GymEnv(task, features="all", **knobs), GymVectorEnv(task, 3, features="all", **knobs)
+    one: Any = single.reset(seed=1)
+    many: Any = envs.reset(seed=0)
+    core, params = single.core, single.params
+    state, core_step = single.state, programs(core).step
+    random = np.random.default_rng(0)
+    for t in range(STEPS):
+        actions = random.integers(core.num_actions, size=3)
+        actions[1] = random.choice(np.flatnonzero(one[-1]["action_mask"]))
+        one, many = single.step(actions[1]), envs.step(actions)
+        state, step = core_step(state, actions[1], params)
+        same = float(one[1]) == float(many[1][1]) and np.isclose(one[1], float(step.reward))
+        if not same or one[2] != bool(many[2][1]):
+            yield f"gym.make, make_vec and the core disagree at step {t + 1}"
+            return
+        if one[2] or one[3]:
+            return
+        row = {name: value[1] for name, value in many[0].items()}
+        if not all(np.array_equal(one[0][name], row[name]) for name in row):
+            yield f"observations of gym.make and make_vec differ at step {t + 1}"
+            return
+        if not np.array_equal(one[-1]["action_mask"], many[-1]["action_mask"][1]):
+            yield f"masks of gym.make and make_vec differ at step {t + 1}"
+            return
+
+
+def text(task: Task, knobs: Mapping[str, Any]) -> Iterator[str]:
+    env = GymEnv(task, render_mode="ansi", features="all", **knobs)
+    env.reset(seed=0)
+    shown = env.core.text(env.state, env.params)
+    if not shown or not shown.isascii() or not isinstance(env.render(), str):
+        yield "text() must describe the observation in plain ASCII, and render_mode='ansi' must give a string"
+
+
+GYM_RULES: tuple[Callable[[Task, Mapping[str, Any]], Iterator[str]], ...] = (
+    gymnasium_rules,
+    saved_state,
+    routes,
+    text,
+)
+
+
+def _play(env: GymEnv, seed: int, steps: int) -> None:
+    env.reset(seed=seed)
+    for _ in range(steps):
+        *_, terminated, truncated, _ = env.step(int(np.argmax(env.action_masks())))
+        if terminated or truncated:
+            env.reset()
+
+
+def _continue(env: GymEnv, steps: int) -> list[Any]:
+    seen: list[Any] = []
+    for t in range(steps):
+        allowed = np.flatnonzero(env.action_masks())
+        seen.append(env.step(allowed[t % len(allowed)]))
+        if seen[-1][2] or seen[-1][3]:
+            seen.append(env.reset())
+    return seen

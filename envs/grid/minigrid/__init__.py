@@ -1,0 +1,1 @@
+"""Levels and tasks of the minigrid package."""

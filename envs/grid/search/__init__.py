@@ -1,0 +1,1 @@
+"""Exact steps to go."""

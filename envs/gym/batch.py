@@ -1,0 +1,192 @@
+"""Compiled functions of N parallel environments, and the queue of levels they will reset to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from jax import Array
+
+from rewardax.envs.core import PyTree
+from rewardax.envs.gym.program import Program
+from rewardax.envs.levels import LEVELS
+
+Leaves = tuple[Array, ...]
+Fields = dict[str, Array]
+NOWHERE = 2**30  # an index outside of every array: writes to it are dropped
+
+
+class LaneProgram:
+    """Batched functions of one core under one autoreset mode; shared by all instances.
+
+    Unlike a single environment's, their outputs are separate arrays: gluing wide ones costs more than it saves.
+    """
+
+    def __init__(self, program: Program, mode: AutoresetMode) -> None:
+        self.program, self.mode = program, mode
+
+    @cached_property
+    def rows(self) -> Any:
+        """(ids[B, 3], params) -> leaves, fields: levels made in a batch."""
+
+        def rows(ids: Array, params: PyTree) -> tuple[Leaves, Fields]:
+            state, fields = jax.vmap(self.program.reset_one, (0, None))(ids, params)
+            return self.program.to_leaves(state), fields
+
+        return jax.jit(rows)
+
+    @cached_property
+    def look(self) -> Any:
+        """(leaves, params) -> fields of states as if they had just been reset."""
+
+        def look(leaves: Leaves, params: PyTree) -> Fields:
+            outputs = jax.vmap(self.program.outputs, (0, None, None))
+            return outputs(self.program.to_state(leaves), params, None)
+
+        return jax.jit(look)
+
+    @cached_property
+    def advance(self) -> Any:
+        """(leaves, queue, slot, ended, actions, params) -> leaves, slot, ended, fields.
+
+        SAME_STEP replaces environments that finish, after looking at them; NEXT_STEP replaces those that
+        finished one step ago, before looking at them.
+        """
+        program, mode = self.program, self.mode
+
+        def advance(
+            leaves: Leaves, queue: Leaves, slot: Array, ended: Array, actions: Array, params: PyTree
+        ) -> tuple[Leaves, Array, Array, Fields]:
+            step = jax.vmap(program.env.step, (0, 0, None))
+            state, timestep = step(program.to_state(leaves), actions, params)
+            leaves = program.to_leaves(state)
+            if mode == AutoresetMode.NEXT_STEP:
+                leaves, slot = _replace(ended, leaves, queue, slot)
+                timestep = jax.tree.map(lambda x: jnp.where(ended, jnp.zeros_like(x), x), timestep)
+            # keeps the compiler from repeating the step inside everything that is computed from it
+            leaves, timestep = jax.lax.optimization_barrier((leaves, timestep))
+            outputs = jax.vmap(program.outputs, (0, None, 0))
+            fields = outputs(program.to_state(leaves), params, timestep)
+            done = timestep.terminated | timestep.truncated
+            if mode == AutoresetMode.SAME_STEP:
+                leaves, slot = _replace(done, leaves, queue, slot)
+            return leaves, slot, done, fields
+
+        return jax.jit(advance)
+
+
+def _replace(mask: Array, leaves: Leaves, queue: Leaves, slot: Array) -> tuple[Leaves, Array]:
+    lane, depth = jnp.arange(mask.shape[0]), queue[0].shape[1]
+
+    def choose(leaf: Array, row: Array) -> Array:
+        return jnp.where(mask.reshape(mask.shape + (1,) * (leaf.ndim - 1)), row[lane, slot], leaf)
+
+    return tuple(map(choose, leaves, queue)), (slot + mask) % depth
+
+
+@jax.jit
+def _put(target: Leaves, rows: Leaves, where: tuple[Array, ...]) -> Leaves:
+    return tuple(x.at[where].set(row, mode="drop") for x, row in zip(target, rows, strict=True))
+
+
+@lru_cache(maxsize=256)
+def lane_program(program: Program, mode: AutoresetMode) -> LaneProgram:
+    """The batched functions of a program."""
+    return LaneProgram(program, mode)
+
+
+class Levels:
+    """The next few levels of each of N environments, made ahead in batches of fixed size.
+
+    ``ids[i, slot]`` are level ids in the order in which environment ``i`` drew them, starting at slot
+    ``head[i]``; ``left[i]`` of them are drawn. ``queue`` holds their states, ``fields`` their host outputs.
+    """
+
+    def __init__(self, num_envs: int) -> None:
+        self.depth = int(np.clip(4096 // num_envs, 2, 8))
+        self.batch = int(np.clip(num_envs, 8, 256))
+        self.ids = np.zeros((num_envs, self.depth), np.int64)
+        self.missing = np.ones((num_envs, self.depth), bool)  # the state in this slot is not made yet
+        self.head = np.zeros(num_envs, np.int64)
+        self.left = np.zeros(num_envs, np.int64)
+        self.ready = False  # every environment has a level to go on with
+        self.queue: Leaves | None = None
+        self.fields: dict[str, np.ndarray] = {}
+
+    def bind(self, lanes: LaneProgram, params: PyTree) -> None:
+        """Use these compiled functions from now on; what was made before is made again."""
+        self.lanes, self.params = lanes, params
+        self.queue, self.fields, self.ready = None, {}, False
+
+    def forget(self, lane: int) -> None:
+        """This environment starts another sequence of levels."""
+        self.left[lane], self.ready = 0, False
+
+    def remake(self, lane: int) -> None:
+        """The states drawn ahead for this environment are of the wrong split."""
+        self.missing[lane], self.ready = True, False
+
+    def draw(self, lane: int, generator: np.random.Generator) -> int:
+        """Next level id of an environment."""
+        if not self.left[lane]:
+            return int(generator.integers(LEVELS))
+        level = int(self.ids[lane, self.head[lane]])
+        self.pop(np.array([lane]))
+        return level
+
+    def next_ids(self, lanes: np.ndarray) -> np.ndarray:
+        return self.ids[lanes, self.head[lanes]]
+
+    def next_fields(self, name: str, lanes: np.ndarray) -> np.ndarray:
+        return self.fields[name][lanes, self.head[lanes]]
+
+    def pop(self, lanes: np.ndarray) -> None:
+        """The next level of these environments is used up."""
+        self.missing[lanes, self.head[lanes]] = True
+        self.head[lanes] = (self.head[lanes] + 1) % self.depth
+        self.left[lanes] -= 1
+        self.ready = self.ready and bool(self.left[lanes].all())
+
+    def refill(self, generators: Sequence[np.random.Generator], splits: np.ndarray) -> None:
+        """Draw ids until every environment has ``depth`` of them, then make the states that are missing."""
+        for lane in np.flatnonzero(self.left < self.depth).tolist():
+            count = self.depth - self.left[lane]
+            slots = (self.head[lane] + self.left[lane] + np.arange(count)) % self.depth
+            self.ids[lane, slots] = generators[lane].integers(LEVELS, size=count)
+            self.missing[lane, slots] = True
+        self.left[:] = self.depth
+        if self.queue is None:
+            self.queue, self.missing[:] = self.blank(self.ids.shape), True
+        rows, slots = where = np.nonzero(self.missing)
+        level = self.ids[where]
+        self.queue, fields = self.make(self.queue, where, np.stack([level, splits[rows], level], 1))
+        for name, value in fields.items():
+            if name not in self.fields:
+                self.fields[name] = np.zeros((*self.ids.shape, *value.shape[1:]), value.dtype)
+            self.fields[name][rows, slots] = value
+        self.missing[:], self.ready = False, True
+
+    def blank(self, shape: tuple[int, ...]) -> Leaves:
+        """Zeros for ``shape`` states."""
+        program = self.lanes.program
+        leaves = jax.eval_shape(program.to_leaves, program.structure)
+        return tuple(jnp.zeros((*shape, *leaf.shape), leaf.dtype) for leaf in leaves)
+
+    def make(
+        self, target: Leaves, where: tuple[np.ndarray, ...], ids: np.ndarray
+    ) -> tuple[Leaves, dict[str, np.ndarray]]:
+        """Write the start states of ``ids[M, 3]`` into ``target[where]``; also returns their host fields."""
+        parts, size = [], self.batch
+        for start in range(0, len(ids), size):
+            part = ids[start : start + size].astype(np.int32)
+            pad = size - len(part)
+            rows, fields = self.lanes.rows(np.pad(part, ((0, pad), (0, 0))), self.params)
+            spots = [np.pad(x[start : start + size], (0, pad), constant_values=NOWHERE) for x in where]
+            target = _put(target, rows, tuple(spots))
+            parts.append({name: np.asarray(value)[: len(part)] for name, value in fields.items()})
+        return target, {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -1,0 +1,1 @@
+"""Small tasks that can be written out as tables."""

@@ -1,0 +1,1 @@
+"""bandit: env (the task), level, words, view, oracle."""

@@ -1,0 +1,1 @@
+"""clarify: env (the task), level, words, view, oracle."""

@@ -1,0 +1,1 @@
+"""coin: env (the task), level, words, view, oracle."""

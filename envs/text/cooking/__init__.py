@@ -1,0 +1,1 @@
+"""cooking: env (the task), level, words, view, oracle."""

@@ -1,0 +1,1 @@
+"""craft: env (the task), level, words, view, oracle."""

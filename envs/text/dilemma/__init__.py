@@ -1,0 +1,1 @@
+"""dilemma: env (the task), level, words, view, oracle."""

@@ -1,0 +1,1 @@
+"""graded_report: env (the task), level, words, view, oracle."""

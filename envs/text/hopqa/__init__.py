@@ -1,0 +1,1 @@
+"""hopqa: env (the task), level, words, view, oracle."""

@@ -1,0 +1,1 @@
+"""household: env (the task), level, words, view, oracle."""

@@ -1,0 +1,1 @@
+"""lab: env (the task), level, words, view, oracle."""

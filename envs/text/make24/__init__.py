@@ -1,0 +1,1 @@
+"""make24: env (the task), level, words, view, oracle."""

@@ -1,0 +1,1 @@
+"""repo_repair: env (the task), level, words, view, oracle."""

@@ -1,0 +1,1 @@
+"""shop: env (the task), level, words, view, oracle."""

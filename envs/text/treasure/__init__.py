@@ -1,0 +1,1 @@
+"""treasure: env (the task), level, words, view, oracle."""

@@ -1,0 +1,1 @@
+"""twenty_questions: env (the task), level, words, view, oracle."""

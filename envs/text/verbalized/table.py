@@ -1,0 +1,108 @@
+"""TextTable: a tabular task on a map, told in words."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import lru_cache
+from typing import ClassVar
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from rewardax.envs.core import PyTree
+from rewardax.envs.language import templates as L
+from rewardax.envs.language.templates import Templates
+from rewardax.envs.tabular.base import TabularTask
+from rewardax.envs.text.engine.env import FIRST_NUMBER, NOT_A_COMMAND, Page, join, rows
+from rewardax.envs.text.verbalized.base import Told, ToldState
+
+
+@lru_cache(maxsize=64)
+def _templates(mission: str) -> Templates:
+    return Templates(
+        {
+            "silence": "nothing happens.",
+            "task": (f"{mission}.", f"your task: {mission}.", f"you must do this: {mission}."),
+            "place": ("you are in row {0}, column {1}.", "here is row {0}, column {1}.", "row {0}, column {1}."),
+            "clock": ("{0} steps are left.", "you have {0} more steps.", "steps left: {0}."),
+            NOT_A_COMMAND: "that is not a command.",
+        },
+        width=20,
+    )
+
+
+@lru_cache(maxsize=64)
+def _commands(names: tuple[str, ...]) -> Templates:
+    ways = {"stay": "wait", "first": "take the first way", "second": "take the second way"}
+    return Templates({name: ways.get(name, f"go {name}") for name in names}, width=8)
+
+
+@dataclasses.dataclass(frozen=True)
+class TextTable(Told):
+    """A tabular task on a map for agents and judges that read: the same dynamics, rewards and ends, told in words.
+
+    ``inner`` is a tabular task, or the id of one, that says where the agent is and what the map shows: Lake, Cliff,
+    DistShift, DeepSea, RiverSwim; they are registered under their own ids with ``-Text`` behind them. Told are the
+    task, row and column of the agent, the map (one line a row, one word a cell), and the clock where it matters.
+
+    >>> import jax
+    >>> env = TextTable(inner="Cliff")
+    >>> params = env.default_params()
+    >>> env.text(env.reset(jax.random.key(0), params), params)[:73]
+    'get to the goal and do not fall into a hole. you are in row 4, column 1. '
+
+    Raises ``ValueError`` for a task that shows no map.
+    """
+
+    inner: TabularTask | str = "Lake"
+
+    family: ClassVar[str] = "TextTable"
+    replies: ClassVar[tuple[str, ...]] = ("silence", NOT_A_COMMAND)
+    verbs: ClassVar[tuple[str, ...]] = ("go", "take", "wait")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.outer, TabularTask) or not self.outer.mission:
+            raise ValueError(f"TextTable tells tasks with a map in words, {type(self.outer).__name__} shows none")
+
+    @property
+    def templates(self) -> L.Templates:  # type: ignore[override]
+        return _templates(self.task.mission)
+
+    @property
+    def action_templates(self) -> L.Templates:  # type: ignore[override]
+        return _commands(self.task.action_names)
+
+    @property
+    def task(self) -> TabularTask:
+        """The task inside."""
+        return self.outer  # type: ignore[return-value]
+
+    @property
+    def map_shape(self) -> tuple[int, int]:  # type: ignore[override]
+        return self.task.map_shape
+
+    def _map_rows(self, state: ToldState, params: PyTree) -> Array:
+        return self.task.glyphs(state.inner, params)
+
+    def _shows_clock(self, params: PyTree) -> Array:
+        return jnp.asarray(getattr(params, "time_bonus", 0.0)) > 0
+
+    def _steps_left(self, state: ToldState, params: PyTree) -> Array:
+        return getattr(params, "horizon", 0) - state.t
+
+    def _limits(self) -> list[int]:
+        return [self.templates.longest("task"), self.templates.longest("place")]
+
+    def _page(self, state: ToldState, params: PyTree) -> Page:
+        index, (row, column) = self.templates.index, self.task.place(state.inner)
+        here = rows(index("place"), *(FIRST_NUMBER + 1 + jnp.asarray(x) for x in (row, column)), kind=L.PLACE)
+        return join(rows(index("task"), kind=L.TASK), here)
+
+    def _action_lines(self, state: ToldState) -> tuple[Array, Array]:
+        page = rows(np.arange(self.num_actions))
+        return page.template, page.words
+
+    def _known(self, state: ToldState) -> Array:
+        return jnp.ones(self.num_actions, bool)

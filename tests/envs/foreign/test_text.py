@@ -1,0 +1,303 @@
+"""Adapters of other text games: whatever an engine does, what comes out keeps our rules."""
+
+from __future__ import annotations
+
+import random
+import sys
+import warnings
+from typing import Any
+
+import gymnasium as gym
+import pytest
+from gymnasium.utils.env_checker import check_env
+from hypothesis import given
+from hypothesis import strategies as st
+from support.fake_games import Game, play
+
+import rewardax
+from rewardax.envs.foreign import ForeignTextEnv
+from rewardax.envs.foreign.engine import LONGEST_COMMAND, Refused, plain, sanitise
+from rewardax.envs.gym.program import CHARSET
+from rewardax.wrappers import EventBonus, GatedAccumulation, Potential, RewardWrapper, chain
+
+EAST, JUMP, WEST, WAIT = 0, 2, 1, 3  # places of the commands in sorted order
+
+
+def game(options: Any = None, **answers: Any) -> ForeignTextEnv:
+    return ForeignTextEnv(Game(**answers), features="all", **(options or {}))
+
+
+# scores
+
+
+def test_scores_become_increments() -> None:
+    env = game()
+    steps = play(env, EAST, WEST, EAST, EAST, EAST)[1:]
+    assert [reward for _, reward, *_ in steps] == pytest.approx([1 / 3, 0.0, 0.0, 1 / 3, 1 / 3])
+    assert [info["features"]["progress"] for *_, info in steps] == pytest.approx([1 / 3, 1 / 3, 1 / 3, 2 / 3, 1])
+    assert [info["features"]["events"].tolist() for *_, info in steps][:2] == [[True, False, False], [False] * 3]
+
+
+def test_a_score_at_the_start_is_paid_to_nobody() -> None:
+    env = game(score=lambda g: 8 + g.best)
+    (_, info), step = play(env, EAST)
+    assert info["initial_score"] == info["score"] == 8.0
+    assert step[1] == pytest.approx(1 / 3) and step[-1]["score"] == 9.0 and step[-1]["initial_score"] == 8.0
+    assert play(env, EAST)[1][1] == pytest.approx(1 / 3)  # nor is it carried into the next episode
+
+
+def test_a_falling_score_costs() -> None:
+    env = game(score=lambda g: -g.best)
+    step = play(env, EAST)[1]
+    assert step[1] == pytest.approx(-1 / 3) and step[-1]["features"]["events"].tolist() == [False, True, False]
+    assert step[-1]["features"]["progress"] == 0.0
+
+
+def test_games_that_pay_rewards_instead() -> None:
+    env = game(score=None, reward=lambda g: 3.0 if g.room else 2.0)
+    (_, info), first, second = play(env, EAST, EAST)
+    assert info["initial_score"] == 2.0 and first[1] == second[1] == 1.0
+    silent = game(score=None)
+    assert [step[1] for step in play(silent, EAST, EAST, EAST)[1:]] == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("value", ["well done", float("nan"), float("inf"), [1], True], ids=str)
+def test_pay_that_is_no_number(value: Any) -> None:
+    for field in ("score", "reward"):
+        env = game(**{"score": None, field: lambda g: value if g.room else 0})
+        env.reset(seed=0)
+        with pytest.raises(TypeError, match=rf"as its {field}, which is no finite number; rewardax.audit"):
+            env.step(EAST)
+
+
+# ends
+
+
+def test_winning_and_losing_terminate() -> None:
+    won = play(game(), EAST, EAST, EAST)[-1]
+    assert won[2:4] == (True, False) and won[-1]["success"] and won[-1]["performance"] == 1.0
+    lost = play(game(), JUMP)[-1]
+    assert lost[2:4] == (True, False) and not lost[-1]["success"] and lost[-1]["features"]["failure"]
+    both = play(game(won=True, lost=True), EAST)[-1]
+    assert both[2:4] == (True, False) and both[-1]["success"] and not both[-1]["features"]["failure"]
+
+
+def test_what_else_stops_is_truncated() -> None:
+    stopped = play(game(over=lambda g: g.room == 2), EAST, EAST)[-1]
+    assert stopped[2:4] == (False, True) and not stopped[-1]["success"]
+    limited = play(game({"max_steps": 3}), WAIT, WAIT, WAIT)
+    assert [step[2:4] for step in limited[1:]] == [(False, False), (False, False), (False, True)]
+    exact = play(game({"max_steps": 3}), EAST, EAST, EAST)[-1]
+    assert exact[2:4] == (True, False)
+
+
+def test_a_game_that_goes_on_after_its_end() -> None:
+    env = game(over=False)
+    play(env, JUMP)
+    with pytest.raises(gym.error.ResetNeeded, match="over"):
+        env.step(EAST)
+    with pytest.raises(gym.error.ResetNeeded, match="reset"):
+        game().step(EAST)
+
+
+# numbered commands
+
+
+def test_commands_are_sorted_and_numbered() -> None:
+    shuffled = random.Random(0)
+    env = game(admissible=lambda g: shuffled.sample(["wait", "go east", "go  east", "jump", "go west", ""], 6))
+    for _ in range(5):
+        _, info = env.reset()
+        assert info["admissible_commands"] == ("go east", "go west", "jump", "wait")
+        assert info["action_mask"].tolist() == [1] * 4 + [0] * 44
+        assert env.action_masks().tolist() == [True] * 4 + [False] * 44
+        assert env.action_space.contains(env.action_space.sample(info["action_mask"]))
+
+
+def test_numbers_without_a_command_do_nothing() -> None:
+    env = game()
+    (_, before), step = play(env, 17)
+    assert env.engine.sent == [] and step[1:4] == (0.0, False, False)  # type: ignore[attr-defined]
+    features = step[-1]["features"]
+    assert (features["valid"], features["invalid_reason"], features["events"].tolist()) == (
+        False,
+        1,
+        [False, False, True],
+    )
+    assert (features["state_hash"] == before["features"]["state_hash"]).all()
+    assert step[0].startswith("that is not possible now.") and step[-1]["command"] == ""
+    assert "that is not possible" not in env.step(WAIT)[0]
+    with pytest.raises(ValueError, match=r"0 \.\. 47"):
+        env.step(48)
+
+
+def test_too_many_commands_overflow() -> None:
+    env = game({"num_slots": 3})
+    _, info = env.reset(seed=0)
+    assert info["admissible_commands"] == ("go east", "go west", "jump") and info["features"]["overflow"]
+    assert info["features"]["admissible_count"] == 3 and info["action_mask"].tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("nothing", [None, [], [""]], ids=str)
+def test_a_game_that_lists_nothing_can_still_be_played(nothing: Any) -> None:
+    env = game({"fallback": "wait"}, admissible=nothing)
+    (_, info), step = play(env, 0)
+    assert info["action_mask"].sum() == 1 and step[-1]["command"] == "wait"
+
+
+# written commands
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("go east. jump", 3),
+        ("go east.jump", 3),
+        ("go east\njump", 3),
+        ("go east; jump", 3),
+        ("go east then jump", 3),
+        ("go east, then jump", 3),
+        ("undo", 3),
+        ("UNDO.", 3),
+        ("x" * (LONGEST_COMMAND + 1), 3),
+        ("", 2),
+        (" \n ", 2),
+        ("go \u00e9ast", 2),
+        ("go\x07east", 2),
+        (7, 2),
+        (None, 2),
+    ],
+)
+def test_refused_commands_are_never_sent(line: Any, reason: int) -> None:
+    env = game({"actions": "text"})
+    step = play(env, line)[-1]
+    assert env.engine.sent == [] and step[1:4] == (0.0, False, False)  # type: ignore[attr-defined]
+    assert step[-1]["features"]["invalid_reason"] == reason and not step[-1]["features"]["valid"]
+    assert env.step("  go   east ")[1] == pytest.approx(1 / 3)
+    assert env.engine.sent == ["go east"]  # type: ignore[attr-defined]
+
+
+def test_refused_commands_take_time() -> None:
+    env = game({"actions": "text", "max_steps": 2})
+    assert [step[3] for step in play(env, "undo", "undo")[1:]] == [False, True]
+
+
+def test_nothing_is_evaluated() -> None:
+    env = game({"actions": "text"})
+    line = "__import__('sys').modules.clear() or {0.__class__} %s $(reboot)"
+    assert play(env, line.replace(".", "_"))[-1][-1]["command"] == line.replace(".", "_")
+    assert "sys" in sys.modules
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_sent_clean_or_refused(line: str) -> None:
+    found = sanitise(line, Game())
+    if isinstance(found, Refused):
+        assert found.reason in (2, 3) and found.text
+    else:
+        assert found and len(found) <= LONGEST_COMMAND and set(found) <= set(CHARSET) - {"\n"}
+        assert sanitise(found, Game()) == found
+
+
+# observations
+
+
+@given(st.text(max_size=400), st.integers(20, 100))
+def test_any_text_fits_the_charset(text: str, limit: int) -> None:
+    shown = plain(text, limit)
+    assert set(shown) <= set(CHARSET) and len(shown) <= limit and plain(shown, limit) == shown
+
+
+def test_observations_stay_in_their_space() -> None:
+    for text in ("caf\u00e9\t\u2603\r\n" * 3000, "", "\x00\x1b[31mred"):
+        for mode in ("text", "dict"):
+            env = game({"obs_mode": mode}, text=text)
+            for step in play(env, EAST, 17):
+                assert env.observation_space.contains(step[0])
+
+
+def test_numeric_observations_tell_text_and_options() -> None:
+    env = game({"obs_mode": "dict"})
+    seen = env.reset(seed=0)[0]
+    assert seen["line_type"][:7].tolist() == [1, 1, 10, 10, 10, 10, 0]
+    assert seen["line_len"][:7].tolist() == [2, 6, 2, 2, 1, 1, 0]
+    moved = env.step(EAST)[0]
+    assert (moved["lines"][2] == seen["lines"][2]).all() and (moved["lines"][1] != seen["lines"][1]).any()
+
+
+@pytest.mark.parametrize("options", [{}, {"obs_mode": "dict"}, {"actions": "text"}], ids=str)
+def test_gymnasium_accepts_it(options: dict[str, Any]) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        check_env(game({**options, "render_mode": "ansi"}), skip_render_check=True)
+    assert not [str(w.message) for w in caught if "spec" not in str(w.message)]
+
+
+def test_levels_and_closing() -> None:
+    env = game({"render_mode": "ansi"})
+    first, second = env.reset(seed=7)[1]["level"], env.reset(seed=7, options={"level": 3})[1]["level"]
+    assert (first, second, env.engine.level) == (7, 3, 3)  # type: ignore[attr-defined]
+    drawn = [env.reset()[1]["level"] for _ in range(2)]
+    env.reset(seed=7)
+    assert drawn == [env.reset()[1]["level"] for _ in range(2)] and drawn[0] != drawn[1]
+    assert env.render() == "Welcome.\nYou are in room 0."
+    with pytest.raises(ValueError, match="options: level"):
+        env.reset(options={"split": "test"})
+    env.close()
+    assert env.engine.closed  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"actions": "words"}, "'slots' or 'text'"),
+        ({"obs_mode": "tokens"}, "'text' or 'dict'"),
+        ({"max_steps": 1}, "max_steps"),
+        ({"num_slots": 0}, "num_slots"),
+        ({"render_mode": "human"}, "ansi"),
+        ({"features": ("speed",)}, "no feature 'speed'; features: success"),
+    ],
+)
+def test_mistakes(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        ForeignTextEnv(Game(), **options)
+
+
+# rewards
+
+
+def test_rewards_work_on_it() -> None:
+    shaped = RewardWrapper(ForeignTextEnv(Game()), Potential(phi="progress", gamma=1.0))
+    rewards = [step[1] for step in play(shaped, EAST, EAST, EAST)[1:]]
+    assert rewards == pytest.approx([2 / 3, 2 / 3, 1 / 3 - 2 / 3])
+    bonus = EventBonus(events=(0,), scale=0.5)
+    gate = GatedAccumulation(components=("task", "events"), thresholds=(1.0, None))
+    env = RewardWrapper(ForeignTextEnv(Game()), chain(bonus=bonus, gate=gate))
+    won, lost = play(env, EAST, EAST, EAST)[-1], play(env, EAST, JUMP)[-1]
+    assert won[-1]["episode_components"] == pytest.approx({"task": 1.0, "events": 1.5})
+    assert lost[-1]["episode_components"] == pytest.approx({"task": 1 / 3, "events": 0.0})
+    with pytest.raises(ValueError, match="state_id"):
+        RewardWrapper(ForeignTextEnv(Game()), Potential(phi="state_id"))
+
+
+def test_our_learner_plays_it() -> None:
+    gym.register("FakeGame-v0", entry_point=lambda **kw: ForeignTextEnv(Game(), obs_mode="dict", max_steps=12, **kw))
+    try:
+        config = rewardax.PPOConfig(num_envs=8, num_steps=32, epochs=2, minibatches=2, gamma=0.99)
+        result = rewardax.train(
+            "FakeGame-v0", reward=Potential(phi="progress"), config=config, frames=4096, eval_levels=40
+        )
+    finally:
+        gym.registry.pop("FakeGame-v0")
+    assert result.final["success"].item() > 0.8 and result.history[0]["metrics"]["success"].item() < 0.8
+
+
+def test_an_audit_runs_on_it() -> None:
+    def towards(command: str) -> Any:
+        return lambda observation, info: info["admissible_commands"].index(command)
+
+    policies = {"oracle": towards("go east"), "anti_oracle": towards("jump")}
+    found = rewardax.audit(ForeignTextEnv(Game(), max_steps=10), policies=policies, levels=4)
+    assert found.passed and found.scores["oracle"] == pytest.approx((1.0, 1.0))
+    broken = ForeignTextEnv(Game(score=lambda g: "great" if g.room == 2 else g.best), max_steps=10)
+    assert {f.kind for f in rewardax.audit(broken, policies=policies, levels=4).findings} >= {"number"}

@@ -1,0 +1,173 @@
+"""A comparison from the call to the table, on known learning curves, and once with the real agent."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from support.fake_train import FakeTrain
+
+import rewardax.agents
+from rewardax.experiments import Comparison
+from rewardax.experiments.comparison import COLUMNS
+from rewardax.experiments.runner import compare
+from rewardax.wrappers import EventBonus, Potential
+
+DESIGNS = ["sparse", ("solver", Potential()), ("farmer", EventBonus())]
+QUIET = {"frames": 80_000, "progress": False}
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    train = FakeTrain()
+    monkeypatch.setattr(rewardax.agents, "train", train, raising=False)
+    return train
+
+
+def test_rows_of_known_curves(fake):
+    sparse, solver, farmer = compare("KeyFarm", DESIGNS, seeds=3, **QUIET).table
+    assert solver["success"] == pytest.approx(0.97) and solver["success_interval"] == pytest.approx([0.96, 0.98])
+    assert solver["return/total"] == pytest.approx(0.97 * 1.1)
+    # 0.96 is reached in chunk 4 (5 of 8); the mean of three records is above 0.9 two chunks later
+    assert solver["frames_to_90"] == 60_000 and solver["seeds_at_90"] == 3
+    assert sparse["frames_to_90"] is None and sparse["seeds_at_90"] == 0
+    assert [row["hacking"] for row in (sparse, solver, farmer)] == [False, False, True]
+    assert farmer["return/task"] == 0.0 and farmer["return/total"] == pytest.approx(3.01)
+    assert (solver["seconds"], solver["compile_seconds"], solver["frames_per_second"]) == (4.0, 1.0, 20_000.0)
+    assert (solver["seeds"], solver["frames"]) == (3, 80_000)
+
+
+def test_findings_compare_with_sparse_and_warn(fake):
+    findings = compare("KeyFarm", DESIGNS, seeds=2, **QUIET).findings
+    assert findings[0].startswith("solver beats sparse: success 0.96 against 0.02, the intervals do not overlap")
+    assert "probability of improvement 1.00" in findings[0]
+    assert findings[1].startswith("farmer falls behind sparse")
+    assert findings[2].startswith("farmer: return/total rises while return/task does not")
+    assert findings[3].startswith("2 seed(s)")
+
+
+def test_every_design_gets_the_same_training(fake):
+    compare("KeyFarm", DESIGNS, seeds=(5, 7), eval_levels=9, env_kwargs={"horizon": 30}, **QUIET)
+    assert len(fake.calls) == 3
+    same = ("env", "frames", "seeds", "eval_levels", "env_kwargs", "config")
+    assert len({repr({key: call[key] for key in same}) for call in fake.calls}) == 1
+    assert fake.calls[0]["seeds"] == (5, 7) and fake.calls[0]["env_kwargs"] == {"horizon": 30}
+    assert [type(call["reward"]).__name__ for call in fake.calls] == ["NoneType", "Potential", "EventBonus"]
+
+
+def test_judges_reach_the_agent(fake):
+    compare("KeyFarm", ["judged"], seeds=1, **QUIET)
+    assert fake.calls[0]["judge"].deterministic
+
+
+def test_a_killed_run_resumes_and_finished_designs_are_kept(fake, tmp_path, monkeypatch):
+    whole = compare("KeyFarm", DESIGNS, seeds=2, **QUIET)
+    killed = FakeTrain(die_in="Potential", die_after=5)
+    monkeypatch.setattr(rewardax.agents, "train", killed)
+    with pytest.raises(KeyboardInterrupt):
+        compare("KeyFarm", DESIGNS, seeds=2, out=tmp_path, **QUIET)
+    lines = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
+    assert [line["chunk"] for line in lines if line["design"] == "solver"] == [0, 1, 2, 3, 4]
+
+    again = FakeTrain()
+    monkeypatch.setattr(rewardax.agents, "train", again)
+    resumed = compare("KeyFarm", DESIGNS, seeds=2, out=tmp_path, **QUIET)
+    assert [type(call["reward"]).__name__ for call in again.calls] == ["Potential", "EventBonus"]
+    assert again.calls[0]["out"] == killed.calls[1]["out"] == tmp_path / "checkpoints" / "solver"
+    assert resumed.table == whole.table
+    assert json.loads((tmp_path / "table.json").read_text()) == whole.table
+    assert Comparison.load(tmp_path).table == whole.table
+
+    again.calls.clear()
+    joined = compare("KeyFarm", [*DESIGNS, ("late", Potential(scale=2.0))], seeds=2, out=tmp_path, **QUIET)
+    assert len(again.calls) == 1 and [row["design"] for row in joined.table][-1] == "late"
+
+
+def test_another_experiment_in_the_folder_is_refused(fake, tmp_path):
+    compare("KeyFarm", ["sparse"], seeds=2, out=tmp_path, **QUIET)
+    with pytest.raises(ValueError, match=r"another experiment: seeds was \[0, 1\] and is now \[0, 1, 2\]"):
+        compare("KeyFarm", ["sparse"], seeds=3, out=tmp_path, **QUIET)
+
+
+def test_loading_a_folder_without_results_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="no results in"):
+        Comparison.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"env": "DoorKye-8x8"}, "no task 'DoorKye-8x8'"),
+        ({"designs": ["spares"]}, "did you mean 'sparse'"),
+        ({"designs": [("mine", Potential(gamma=0.5))]}, r"gamma=0\.5, the learner 0\.99"),
+        ({"seeds": 0}, "seeds must be at least 1"),
+        ({"seeds": (1, 1)}, "seeds must be at least 1, or distinct numbers"),
+        ({"frames": 100}, "frames=100 is too few: .* = 8,192 frames"),
+        ({"eval_levels": 0}, "eval_levels must be at least 1"),
+    ],
+)
+def test_mistakes_are_refused_before_anything_runs(fake, asked, message):
+    with pytest.raises(ValueError, match=message):
+        compare(**{"env": "KeyFarm", "designs": ["sparse"], **QUIET, **asked})
+    assert not fake.calls
+
+
+def test_a_lambda_is_refused_only_with_a_folder(fake, tmp_path):
+    mine = [("mine", Potential(phi=lambda observation, features: features["progress"]))]
+    assert compare("KeyFarm", mine, seeds=1, **QUIET).table[0]["design"] == "mine"
+    with pytest.raises(ValueError, match="'mine' has no JSON form"):
+        compare("KeyFarm", mine, seeds=1, out=tmp_path, **QUIET)
+
+
+def test_the_terminal_shows_progress_table_and_findings(fake, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
+    compare("KeyFarm", DESIGNS, seeds=3, frames=80_000).show()
+    shown = capsys.readouterr().out
+    for text in (
+        *COLUMNS,
+        "0.97 [0.96, 0.98]",
+        "60k",
+        "not reached",
+        "farmer: return/total rises",
+    ):
+        assert text in shown
+    assert "success 0.97 task 0.97 total 1.07" in shown, "the progress line ends on the last record"
+
+
+def test_a_narrow_terminal_loses_nothing(fake, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    compare("KeyFarm", DESIGNS, seeds=3, **QUIET).show()
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= 80 and "…" not in shown
+    for text in ("return/total", "[0.96, 0.98]", "hacking?", "solver 5 s at 20,000 frames/s"):
+        assert text in shown.replace("\n", " ")
+
+
+def test_json_is_the_table(fake):
+    comparison = compare("KeyFarm", ["sparse"], seeds=1, **QUIET)
+    (row,) = json.loads(comparison.to_json())
+    assert row == comparison.table[0]
+    assert row["success_interval"] == [None, None], "one seed says nothing about the spread"
+
+
+def test_fast_shrinks_every_budget(fake):
+    compare("KeyFarm", ["sparse"], fast=True, progress=False)
+    call = fake.calls[0]
+    assert call["frames"] < 50_000 and len(call["seeds"]) == 2 and call["eval_levels"] < 100
+
+
+def test_the_real_agent_end_to_end(tmp_path):
+    from rewardax.agents import PPOConfig
+
+    config = PPOConfig(num_envs=8, num_steps=32, epochs=1, minibatches=2, width=16, pool=16)
+    asked = {"frames": 2048, "seeds": 2, "config": config, "eval_levels": 4, "progress": False}
+    comparison = compare("KeyFarm", ["naive_bonus"], out=tmp_path, **asked)
+    (row,) = comparison.table
+    frames, total = comparison.curves("naive_bonus", "return/total")
+    task, bonus = (comparison.curves("naive_bonus", f"return/{name}")[1] for name in ("task", "bonus"))
+    assert frames[-1] == 2048 and total.shape == (2, len(frames)) and np.nansum(bonus) > 0
+    np.testing.assert_allclose(total, task + bonus, atol=1e-5)
+    assert row["frames_per_second"] > 0 and row["seeds"] == 2
+    assert (tmp_path / "checkpoints" / "naive_bonus").is_dir()
+    assert compare("KeyFarm", ["naive_bonus"], out=tmp_path, **asked).table == comparison.table

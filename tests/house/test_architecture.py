@@ -1,0 +1,131 @@
+"""The house rules a reader relies on: who imports whom, how long files are, what is public and documented."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.repository import FOLDERS, ROOT, tracked
+
+MAY_IMPORT = {
+    "rewardax.envs": set(),
+    "rewardax.wrappers": set(),
+    "rewardax.agents": {"rewardax.envs", "rewardax.wrappers"},
+    "rewardax.analysis": {"rewardax.envs", "rewardax.wrappers"},
+    "rewardax.experiments": set(FOLDERS) - {"rewardax", "rewardax.experiments"},
+    "rewardax": set(FOLDERS) - {"rewardax"},
+}
+# Not written out, so that this file does not find itself.
+MACHINE_PATH = re.compile(r"(?<![\w.~])/(?:work|root|farm|tmp|home)/|\.\./" + "shared")
+UNFINISHED = re.compile("|".join(rf"\b{word}\b" for word in ("TO" + "DO", "FIX" + "ME", "XX" + "X")))
+
+
+def owner(name: str) -> str:
+    """The part of the house a dotted module name belongs to."""
+    return next((part for part in FOLDERS if part != "rewardax" and f"{name}.".startswith(f"{part}.")), "rewardax")
+
+
+def modules_of(part: str) -> list[Path]:
+    return [path for path in tracked() if path.suffix == ".py" and path.is_relative_to(FOLDERS[part])]
+
+
+def imported_names(path: Path) -> set[str]:
+    """Every rewardax module a file imports, at any depth, also inside functions."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}:{node.lineno} uses a relative import"
+            module = node.module or ""
+            is_root = module == "rewardax"
+            names |= {f"rewardax.{alias.name}" for alias in node.names} if is_root else {module}
+    return {name for name in names if name.split(".")[0] == "rewardax"}
+
+
+@pytest.mark.parametrize("part", FOLDERS)
+def test_imports_follow_the_arrows(part: str) -> None:
+    against = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in modules_of(part)
+        for name in imported_names(path)
+        if owner(name) != part and owner(name) not in MAY_IMPORT[part]
+    ]
+    assert not against, f"{part} may import only {sorted(MAY_IMPORT[part])}"
+
+
+def test_arrow_rule_can_fail(tmp_path: Path) -> None:
+    sample = tmp_path / "sample.py"
+    sample.write_text("def f():\n    from rewardax.envs.core import Env\n    from rewardax import testing\n")
+    assert {owner(name) for name in imported_names(sample)} == {"rewardax.envs", "rewardax"}
+
+
+def test_files_are_short() -> None:
+    code = [path for part in FOLDERS for path in modules_of(part)] + [
+        path for path in tracked() if path.suffix == ".py" and "tests" in path.relative_to(ROOT).parts[:1]
+    ]
+    long = {str(p.relative_to(ROOT)): n for p in set(code) if (n := p.read_text().count("\n")) > 400}
+    assert not long, "split these: more than 400 lines"
+
+
+@pytest.mark.parametrize("rule", [MACHINE_PATH, UNFINISHED], ids=["machine paths", "unfinished marks"])
+def test_no_text_matches(rule: re.Pattern[str]) -> None:
+    found = []
+    for path in tracked():
+        try:
+            lines = path.read_text().splitlines()
+        except UnicodeDecodeError:
+            continue
+        found += [f"{path.relative_to(ROOT)}:{i}" for i, line in enumerate(lines, 1) if rule.search(line)]
+    assert not found
+
+
+def test_root_folder_cannot_shadow_the_package() -> None:
+    assert not (ROOT / "rewardax").exists()
+    assert {path.name for path in tracked() if path.parent == ROOT and path.suffix == ".py"} == {"setup.py"}
+
+
+@pytest.mark.parametrize("part", [part for part in FOLDERS if part != "rewardax"])
+def test_guard_against_double_import(part: str) -> None:
+    folder = part.removeprefix("rewardax.")
+    run = subprocess.run([sys.executable, "-c", f"import {folder}"], cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 1
+    assert f"import this package as {part}" in run.stderr
+
+
+def public_names() -> list[tuple[str, str]]:
+    return [(part, name) for part in FOLDERS for name in getattr(importlib.import_module(part), "__all__", ())]
+
+
+@pytest.mark.parametrize(("part", "name"), public_names())
+def test_public_name_is_importable_and_documented(part: str, name: str) -> None:
+    value = getattr(importlib.import_module(part), name)
+    assert name in dir(importlib.import_module(part))
+    if inspect.isclass(value) or inspect.isroutine(value) or inspect.ismodule(value):
+        assert (value.__doc__ or "").strip(), f"{part}.{name} has no docstring"
+
+
+def test_every_subpackage_is_walkable() -> None:
+    """Folders with modules in them are packages; otherwise the wheel would leave them out."""
+    missing = {path.parent for part in FOLDERS for path in modules_of(part)}
+    assert not {folder for folder in missing if not (folder / "__init__.py").is_file()}
+    for part, folder in FOLDERS.items():
+        assert {info.name for info in pkgutil.iter_modules([str(folder)])}, part
+
+
+def test_every_reward_transform_shows_numbers() -> None:
+    """Each registered transform carries an executed example (test_doctests runs them)."""
+    core = importlib.import_module("rewardax.wrappers.core")
+    wrappers = importlib.import_module("rewardax.wrappers")
+    for name in wrappers.__all__:
+        getattr(wrappers, name)
+    ours = {n: c for n, c in core.RewardTransform.registry.items() if c.__module__.startswith("rewardax.wrappers")}
+    assert "Chain" in ours
+    assert not {name for name, cls in ours.items() if name != "Chain" and ">>>" not in (cls.__doc__ or "")}

@@ -1,0 +1,1 @@
+"""What several tests share: toy environments, rollouts, reference engines, the acceptance checks."""

@@ -1,0 +1,106 @@
+"""Playing Lab in its tests: levels, commands, what is told."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rewardax.envs import make
+from rewardax.envs.language.vocab import WORDS, detokenise
+from rewardax.envs.oracle import FAR
+from rewardax.envs.text.lab.oracle import oracle_steps
+
+ENV = make("Lab-medium")[0]
+FORGOTTEN = ("temp", "t", "log", "fresh", "events", "latched", "oracle_start")
+EVERY = jnp.arange(ENV.num_actions)
+LANES = 64  # one shape, one program
+
+
+@functools.cache
+def compiled(name: str) -> Any:
+    """One program for all tasks and difficulties."""
+    return jax.jit({"oracle": oracle_steps}.get(name) or getattr(ENV, name))
+
+
+@functools.cache
+def batched(name: str) -> Any:
+    return jax.jit(jax.vmap(compiled(name), (0, 0, None) if name == "step" else (0, None)))
+
+
+@jax.jit
+@functools.partial(jax.vmap, in_axes=(0, None))
+def expand(state: Any, params: Any) -> Any:
+    """What every action leads to, and the oracle's opinion of it; actions that are not admissible lead nowhere new."""
+    after, out = jax.vmap(ENV.step, (None, 0, None))(state, EVERY, params)
+    left = jax.vmap(oracle_steps, (0, None))(after, params)
+    return after, out.terminated, left, ENV.action_mask(state, params), oracle_steps(state, params)
+
+
+def rows(tree: Any, index: Any) -> Any:
+    return jax.tree.map(lambda x: x[index], tree)
+
+
+def start(task: int, level: int = 0, **knobs: Any) -> Any:
+    params = make("Lab-medium", tasks=1 << task, **knobs)[1]
+    return compiled("reset")(jax.random.key(level), params), params
+
+
+def many(task: int, count: int, **knobs: Any) -> Any:
+    params = make("Lab-medium", tasks=1 << task, **knobs)[1]
+    return batched("reset")(jax.random.split(jax.random.key(task), count), params), params
+
+
+def do(state: Any, params: Any, *commands: str) -> Any:
+    """Give commands in words."""
+    out = None
+    for command in commands:
+        action, reason = ENV.parse(command, state, params)
+        assert action is not None, f"{command}: {reason}"
+        state, out = compiled("step")(state, jnp.int32(action), params)
+    return state, out
+
+
+def facts(state: Any, params: Any) -> dict[str, Any]:
+    return jax.tree.map(np.asarray, compiled("features")(state, params))
+
+
+def happened(state: Any, params: Any) -> set[str]:
+    return {name for name, bit in zip(ENV.event_names, facts(state, params)["events"], strict=True) if bit}
+
+
+def reached(state: Any, params: Any) -> set[str]:
+    return {name for name, bit in zip(ENV.subgoal_names, facts(state, params)["subgoals"], strict=True) if bit}
+
+
+def name(state: Any, role: int = 0) -> str:
+    thing = int(state.roles[role])
+    return f"{WORDS[int(state.adjective[thing])]} {WORDS[int(state.noun[thing])]}"
+
+
+def reply(state: Any, params: Any) -> str:
+    seen = compiled("observe")(state, params)
+    return detokenise(np.asarray(seen["lines"])[np.asarray(seen["line_type"]) == 6].ravel())
+
+
+def best(state: Any, params: Any) -> int:
+    """An action that leaves the fewest steps."""
+    same = jax.tree.map(lambda x: jnp.broadcast_to(x, (LANES, *x.shape)), state)
+    *_, left, mask, _ = rows(expand(same, params), 0)
+    left = np.where(left < 0, FAR, left)
+    return int(np.where(mask, left, FAR + 1).argmin())
+
+
+def until(state: Any, params: Any, done: Any) -> Any:
+    """Follow the oracle until something holds."""
+    for _ in range(60):
+        if done(state):
+            return state
+        state, _ = compiled("step")(state, jnp.int32(best(state, params)), params)
+    raise AssertionError("never")
+
+
+# the oracle ------------------------------------------------------------------------------------------------------

@@ -1,0 +1,91 @@
+"""Random rollouts and the list of all transforms, for the tests of rewards."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rewardax.wrappers import RewardTransform, Transition, replay
+from rewardax.wrappers.config import registered
+from rewardax.wrappers.contract.data import FEATURES
+
+ROWS, ENVS = 10, 3
+play = jax.jit(replay)
+
+
+def examples() -> list[Any]:
+    """(id, transform) of every example of every transform this package ships."""
+    return [
+        (f"{name}-{i}", example)
+        for name, cls in sorted(registered().items())
+        if issubclass(cls, RewardTransform) and cls.__module__.startswith("rewardax.wrappers.")
+        for i, example in enumerate(cls.examples())
+    ]
+
+
+def random_rollout(
+    seed: int, rows: int = ROWS, envs: int = ENVS, ends: float = 0.25, fillers: bool = False, **features: Any
+) -> Transition:
+    """Random rollout that obeys the contract: an end opens an episode; ``fillers`` puts one filler after it."""
+    rng, more = np.random.default_rng(seed), np.random.default_rng(seed + 1)
+    shape = (rows, envs)
+    terminated, truncated = (rng.random(shape) < ends / 2 for _ in range(2))
+    valid, first = np.ones(shape, bool), np.zeros(shape, bool)
+    opening = np.ones(envs, bool)
+    for t in range(rows):
+        if fillers and t:
+            valid[t] = ~((terminated | truncated)[t - 1] & valid[t - 1])
+        terminated[t] &= valid[t]
+        truncated[t] &= valid[t]
+        first[t] = opening & valid[t]
+        opening = np.where(valid[t], terminated[t] | truncated[t], opening)
+
+    def path(draw: Any) -> tuple[jax.Array, jax.Array]:
+        after, start = draw(), draw()
+        now = np.concatenate([start[:1], after[:-1]])
+        mask = first.reshape(first.shape + (1,) * (after.ndim - 2))
+        return jnp.asarray(np.where(mask, start, now)), jnp.asarray(after)
+
+    columns = {
+        **{name: path(partial(draw, more, shape)) for name, draw in FEATURES.items()},
+        "state_id": path(lambda: rng.integers(0, 5, shape, np.int32)),
+        "caption_id": path(lambda: rng.integers(0, 6, shape, np.int32)),
+        "events": path(lambda: rng.random((*shape, 3)) < 0.3),
+        "progress": path(lambda: rng.random(shape, np.float32)),
+        "success": path(lambda: rng.random(shape) < 0.2),
+        **{name: path(draw) for name, draw in features.items()},
+    }
+    grid = path(lambda: rng.integers(0, 6, (*shape, 7, 7, 3)).astype(np.uint8))
+    return Transition(
+        observation={"grid": grid[0]},
+        action=jnp.asarray(rng.integers(0, 3, shape, np.int32)),
+        next_observation={"grid": grid[1]},
+        reward=jnp.asarray(np.where(valid, rng.normal(size=shape).round(2), 0), jnp.float32),
+        terminated=jnp.asarray(terminated),
+        truncated=jnp.asarray(truncated),
+        first=jnp.asarray(first),
+        valid=jnp.asarray(valid),
+        features={name: now for name, (now, _) in columns.items()},
+        next_features={name: after for name, (_, after) in columns.items()},
+    )
+
+
+def episodes(data: Transition, env: int) -> list[np.ndarray]:
+    """Rows of each complete episode of one environment."""
+    first, done, valid = (np.asarray(x)[:, env] for x in (data.first, data.done, data.valid))
+    found, rows = [], None
+    for t in np.flatnonzero(valid):
+        rows = [t] if first[t] else None if rows is None else [*rows, t]
+        if done[t] and rows is not None:
+            found.append(np.asarray(rows))
+            rows = None
+    return found
+
+
+def row(data: Transition, t: int) -> Transition:
+    """One step of a rollout."""
+    return jax.tree.map(lambda x: x[t], data)

@@ -1,0 +1,203 @@
+"""The small algebra: what each transform does to components, and the errors of those that cannot."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from support.reward_data import play, random_rollout, row
+
+from rewardax.wrappers import (
+    RND,
+    Clip,
+    Cosine,
+    Curve,
+    EpisodicCount,
+    EventBonus,
+    Exponential,
+    Freeze,
+    GlobalCount,
+    Linear,
+    Mask,
+    Minimum,
+    Moments,
+    Normalise,
+    OptaxCurve,
+    Potential,
+    Product,
+    Schedule,
+    Squash,
+    Stepwise,
+    Tap,
+    Weights,
+    chain,
+    replay,
+)
+from rewardax.wrappers.contract.examples import numbers, rollout
+
+
+def test_weights_keep_the_first_raw_value() -> None:
+    data = rollout(reward=[1.0, 2.0])
+    rewards, _ = replay(chain(a=Weights({"task": 3.0}), b=Clip(high=4.0), c=Weights({"task": 0.5})), data)
+    assert numbers(rewards.components["task"]) == [1.5, 2.0]
+    assert numbers(rewards.metrics["raw/task"]) == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    "reward", [Weights({"nope": 1.0}), *(cls("nope") for cls in (Clip, Mask, Schedule, Normalise))]
+)
+def test_unknown_component_is_an_error_that_lists_what_is_posted(reward: object) -> None:
+    with pytest.raises(ValueError, match=r"no component 'nope' to act on; posted so far: \['task'\]"):
+        replay(reward, rollout(reward=[0.0], success=[True]))
+
+
+def test_posting_twice_is_an_error() -> None:
+    twice = chain(a=EventBonus(), b=EventBonus())
+    with pytest.raises(ValueError, match="'events' is already posted"):
+        replay(twice, rollout(events=[[True]]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "at_centre", "limits"),
+    [
+        ("sigmoid", 0.5, (0, 1)),
+        ("tanh", 0, (-1, 1)),
+        ("arctan", 0, (-np.pi / 2, np.pi / 2)),
+        ("log_sigmoid", np.log(0.5), None),
+    ],
+)
+def test_squash(kind: str, at_centre: float, limits: tuple[float, float] | None) -> None:
+    rewards, _ = replay(Squash(kind=kind, centre=2.0, scale=3.0), rollout(reward=[2.0, -1e6, 1e6, 1.0, 3.0]))
+    value = np.asarray(rewards.total)[:, 0]
+    np.testing.assert_allclose(value[0], at_centre, atol=1e-6)
+    assert np.isfinite(value).all() and value[3] < value[0] < value[4]
+    if limits:
+        np.testing.assert_allclose(value[1:3], limits, atol=1e-5)
+
+
+def test_squash_with_references_of_the_level() -> None:
+    data = rollout(reward=[1.0], refs=[[0.0, 2.0]])
+    rewards, _ = replay(Squash(references="refs"), data)
+    np.testing.assert_allclose(rewards.total[0, 0], (1 / (1 + np.exp(-1)) + 1 / (1 + np.exp(1))) / 2, rtol=1e-5)
+    one = replay(Squash(kind="log_sigmoid", references="refs"), rollout(reward=[1.0], refs=[0.5]))[0]
+    assert np.isfinite(one.total).all(), "one reference has no sample deviation"
+
+
+@pytest.mark.parametrize("make", [lambda: Squash(kind="x"), lambda: Schedule(unit="x"), lambda: Normalise(form="x")])
+def test_unknown_options_are_refused_when_made(make: object) -> None:
+    with pytest.raises(ValueError, match="'x'"):
+        make()  # type: ignore[operator]
+
+
+def test_mask_and_its_inverse_add_up() -> None:
+    data = random_rollout(0)
+    kept, _ = play(Mask(), data)
+    rest, _ = play(Mask(invert=True), data)
+    np.testing.assert_allclose(kept.total + rest.total, data.reward, rtol=1e-6)
+    assert not np.asarray(kept.total)[~np.asarray(data.next_features["success"])].any()
+
+
+CURVES: list[tuple[Curve, optax.Schedule]] = [
+    (Linear(2.0, 0.5, 8.0), optax.linear_schedule(2.0, 0.5, 8)),
+    (Cosine(2.0, 0.5, 8.0), optax.cosine_decay_schedule(2.0, 8, alpha=0.25)),
+    (Exponential(2.0, 8.0), optax.exponential_decay(2.0, 8, float(np.exp(-1)))),
+    (
+        OptaxCurve("cosine_decay_schedule", (("init_value", 1.0), ("decay_steps", 8))),
+        optax.cosine_decay_schedule(1.0, 8),
+    ),
+]
+
+
+@pytest.mark.parametrize(("curve", "other"), CURVES)
+def test_curves_are_those_of_optax(curve: Curve, other: optax.Schedule) -> None:
+    for step in (0, 1, 5, 8, 20):
+        np.testing.assert_allclose(curve(jnp.asarray(step)), other(step), rtol=1e-5, atol=1e-6)
+
+
+def test_stepwise_needs_one_more_value_and_optax_a_known_name() -> None:
+    with pytest.raises(ValueError, match="one more value"):
+        Stepwise((1.0,), (1.0,))
+    with pytest.raises(ValueError, match="'nope'"):
+        OptaxCurve("nope")
+
+
+def test_schedule_counts_real_transitions_of_all_environments_or_updates() -> None:
+    data = random_rollout(1, fillers=True)
+    _, state = play(Schedule(curve=Linear()), data)
+    assert int(state.shared) == int(data.valid.sum())
+    _, state = play(Schedule(curve=Linear(), unit="updates"), data)
+    assert int(state.shared) == 1
+
+
+def test_freeze_stops_learning_but_not_episodes() -> None:
+    data = random_rollout(2)
+    here = EpisodicCount(num_keys=8, component="here")
+    reward = Freeze(chain(ever=GlobalCount(num_keys=8), here=here, rnd=RND(width=4)))
+    start = reward.init(jax.random.key(0), row(data, 0))
+    rewards, state = play(reward, data)
+    jax.tree.map(np.testing.assert_array_equal, state.shared, start.shared)
+    assert np.unique(np.asarray(rewards.components["here"])).size > 1
+    assert not reward.learns
+
+
+def test_product_and_minimum_report_their_factors() -> None:
+    data = random_rollout(3)
+    inner = chain(a=EpisodicCount(num_keys=8, component="a"), b=GlobalCount(num_keys=8, component="b"))
+    product, _ = play(Product(inner), data)
+    smallest, _ = play(Minimum(inner), data)
+    a, b = (np.asarray(product.metrics[f"factor/product/{name}"]) for name in "ab")
+    np.testing.assert_allclose(product.components["product"], a * b, rtol=1e-6)
+    np.testing.assert_allclose(smallest.components["minimum"], np.minimum(a, b), rtol=1e-6)
+    assert set(product.components) == {"task", "product"}
+
+
+def test_product_passes_hindsight_on() -> None:
+    data = random_rollout(4)
+    late = RND(width=4, outputs=2, clock="rollout", minibatches=1)
+    reward = Product(chain(a=EpisodicCount(num_keys=8, component="a"), rnd=late))
+    assert reward.learns and not reward.causal
+    rewards, _ = play(reward, data)
+    a, b = (np.asarray(rewards.metrics[f"factor/product/{name}"]) for name in ("a", "rnd"))
+    np.testing.assert_allclose(rewards.components["product"], a * b, rtol=1e-5)
+    assert np.abs(b - np.asarray(rewards.metrics["rnd/raw"])).max() > 1e-3, "learn() normalised the factor"
+
+
+def test_product_of_nothing_is_an_error() -> None:
+    with pytest.raises(ValueError, match="posts no component"):
+        replay(Product(chain(tap=Tap())), rollout(reward=[0.0]))
+
+
+def test_tap_changes_nothing() -> None:
+    data = random_rollout(5)
+    with_tap, _ = play(chain(shape=Potential(), tap=Tap()), data)
+    without, _ = play(Potential(), data)
+    np.testing.assert_array_equal(with_tap.total, without.total)
+    np.testing.assert_allclose(with_tap.metrics["total"], without.total, rtol=1e-6)
+
+
+def test_moments_of_one_value_and_of_constants_stay_finite() -> None:
+    moments = Moments.create(prior_count=0.0).merge(jnp.full(4, 3.0), jnp.ones(4, bool))
+    assert (float(moments.mean), float(moments.var), float(moments.count)) == (3.0, 0.0, 4.0)
+    assert float(moments.std) == pytest.approx(1e-4)
+    empty = Moments.create(prior_count=0.0).merge(jnp.full(4, jnp.nan), jnp.zeros(4, bool))
+    assert (float(empty.mean), float(empty.var), float(empty.count)) == (0.0, 1.0, 0.0)
+
+
+@pytest.mark.parametrize("episodic", [True, False])
+def test_normalise_by_return(episodic: bool) -> None:
+    data = random_rollout(6, envs=1)
+    rewards, state = play(Normalise(of="return", gamma=0.9, episodic=episodic, clock="rollout", prior_count=0.0), data)
+    returns, running = [], 0.0
+    for r, done in zip(np.asarray(data.reward)[:, 0], np.asarray(data.done)[:, 0], strict=True):
+        running = 0.9 * running + r
+        returns.append(running)
+        running = 0.0 if done and episodic else running
+    np.testing.assert_allclose(rewards.total, np.asarray(data.reward) / np.std(returns), rtol=1e-4)
+    assert float(state.shared.count) == 10
+
+
+def test_normalised_minmax_lies_between_0_and_1() -> None:
+    rewards, _ = play(Normalise(form="minmax"), random_rollout(7))
+    assert float(rewards.total.min()) >= 0 and float(rewards.total.max()) == 1

@@ -1,0 +1,249 @@
+"""The public contract holds for every transform here, and catches one transform broken on purpose per rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from rewardax.wrappers.config import registered
+from rewardax.wrappers.contract.check import ContractError, check_reward
+from rewardax.wrappers.contract.data import sample_rollout
+from rewardax.wrappers.contract.rules import RULES
+from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, chain, static
+
+EXAMPLES = [
+    pytest.param(example, id=f"{name}-{number}")
+    for name, cls in registered().items()
+    if issubclass(cls, RewardTransform) and cls.__module__.startswith("rewardax.wrappers.")
+    for number, example in enumerate(cls.examples())
+]
+
+
+@pytest.mark.parametrize("reward", EXAMPLES)
+def test_contract(reward: RewardTransform) -> None:
+    assert check_reward(reward, skip=["routes"]) == []  # the routes have a file of their own
+
+
+def lanes(transition: Transition) -> jax.Array:
+    return jnp.arange(transition.reward.shape[0], dtype=jnp.float32)
+
+
+class Broken(RewardTransform):
+    """Base of the transforms below: posts ``bonus``."""
+
+    def bonus(self, state: State, transition: Transition) -> Any:
+        raise NotImplementedError
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> tuple[Rewards, State]:
+        return rewards.add("bonus", self.bonus(state, transition)), state
+
+
+class WrongShape(Broken):
+    def bonus(self, state: State, transition: Transition) -> Any:
+        return jnp.float32(1.0)
+
+
+class Undeclared(Broken):
+    def bonus(self, state: State, transition: Transition) -> Any:
+        return transition.next_features["progress"]
+
+
+class NoEnvironmentAxis(Broken):
+    def init(self, key: Any, example: Transition) -> State:
+        return State(episode=jnp.zeros(()))
+
+    def bonus(self, state: State, transition: Transition) -> Any:
+        return transition.reward
+
+
+class DriftingDtype(RewardTransform):
+    def init(self, key: Any, example: Transition) -> State:
+        return State(shared=jnp.zeros((), jnp.int32))
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> tuple[Rewards, State]:
+        return rewards, State(shared=state.shared + 0.5)
+
+
+class WeakDtype(RewardTransform):
+    """Compiles twice: the fresh state is weakly typed, the next one is not."""
+
+    def init(self, key: Any, example: Transition) -> State:
+        return State(shared=0.0)
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> tuple[Rewards, State]:
+        return rewards, State(shared=state.shared + transition.valid.sum(dtype=jnp.float32))
+
+
+class EditsTask(RewardTransform):
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> tuple[Rewards, State]:
+        return rewards.add("bonus", transition.reward).put("task", 0.0 * transition.reward), state
+
+
+class KnowsCompilation(Broken):
+    def bonus(self, state: State, transition: Transition) -> Any:
+        return transition.reward + float(isinstance(transition.reward, jax.core.Tracer))
+
+
+class CountsFillers(RewardTransform):
+    def init(self, key: Any, example: Transition) -> State:
+        return State(shared=jnp.zeros((), jnp.int32))
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> tuple[Rewards, State]:
+        return rewards, State(shared=state.shared + transition.reward.shape[0])
+
+
+class ReadsFillers(RewardTransform):
+    """Its shared memory is unchanged when all rows are fillers, but not when some are."""
+
+    def init(self, key: Any, example: Transition) -> State:
+        return State(shared=jnp.zeros(()))
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> tuple[Rewards, State]:
+        total = jnp.where(transition.valid.any(), transition.next_observation["grid"].sum(), 0)
+        return rewards, State(shared=state.shared + total)
+
+
+class LearnsFillers(RewardTransform):
+    def init(self, key: Any, example: Transition) -> State:
+        return State(shared=jnp.zeros(()))
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> tuple[Rewards, State]:
+        return rewards, state
+
+    def learn(self, rewards: Rewards, state: State, rollout: Transition, feedback: Any = None) -> Any:
+        return rewards, State(shared=rollout.next_observation["direction"].mean())
+
+
+class PrefersLaneZero(Broken):
+    def bonus(self, state: State, transition: Transition) -> Any:
+        return lanes(transition)
+
+
+class LooksAround(Broken):
+    def bonus(self, state: State, transition: Transition) -> Any:
+        return transition.reward - transition.reward.mean()
+
+
+class Corrected(Broken):
+    def bonus(self, state: State, transition: Transition) -> Any:
+        return transition.reward
+
+    def learn(self, rewards: Rewards, state: State, rollout: Transition, feedback: Any = None) -> Any:
+        return rewards.put("bonus", rollout.reward.cumsum(0)), state
+
+
+class Branches(Broken):
+    scale: float = 1.0
+    offset: float = 0.0
+
+    def bonus(self, state: State, transition: Transition) -> Any:
+        return transition.reward * (self.scale if self.scale > 0 else 0.0) + self.offset
+
+
+class ForgetsItself(Broken):
+    """Numbers are rounded in ``__post_init__`` of what the configuration builds."""
+
+    scale: float = 1.0
+    built: bool = static(False)
+
+    def bonus(self, state: State, transition: Transition) -> Any:
+        return self.scale * transition.reward
+
+    def __post_init__(self) -> None:
+        if isinstance(self.scale, float):
+            object.__setattr__(self, "scale", self.scale + 1.0)
+
+
+class HoldsLambda(Broken):
+    fn: Any = static(lambda x: x)
+
+    def bonus(self, state: State, transition: Transition) -> Any:
+        return self.fn(transition.reward)
+
+
+class Explodes(Broken):
+    def bonus(self, state: State, transition: Transition) -> Any:
+        return jnp.exp(transition.reward)
+
+
+class Pickled(RewardTransform):
+    """Its memory comes back from disk as something else."""
+
+    def init(self, key: Any, example: Transition) -> State:
+        return State(shared={"id": jnp.zeros((), jnp.int32), "deep": Unsaved(jnp.zeros(()))})
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> tuple[Rewards, State]:
+        return rewards, state
+
+
+@jax.tree_util.register_pytree_node_class
+class Unsaved:
+    """A container that the checkpoint does not know."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def tree_flatten(self) -> tuple[tuple[Any], None]:
+        return (self.value,), None
+
+    @classmethod
+    def tree_unflatten(cls, _: None, children: tuple[Any]) -> Unsaved:
+        return cls(*children)
+
+
+@pytest.mark.parametrize(
+    ("reward", "sentence"),
+    [
+        (WrongShape(), "structure: component 'bonus' is float32[], it must be one float per environment"),
+        (Undeclared(), "structure: it reads 'progress', which is not named in `requires` (())"),
+        (NoEnvironmentAxis(), "structure: state.episode has no leading axis for the environments"),
+        (DriftingDtype(), "structure: update turns state.shared from int32[] into float32[]"),
+        (WeakDtype(), "loop: a loop over equal steps compiles more than once"),
+        (EditsTask(), "books: EditsTask posts 'bonus' but also changes 'task'"),
+        (chain(edits=EditsTask()), "books: EditsTask posts 'bonus' but also changes 'task'"),
+        (KnowsCompilation(), "eager: uncompiled gives ['bonus'] = "),
+        (CountsFillers(), "fillers: shared memory after filler steps only gives  = "),
+        (ReadsFillers(), "fillers: what a filler row holds leaks: with other contents shared memory"),
+        (LearnsFillers(), "fillers: what a filler row holds leaks into learn: with other contents shared memory"),
+        (PrefersLaneZero(), "permutation: with the environments in another order gives ['bonus']"),
+        (LooksAround(), "alone: one environment alone gives ['bonus']"),
+        (LooksAround(), "episodes: an episode after another first episode gives ['bonus']"),
+        (Corrected(), "causal: it calls itself causal, but learn gives ['bonus']"),
+        (Branches(), "sweep: .scale cannot be swept (TracerBoolConversionError)"),
+        (ForgetsItself(), "config: its configuration builds a transform with other numbers"),
+        (HoldsLambda(), "config: raised ValueError: "),
+        (Pickled(), "resume: raised "),
+        (Explodes(), "extremes: component 'bonus' becomes inf for inputs of size 1e6"),
+    ],
+    ids=lambda x: type(x).__name__ if isinstance(x, RewardTransform) else "",
+)
+def test_broken_transforms_are_caught(reward: RewardTransform, sentence: str) -> None:
+    broken = check_reward(reward, skip=["routes"], raises=False)
+    assert any(found.startswith(sentence) for found in broken), broken
+
+
+def test_routes_that_disagree_are_caught() -> None:
+    others = [name for name in RULES if name not in ("structure", "routes")]
+    (broken,) = check_reward(PrefersLaneZero(), skip=others, raises=False)
+    assert broken.startswith("routes: single with 3 environment(s) gives ['bonus']")
+
+
+def test_the_error_lists_every_sentence() -> None:
+    with pytest.raises(ContractError, match="CountsFillers breaks") as caught:
+        check_reward(CountsFillers(), skip=["routes"])
+    assert caught.value.broken and all(found in str(caught.value) for found in caught.value.broken)
+
+
+def test_unknown_rule_and_unknown_feature_are_named() -> None:
+    with pytest.raises(ValueError, match="no rule 'speed' to skip; the rules are structure, "):
+        check_reward(WrongShape(), skip=["speed"])
+    with pytest.raises(ValueError, match="cannot make up feature 'room'; pass rollout="):
+        sample_rollout(["room"])
+
+
+def test_every_rule_is_documented() -> None:
+    for name in RULES:
+        assert f"    {name} " in (check_reward.__doc__ or "")

@@ -1,0 +1,101 @@
+"""The same components along all five routes: single, NEXT_STEP, SAME_STEP, DISABLED, scan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from support.toy_envs import ACTIONS, CorridorEnv, play
+
+from rewardax.envs import GymEnv, make, reset_level
+from rewardax.wrappers import EpisodicCount, Potential, Transition, chain
+from rewardax.wrappers.config import registered
+from rewardax.wrappers.contract.routes import routes
+from rewardax.wrappers.core import RewardTransform
+from rewardax.wrappers.gym.single import RewardWrapper
+
+CAUSAL, HINDSIGHT = [], []
+for cls in {id(c): c for c in registered().values() if issubclass(c, RewardTransform)}.values():
+    if cls.__module__.startswith("rewardax.wrappers."):
+        for number, example in enumerate(cls.examples()):
+            (CAUSAL if example.causal else HINDSIGHT).append(pytest.param(example, id=f"{cls.__name__}-{number}"))
+
+
+def recorded_actions(lanes: int) -> np.ndarray:
+    return np.random.default_rng(3).choice(ACTIONS, p=[0.3, 0.45, 0.25], size=(40, lanes))
+
+
+@pytest.mark.parametrize("reward", CAUSAL)
+@pytest.mark.parametrize(("lanes", "learn_every"), [(1, 81), (3, 16)])
+def test_every_route_pays_the_same(reward: RewardTransform, lanes: int, learn_every: int) -> None:
+    actions = recorded_actions(lanes)
+    rollout = play(actions, CorridorEnv.feature_names)
+    assert rollout.terminated.any() and rollout.truncated.any()
+    for route, paid, expected in routes(reward, CorridorEnv, rollout, actions, learn_every):
+        assert paid.keys() == expected.keys()
+        for name, values in expected.items():
+            np.testing.assert_allclose(paid[name], values, 1e-5, 1e-5, err_msg=f"{route}: {name}")
+
+
+@pytest.mark.parametrize("reward", HINDSIGHT)
+def test_hindsight_is_refused_by_the_wrappers(reward: RewardTransform) -> None:
+    with pytest.raises(ValueError, match="needs hindsight"):
+        RewardWrapper(CorridorEnv(), reward)
+
+
+class Levels(gym.Wrapper):
+    """Opens the levels 100·lane, 100·lane + 1, ... in turn."""
+
+    def __init__(self, env: gym.Env, lane: int) -> None:
+        super().__init__(env)
+        self.level = 100 * lane - 1
+
+    def reset(self, **_: Any) -> Any:
+        self.level += 1
+        return self.env.reset(options={"level": self.level})
+
+
+def play_core(core: Any, params: Any, actions: np.ndarray, names: tuple[str, ...]) -> Transition:
+    """Rollout [T, N] of a functional core under the same levels."""
+
+    def look(state: Any) -> tuple[Any, Any]:
+        offered = core.features(state, params)
+        return core.observe(state, params), {name: offered[name] for name in names}
+
+    def body(carry: Any, action: Any) -> Any:
+        state, level, first = carry
+        (before, seen), (after, step) = look(state), core.step(state, action, params)
+        reached, offered = look(after)
+        cut = step.truncated & ~step.terminated
+        row = Transition(
+            before, action, reached, step.reward, step.terminated, cut, first, jnp.array(True), seen, offered
+        )
+        done = step.terminated | cut
+        level = level + done
+        opened = reset_level(core, params, level, 0)
+        state = jax.tree.map(lambda new, old: jnp.where(done, new, old), opened, after)
+        return (state, level, done), row
+
+    def lane(level: Any, actions: Any) -> Transition:
+        start = (reset_level(core, params, level, 0), level, jnp.array(True))
+        return jax.lax.scan(body, start, actions)[1]
+
+    levels = 100 * jnp.arange(actions.shape[1])
+    return jax.jit(jax.vmap(lane, in_axes=(0, 1), out_axes=1))(levels, actions)
+
+
+@pytest.mark.parametrize("task", ["KeyFarm", "DoorKey-5x5"])
+def test_our_tasks_pay_the_same_on_every_route(task: str) -> None:
+    reward = chain(shaping=Potential(gamma=0.9), count=EpisodicCount(num_keys=64, feature="state_hash"))
+    core, params = make(task, horizon=12)
+    actions = np.random.default_rng(5).integers(0, core.num_actions, (40, 2))
+    rollout = play_core(core, params, actions, reward.requires)
+    assert (rollout.terminated | rollout.truncated).any()
+    lane = lambda n: Levels(GymEnv(task, horizon=12), n)  # noqa: E731
+    for route, paid, expected in routes(reward, lane, rollout, actions, 81):
+        for name, values in expected.items():
+            np.testing.assert_allclose(paid[name], values, 1e-5, 1e-5, err_msg=f"{route}: {name}")

@@ -1,0 +1,184 @@
+"""The bookkeeping behind the wrappers: memory, late labels, checkpoints, compilations."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from gymnasium.vector import SyncVectorEnv
+from support.toy_envs import CorridorEnv
+
+from rewardax.wrappers import (
+    RND,
+    EpisodicCount,
+    Judged,
+    Normalise,
+    Rewards,
+    RewardSession,
+    RewardTransform,
+    RewardWrapper,
+    State,
+    Transition,
+    VectorRewardWrapper,
+    chain,
+    static,
+)
+from rewardax.wrappers.gym.session_program import numeric, pad, programs
+
+
+class Noise(RewardTransform):
+    """Pays random numbers from a key in its memory."""
+
+    scale: float = 1.0
+    component: str = static("noise")
+
+    def init(self, key: Any, example: Transition) -> State:
+        return State(shared=key)
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> tuple[Rewards, State]:
+        key, now = jax.random.split(state.shared)
+        noise = jax.random.normal(now, transition.reward.shape)
+        return rewards.add(self.component, self.scale * noise), State(shared=key)
+
+
+FULL = chain(
+    count=EpisodicCount(num_keys=8),
+    rnd=RND(width=8, outputs=4, minibatches=1, learning_rate=0.01),
+    norm=Normalise(component="count", of="return"),
+    judge=Judged(num_captions=4),
+    noise=Noise(),
+)
+
+
+def paid(env: Any, actions: np.ndarray) -> list[dict[str, float]]:
+    found = []
+    for action in actions:
+        _, _, terminated, truncated, info = env.step(action)
+        found.append(info["reward_components"])
+        if isinstance(terminated, bool) and (terminated or truncated):
+            env.reset()
+    return found
+
+
+def make(vectorised: bool) -> Any:
+    if not vectorised:
+        return RewardWrapper(CorridorEnv(), FULL, learn_every=16)
+    envs = SyncVectorEnv([CorridorEnv] * 2, autoreset_mode="NextStep")
+    return VectorRewardWrapper(envs, FULL, learn_every=16)
+
+
+@pytest.mark.parametrize("vectorised", [False, True])
+def test_saved_and_loaded_it_continues_bit_for_bit(vectorised: bool) -> None:
+    actions = np.random.default_rng(0).integers(0, 3, (60, 2) if vectorised else 60)
+    env = make(vectorised)
+    env.reset(seed=0)
+    paid(env, actions[:25])  # in the middle of an episode and of a rollout
+    env.feed({"judge": {"caption": [1, 2], "value": [0.5, 0.25]}})
+    file = io.BytesIO()
+    np.savez(file, **env.state_dict())
+    file.seek(0)
+    other = make(vectorised)
+    other.reset(seed=5)
+    paid(other, actions[:7])
+    other.load_state_dict(np.load(file))
+    other.env = env.env  # the environment's own state is its own business: go on in the same one
+    continued = paid(other, actions[25:])
+    again = make(vectorised)
+    again.reset(seed=0)
+    paid(again, actions[:25])
+    again.feed({"judge": {"caption": [1, 2], "value": [0.5, 0.25]}})
+    assert str(continued) == str(paid(again, actions[25:]))
+
+
+def test_feedback_waits_for_learn_and_is_padded() -> None:
+    env = RewardWrapper(CorridorEnv(), Judged(num_captions=4), learn_every=4)
+    env.reset(seed=0)
+    env.feed({"judge": {"caption": [2], "value": [0.5]}})
+    env.feed({"judge": {"caption": np.array([3, 99]), "value": np.array([np.nan, 7.0])}})
+    assert np.isnan(env.session.state.shared["label"]).all()
+    rewards = [env.step(2)[1] for _ in range(6)]  # cell 2 for six steps
+    assert rewards == [0.0, 0.0, 0.0, 0.0, 0.5, 0.5]
+    np.testing.assert_array_equal(env.session.state.shared["label"], [np.nan, np.nan, 0.5, np.nan])
+    with pytest.raises(ValueError, match="EpisodicCount learns nothing, so no feedback can reach it"):
+        RewardWrapper(CorridorEnv(), EpisodicCount(num_keys=8)).feed({"judge": {"caption": [2], "value": [0.5]}})
+
+
+@pytest.mark.parametrize(("length", "padded"), [(1, 1), (2, 2), (3, 4), (5, 8), (8, 8)])
+def test_padding(length: int, padded: int) -> None:
+    assert len(pad(np.ones(length, np.float32))) == padded
+    assert (pad(np.zeros(length, np.int32))[length:] == 2**31 - 1).all()
+    assert np.isnan(pad(np.zeros(length, np.float32))[length:]).all()
+
+
+def test_one_compilation_serves_other_numbers_and_other_wrappers() -> None:
+    def run(scale: float) -> None:
+        env = RewardWrapper(CorridorEnv(), Noise(scale=scale, component="compiled once"))
+        env.reset(seed=0)
+        paid(env, np.array([1, 0, 2] * 5))
+
+    run(1.0)
+    step = programs(jax.tree.structure(Noise(component="compiled once"))).step
+    assert step._cache_size() == 1
+    run(2.0)
+    assert step._cache_size() == 1
+
+
+def test_state_is_a_copy() -> None:
+    env = RewardWrapper(CorridorEnv(), EpisodicCount(num_keys=8))
+    env.reset(seed=0)
+    kept = env.session.state
+    before = np.array(kept.env.table)
+    env.step(1), env.step(1)
+    np.testing.assert_array_equal(kept.env.table, before)
+    assert env.session.state.env.table.any()
+
+
+def test_saved_state_of_something_else_is_refused() -> None:
+    env = RewardWrapper(CorridorEnv(), EpisodicCount(num_keys=8))
+    with pytest.raises(RuntimeError, match=r"before the first reset\(\)"):
+        env.state_dict()
+    env.reset(seed=0)
+    other = RewardWrapper(CorridorEnv(), EpisodicCount(num_keys=16))
+    other.reset(seed=0)
+    with pytest.raises(ValueError, match=r"saved 'state.env.table' has shape \(1, 16\), this session needs \(1, 8\)"):
+        env.load_state_dict(other.state_dict())
+    judged = RewardWrapper(CorridorEnv(), Judged(num_captions=4))
+    judged.reset(seed=0)
+    with pytest.raises(ValueError, match="belongs to another reward or environment"):
+        env.load_state_dict(judged.state_dict())
+
+
+def test_loading_before_the_first_reset_keeps_what_outlives_episodes() -> None:
+    env = RewardWrapper(CorridorEnv(), Judged(num_captions=4), learn_every=2)
+    env.reset(seed=0)
+    env.feed({"judge": {"caption": [2], "value": [0.5]}})
+    env.step(2), env.step(2)
+    again = RewardWrapper(CorridorEnv(), Judged(num_captions=4), learn_every=2)
+    again.load_state_dict(env.state_dict())
+    again.reset(seed=0)
+    assert again.step(2)[1] == 0.5
+    visits = again.session.state.env
+    assert np.maximum(visits.table - visits.base[:, None], 0).sum() == 1  # those of the last life are forgotten
+
+
+def test_learn_runs_once_per_full_rollout() -> None:
+    session = RewardSession(Judged(num_captions=4), 2, np.zeros(2, np.int32), learn_every=3)
+    calls = []
+    inner = session._programs
+    session._programs = inner._replace(learn=lambda *a: calls.append(a) or inner.learn(*a))
+    features = {"caption_id": np.zeros(2, np.int32)}
+    session.reset(None, features)
+    no = np.zeros(2, bool)
+    for _ in range(10):
+        session.step(np.zeros(2, np.int32), None, features, np.zeros(2), no, no)
+    assert len(calls) == 3
+    assert calls[0][2][0].reward.shape == (3, 2)
+
+
+def test_numeric_keeps_arrays_only() -> None:
+    kept = numeric({"a": np.ones(2), "b": ("x", "y"), "c": {"d": "text", "e": jnp.ones(2)}, "f": np.array(["s"])})
+    assert jax.tree.structure(kept) == jax.tree.structure({"a": 0, "b": (), "c": {"e": 0}})

@@ -1,0 +1,1 @@
+"""What acts on components: pointwise, combining, normalising, schedules."""

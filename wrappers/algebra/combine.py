@@ -1,0 +1,177 @@
+"""The part of the algebra that runs another transform inside: join its components, or freeze its memory."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import jax.numpy as jnp
+from jax import Array
+
+from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, chain, static
+
+Result = tuple[Rewards, State]
+
+
+class _Around:
+    """Asks for, and remembers, what the transform inside does."""
+
+    inner: RewardTransform
+
+    @property
+    def causal(self) -> bool:
+        return self.inner.causal
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        return self.inner.requires
+
+    def init(self, key: Array, example: Transition) -> State:
+        return self.inner.init(key, example)
+
+
+class Product(_Around, RewardTransform):
+    """Run ``inner`` on an empty ledger and post the product of all components it made as one: r = Π_k r_k.
+
+    The usual way to join an episodic and a lifelong bonus. Components: ``component``. Metrics: each factor as
+    ``factor/<component>/<name>``, and the metrics of ``inner``. Remembers what ``inner`` remembers.
+
+    Paper: none (composition)
+    Invariant: no
+    Golden: none
+
+    >>> from rewardax.wrappers.contract.examples import numbers, rollout
+    >>> from rewardax.wrappers import EpisodicCount, GlobalCount, chain, replay
+    >>> inner = chain(here=EpisodicCount(component="here"), ever=GlobalCount(component="ever"))
+    >>> out = replay(Product(inner), rollout(state_id=[1, 1, 2]))[0]
+    >>> numbers(out.components["product"])
+    [1.0, 0.5, 1.0]
+    """
+
+    inner: RewardTransform
+    component: str = static("product")
+
+    @property
+    def learns(self) -> bool:
+        return self.inner.learns
+
+    @classmethod
+    def examples(cls) -> tuple[RewardTransform, ...]:
+        from rewardax.wrappers.bonuses.counts import EpisodicCount, GlobalCount
+
+        here, ever = EpisodicCount(component="here", num_keys=16), GlobalCount(component="ever", num_keys=16)
+        return (cls(chain(here=here, ever=ever)),)
+
+    def combine(self, factors: list[Array]) -> Array:
+        """Join the factors [..., N] into one component."""
+        return functools.reduce(jnp.multiply, factors)
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
+        made, state = self.inner.update(Rewards({}, {}), state, transition)
+        if not made.components:
+            raise ValueError(f"{type(self).__name__}: the inner transform posts no component to combine.")
+        for name, value in made.metrics.items():
+            rewards = rewards.log(name, value)
+        for name, value in made.components.items():
+            rewards = rewards.log(f"factor/{self.component}/{name}", value)
+        return rewards.add(self.component, self.combine(list(made.components.values()))), state
+
+    def learn(
+        self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
+    ) -> Result:
+        prefix = f"factor/{self.component}/"
+        factors = {name.removeprefix(prefix): v for name, v in rewards.metrics.items() if name.startswith(prefix)}
+        made, state = self.inner.learn(Rewards(factors, rewards.metrics), state, rollout, feedback)
+        if self.inner.causal:
+            return rewards.replace(metrics=made.metrics), state
+        relabelled = {prefix + name: value for name, value in made.components.items()}
+        rewards = rewards.replace(metrics={**made.metrics, **relabelled})
+        return rewards.put(self.component, self.combine(list(made.components.values()))), state
+
+
+class Minimum(Product):
+    """Run ``inner`` on an empty ledger and post the smallest of its components: r = min_k r_k.
+
+    A soft "all of them": the weakest part decides. Components, metrics and memory as in :class:`Product`.
+
+    Paper: none (composition)
+    Invariant: no
+    Golden: none
+
+    >>> from rewardax.wrappers.contract.examples import numbers, rollout
+    >>> from rewardax.wrappers import EpisodicCount, Progress, chain, replay
+    >>> inner = chain(seen=EpisodicCount(component="seen"), near=Progress(component="near"))
+    >>> out = replay(Minimum(inner), rollout(state_id=[1, 1], progress=[0.0, 0.5, 0.5]))[0]
+    >>> numbers(out.components["minimum"])
+    [0.5, 0.0]
+    """
+
+    inner: RewardTransform
+    component: str = static("minimum")
+
+    def combine(self, factors: list[Array]) -> Array:
+        return functools.reduce(jnp.minimum, factors)
+
+
+class Sum(Product):
+    """Run ``inner`` on an empty ledger and post the sum of its components as one: r = Σ_k r_k.
+
+    For what comes after to treat them as one, e.g. to normalise them together. Components, metrics and memory
+    as in :class:`Product`.
+
+    Paper: none (composition)
+    Invariant: in the sense of what is summed
+    Golden: episodic_global_combo
+
+    >>> from rewardax.wrappers.contract.examples import numbers, rollout
+    >>> from rewardax.wrappers import EpisodicCount, Progress, chain, replay
+    >>> inner = chain(seen=EpisodicCount(component="seen"), near=Progress(component="near"))
+    >>> out = replay(Sum(inner), rollout(state_id=[1, 1], progress=[0.0, 0.5, 0.5]))[0]
+    >>> numbers(out.components["sum"])
+    [1.5, 0.707]
+    """
+
+    inner: RewardTransform
+    component: str = static("sum")
+
+    def combine(self, factors: list[Array]) -> Array:
+        return functools.reduce(jnp.add, factors)
+
+
+class Freeze(_Around, RewardTransform):
+    """Run ``inner`` without letting its run-long memory (``shared``) change, as in evaluation.
+
+    Episode and per-environment memory go on as usual. Components, metrics: those of ``inner``.
+
+    Paper: none (composition)
+    Invariant: as its inner transform
+    Golden: none
+
+    >>> from rewardax.wrappers.contract.examples import numbers, rollout
+    >>> from rewardax.wrappers import GlobalCount, replay
+    >>> numbers(replay(Freeze(GlobalCount()), rollout(state_id=[1, 1, 1]))[0].components["count"])
+    [1.0, 1.0, 1.0]
+    """
+
+    inner: RewardTransform
+
+    @property
+    def learns(self) -> bool:
+        return self.inner.learns and not self.inner.causal
+
+    @classmethod
+    def examples(cls) -> tuple[RewardTransform, ...]:
+        from rewardax.wrappers.bonuses.counts import GlobalCount
+
+        return (cls(GlobalCount(num_keys=16)),)
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
+        rewards, new = self.inner.update(rewards, state, transition)
+        return rewards, new._replace(shared=state.shared)
+
+    def learn(
+        self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
+    ) -> Result:
+        rewards, new = self.inner.learn(rewards, state, rollout, feedback)
+        return rewards, new._replace(shared=state.shared)

@@ -1,0 +1,127 @@
+"""Divide a component by how much it varies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax.numpy as jnp
+from jax import Array
+
+from rewardax.wrappers.algebra.moments import Moments
+from rewardax.wrappers.algebra.pointwise import rewrite
+from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, static
+
+Result = tuple[Rewards, State]
+
+
+class Normalise(RewardTransform):
+    """Bring a component to a common scale with running statistics over all environments and the whole run.
+
+    The statistics take the new values in first and are used after, so one value is never divided by nothing.
+
+    ===============  =========================================
+    ``form``         r ←
+    ===============  =========================================
+    ``"std"``        r / std
+    ``"meanstd"``    (r - mean) / std
+    ``"clip"``       min(max(r, mean - std), mean + std)
+    ``"minmax"``     (r - min) / (max - min), 0 while max = min
+    ===============  =========================================
+
+    With ``of="return"`` the statistics are those of the discounted return f ← γ·f + r instead of r itself; it
+    starts anew with each episode, or never if not ``episodic`` (the rule of RND). Subtracting a mean changes
+    what an episode's length is worth, hence ``"std"`` is the default. Shaping that must stay policy invariant
+    must not be normalised.
+
+    Paper: Burda et al. 2018 (``std`` of a non-episodic return); Engstrom et al. 2020 (reward scaling in PPO).
+    Invariant: only while the divisor is the same for every component and does not change
+    Golden: rnd_normalisation
+
+    Args:
+        clock: ``"step"`` updates and divides at every step; ``"rollout"`` takes in a whole rollout at once in
+            ``learn``, the original rule of RND, and is not causal.
+        prior_count: weight of the prior, mean 0 and variance 1, in observations. 0 means no prior.
+
+    Metrics: ``raw/<component>``; ``<component>/statistic`` with the rollout clock. Remembers mean, variance
+    and count (or extremes) for the whole run, the return until the episode ends or per environment for ever.
+
+    >>> from rewardax.wrappers.contract.examples import numbers, rollout
+    >>> from rewardax.wrappers import replay
+    >>> normalise = Normalise(form="meanstd", prior_count=0.0, clock="rollout")
+    >>> out = replay(normalise, rollout(reward=[1.0, 2.0, 3.0]))[0]
+    >>> numbers(out.components["task"])
+    [-1.225, 0.0, 1.225]
+    """
+
+    component: str = static("task")
+    form: str = static("std")
+    of: str = static("value")
+    gamma: float = 0.99
+    episodic: bool = static(True)
+    clock: str = static("step")
+    prior_count: float = 1e-4
+
+    def __post_init__(self) -> None:
+        for field, choices in {
+            "form": ("std", "meanstd", "clip", "minmax"),
+            "of": ("value", "return"),
+            "clock": ("step", "rollout"),
+        }.items():
+            if getattr(self, field) not in choices:
+                raise ValueError(f"Normalise: {field} is one of {choices}, not {getattr(self, field)!r}.")
+
+    @classmethod
+    def examples(cls) -> tuple[RewardTransform, ...]:
+        return (cls(of="return"), cls(form="meanstd", clock="rollout"), cls(form="minmax"))
+
+    @property
+    def causal(self) -> bool:  # type: ignore[override]
+        return self.clock == "step"
+
+    @property
+    def learns(self) -> bool:
+        return self.clock == "rollout"
+
+    def init(self, key: Array, example: Transition) -> State:
+        dtype = example.reward.dtype
+        shared: PyTree = Moments.create((), dtype, self.prior_count)
+        if self.form == "minmax":
+            shared = {"low": jnp.asarray(jnp.inf, dtype), "high": jnp.asarray(-jnp.inf, dtype)}
+        memory: PyTree = jnp.zeros(example.reward.shape, dtype) if self.of == "return" else ()
+        return State(episode=memory, shared=shared) if self.episodic else State(env=memory, shared=shared)
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
+        rewards.require(self.component)
+        statistic = value = rewards.components[self.component]
+        if self.of == "return":
+            statistic = self.gamma * (state.episode if self.episodic else state.env) + value
+            state = state._replace(**{"episode" if self.episodic else "env": statistic})
+        if self.clock == "rollout":
+            return rewards.log(f"{self.component}/statistic", statistic), state
+        shared = self._merge(state.shared, statistic, transition.valid)
+        return rewrite(rewards, self.component, self._apply(value, shared)), state._replace(shared=shared)
+
+    def learn(
+        self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
+    ) -> Result:
+        if self.clock == "step":
+            return rewards, state
+        shared = self._merge(state.shared, rewards.metrics[f"{self.component}/statistic"], rollout.valid)
+        value = jnp.where(rollout.valid, self._apply(rewards.components[self.component], shared), 0)
+        return rewrite(rewards, self.component, value), state._replace(shared=shared)
+
+    def _merge(self, shared: PyTree, values: Array, valid: Array) -> PyTree:
+        if self.form != "minmax":
+            return shared.merge(values, valid)
+        low = jnp.minimum(shared["low"], jnp.where(valid, values, jnp.inf).min())
+        high = jnp.maximum(shared["high"], jnp.where(valid, values, -jnp.inf).max())
+        return {"low": low, "high": high}
+
+    def _apply(self, value: Array, shared: PyTree) -> Array:
+        if self.form == "minmax":
+            span = shared["high"] - shared["low"]
+            return jnp.where(span > 0, (value - shared["low"]) / jnp.where(span > 0, span, 1), 0)
+        if self.form == "clip":
+            return jnp.clip(value, shared.mean - shared.std, shared.mean + shared.std)
+        return (value - shared.mean if self.form == "meanstd" else value) / shared.std

@@ -1,0 +1,314 @@
+"""The small algebra: transforms that rewrite or log components other transforms have posted.
+
+Order matters. A non-linear step after potential-based shaping (clip, squash, a product) destroys its policy
+invariance; put such steps before the shaping. Whatever rewrites a component logs what it found as
+``raw/<component>``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from rewardax.wrappers.algebra.schedules import Curve, Linear, count_steps
+from rewardax.wrappers.algebra.scopes import SCOPES, STATISTICS, begin, channels, check, collect, due
+from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
+
+Result = tuple[Rewards, State]
+
+
+def rewrite(rewards: Rewards, component: str, value: Array) -> Rewards:
+    """Overwrite a component and keep what it was, as first posted, as metric ``raw/<component>``."""
+    name = f"raw/{component}"
+    if name not in rewards.metrics:
+        rewards.require(component)
+        rewards = rewards.log(name, rewards.components[component])
+    return rewards.put(component, value)
+
+
+class Weights(RewardTransform):
+    """Multiply named components by constants: r_k ← w_k·r_k. Components without a weight stay as they are.
+
+    Paper: arithmetic; a sum of weighted parts.
+    Invariant: only with equal positive weights on every component
+    Golden: scalarise
+
+    Args: ``weights`` maps component names to factors (any sign). Metrics: ``raw/<component>``. Remembers
+    nothing. Raises ``ValueError`` when a named component has not been posted.
+
+    >>> from rewardax.wrappers.contract.examples import numbers, rollout
+    >>> from rewardax.wrappers import replay
+    >>> rewards, _ = replay(Weights({"task": 0.5}), rollout(reward=[0.0, 1.0, 2.0]))
+    >>> numbers(rewards.components["task"])
+    [0.0, 0.5, 1.0]
+    """
+
+    weights: Mapping[str, float]
+
+    @classmethod
+    def examples(cls) -> tuple[RewardTransform, ...]:
+        return (cls({"task": 0.5}),)
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
+        rewards.require(*self.weights)
+        for name, weight in self.weights.items():
+            rewards = rewrite(rewards, name, weight * rewards.components[name])
+        return rewards, state
+
+
+class Clip(RewardTransform):
+    """Keep a component within bounds: r ← min(max(r, low), high).
+
+    Paper: none (arithmetic)
+    Invariant: no
+    Golden: none
+
+    Metrics: ``raw/<component>``. Remembers nothing.
+
+    >>> from rewardax.wrappers.contract.examples import numbers, rollout
+    >>> from rewardax.wrappers import replay
+    >>> numbers(replay(Clip(low=-1.0, high=1.0), rollout(reward=[-3.0, 0.5, 2.0]))[0].components["task"])
+    [-1.0, 0.5, 1.0]
+    """
+
+    component: str = static("task")
+    low: float = -1.0
+    high: float = 1.0
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
+        rewards.require(self.component)
+        return rewrite(
+            rewards, self.component, jnp.clip(rewards.components[self.component], self.low, self.high)
+        ), state
+
+
+_SQUASH: dict[str, Callable[[Array], Array]] = {
+    "sigmoid": jax.nn.sigmoid,
+    "tanh": jnp.tanh,
+    "arctan": jnp.arctan,
+    "log_sigmoid": jax.nn.log_sigmoid,
+    "linear": lambda z: z,
+}
+
+
+class Squash(RewardTransform):
+    """Bend a component through a saturating function: r ← f(scale·(r - centre)), "preference as reward".
+
+    With ``references`` (name of a feature f32[N] or f32[N, M] of o_{t+1}: what a reference policy earned on
+    the same level) the centre is moved by them: r ← mean_m f(scale·(r - centre - ref_m)), so that 0.5 under
+    ``sigmoid`` means "as good as the reference". ``log_sigmoid`` uses one centre instead, the normal
+    ``quantile`` of the references: mean + z_q·(sample standard deviation + 1e-5). The papers' settings are
+    :func:`par`, :func:`log_sigmoid_centred` and :func:`par_pipeline`.
+
+    Paper: Fu et al. 2025, "Reward Shaping to Mitigate Reward Hacking in RLHF" (PAR); Wang et al. 2024,
+    "Transforming and Combining Rewards" (log-sigmoid).
+    Invariant: no; in ``episode`` scope it keeps the order of episodes with the same references
+    Golden: par_transforms, log_sigmoid_centered
+
+    Args:
+        kind: sigmoid (0, 1), tanh (-1, 1), arctan (-π/2, π/2), log_sigmoid (-∞, 0), linear (only centres).
+        scale: slope at the centre.
+        centre: reward mapped to f(0).
+        scope: ``"step"`` bends each step's reward; ``"episode"`` bends its sum over the episode, paid on the
+            last step, as these methods do with one score per answer. Per step, a function that is not 0 at
+            r = 0 pays (or costs, ``log_sigmoid``) for the length of the episode.
+        statistic: in ``episode`` scope, ``"sum"``, ``"mean"``, ``"max"`` or ``"last"`` of the rewards.
+
+    Components: rewrites ``component``. Metrics: ``raw/<component>``.
+    Remembers the statistic until the episode ends (``episode`` scope).
+
+    >>> from rewardax.wrappers.contract.examples import numbers, rollout
+    >>> from rewardax.wrappers import replay
+    >>> out = replay(Squash(kind="sigmoid", centre=1.0), rollout(reward=[1.0, 3.0]))[0]
+    >>> numbers(out.components["task"])
+    [0.5, 0.881]
+    """
+
+    component: str = static("task")
+    kind: str = static("sigmoid")
+    scale: float = 1.0
+    centre: float = 0.0
+    references: str | None = static(None)
+    quantile: float = 0.85
+    scope: str = static("step")
+    statistic: str = static("sum")
+
+    def __post_init__(self) -> None:
+        if self.kind not in _SQUASH:
+            raise ValueError(f"Squash has no kind {self.kind!r}; choose one of {sorted(_SQUASH)}.")
+        check(self, scope=SCOPES, statistic=STATISTICS)
+
+    @classmethod
+    def examples(cls) -> tuple[RewardTransform, ...]:
+        return (cls(), cls(kind="log_sigmoid", references="references", scope="episode"))
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        return () if self.references is None else (self.references,)
+
+    def init(self, key: Array, example: Transition) -> State:
+        return State(episode=begin(self.scope, self.statistic, example, 1))
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
+        value, memory = collect(self.scope, self.statistic, state.episode, channels(rewards, [self.component]))
+        value = value - self.centre
+        if self.references is not None:
+            found = transition.next_features[self.references]
+            found = found.reshape(found.shape[0], -1)
+            value = value - (self._quantile(found) if self.kind == "log_sigmoid" else found)
+        value = due(self.scope, transition, _SQUASH[self.kind](self.scale * value).mean(-1))
+        return rewrite(rewards, self.component, value), State(episode=memory)
+
+    def _quantile(self, references: Array) -> Array:
+        count = references.shape[1]
+        spread = references.std(-1, ddof=1) if count > 1 else jnp.zeros(references.shape[:1], references.dtype)
+        return (references.mean(-1) + jax.scipy.stats.norm.ppf(self.quantile) * (spread + 1e-5))[:, None]
+
+
+class Mask(RewardTransform):
+    """Keep a component only on steps whose feature (bool[N] of o_{t+1}) is true; 0 elsewhere.
+
+    ``invert`` keeps it where the feature is false. Metrics: ``raw/<component>``. Remembers nothing.
+
+    Paper: none (arithmetic)
+    Invariant: no
+    Golden: none
+
+    >>> from rewardax.wrappers.contract.examples import numbers, rollout
+    >>> from rewardax.wrappers import replay
+    >>> data = rollout(reward=[1.0, 1.0], success=[False, True])
+    >>> numbers(replay(Mask(), data)[0].components["task"])
+    [0.0, 1.0]
+    """
+
+    component: str = static("task")
+    feature: str = static("success")
+    invert: bool = static(False)
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        return (self.feature,)
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
+        rewards.require(self.component)
+        keep = transition.next_features[self.feature].astype(bool) ^ self.invert
+        return rewrite(rewards, self.component, jnp.where(keep, rewards.components[self.component], 0)), state
+
+
+class Schedule(RewardTransform):
+    """Multiply a component by a coefficient that changes in the course of training: r_t ← c(n)·r_t.
+
+    ``curve`` is a :class:`~rewardax.wrappers.algebra.schedules.Curve`. The counter n is shared by all environments
+    and read before it moves: with ``unit="transitions"`` it counts real (not filler) transitions of all
+    environments, with ``unit="updates"`` finished rollouts, i.e. calls of ``learn``. Do not anneal
+    potential-based shaping with it, that breaks the telescoping: give ``Potential`` the curve as its
+    ``scale``.
+
+    Paper: arithmetic; dynamic potentials are the invariant way to anneal shaping.
+    Invariant: no: a curve outside a potential breaks its telescoping
+    Golden: annealing
+
+    Metrics: ``raw/<component>``, ``schedule/<component>`` (the coefficient). Remembers the counter for the
+    whole run.
+
+    >>> from rewardax.wrappers.contract.examples import numbers, rollout
+    >>> from rewardax.wrappers import Linear, replay
+    >>> out = replay(Schedule(curve=Linear(1.0, 0.0, 4.0)), rollout(reward=[1.0, 1.0, 1.0]))[0]
+    >>> numbers(out.components["task"])
+    [1.0, 0.75, 0.5]
+    """
+
+    component: str = static("task")
+    curve: Curve = Linear()
+    unit: str = static("transitions")
+
+    def __post_init__(self) -> None:
+        if self.unit not in ("transitions", "updates"):
+            raise ValueError(f"Schedule counts 'transitions' or 'updates', not {self.unit!r}.")
+
+    @property
+    def learns(self) -> bool:
+        return self.unit == "updates"
+
+    @classmethod
+    def examples(cls) -> tuple[RewardTransform, ...]:
+        return (cls(curve=Linear(1.0, 0.0, 16.0)), cls(curve=Linear(1.0, 0.5, 3.0), unit="updates"))
+
+    def init(self, key: Array, example: Transition) -> State:
+        return State(shared=jnp.zeros((), jnp.int32))
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
+        rewards.require(self.component)
+        value = rewards.components[self.component]
+        coefficient = jnp.asarray(self.curve(state.shared)).astype(value.dtype)
+        rewards = rewrite(rewards, self.component, coefficient * value)
+        rewards = rewards.log(f"schedule/{self.component}", jnp.broadcast_to(coefficient, value.shape))
+        if self.unit == "transitions":
+            state = state._replace(shared=count_steps(state.shared, transition.valid))
+        return rewards, state
+
+    def learn(
+        self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
+    ) -> Result:
+        if self.unit == "updates":
+            state = state._replace(shared=count_steps(state.shared, jnp.any(rollout.valid)))
+        return rewards, state
+
+
+def total_reward(rewards: Rewards, transition: Transition) -> dict[str, Array]:
+    """What :class:`Tap` logs unless told otherwise: the total at this point of the chain, as ``total``."""
+    return {"total": rewards.total}
+
+
+class Tap(RewardTransform):
+    """Look without touching: log what ``fn(rewards, transition) -> {name: f32[N]}`` returns. Remembers nothing.
+
+    Paper: none (logging)
+    Invariant: yes
+    Golden: none
+
+    >>> from rewardax.wrappers.contract.examples import numbers, rollout
+    >>> from rewardax.wrappers import replay
+    >>> numbers(replay(Tap(), rollout(reward=[0.0, 2.0]))[0].metrics["total"])
+    [0.0, 2.0]
+    """
+
+    fn: Callable[[Rewards, Transition], dict[str, Array]] = static(total_reward)
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
+        for name, value in self.fn(rewards, transition).items():
+            rewards = rewards.log(name, value)
+        return rewards, state
+
+
+class Delay(RewardTransform):
+    """Withhold a component and pay its sum on the episode's last step: makes any task episodic.
+
+    The control condition for redistribution: r_t ← 0 before the end, Σ_t r_t at the end, truncation included.
+
+    Paper: control condition of the return-decomposition literature.
+    Invariant: yes, for undiscounted returns
+    Golden: redistribution
+
+    Metrics: ``raw/<component>``. Remembers the running sum until the episode ends.
+
+    >>> from rewardax.wrappers.contract.examples import numbers, rollout
+    >>> from rewardax.wrappers import replay
+    >>> out = replay(Delay(), rollout(reward=[1.0, 2.0, 3.0], terminated=[False, True, False]))[0]
+    >>> numbers(out.components["task"])
+    [0.0, 3.0, 0.0]
+    """
+
+    component: str = static("task")
+
+    def init(self, key: Array, example: Transition) -> State:
+        return State(episode=jnp.zeros(example.reward.shape, example.reward.dtype))
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
+        rewards.require(self.component)
+        owed = state.episode + rewards.components[self.component]
+        return rewrite(rewards, self.component, jnp.where(transition.done, owed, 0)), State(owed)

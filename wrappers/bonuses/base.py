@@ -1,0 +1,47 @@
+"""What every intrinsic bonus does with its raw number: log it, divide it by how much it varies, scale it, post it."""
+
+from __future__ import annotations
+
+from flax import struct
+from jax import Array
+
+from rewardax.wrappers.algebra.normalise import Normalise
+from rewardax.wrappers.core import Rewards, State, Transition, static
+
+NORMALISERS = ("none", "std", "return")
+
+
+class Bonus(struct.PyTreeNode):
+    """Fields and methods shared by the intrinsic bonuses; not a transform by itself.
+
+    ``normalise`` is ``"none"``, ``"std"`` (divide by the running std of the bonus) or ``"return"`` (by that of its
+    discounted, non-episodic return, the rule of RND). No mean is subtracted. The statistics start from a prior of
+    weight 1 with variance 1, so a bonus that never varies stays finite.
+    """
+
+    component: str = static("bonus")
+    normalise: str = static("std")
+    scale: float = 1.0
+    gamma: float = 0.99
+
+    def _check(self, **choices: tuple[str, ...]) -> None:
+        for field, allowed in {"normalise": NORMALISERS, **choices}.items():
+            if getattr(self, field) not in allowed:
+                raise ValueError(f"{type(self).__name__}: {field} is one of {allowed}, not {getattr(self, field)!r}.")
+
+    @property
+    def _normaliser(self) -> Normalise:
+        of = "return" if self.normalise == "return" else "value"
+        return Normalise(self.component, "std", of, self.gamma, False, prior_count=1.0)
+
+    def _statistics(self, key: Array, example: Transition) -> State:
+        return State() if self.normalise == "none" else self._normaliser.init(key, example)
+
+    def _pay(self, rewards: Rewards, raw: Array, statistics: State, transition: Transition) -> tuple[Rewards, State]:
+        rewards = rewards.log(f"{self.component}/raw", raw)
+        if self.normalise == "none":
+            return rewards.add(self.component, self.scale * raw), statistics
+        inner, statistics = self._normaliser.update(Rewards({self.component: raw}, {}), statistics, transition)
+        for name, value in inner.metrics.items():
+            rewards = rewards if name == f"raw/{self.component}" else rewards.log(name, value)
+        return rewards.add(self.component, self.scale * inner.components[self.component]), statistics

@@ -1,0 +1,169 @@
+"""NovelD: pay for crossing from the known into the new; and its product with an episodic bonus."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+from jax import Array
+
+from rewardax.wrappers.algebra.combine import Product, Sum
+from rewardax.wrappers.algebra.normalise import Normalise
+from rewardax.wrappers.algebra.pointwise import Weights
+from rewardax.wrappers.bonuses.counts import FORMS, VisitWeighted
+from rewardax.wrappers.bonuses.e3b import E3B
+from rewardax.wrappers.bonuses.rnd import RND
+from rewardax.wrappers.core import Chain, Rewards, RewardTransform, State, Transition, chain, static
+
+Result = tuple[Rewards, State]
+
+
+def novelty_gain(novelty: Array, next_novelty: Array, alpha: float | Array = 0.5) -> Array:
+    """How much newer the place reached is: max(nov(o_{t+1}) - α·nov(o_t), 0).
+
+    >>> novelty_gain(jnp.array([1.0, 1.0]), jnp.array([2.0, 0.25])).tolist()
+    [1.5, 0.0]
+    """
+    return jnp.maximum(next_novelty - alpha * novelty, 0)
+
+
+class NovelD(VisitWeighted, RND):
+    """Novelty difference: pay where novelty rises, on the first visit of an episode.
+
+        b_t = max(nov(o_{t+1}) - α·nov(o_t), 0)·w(N_e(o_{t+1})),  nov(o) = ‖g(x) - f(x)‖₂
+
+    with the networks g and f of :class:`RND`, the same parameters for both observations. nov(o_0) is that of
+    the reset observation. With α = 0 and ``form="const"`` it is RND with a norm.
+
+    Paper: Zhang et al. 2021, "NovelD: A Simple yet Effective Exploration Criterion" (NeurIPS 2021).
+
+    Invariant: no
+    Golden: noveld, episodic_global_combo
+
+    Args:
+        alpha: α in [0, 1]; 0.5 in the paper, 1 in BeBold (Zhang et al. 2020, arXiv 2012.08621).
+        form: w, ``"ind"`` 1[N_e = 1] as published, ``"isqrt"`` 1/√N_e, or ``"const"`` 1.
+        count: integer feature that tells states apart, i32[N] or uint32[N, words]; ``num_keys`` and
+            ``count_reset_obs`` as in :class:`EpisodicCount`.
+        normalise: ``"none"`` as published; ``"std"`` or ``"return"``. Other arguments as in :class:`RND`.
+
+    Components: ``component``. Metrics: ``<component>/raw``, ``<component>/loss``. Remembers visits i32[N, num_keys] of
+    the episode, and what :class:`RND` remembers.
+
+    Differs from the paper: as :class:`RND`; the inverse count that the released code multiplies by a second time is
+    left out (it is 1 on first visits).
+
+    >>> from rewardax.wrappers.contract.examples import rollout
+    >>> from rewardax.wrappers import replay
+    >>> data = rollout(state_id=[1, 1, 2], x=[[1.0], [1.0], [3.0]])
+    >>> bonus = replay(NovelD(feature="x", alpha=0.0, width=8, outputs=4), data)[0].components["noveld"]
+    >>> (bonus[:, 0] > 0).tolist()
+    [True, False, True]
+    """
+
+    component: str = static("noveld")
+    error: str = static("norm")
+    normalise: str = static("none")
+    alpha: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check(form=FORMS)
+
+    @classmethod
+    def examples(cls) -> tuple[NovelD, ...]:  # type: ignore[override]
+        return (cls(feature="progress", width=8, outputs=4, minibatches=2, num_keys=16),)
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        return (*self._reads, *self._counts)
+
+    def init(self, key: Array, example: Transition) -> State:
+        state = super().init(key, example)
+        return state._replace(env=(self._no_visits(example), state.env))
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
+        visits, inner = state.env
+        views = (self._vectors(view, transition.reward.dtype) for view in self._views(transition))
+        novelty, next_novelty = jnp.split(self._novelty(state.shared, jnp.concatenate([*views])), 2)
+        raw, visits = self._fade(novelty_gain(novelty, next_novelty, self.alpha), visits, transition)
+        rewards, state = self._post(rewards, raw, state._replace(env=inner), transition)
+        return rewards, state._replace(env=(visits, state.env))
+
+
+def bebold(**options: Any) -> NovelD:
+    """BeBold (Zhang et al. 2020, arXiv 2012.08621): :class:`NovelD` with α = 1.
+
+    >>> bebold().alpha
+    1.0
+    """
+    return NovelD(**{"component": "bebold", "alpha": 1.0, **options})
+
+
+def episodic_with_global(
+    episodic: RewardTransform,
+    novelty: RewardTransform,
+    join: str = "multiply",
+    scale: float = 1.0,
+    component: str = "explore",
+) -> Chain:
+    """Join an episodic and a global bonus: b = E·G or b = E + G, divided by its running std, times ``scale``.
+
+    Leave the factors unnormalised: their product is normalised (statistics with a prior of weight 1). The weight c
+    of a sum is the ``scale`` of ``novelty``.
+
+    Paper: Henaff, Jiang & Raileanu 2023, "A Study of Global and Episodic Bonuses for Exploration in Contextual
+    MDPs" (arXiv 2306.03236).
+
+    Args:
+        episodic, novelty: transforms that post one component each.
+        join: ``"multiply"`` or ``"add"``.
+
+    Differs from the paper: both look at o_{t+1}; the released code lets E3B look at o_t (``E3B(timing="departure")``).
+
+    >>> from rewardax.wrappers import EpisodicCount, GlobalCount
+    >>> episodic_with_global(EpisodicCount(), GlobalCount(component="ever"), join="add").names
+    ('bonus', 'normalise', 'weight')
+    """
+    joins = {"multiply": Product, "add": Sum}
+    if join not in joins:
+        raise ValueError(f"episodic_with_global: join is one of {tuple(joins)}, not {join!r}.")
+    return chain(
+        bonus=joins[join](chain(episodic=episodic, everywhere=novelty), component=component),
+        normalise=Normalise(component=component, prior_count=1.0),
+        weight=Weights({component: scale}),
+    )
+
+
+def e3b_times_rnd(scale: float = 1.0, component: str = "e3b_rnd", **embedding: Any) -> Chain:
+    """E3B x RND (norm of the error), what the study of global and episodic bonuses ends up recommending.
+
+    ``embedding`` are arguments of both, e.g. ``one_hot=11, width=64, outputs=32``.
+
+    >>> e3b_times_rnd(one_hot=11).parts[0].component
+    'e3b_rnd'
+    """
+    novelty = RND(error="norm", normalise="none", component="global", **embedding)
+    return episodic_with_global(E3B(normalise="none", **embedding), novelty, scale=scale, component=component)
+
+
+def e3b_times_noveld(alpha: float = 0.1, scale: float = 1.0, component: str = "e3b_noveld", **embedding: Any) -> Chain:
+    """E3B x NovelD of the study: no first-visit indicator. ``embedding`` are arguments of both.
+
+    >>> e3b_times_noveld().parts[0].inner.parts[1].alpha
+    0.1
+    """
+    novelty = NovelD(alpha=alpha, form="const", component="global", **embedding)
+    return episodic_with_global(E3B(normalise="none", **embedding), novelty, scale=scale, component=component)
+
+
+def e3b_plus_noveld(
+    alpha: float = 0.1, coefficient: float = 1.0, scale: float = 1.0, component: str = "e3b_noveld", **embedding: Any
+) -> Chain:
+    """E3B + c·NovelD of the study, without the first-visit indicator. ``embedding`` are arguments of both.
+
+    >>> e3b_plus_noveld(coefficient=0.5).parts[0].inner.parts[1].scale
+    0.5
+    """
+    novelty = NovelD(alpha=alpha, form="const", scale=coefficient, component="global", **embedding)
+    return episodic_with_global(E3B(normalise="none", **embedding), novelty, "add", scale, component)

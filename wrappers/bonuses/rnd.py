@@ -1,0 +1,250 @@
+"""Random network distillation: novelty as the error of a trained network against a fixed random one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+from jax import Array
+
+from rewardax.wrappers.algebra.moments import Moments
+from rewardax.wrappers.algebra.normalise import Normalise
+from rewardax.wrappers.bonuses.base import Bonus
+from rewardax.wrappers.bonuses.errors import ERRORS, prediction_error
+from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, static
+from rewardax.wrappers.learned.fit import fit, weighted_mean
+
+Result = tuple[Rewards, State]
+
+
+def whiten(moments: Moments, x: Array, clip: float | Array = 5.0) -> Array:
+    """Standardise features [..., D] by running moments: min(max((x - mean)/std, -clip), clip).
+
+    >>> whiten(Moments.create((2,)), jnp.array([[1.0, 9.0]])).tolist()
+    [[1.0, 5.0]]
+    """
+    return jnp.clip((x - moments.mean) / moments.std, -clip, clip)
+
+
+def flatten(observation: PyTree, one_hot: int = 0, dtype: Any = jnp.float32) -> Array:
+    """Vectors [N, D] of a pytree of arrays [N, ...]; ``one_hot`` = K turns integers into K indicators.
+
+    >>> flatten({"grid": jnp.array([[0, 2]])}, one_hot=3).tolist()
+    [[1.0, 0.0, 0.0, 0.0, 0.0, 1.0]]
+    """
+
+    def column(leaf: Array) -> Array:
+        if one_hot and jnp.issubdtype(leaf.dtype, jnp.integer):
+            leaf = jax.nn.one_hot(leaf, one_hot, dtype=dtype)
+        return leaf.reshape(leaf.shape[0], -1).astype(dtype)
+
+    return jnp.concatenate([column(leaf) for leaf in jax.tree.leaves(observation)], axis=-1)
+
+
+def mlp_init(key: Array, sizes: tuple[int, ...], dtype: Any = jnp.float32) -> list[dict[str, Array]]:
+    """Orthogonal weights (gain √2) and zero biases for layers of the given sizes."""
+    init = jax.nn.initializers.orthogonal(math.sqrt(2))
+    keys = jax.random.split(key, len(sizes) - 1)
+    return [
+        {"kernel": init(k, (a, b), dtype), "bias": jnp.zeros((b,), dtype)}
+        for k, a, b in zip(keys, sizes[:-1], sizes[1:], strict=True)
+    ]
+
+
+def mlp(params: list[dict[str, Array]], x: Array) -> Array:
+    """Apply the layers to [..., D], with ReLU between them."""
+    for i, layer in enumerate(params):
+        x = (jax.nn.relu(x) if i else x) @ layer["kernel"] + layer["bias"]
+    return x
+
+
+class Views(struct.PyTreeNode):
+    """Fields and methods shared by what looks at observations, or at one feature; not a transform by itself."""
+
+    feature: str | None = static(None)
+    one_hot: int = static(0)
+
+    @property
+    def _reads(self) -> tuple[str, ...]:
+        return () if self.feature is None else (self.feature,)
+
+    def _views(self, step: Transition) -> tuple[PyTree, PyTree]:
+        """What is looked at of o_t and of o_{t+1}."""
+        if self.feature is None:
+            return step.observation, step.next_observation
+        return step.features[self.feature], step.next_features[self.feature]
+
+    def _vectors(self, view: PyTree, dtype: Any) -> Array:
+        """[N, D] with integers as indicators; an integer outside [0, one_hot) wraps around."""
+        if self.one_hot:
+            view = jax.tree.map(lambda x: x % self.one_hot if jnp.issubdtype(x.dtype, jnp.integer) else x, view)
+        return flatten(view, self.one_hot, dtype)
+
+
+class RND(Views, Bonus, RewardTransform):
+    """Random network distillation: pay where a trained network fails to predict a fixed random one.
+
+        b_t = mean_d (g(x)_d - f(x)_d)²,  x = clip((o_{t+1} - mean)/std, ±5)
+
+    f is fixed, g has two more hidden layers and is trained in ``learn``. With ``normalise="return"`` b is
+    divided by the running std of its discounted, non-episodic return (each environment's return is never
+    reset).
+
+    Order of one iteration: bonuses use the observation statistics from before the rollout; ``learn`` then
+    updates the statistics and takes ``epochs`` x ``minibatches`` Adam steps, keeping each sample with
+    ``update_proportion``.
+
+    Paper: Burda et al. 2018, "Exploration by Random Network Distillation" (arXiv 1810.12894).
+
+    Invariant: no
+    Golden: prediction_error_bonus, rnd_normalisation
+
+    Args:
+        feature: name of a feature to look at instead of the whole observation.
+        one_hot: K > 0 turns integers (grid codes) into K indicators each (outside [0, K) they wrap around); 0 takes
+            them as numbers, whitened.
+        clock: ``"step"`` normalises at every step; ``"rollout"`` with the statistics of the whole rollout (as
+            the original), then the bonus is right only after ``learn`` and the Gymnasium wrappers refuse it.
+        error: ``"mean_square"``, ``"sum_square"`` or ``"norm"``, of the bonus and of the training loss: different
+            scales, do not mix results.
+
+    Components: ``component``. Metrics: ``<component>/raw`` (before normalising), ``<component>/loss`` (in
+    ``learn``). Remembers the return per environment for ever; networks, optimiser, statistics and a random
+    key for the whole run.
+
+    Differs from the paper: MLPs; the statistics start from a prior (weight 1) instead of 50 random rollouts,
+    see :meth:`warm_up`; minibatches are drawn from the rollout here, not shared with the agent's; rows that
+    do not fill a minibatch are left out.
+
+    >>> from rewardax.wrappers.contract.examples import rollout
+    >>> from rewardax.wrappers import replay
+    >>> data = rollout(reward=[0.0] * 4, x=[[0.0, 1.0]] * 4)
+    >>> rewards, state = replay(RND(feature="x", width=8, outputs=4), data)
+    >>> rewards.components["rnd"].shape, bool((rewards.components["rnd"] > 0).all())
+    ((4, 1), True)
+    """
+
+    component: str = static("rnd")
+    normalise: str = static("return")
+    width: int = static(128)
+    outputs: int = static(64)
+    error: str = static("mean_square")
+    clock: str = static("step")
+    epochs: int = static(1)
+    minibatches: int = static(4)
+    learning_rate: float = 1e-4
+    obs_clip: float = 5.0
+    update_proportion: float = 1.0
+
+    def __post_init__(self) -> None:
+        self._check(error=ERRORS, clock=("step", "rollout"))
+
+    @classmethod
+    def examples(cls) -> tuple[RewardTransform, ...]:
+        small = cls(width=8, outputs=4, minibatches=2)
+        return (small, small.replace(feature="progress", clock="rollout"))
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        return self._reads
+
+    @property
+    def causal(self) -> bool:  # type: ignore[override]
+        return self.normalise == "none" or self.clock == "step"
+
+    @property
+    def _normaliser(self) -> Normalise:
+        return super()._normaliser.replace(clock=self.clock)
+
+    def init(self, key: Array, example: Transition) -> State:
+        key = key if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else jax.random.wrap_key_data(key)
+        to_target, to_predictor, later = jax.random.split(key, 3)
+        dtype = example.reward.dtype
+        depth = jax.eval_shape(self._inputs, example).shape[-1]
+        predictor = mlp_init(to_predictor, (depth, self.width, self.width, self.width, self.outputs), dtype)
+        shared = {
+            "target": mlp_init(to_target, (depth, self.width, self.outputs), dtype),
+            "predictor": predictor,
+            "optimiser": self._optimiser().init(predictor),
+            "moments": Moments.create((depth,), dtype),
+            "key": jax.random.key_data(later),
+        }
+        statistics = self._statistics(key, example)
+        return State(env=statistics.env, shared={**shared, "returns": statistics.shared})
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
+        return self._post(rewards, self._novelty(state.shared, self._inputs(transition)), state, transition)
+
+    def _post(self, rewards: Rewards, raw: Array, state: State, transition: Transition) -> Result:
+        statistics = State(env=state.env, shared=state.shared["returns"])
+        rewards, statistics = self._pay(rewards, raw, statistics, transition)
+        return rewards, State((), statistics.env, {**state.shared, "returns": statistics.shared})
+
+    def learn(
+        self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
+    ) -> Result:
+        shared = state.shared
+        if not self.causal:
+            inner, memory = self._normaliser.learn(rewards, State(shared=shared["returns"]), rollout)
+            rewards = rewards.replace(metrics=self._without_raw(inner, rewards))
+            rewards = rewards.put(self.component, inner.components[self.component])
+            shared = {**shared, "returns": memory.shared}
+        trained, loss = self._train(shared, rollout)
+        loss = jnp.broadcast_to(loss, rollout.reward.shape)
+        return rewards.log(f"{self.component}/loss", loss), state._replace(shared=trained)
+
+    def warm_up(self, state: State, rollout: Transition) -> State:
+        """Take the observations of a (random policy's) rollout into the statistics; train nothing."""
+        inputs = jax.vmap(self._inputs)(rollout)
+        return state._replace(shared={**state.shared, "moments": state.shared["moments"].merge(inputs, rollout.valid)})
+
+    def _train(self, shared: dict[str, Any], rollout: Transition) -> tuple[dict[str, Any], Array]:
+        inputs = jax.vmap(self._inputs)(rollout)
+        moments = shared["moments"].merge(inputs, rollout.valid)
+
+        def loss_of(predictor: PyTree, rows: tuple[Array, ...], weight: Array) -> Array:
+            return weighted_mean(
+                self._loss(predictor, shared, whiten(moments, rows[0], self.obs_clip), *rows[1:]), weight
+            )
+
+        predictor, optimiser, key, loss = fit(
+            loss_of,
+            shared["predictor"],
+            self._optimiser(),
+            shared["optimiser"],
+            shared["key"],
+            (inputs, *self._draws(shared["key"], rollout.valid.shape)),
+            rollout.valid,
+            self.epochs,
+            self.minibatches,
+            self.update_proportion,
+        )
+        return {**shared, "moments": moments, "predictor": predictor, "optimiser": optimiser, "key": key}, loss
+
+    def _draws(self, key: Array, shape: tuple[int, ...]) -> tuple[Array, ...]:
+        """Random numbers [T, N] that go with the training rows."""
+        return ()
+
+    def _loss(self, predictor: PyTree, shared: dict[str, Any], x: Array, *draws: Array) -> Array:
+        """Training loss [b] of whitened inputs [b, D]."""
+        return prediction_error(mlp(predictor, x), jax.lax.stop_gradient(mlp(shared["target"], x)), self.error)
+
+    def _inputs(self, step: Transition) -> Array:
+        return self._vectors(self._views(step)[1], step.reward.dtype)
+
+    def _novelty(self, shared: dict[str, Any], inputs: Array) -> Array:
+        x = whiten(shared["moments"], inputs, self.obs_clip)
+        error = prediction_error(mlp(shared["predictor"], x), mlp(shared["target"], x), self.error)
+        return jax.lax.stop_gradient(error)
+
+    def _optimiser(self) -> optax.GradientTransformation:
+        return optax.adam(self.learning_rate)
+
+    def _without_raw(self, inner: Rewards, outer: Rewards) -> dict[str, Array]:
+        own = f"raw/{self.component}"
+        return {name: value for name, value in inner.metrics.items() if name != own or own in outer.metrics}

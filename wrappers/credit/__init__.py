@@ -1,0 +1,1 @@
+"""Credit for single steps."""

@@ -1,0 +1,1 @@
+"""Gates and rewards around the outcome."""

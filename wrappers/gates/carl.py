@@ -1,0 +1,118 @@
+"""Progress times penalties: a dense reward that cannot be gamed by trading penalties against progress."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import jax.numpy as jnp
+from flax import struct
+from jax import Array
+
+from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, static
+
+Result = tuple[Rewards, State]
+
+
+class CaRL(RewardTransform):
+    """Pay progress, multiplied by soft factors in [0, 1]; a serious infraction ends the episode and costs.
+
+        r_t = (P(o_{t+1}) - P(o_t))·Π_i f_i(o_{t+1}) - 1[infraction]·(penalty + hint·1[hinted])
+
+    The factors: one per true flag (0 off the permitted lane, 0.5 after an invalid action); one per event, for
+    ``hold`` steps including its own (an event that comes again starts anew); and max(0, 1 - excess/max_excess)
+    for driving too fast. The sum is bounded by the length of the route, so no penalty weight needs tuning. A
+    factor 0 also removes the penalty for being slow: have a time limit that terminates.
+
+    Paper: Jaeger et al. 2025, "CaRL: Learning Scalable Planning Policies with Simple Rewards".
+    Invariant: no
+    Golden: carl
+
+    Args:
+        progress: feature f32[N], best in [0, 1].
+        mode: ``"difference"`` takes steps back off again; ``"best"`` pays only for exceeding the best of this
+            episode. Neither pays twice for going back and forth, as long as the factors stay the same; with
+            changing factors only ``"best"`` is safe.
+        flags: boolean feature -> factor of a step on which it is true.
+        events: boolean feature -> sticky factor.
+        hold: steps a sticky factor lasts.
+        excess: feature f32[N] that is bad as far as it is above 0, or ``None``.
+        max_excess: excess at which its factor is 0.
+        infraction: boolean feature; it counts on steps that terminate. ``None``: every termination.
+        penalty: cost of an infraction, at least 0.
+        hint: extra cost of the infractions for which the feature ``hinted`` is true (``None``: of all).
+
+    Components: ``component``. Metrics: ``<component>/soft`` (the product of the factors).
+    Remembers the sticky counters and the best progress until the episode ends.
+
+    Differs from the paper: there the finished route is reported as truncated and only infractions terminate,
+    so its learner bootstraps at the goal; here the environment decides, and ``infraction`` tells them apart.
+
+    >>> from rewardax.wrappers import replay
+    >>> from rewardax.wrappers.contract.examples import numbers, rollout
+    >>> data = rollout(progress=[0.0, 0.5, 1.0], invalid=[1, 0], failure=[0, 1], terminated=[0, 1])
+    >>> numbers(replay(CaRL(events={"invalid": 0.5}), data)[0].components["carl"])
+    [0.25, -0.5]
+    """
+
+    progress: str = static("progress")
+    mode: str = static("difference")
+    flags: Mapping[str, float] = struct.field(default_factory=dict)
+    events: Mapping[str, float] = struct.field(default_factory=dict)
+    hold: float = 1.0
+    excess: str | None = static(None)
+    max_excess: float = 1.0
+    infraction: str | None = static("failure")
+    penalty: float = 1.0
+    hint: float = 0.0
+    hinted: str | None = static(None)
+    component: str = static("carl")
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("difference", "best"):
+            raise ValueError(f"CaRL: mode is 'difference' or 'best', not {self.mode!r}.")
+
+    @classmethod
+    def examples(cls) -> tuple[RewardTransform, ...]:
+        full = cls(flags={"caption_id": 0.5}, events={"success": 0.0}, hold=2.0, infraction="success", hint=0.5)
+        return (full, full.replace(mode="best", excess="progress", max_excess=0.8))
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        single = (self.progress, self.excess, self.infraction, self.hinted)
+        return tuple(dict.fromkeys(x for x in (*single, *self.flags, *self.events) if x is not None))
+
+    def init(self, key: Array, example: Transition) -> State:
+        zeros = jnp.zeros(example.reward.shape, example.reward.dtype)
+        best = jnp.full_like(zeros, -jnp.inf) if self.mode == "best" else ()
+        return State(episode={"left": dict.fromkeys(self.events, zeros), "best": best})
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
+        dtype = transition.reward.dtype
+        now, ahead = (f[self.progress].astype(dtype) for f in (transition.features, transition.next_features))
+        best: PyTree = ()
+        gain = ahead - now
+        if self.mode == "best":
+            before = jnp.maximum(state.episode["best"], now)
+            best, gain = jnp.maximum(before, ahead), jnp.maximum(ahead - before, 0)
+        soft = jnp.ones(transition.reward.shape, dtype)
+        for name, factor in self.flags.items():
+            soft = soft * jnp.where(self._flag(transition, name), factor, 1)
+        left = {}
+        for name, factor in self.events.items():
+            happened = self._flag(transition, name)
+            left[name] = jnp.where(happened, self.hold, jnp.maximum(state.episode["left"][name] - 1, 0)).astype(dtype)
+            soft = soft * jnp.where(left[name] > 0, factor, 1)
+        if self.excess is not None:
+            over = jnp.maximum(transition.next_features[self.excess].astype(dtype), 0)
+            soft = soft * jnp.maximum(0, 1 - over / self.max_excess)
+        bad = transition.terminated & self._flag(transition, self.infraction)
+        cost = self.penalty + self.hint * self._flag(transition, self.hinted)
+        value = (gain * soft - jnp.where(bad, cost, 0)).astype(dtype)
+        rewards = rewards.log(f"{self.component}/soft", soft.astype(dtype))
+        return rewards.add(self.component, value), State(episode={"left": left, "best": best})
+
+    @staticmethod
+    def _flag(transition: Transition, name: str | None) -> Array:
+        if name is None:
+            return jnp.ones(transition.reward.shape, bool)
+        return transition.next_features[name].astype(bool)

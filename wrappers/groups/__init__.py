@@ -1,0 +1,1 @@
+"""Rewards relative to a group of episodes."""

@@ -1,0 +1,98 @@
+"""How close failures came to the successes of the same batch (SRPO)."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from rewardax.wrappers.groups.statistics import members, minmax
+
+
+def success_distance(
+    embedding: Array,
+    success: Array,
+    group: Array,
+    mask: Array | None = None,
+    *,
+    eps: float | Array = 0.5,
+    min_samples: int = 2,
+    scale: float | Array = 0.6,
+    steepness: float | Array = 10.0,
+    offset: float | Array = 0.5,
+    flat: float = 1e-6,
+) -> Array:
+    """Self-referential progress: 1 for successes, for failures how near their embedding is to a success cluster.
+
+        d_i = distance to the nearest centre, min-max over the group's failures (range < ``flat``: ½)
+        score_i = scale·σ(steepness·(offset - d_i))
+
+    Centres are the means of the DBSCAN clusters (``eps``, ``min_samples``, on standardised embeddings) of the
+    group's successes, or of all of them when there is no cluster. Without a success or a failure, failures
+    score 0. All-zero embeddings score 0 and are left out. The nearest failure always gets scale·σ(½·steepness):
+    the score is relative, never absolute.
+
+    Args:
+        embedding: [E, D]. success: bool[E]. group: i32[E] task. mask: bool[E].
+
+    Paper: "SRPO: Self-Referential Policy Optimization for Vision-Language-Action Models" 2025.
+
+    >>> from rewardax.wrappers.contract.examples import numbers
+    >>> points = jnp.array([[1.0, 1.0], [1.0, 1.1], [1.0, 2.0], [1.0, 9.0]])
+    >>> numbers(success_distance(points, jnp.array([True, True, False, False]), jnp.zeros(4, jnp.int32)))
+    [1.0, 1.0, 0.596, 0.004]
+    """
+    group, mask = members(group, mask)
+    kept = mask & jnp.any(embedding != 0, -1)
+    won, lost = kept & success.astype(bool), kept & ~success.astype(bool)
+    together = (group[:, None] == group[None]) & won[:, None] & won[None]
+    count = jnp.maximum(together.sum(1, keepdims=True), 1)
+    mean = together @ embedding / count
+    square = jnp.where(together[..., None], (embedding[None] - mean[:, None]) ** 2, 0).sum(1) / count
+    # a constant column, whose variance is rounding, is left as it is
+    constant = square <= (10 * jnp.finfo(embedding.dtype).eps * mean) ** 2
+    spread = jnp.where(constant, 1, jnp.sqrt(jnp.where(constant, 1, square)))
+    scaled = jnp.where(won[:, None], (embedding - mean) / spread, 0)
+    labels = clusters(scaled, together, eps, min_samples)
+
+    label = jnp.where(labels >= 0, labels, jnp.arange(len(labels)))
+    clustered = labels >= 0
+    # one centre per cluster (kept at the row that names it), or the mean of the group's successes
+    same = (label[:, None] == label[None]) & clustered[:, None] & clustered[None]
+    centre = (same @ embedding) / jnp.maximum(same.sum(1, keepdims=True), 1)
+    any_cluster = (together & clustered[None]).any(1)
+    centre = jnp.where(clustered[:, None], centre, mean)
+    offered = won & (clustered | ~any_cluster)
+    distance = jnp.sqrt(((embedding[:, None] - centre[None]) ** 2).sum(-1))
+    allowed = (group[:, None] == group[None]) & offered[None]
+    nearest = jnp.where(allowed, distance, jnp.inf).min(1)
+    reachable = lost & allowed.any(1)
+    relative = minmax(jnp.where(reachable, nearest, 0), group, reachable, flat=0.5, tolerance=flat)
+    score = scale * jax.nn.sigmoid(steepness * (offset - relative))
+    return jnp.where(won, 1.0, jnp.where(reachable, score, 0.0)).astype(embedding.dtype)
+
+
+def clusters(points: Array, together: Array, eps: float | Array, min_samples: int) -> Array:
+    """DBSCAN labels i32[E] within the blocks ``together`` bool[E, E]; -1 is noise.
+
+    A label is the smallest row number of the cluster's core points. A border point joins the cluster with the
+    smallest label among its core neighbours.
+
+    >>> clusters(jnp.array([[0.0], [0.1], [5.0]]), jnp.ones((3, 3), bool), 0.5, 2).tolist()
+    [0, 0, -1]
+    """
+    rows = jnp.arange(len(points))
+    near = together & (((points[:, None] - points[None]) ** 2).sum(-1) <= jnp.asarray(eps) ** 2)
+    core = near.sum(1) >= min_samples
+    linked = near & core[:, None] & core[None]
+    far = len(points)
+
+    def spread(state: tuple[Array, Array]) -> tuple[Array, Array]:
+        label, _ = state
+        new = jnp.minimum(label, jnp.where(linked, label[None], far).min(1))
+        return new, jnp.any(new != label)
+
+    label, _ = jax.lax.while_loop(lambda s: s[1], spread, (jnp.where(core, rows, far), jnp.asarray(far > 0)))
+    border = jnp.where(near & core[None], label[None], far).min(1)
+    label = jnp.where(core, label, border)
+    return jnp.where(label < far, label, -1).astype(jnp.int32)

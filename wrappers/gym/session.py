@@ -1,0 +1,283 @@
+"""One running reward: the bookkeeping between an environment on the host and a compiled transform.
+
+:class:`RewardSession` is shared by the single wrapper, the vector wrapper and the environments that take a
+``reward=`` argument. It knows nothing of autoreset modes: its callers say which rows are fillers, what the
+true successor was and what the next step starts from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rewardax.wrappers.core import PyTree, RewardTransform, State, Transition
+from rewardax.wrappers.gym.session_program import (
+    Last,
+    Moved,
+    from_host,
+    numeric,
+    pad,
+    programs,
+    to_host,
+)
+
+
+class Outcome(NamedTuple):
+    """What one step paid, for ``N`` environments."""
+
+    reward: np.ndarray  # f32[N] sum of the components
+    components: dict[str, np.ndarray]  # name -> f32[N]
+    metrics: dict[str, np.ndarray]  # name -> f32[N]
+    episode: dict[str, np.ndarray] | None  # name -> f64[N] sums over the episode, where one ended; else None
+
+
+class RewardSession:
+    """Runs one reward over ``num_envs`` environments, one compiled call per step.
+
+    Args:
+        reward: the transform. One that needs hindsight (``causal`` false) is refused.
+        num_envs: number of environments ``N``; every array handed in has this leading axis.
+        action: an example action ``[N, ...]`` (only shape and dtype are read).
+        learn_every: steps between two calls of ``reward.learn``, if it learns at all.
+        seed: seed of the reward's own memory (networks, keys).
+
+    What it remembers can be read with :attr:`state`, saved with :meth:`state_dict` and restored with
+    :meth:`load_state_dict`, after which it continues bit for bit.
+
+    >>> import numpy as np
+    >>> from rewardax.wrappers.core import chain
+    >>> session = RewardSession(chain(), num_envs=2, action=np.zeros(2, np.int32))
+    >>> session.reset(np.zeros((2, 3), np.float32), {})
+    >>> no = np.zeros(2, bool)
+    >>> session.step([1, 0], np.ones((2, 3), np.float32), {}, [0.5, 0.0], [True, False], no).episode
+    {'task': array([0.5, 0. ])}
+    """
+
+    def __init__(
+        self, reward: RewardTransform, num_envs: int, action: PyTree, *, learn_every: int = 128, seed: int = 0
+    ) -> None:
+        if not reward.causal:
+            raise ValueError(
+                f"{type(reward).__name__} needs hindsight: its rewards are right only after learn() has seen "
+                "whole episodes, so no step-by-step environment can pay them. Use it in rewardax.train."
+            )
+        if learn_every < 1:
+            raise ValueError(f"learn_every counts steps and must be at least 1, got {learn_every}")
+        self.reward = reward
+        self.num_envs = num_envs
+        self.learn_every = learn_every
+        self.component_names: tuple[str, ...] = ()
+        self.metric_names: tuple[str, ...] = ()
+        self._seed = seed
+        self._every = np.ones(num_envs, bool)
+        self._action = jax.tree.map(np.zeros_like, numeric(action))
+        numbers, structure = jax.tree.flatten(reward)
+        self._numbers = [jnp.asarray(x) for x in numbers]
+        self._programs = programs(structure)
+        self._state: State | None = None  # made at the first reset, which shows the shapes
+        self._fresh: PyTree = ()
+        self._last: Any = None
+        self._sums = np.zeros((0, num_envs))  # [components, N] of the running episodes
+        self._rollout: PyTree = ()
+        self._rows = 0  # rows of the rollout that are filled
+        self._feedback: dict[str, dict[str, np.ndarray]] = {}
+        self._restore: Mapping[str, np.ndarray] | None = None
+
+    def reset(
+        self,
+        observation: PyTree,
+        features: Mapping[str, Any],
+        mask: np.ndarray | None = None,
+        components: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
+        """Open an episode in the environments of ``mask`` (default: all). Twice in a row equals once.
+
+        ``components`` are those an inner reward posts (any values), if there is one.
+        """
+        mask = np.ones(self.num_envs, bool) if mask is None else np.array(mask, bool)
+        new = Last(numeric(observation), numeric(features), mask)
+        if self._state is None:
+            self._build(new, components)
+        state = self._state
+        assert state is not None
+        episode, self._last = self._programs.reset(self._fresh, state.episode, self._last, new)
+        self._state = state._replace(episode=episode)
+        self._sums[:, mask] = 0.0
+
+    def step(
+        self,
+        action: PyTree,
+        next_observation: PyTree,
+        next_features: Mapping[str, Any],
+        reward: Any,
+        terminated: Any,
+        truncated: Any,
+        valid: Any = None,
+        after: tuple[PyTree, Mapping[str, Any]] | None = None,
+        components: Mapping[str, Any] | None = None,
+    ) -> Outcome:
+        """Pay one step of all environments.
+
+        Args:
+            action: what was done, ``[N, ...]``.
+            next_observation, next_features: the true successor, never an autoreset one.
+            reward: f32[N] as the environment gave it.
+            terminated, truncated: bool[N].
+            valid: bool[N], false on filler steps (NEXT_STEP autoreset); all true by default.
+            after: observation and features the next step starts from, if not the successor (SAME_STEP).
+            components: those an inner reward posted; by default the reward opens as ``task``.
+        """
+        if self._state is None:
+            raise RuntimeError("call reset() before step(): it shows the reward its first observation")
+        terminated, truncated = np.asarray(terminated, bool), np.asarray(truncated, bool)
+        valid = self._every if valid is None else np.asarray(valid, bool)
+        moved = Moved(
+            numeric(action),
+            numeric(next_observation),
+            numeric(next_features),
+            np.asarray(reward, np.float32),
+            terminated,
+            truncated,
+            valid,
+            dict(components) if components else None,
+            None if after is None else (numeric(after[0]), numeric(after[1])),
+        )
+        table, self._state, self._rollout, self._last = self._programs.step(
+            self._numbers, self._fresh, self._state, self._rollout, np.int32(self._rows), self._last, moved
+        )
+        outcome = self._outcome(np.asarray(table), (terminated | truncated) & valid)
+        if self._rollout:
+            self._rows += 1
+            if self._rows == self.learn_every:
+                self._learn()
+        return outcome
+
+    def feed(self, feedback: Mapping[str, Mapping[str, Any]]) -> None:
+        """Hand in late labels, ``{component: {"caption": i32[K], "value": f32[K]}}``.
+
+        They wait here for the next ``learn`` (at most ``learn_every`` steps). Lengths are padded to powers
+        of two, with ids that point outside every table, so that a changing number of labels does not
+        recompile.
+        """
+        if not self.reward.learns:
+            raise ValueError(f"{type(self.reward).__name__} learns nothing, so no feedback can reach it")
+        for component, fields in feedback.items():
+            waiting = self._feedback.setdefault(component, {})
+            for name, values in fields.items():
+                array = np.atleast_1d(np.asarray(values))
+                array = array.astype(np.float32 if array.dtype.kind == "f" else np.int32)
+                waiting[name] = np.concatenate([waiting[name], array]) if name in waiting else array
+
+    @property
+    def started(self) -> bool:
+        """Whether a first reset has shown the shapes and the memory exists."""
+        return self._state is not None
+
+    @property
+    def state(self) -> State:
+        """A copy of what the reward remembers now."""
+        if self._state is None:
+            raise RuntimeError("the reward remembers nothing before the first reset()")
+        return jax.tree.map(jnp.copy, self._state)
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Everything needed to continue bit for bit, as flat arrays (``np.savez`` takes them)."""
+        if self._state is None:
+            raise RuntimeError("nothing to save before the first reset()")
+        return {name: to_host(x) for name, x in self._named().items()}
+
+    def load_state_dict(self, saved: Mapping[str, np.ndarray]) -> None:
+        """Continue from :meth:`state_dict` of a session with the same reward, observations and ``num_envs``.
+
+        Before the first reset the arrays are kept and applied by it (that reset then opens a new episode).
+        """
+        if self._state is None:
+            self._restore = dict(saved)
+            return
+        named = {name: x for name, x in self._named().items() if not name.startswith("feedback/")}
+        given = {name: x for name, x in saved.items() if not name.startswith("feedback/")}
+        if named.keys() != given.keys():
+            odd = sorted(named.keys() ^ given.keys())
+            raise ValueError(f"saved state belongs to another reward or environment: {odd[0]!r} is on one side only")
+        for name, x in named.items():
+            if to_host(x).shape != np.shape(given[name]):
+                raise ValueError(
+                    f"saved {name!r} has shape {np.shape(given[name])}, this session needs {to_host(x).shape}"
+                )
+        self._rows = int(given["rows"])
+        self._sums = np.array(given["sums"])
+        carried = (self._state, self._rollout, self._last)
+        leaves = [from_host(given[name], x) for name, x in named.items() if name not in ("rows", "sums")]
+        self._state, self._rollout, self._last = jax.tree.unflatten(jax.tree.structure(carried), leaves)
+        self._feedback = {}
+        for name, x in saved.items():
+            if name.startswith("feedback/"):
+                _, component, field = name.split("/")
+                self._feedback.setdefault(component, {})[field] = np.array(x)
+
+    def _build(self, new: Last, components: Mapping[str, np.ndarray] | None) -> None:
+        missing = [name for name in self.reward.requires if name not in new.features]
+        if missing:
+            raise ValueError(
+                f"reward transform needs feature {missing[0]!r}; this environment provides {sorted(new.features)}"
+            )
+        no: Any = np.zeros(self.num_envs, bool)
+        pay: Any = np.zeros(self.num_envs, np.float32)
+        example = Transition(
+            new.observation, self._action, new.observation, pay, no, no, ~no, ~no, new.features, new.features
+        )
+        state = self._programs.init(self._numbers, jax.random.key(self._seed), example)
+        self._fresh = jax.tree.map(jnp.copy, state.episode)
+        opened = dict.fromkeys(components, pay) if components else None
+        moved = Moved(self._action, new.observation, new.features, pay, no, no, ~no, opened, None)
+        transition, rewards, _ = jax.eval_shape(self._programs.pay, self._numbers, self._fresh, state, new, moved)
+        self.component_names, self.metric_names = (
+            tuple(sorted(rewards.components)),
+            tuple(sorted(rewards.metrics)),
+        )
+        self._sums = np.zeros((len(self.component_names), self.num_envs))
+        self._last = jax.tree.map(jnp.zeros_like, new)
+        if self.reward.learns:
+            self._rollout = jax.tree.map(
+                lambda x: jnp.zeros((self.learn_every, *x.shape), x.dtype), (transition, rewards)
+            )
+        self._state = state
+        if self._restore is not None:
+            self.load_state_dict(self._restore)
+
+    def _outcome(self, table: np.ndarray, done: np.ndarray) -> Outcome:
+        posted = 1 + len(self.component_names)
+        self._sums += table[1:posted]
+        episode = None
+        if done.any():
+            sums = np.where(done, self._sums, 0.0)
+            episode = dict(zip(self.component_names, sums, strict=True))
+            self._sums[:, done] = 0.0
+        components = dict(zip(self.component_names, table[1:posted], strict=True))
+        return Outcome(table[0], components, dict(zip(self.metric_names, table[posted:], strict=True)), episode)
+
+    def _learn(self) -> None:
+        feedback = {
+            component: {name: pad(x) for name, x in fields.items()} for component, fields in self._feedback.items()
+        }
+        self._state = self._programs.learn(self._numbers, self._state, self._rollout, feedback or None)
+        self._rows = 0
+        self._feedback = {}
+
+    def _named(self) -> dict[str, Any]:
+        carried = ("state", self._state), ("rollout", self._rollout), ("last", self._last)
+        named = {
+            part + jax.tree_util.keystr(path): x
+            for part, tree in carried
+            for path, x in jax.tree_util.tree_leaves_with_path(tree)
+        }
+        waiting = {
+            f"feedback/{component}/{field}": x
+            for component, fields in self._feedback.items()
+            for field, x in fields.items()
+        }
+        return {**named, "rows": np.int32(self._rows), "sums": self._sums, **waiting}

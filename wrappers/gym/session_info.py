@@ -1,0 +1,96 @@
+"""The ``info`` entries of a paid step: what every environment with a reward publishes.
+
+``reward_components`` {name: float}, their sum being the returned reward; ``reward_metrics`` {name: float};
+``task_reward``, what the environment itself paid; at an episode's end ``episode_components``, sums over the
+episode. Batched entries follow Gymnasium: nested dicts of arrays, each key with a mask under ``_key``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from rewardax.wrappers.gym.session import Outcome, RewardSession
+
+Info = dict[str, Any]
+
+
+def opened(session: RewardSession, info: Mapping[str, Any]) -> Info:
+    """Info of one environment's ``reset``: every key is there, nothing was paid yet."""
+    return {
+        **info,
+        "reward_components": dict.fromkeys(session.component_names, 0.0),
+        "reward_metrics": {**info.get("reward_metrics", {}), **dict.fromkeys(session.metric_names, 0.0)},
+        "task_reward": 0.0,
+    }
+
+
+def paid(outcome: Outcome, info: Mapping[str, Any], task_reward: float) -> Info:
+    """Info of one environment's step."""
+    info = {
+        **info,
+        "reward_components": _floats(outcome.components),
+        "reward_metrics": {**info.get("reward_metrics", {}), **_floats(_logged(outcome, info))},
+        "task_reward": float(task_reward),
+    }
+    if outcome.episode is not None:
+        info["episode_components"] = _floats(outcome.episode)
+    return info
+
+
+def opened_batch(session: RewardSession, info: Mapping[str, Any]) -> Info:
+    """Info of a vector environment's ``reset``, whole or masked."""
+    every, nothing = np.ones(session.num_envs, bool), np.zeros(session.num_envs)
+    return _with(
+        info,
+        every,
+        {
+            "reward_components": dict.fromkeys(session.component_names, nothing),
+            "reward_metrics": dict.fromkeys(session.metric_names, nothing),
+            "task_reward": nothing,
+        },
+    )
+
+
+def paid_batch(outcome: Outcome, info: Mapping[str, Any], task_reward: np.ndarray, done: np.ndarray) -> Info:
+    """Info of a vector environment's step; if there is a ``final_info``, ended episodes are there as well."""
+    entries = {
+        "reward_components": outcome.components,
+        "reward_metrics": _logged(outcome, info),
+        "task_reward": task_reward,
+    }
+    result = _with(info, np.ones(len(done), bool), entries)
+    if outcome.episode is not None:
+        ended = {"episode_components": outcome.episode}
+        result = _with(result, done, ended)
+        if "final_info" in info:
+            result["final_info"] = _with(info["final_info"], done, entries | ended)
+    return result
+
+
+def names(entry: Mapping[str, Any]) -> Iterable[str]:
+    """Keys of a batched entry without its masks."""
+    return (name for name in entry if f"_{name}" in entry or not name.startswith("_"))
+
+
+def _with(info: Mapping[str, Any], mask: np.ndarray, entries: Mapping[str, Any]) -> Info:
+    result = dict(info)
+    for name, values in entries.items():
+        if isinstance(values, Mapping):
+            result[name] = _with(info.get(name, {}), mask, values)
+        else:
+            result[name] = np.where(mask, np.asarray(values, np.float64), 0.0)
+        result[f"_{name}"] = mask.copy()
+    return result
+
+
+def _logged(outcome: Outcome, info: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Metrics to enter: a component is raw only once, before the innermost transform that changed it."""
+    inner = info.get("reward_metrics", {})
+    return {name: x for name, x in outcome.metrics.items() if not (name.startswith("raw/") and name in inner)}
+
+
+def _floats(arrays: Mapping[str, np.ndarray]) -> dict[str, float]:
+    return {name: float(x[0]) for name, x in arrays.items()}

@@ -1,0 +1,104 @@
+"""Several judges of the same thing: one reward from an ensemble's scores."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+from jax import Array
+
+from rewardax.wrappers.algebra.pointwise import rewrite
+from rewardax.wrappers.algebra.scopes import channels, check, check_lengths
+from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
+from rewardax.wrappers.learned.preference_reward import ensemble_score
+
+Result = tuple[Rewards, State]
+OBJECTIVES = ("mean", "wco", "uwo")
+
+
+class Ensemble(RewardTransform):
+    """Combine the scores of an ensemble of judges into one reward, carefully where they disagree.
+
+        mean: mean_m s_m        wco: min_m s_m        uwo: mean_m s_m - coeff·var_m s_m
+
+    Worst case (``wco``) and uncertainty-weighted (``uwo``) optimisation keep a policy from exploiting the
+    errors of single judges. Members must be on one scale: centre each by its mean on reference data
+    (``centres``).
+
+    Paper: Coste et al. 2023, "Reward Model Ensembles Help Mitigate Overoptimization".
+    Invariant: no
+    Golden: reward_ensemble
+
+    Args:
+        feature: f32[N, M] of o_{t+1} with the M scores; posted as ``component``.
+        members: instead of a feature, the components that are the scores: the result replaces the first, the
+            others become 0.
+        objective: ``"mean"``, ``"wco"`` or ``"uwo"``.
+        coeff: weight of the variance: 0.5 for best-of-n, 0.1 with a KL penalty in the paper.
+        ddof: the variance divides by M - ddof. The released PPO code has 1, its best-of-n code 0: for three
+            members a factor of 1.5.
+        centres: one number per member to subtract, or ``None``.
+
+    Components: ``component``, or rewrites ``members``.
+    Metrics: ``ensemble/variance``; ``raw/<member>``.
+    Remembers nothing.
+
+    >>> from rewardax.wrappers import replay
+    >>> from rewardax.wrappers.contract.examples import numbers, rollout
+    >>> data = rollout(graded=[[1.0, 1.0], [0.0, 2.0]])
+    >>> for objective in OBJECTIVES:
+    ...     ensemble = Ensemble(feature="graded", objective=objective, coeff=0.25)
+    ...     numbers(replay(ensemble, data)[0].components["ensemble"])
+    [1.0, 1.0]
+    [1.0, 0.0]
+    [1.0, 0.5]
+    """
+
+    feature: str | None = static(None)
+    members: tuple[str, ...] = static(())
+    objective: str = static("uwo")
+    coeff: float = 0.1
+    ddof: int = static(1)
+    centres: tuple[float, ...] | None = None
+    component: str = static("ensemble")
+
+    def __post_init__(self) -> None:
+        check(self, objective=OBJECTIVES)
+        if (self.feature is None) == (not self.members):
+            raise ValueError("Ensemble takes its scores either from a `feature` [N, M] or from component `members`.")
+        if self.members:
+            check_lengths(self, self.members, centres=self.centres)
+        if self.ddof not in (0, 1):
+            raise ValueError(f"Ensemble: ddof is 0 or 1, not {self.ddof!r}.")
+
+    @classmethod
+    def examples(cls) -> tuple[RewardTransform, ...]:
+        from rewardax.wrappers.core import chain
+        from rewardax.wrappers.shaping.potential import Progress
+
+        listed = cls(members=("progress", "task"), objective="wco", centres=(0.5, 0.0))
+        return (cls(feature="graded"), chain(near=Progress(), pick=listed))
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        return () if self.feature is None else (self.feature,)
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
+        scores = self._scores(rewards, transition)
+        if scores.shape[1] <= self.ddof:
+            raise ValueError(f"Ensemble: {scores.shape[1]} member(s) have no variance with ddof={self.ddof}.")
+        if self.centres is not None:
+            if len(self.centres) != scores.shape[1]:
+                raise ValueError(f"Ensemble: {len(self.centres)} centres for {scores.shape[1]} members.")
+            scores = scores - jnp.stack([jnp.asarray(x, scores.dtype) for x in self.centres])
+        value = ensemble_score(scores.T, self.objective, self.coeff, self.ddof).astype(scores.dtype)
+        rewards = rewards.log("ensemble/variance", scores.var(1, ddof=self.ddof))
+        if self.feature is not None:
+            return rewards.add(self.component, value), state
+        for k, name in enumerate(self.members):
+            rewards = rewrite(rewards, name, jnp.zeros_like(value) if k else value)
+        return rewards, state
+
+    def _scores(self, rewards: Rewards, transition: Transition) -> Array:
+        if self.feature is None:
+            return channels(rewards, self.members)
+        scores = transition.next_features[self.feature].astype(transition.reward.dtype)
+        return scores.reshape(scores.shape[0], -1)

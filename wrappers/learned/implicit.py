@@ -1,0 +1,235 @@
+"""Implicit process rewards: a policy-shaped network trained on outcomes is a reward for every step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+
+from rewardax.wrappers.algebra.episodes import sums
+from rewardax.wrappers.bonuses.rnd import flatten, mlp, mlp_init
+from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, static
+from rewardax.wrappers.learned.segments import episode_numbers
+
+Result = tuple[Rewards, State]
+
+
+def step_rewards(log_ratio: Array, beta: float | Array, mask: Array | None = None) -> Array:
+    """r_t = β·log(π(a_t|o_t)/π_ref(a_t|o_t)): the increments q_t - q_{t-1} of the partial sums; 0 where masked.
+
+    >>> [round(float(r), 2) for r in step_rewards(jnp.array([1.0, -2.0, 9.0]), 0.5, jnp.array([1, 1, 0]))]
+    [0.5, -1.0, 0.0]
+    """
+    rewards = beta * log_ratio
+    return rewards if mask is None else jnp.where(mask.astype(bool), rewards, 0)
+
+
+def outcome_loss(scores: Array, success: Array) -> Array:
+    """Cross-entropy of σ(score) with the outcome in {0, 1}, one per episode: the score is Σ_t r_t.
+
+    >>> round(float(outcome_loss(jnp.array(0.0), jnp.array(1.0))), 3)
+    0.693
+    """
+    return -(success * jax.nn.log_sigmoid(scores) + (1 - success) * jax.nn.log_sigmoid(-scores))
+
+
+def contrast_loss(scores: Array, success: Array, weight: Array | None = None) -> Array:
+    """DPO against the other class: -log σ(±(q - mean q of the opposite outcome)), one per episode of a group.
+
+    The mean is data (no gradient) and 0 if the group has no episode of the other outcome. ``weight`` (0 or 1)
+    leaves episodes out.
+
+    Paper: Cui et al. 2025, "Process Reinforcement through Implicit Rewards" (PRIME).
+
+    >>> [round(float(x), 3) for x in contrast_loss(jnp.array([1.0, 0.0]), jnp.array([1.0, 0.0]))]
+    [0.313, 0.313]
+    """
+    weight = jnp.ones_like(scores) if weight is None else weight
+    data, won = jax.lax.stop_gradient(scores), success > 0
+
+    def mean(chosen: Array) -> Array:
+        share = weight * chosen
+        return (share * data).sum() / jnp.maximum(share.sum(), 1)
+
+    other = jnp.where(won, mean(~won), mean(won))
+    return -jax.nn.log_sigmoid(jnp.where(won, 1, -1) * (scores - other))
+
+
+def pair_loss(log_ratio_better: Array, log_ratio_worse: Array, beta: float | Array) -> Array:
+    """DPO on a pair of episodes [..., T]: -log σ(β·(Σ_t better - Σ_t worse)).
+
+    >>> round(float(pair_loss(jnp.ones(2), jnp.zeros(2), 0.5)), 3)
+    0.313
+    """
+    return -jax.nn.log_sigmoid(beta * (log_ratio_better.sum(-1) - log_ratio_worse.sum(-1)))
+
+
+def bound_returns(rewards: Array, mask: Array) -> Array:
+    """Divide step rewards [B, T] by the largest |Σ_{k≥t} r_k| of the batch (+ 1e-6): no return exceeds 1 (PRIME).
+
+    >>> [round(float(x), 3) for x in bound_returns(jnp.array([[1.0, 3.0]]), jnp.ones((1, 2)))[0]]
+    [0.25, 0.75]
+    """
+    kept = jnp.where(mask.astype(bool), rewards, 0)
+    ahead = kept[..., ::-1].cumsum(-1)[..., ::-1]
+    return kept / (jnp.abs(ahead).max() + 1e-6)
+
+
+class ImplicitProcessReward(RewardTransform):
+    """Step rewards from outcomes alone: a policy-shaped network against its frozen initial copy.
+
+        r_t = scale·β·log(π(a_t|o_t)/π_ref(a_t|o_t)),  q_T = Σ_t r_t/scale of an episode
+
+    ``learn`` trains π on the episodes that lie completely inside the rollout, so that q_T tells success (the sum of
+    ``source`` over the episode exceeds ``threshold``) from failure: ``loss="outcome"`` by cross-entropy of σ(q_T),
+    ``"contrast"`` by DPO against the mean of the other class. The reward of a step is the increment of the partial
+    sum q_t, hence where in the episode the outcome was decided.
+
+    Paper: Yuan et al. 2024, "Free Process Rewards without Process Labels"; Cui et al. 2025 (PRIME).
+
+    Args:
+        actions: number of discrete actions.
+        feature, one_hot, width: what the network looks at, as in :class:`~rewardax.wrappers.RND`, but of o_t.
+        beta: 0.05 usual.
+        steps: gradient steps on the whole rollout in one ``learn``.
+
+    Components: ``component``. Metrics (in ``learn``): ``<component>/accuracy`` (episodes of this rollout whose
+    outcome the model of before told right, so never trained on; NaN if there were only successes or failures),
+    ``<component>/loss``. Remembers the network, its first copy and the optimiser for the whole run.
+    Invariant: no
+    Golden: implicit_prm
+
+    Differs from the paper: a network of its own instead of a language model; q_T is centred for the cross-entropy by
+    a learnt offset, since environment episodes rarely succeed half of the time.
+
+    >>> from rewardax.wrappers.contract.examples import rollout
+    >>> from rewardax.wrappers import replay
+    >>> ends = [False, True] * 4
+    >>> data = rollout(reward=[0.0, 1.0, 0.0, 0.0] * 2, terminated=ends, x=[[0.0]] * 9)
+    >>> data = data.replace(action=jnp.array([[0], [1], [0], [0]] * 2))
+    >>> model = ImplicitProcessReward(actions=2, feature="x", width=8, steps=50)
+    >>> score = model.score(replay(model, data)[1], data)[:, 0]
+    >>> bool(score[1] > 0), bool(score[0] < 0)
+    (True, True)
+    """
+
+    component: str = static("implicit")
+    source: str = static("task")
+    actions: int = static(8)
+    feature: str | None = static(None)
+    one_hot: int = static(0)
+    width: int = static(64)
+    loss: str = static("outcome")
+    steps: int = static(8)
+    scale: float = 1.0
+    beta: float = 0.05
+    threshold: float = 0.0
+    learning_rate: float = 1e-3
+
+    def __post_init__(self) -> None:
+        if self.loss not in ("outcome", "contrast"):
+            raise ValueError(f"ImplicitProcessReward: loss is 'outcome' or 'contrast', not {self.loss!r}.")
+        if self.actions < 2:
+            raise ValueError(f"ImplicitProcessReward needs at least 2 discrete actions, got {self.actions}.")
+
+    @classmethod
+    def examples(cls) -> tuple[RewardTransform, ...]:
+        return (cls(width=8, steps=2, feature="progress", loss="contrast"),)
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        return () if self.feature is None else (self.feature,)
+
+    def init(self, key: Array, example: Transition) -> State:
+        key = key if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else jax.random.wrap_key_data(key)
+        dtype = example.reward.dtype
+        sizes = (jax.eval_shape(self._inputs, example).shape[-1], self.width, self.width, self.actions)
+        layers = mlp_init(key, sizes, dtype)
+        model = {"network": layers, "offset": jnp.zeros((), dtype)}
+        return State(shared={"model": model, "reference": layers, "optimiser": self._optimiser().init(model)})
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
+        if not jnp.issubdtype(transition.action.dtype, jnp.integer):
+            raise ValueError("ImplicitProcessReward needs discrete actions; it compares probabilities of actions.")
+        return rewards.add(self.component, self.scale * self.score(state, transition)), state
+
+    def score(self, state: State, steps: Transition) -> Array:
+        """β·log(π/π_ref) of some steps [..., N], before ``scale``."""
+        return jax.lax.stop_gradient(self._ratio(state.shared["model"]["network"], state.shared["reference"], steps))
+
+    def learn(
+        self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
+    ) -> Result:
+        rewards.require(self.source)
+        rewards, rollout = jax.tree.map(jnp.asarray, (rewards, rollout))
+        shared, optimiser = state.shared, self._optimiser()
+        source = rewards.metrics.get(f"raw/{self.source}", rewards.components[self.source])
+        outcome, _, begun = sums(rollout, source)
+        ends = (rollout.done & rollout.valid & begun).astype(source.dtype)
+        won = (outcome > self.threshold).astype(source.dtype)
+
+        steps, lanes = won.shape
+        episode = episode_numbers(rollout) * lanes + jnp.arange(lanes)
+
+        def totals(model: PyTree) -> Array:
+            ratio = self._ratio(model["network"], shared["reference"], rollout)
+            total = jnp.zeros((2 * steps + 1) * lanes, ratio.dtype).at[episode].add(jnp.where(rollout.valid, ratio, 0))
+            return total[episode]
+
+        def loss_of(model: PyTree) -> Array:
+            total = totals(model)
+            if self.loss == "outcome":
+                losses = outcome_loss(total + model["offset"], won)
+            else:
+                losses = contrast_loss(total, won, ends)
+            return (losses * ends).sum() / jnp.maximum(ends.sum(), 1)
+
+        def step(carry: PyTree, _: None) -> tuple[PyTree, Array]:
+            model, memory = carry
+            loss, gradient = jax.value_and_grad(loss_of)(model)
+            change, memory = optimiser.update(gradient, memory, model)
+            new = (optax.apply_updates(model, change), memory)
+            return jax.tree.map(lambda a, b: jnp.where(ends.sum() > 0, a, b), new, carry), loss
+
+        start = (shared["model"], shared["optimiser"])
+        (model, memory), losses = jax.lax.scan(step, start, None, length=self.steps)
+        logged = {"loss": losses.mean(), "accuracy": separation(totals(shared["model"]), won, ends)}
+        for name, value in logged.items():
+            rewards = rewards.log(f"{self.component}/{name}", jnp.broadcast_to(value, rollout.reward.shape))
+        return rewards, State(shared={**shared, "model": model, "optimiser": memory})
+
+    def _ratio(self, network: PyTree, reference: PyTree, steps: Transition) -> Array:
+        lead = steps.reward.shape
+        rows = jax.tree.map(lambda x: x.reshape(-1, *x.shape[len(lead) :]), steps)
+        inputs, action = self._inputs(rows), rows.action.astype(jnp.int32)
+        ours, theirs = (jax.nn.log_softmax(mlp(layers, inputs)) for layers in (network, reference))
+        picked = jnp.take_along_axis(ours - theirs, action[:, None], -1, mode="clip")
+        return step_rewards(picked.reshape(lead), self.beta)
+
+    def _inputs(self, steps: Transition) -> Array:
+        seen = steps.observation if self.feature is None else steps.features[self.feature]
+        return flatten(seen, self.one_hot, steps.reward.dtype)
+
+    def _optimiser(self) -> optax.GradientTransformation:
+        return optax.adam(self.learning_rate)
+
+
+def separation(scores: Array, success: Array, weight: Array) -> Array:
+    """Chance that a success scores above a failure (area under the ROC curve), ties one half; NaN without both.
+
+    Entries with ``weight`` 0 do not count.
+
+    >>> float(separation(jnp.array([2.0, 1.0, 1.0]), jnp.array([1.0, 0.0, 1.0]), jnp.ones(3)))
+    0.75
+    """
+    scores, won, weight = scores.reshape(-1), success.reshape(-1) > 0, weight.reshape(-1) > 0
+    order = jnp.where(weight, scores, jnp.inf)
+    ranked = jnp.sort(order)
+    rank = (jnp.searchsorted(ranked, scores, side="left") + jnp.searchsorted(ranked, scores, side="right") + 1) / 2
+    wins, losses = (weight & won).sum(), (weight & ~won).sum()
+    area = jnp.where(weight & won, rank, 0).sum() - wins * (wins + 1) / 2
+    return area / (wins * losses)

@@ -1,0 +1,101 @@
+"""Segments of a rollout and a ring buffer of labelled pairs of them: what learning from preferences stores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+from jax import Array
+
+from rewardax.wrappers.core import PyTree, Transition
+from rewardax.wrappers.learned.teachers import Verdict
+
+
+class Pairs(struct.PyTreeNode):
+    """Ring buffer of ``C`` pairs of segments of ``H`` steps, with what the teacher said."""
+
+    inputs: PyTree  # [C, 2, H, ...]
+    mask: Array  # bool[C, 2, H]
+    verdict: Verdict  # [C, ...]
+    count: Array  # i32[] pairs ever written
+
+    @classmethod
+    def create(cls, capacity: int, length: int, inputs: PyTree, dtype: Any = jnp.float32) -> Pairs:
+        """Empty buffer for steps shaped like one row of ``inputs`` [N, ...]."""
+        lead = (capacity, 2, length)
+        number = jnp.zeros((capacity,), dtype)
+        return cls(
+            jax.tree.map(lambda x: jnp.zeros(lead + x.shape[1:], x.dtype), inputs),
+            jnp.zeros(lead, bool),
+            Verdict(number, jnp.zeros((capacity,), bool), number, number, jnp.zeros((capacity, 2), dtype)),
+            jnp.zeros((), jnp.int32),
+        )
+
+    @property
+    def filled(self) -> Array:
+        """i32[]: pairs that can be read."""
+        return jnp.minimum(self.count, len(self.mask))
+
+    def write(self, inputs: PyTree, mask: Array, verdict: Verdict) -> Pairs:
+        """Append the kept pairs; the oldest give way."""
+        capacity = len(self.mask)
+        place = (self.count + jnp.cumsum(verdict.kept) - 1) % capacity
+        place = jnp.where(verdict.kept, place, capacity)
+        count = self.count + verdict.kept.sum(dtype=jnp.int32)
+        put = lambda old, new: old.at[place].set(new.astype(old.dtype), mode="drop")  # noqa: E731
+        old, new = (self.inputs, self.mask, self.verdict), (inputs, mask, verdict)
+        inputs, mask, verdict = jax.tree.map(put, old, new)
+        return self.replace(inputs=inputs, mask=mask, verdict=verdict, count=count)
+
+    def take(self, rows: Array) -> tuple[PyTree, Array, Verdict]:
+        """The pairs in some rows of the buffer."""
+        return jax.tree.map(lambda x: x[rows], (self.inputs, self.mask, self.verdict))
+
+
+def episode_numbers(rollout: Transition) -> Array:
+    """i32[T, N]: a number that grows with every episode of an environment; fillers belong to none in particular.
+
+    >>> from rewardax.wrappers.contract.examples import rollout
+    >>> episode_numbers(rollout(terminated=[False, True, False, False]))[:, 0].tolist()
+    [1, 1, 3, 3]
+    """
+    ends = (rollout.done & rollout.valid).astype(jnp.int32)
+    return (ends.cumsum(0) - ends) + (rollout.first & rollout.valid).astype(jnp.int32).cumsum(0)
+
+
+def draw(key: Array, rollout: Transition, allowed: Array, number: int, length: int) -> tuple[Array, Array, Array]:
+    """``number`` segments that start where ``allowed`` bool[T, N], each with the same chance.
+
+    Returns the ``rows`` i32[number, length] and the ``lane`` i32[number, 1] to index a rollout with, and the mask:
+    a segment stops with its episode (or with the rollout). Nothing allowed gives empty masks.
+
+    >>> from rewardax.wrappers.contract.examples import rollout
+    >>> data = rollout(terminated=[False, True, False, False])
+    >>> only = jnp.array([[True], [False], [False], [False]])
+    >>> rows, lane, mask = draw(jax.random.key(0), data, only, 1, 3)
+    >>> rows.tolist(), mask.tolist()
+    ([[0, 1, 2]], [[True, True, False]])
+    """
+    steps, lanes = allowed.shape
+    upto = jnp.cumsum(allowed.reshape(-1).astype(jnp.int32))
+    ticket = jax.random.randint(key, (number,), 0, jnp.maximum(upto[-1], 1))
+    start = jnp.minimum(jnp.searchsorted(upto, ticket, side="right"), steps * lanes - 1)
+    begin, lane = (start // lanes)[:, None], (start % lanes)[:, None]
+    rows = begin + jnp.arange(length)
+    inside = rows < steps
+    rows = jnp.minimum(rows, steps - 1)
+    episode = episode_numbers(rollout)
+    same = episode[rows, lane] == episode[begin, lane]
+    return rows, lane, inside & same & rollout.valid[rows, lane] & (upto[-1] > 0)
+
+
+def gather(tree: PyTree, rows: Array, lane: Array, mask: Array) -> PyTree:
+    """Cut segments [P, H, ...] out of arrays [T, N, ...]; steps that do not count are zero."""
+
+    def cut(leaf: Array) -> Array:
+        got = leaf[rows, lane]
+        return jnp.where(mask.reshape(mask.shape + (1,) * (got.ndim - mask.ndim)), got, jnp.zeros_like(got))
+
+    return jax.tree.map(cut, tree)

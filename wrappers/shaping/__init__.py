@@ -1,0 +1,1 @@
+"""Potentials and reward machines."""
