@@ -1,10 +1,10 @@
 """Measure what can be measured about a family of tasks and write it into its card.
 
-``python scripts/card_figures.py Family ...`` fills in the facts of ``envs/assets/cards/*/<Family>.json``: array sizes,
-names, hashes, and for every registered id the horizon, steps and return of the oracle and the success of random play. What
-is exact and known by other means (the optimum of a task that pays per step, say) is written by hand; a figure of a
-preset that is there already stays unless ``--again`` is given. Tasks told in words take over the figures of the task
-inside, so their cards (TextGrid, TextTable) come last.
+``python scripts/card_figures.py Family ...`` fills in the facts of ``envs/assets/cards/*/<Family>.json``: array
+sizes, names, hashes, and for every registered id the horizon, steps and return of the oracle and the success of
+random play. What is exact and known by other means (the optimum of a task that pays per step, say) is written by
+hand; a figure of a preset that is there already stays unless ``--again`` is given. Tasks told in words take over
+the figures of the task inside, so their cards (TextGrid, TextTable) come last.
 """
 
 from __future__ import annotations
