@@ -11,6 +11,8 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
+from rewardax.base.errors import UserError, as_user_error
+
 PyTree = Any
 
 
@@ -22,12 +24,13 @@ class Checkpoints:
 
     def __init__(self, folder: str | Path, fingerprint: dict[str, Any]):
         self.folder = Path(folder).absolute()
-        self.folder.mkdir(parents=True, exist_ok=True)
+        with as_user_error("cannot keep checkpoints there; choose another folder", OSError):
+            self.folder.mkdir(parents=True, exist_ok=True)
         mark, text = self.folder / "run.json", json.dumps(fingerprint, sort_keys=True, indent=1)
         if mark.exists() and mark.read_text() != text:
             old = json.loads(mark.read_text())
             changed = sorted(k for k in {*old, *fingerprint} if old.get(k) != json.loads(text).get(k))
-            raise ValueError(
+            raise UserError(
                 f"{self.folder} holds a run with other settings ({', '.join(changed)} differ); "
                 "choose another folder or delete it"
             )

@@ -18,6 +18,7 @@ from rewardax.agents.networks import Policy
 from rewardax.agents.ppo import PPO, PPOConfig
 from rewardax.agents.rollout import Batch
 from rewardax.agents.training import CHUNKS, Record, TrainResult, build_policy
+from rewardax.base.errors import UserError, as_user_error
 from rewardax.wrappers.core import PyTree, RewardTransform, chain
 from rewardax.wrappers.encoders import default, minigrid
 from rewardax.wrappers.gym.vector import VectorRewardWrapper, with_final
@@ -37,13 +38,14 @@ class HostEnvs:
         encode: Encode,
         env_kwargs: dict,
     ):
-        envs = gym.make_vec(
-            env_id,
-            num_envs=config.num_envs,
-            vectorization_mode="sync",
-            vector_kwargs={"autoreset_mode": AutoresetMode.SAME_STEP},
-            **env_kwargs,
-        )
+        with as_user_error(f"Gymnasium cannot make {env_id!r} with {env_kwargs}", gym.error.Error, TypeError):
+            envs = gym.make_vec(
+                env_id,
+                num_envs=config.num_envs,
+                vectorization_mode="sync",
+                vector_kwargs={"autoreset_mode": AutoresetMode.SAME_STEP},
+                **env_kwargs,
+            )
         self.encode = encode
         self.envs = VectorRewardWrapper(envs, reward, encode=encode, learn_every=config.num_steps, seed=seed)
         observation, info = self.envs.reset(seed=seed)
@@ -51,7 +53,7 @@ class HostEnvs:
         self.space = _space(self.now, observation, envs.single_observation_space, encode)
         action = envs.single_action_space
         if not isinstance(action, spaces.Discrete):
-            raise ValueError(f"PPO here needs a Discrete action space; {env_id} has {action}")
+            raise UserError(f"PPO here needs a Discrete action space; {env_id} has {action}")
         self.num_actions, self.offset = int(action.n), int(action.start)
         self.first = np.ones(config.num_envs, bool)
         self.mask_actions = config.mask_actions
@@ -88,7 +90,8 @@ class HostEnvs:
 
 def pick_encoder(env_id: str, env_kwargs: dict) -> Encode:
     """Minigrid's encoder for observations that look like Minigrid's, else the identity."""
-    space = gym.make(env_id, **env_kwargs).observation_space
+    with as_user_error(f"Gymnasium cannot make {env_id!r} with {env_kwargs}", gym.error.Error, TypeError):
+        space = gym.make(env_id, **env_kwargs).observation_space
     names = set(getattr(space, "spaces", ()))
     return minigrid if {"image", "direction", "mission"} <= names else default
 

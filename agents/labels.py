@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.core import Chain, RewardTransform, State
 from rewardax.wrappers.judges import Annotator, Query
 
@@ -20,12 +21,12 @@ class JudgeDesk:
     def __init__(self, reward: RewardTransform, judge: Any, captions: tuple[str, ...]):
         self._parts = {part.component: (part, path) for part, path in _judged(reward)}
         if self._parts and judge is None:
-            raise ValueError(
+            raise UserError(
                 f"the reward has judged components {sorted(self._parts)} but no judge; pass judge=..., "
                 "for example rewardax.wrappers.judges.ScriptedJudge()"
             )
         if self._parts and not captions:
-            raise ValueError("the reward has judged components but this environment offers no captions to judge")
+            raise UserError("the reward has judged components but this environment offers no captions to judge")
         self._captions = captions
         self._tables = {name: np.full(part.num_captions, np.nan, np.float32) for name, (part, _) in self._parts.items()}
         self._judge: Any = judge if self._parts else None

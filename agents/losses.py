@@ -5,6 +5,8 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
+
 
 def normalise(x: Array, mask: Array | None = None, eps: float = 1e-8, ddof: int = 0) -> Array:
     """(x - mean) / (std + eps) over the real steps; 0 where there is nothing to compare with.
@@ -39,7 +41,7 @@ def aggregate(x: Array, mask: Array | None = None, how: str = "token-mean") -> A
     }
     if how not in per_sequence:
         known = ["token-mean", *per_sequence, "seq-mean-token-sum-norm"]
-        raise ValueError(f"unknown aggregation {how!r}; available: {known}")
+        raise UserError(f"unknown aggregation {how!r}; available: {known}")
     return (per_sequence[how] * real).sum() / jnp.maximum(real.sum(), 1.0)
 
 
@@ -80,7 +82,7 @@ def kl_estimate(logp: Array, ref_logp: Array, kind: str = "k3") -> Array:
     d = logp - ref_logp
     estimates = {"k1": d, "k2": 0.5 * d**2, "k3": jnp.exp(jnp.clip(-d, -20.0, 20.0)) - 1.0 + d}
     if kind not in estimates:
-        raise ValueError(f"unknown KL estimate {kind!r}; available: {list(estimates)}")
+        raise UserError(f"unknown KL estimate {kind!r}; available: {list(estimates)}")
     return estimates[kind]
 
 

@@ -16,6 +16,8 @@ import numpy as np
 from flax import nnx
 from jax import Array
 
+from rewardax.base.errors import UserError
+
 PyTree = Any
 _RGB = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 0, 1], [1, 1, 0], [0.5, 0.5, 0.5]], np.float32)
 GRID_KINDS = (
@@ -114,7 +116,7 @@ class FlatEncoder(nnx.Module):
     def __init__(self, space: Any):
         self.parts = tuple(_flat_parts(space))
         if not self.parts:
-            raise ValueError(f"observation space {space} has no numeric part that a policy could read")
+            raise UserError(f"observation space {space} has no numeric part that a policy could read")
         self.size = sum(size for _, _, size, _ in self.parts)
 
     def prepare(self, observation: PyTree) -> PyTree:

@@ -18,6 +18,7 @@ from rewardax.agents.distributions import entropy, log_prob, mask_logits
 from rewardax.agents.losses import clipped_policy_loss, explained_variance, kl_estimate, normalise, value_loss
 from rewardax.agents.networks import ActorCritic, Policy
 from rewardax.agents.rollout import Batch, Collector, Starts, begin_collecting, collect
+from rewardax.base.errors import UserError
 from rewardax.envs.core import Env
 from rewardax.wrappers.core import PyTree, RewardTransform
 
@@ -66,14 +67,14 @@ class PPOConfig:
     def __post_init__(self) -> None:
         unit = self.num_envs if self.recurrent else self.num_envs * self.num_steps
         if min(self.num_envs, self.num_steps, self.epochs, self.minibatches) < 1:
-            raise ValueError("num_envs, num_steps, epochs and minibatches must be at least 1")
+            raise UserError("num_envs, num_steps, epochs and minibatches must be at least 1")
         if unit % self.minibatches:
             what = "num_envs" if self.recurrent else "num_envs * num_steps"
-            raise ValueError(f"minibatches={self.minibatches} does not divide {what} = {unit}")
+            raise UserError(f"minibatches={self.minibatches} does not divide {what} = {unit}")
         if self.time_limit not in ("truncate", "terminate"):
-            raise ValueError(f"time_limit must be 'truncate' or 'terminate', got {self.time_limit!r}")
+            raise UserError(f"time_limit must be 'truncate' or 'terminate', got {self.time_limit!r}")
         if self.pool < 2 * self.num_envs:
-            raise ValueError(
+            raise UserError(
                 f"pool={self.pool} levels are too few for {self.num_envs} environments; use at least twice as many"
             )
 

@@ -19,6 +19,7 @@ from rewardax.agents.labels import JudgeDesk
 from rewardax.agents.networks import ActorCritic, Policy
 from rewardax.agents.ppo import PPO, PPOConfig
 from rewardax.agents.rollout import starts
+from rewardax.base.errors import UserError
 from rewardax.envs.core import Env
 from rewardax.envs.levels import make_pool
 from rewardax.wrappers.core import Chain, PyTree, RewardTransform
@@ -96,7 +97,7 @@ def train(
     env_kwargs = dict(env_kwargs or {})
     seeds = tuple(int(seed) for seed in seeds)
     if frames < 1 or not seeds or eval_levels < 0:
-        raise ValueError(
+        raise UserError(
             f"frames and seeds must not be empty: frames={frames}, seeds={seeds}, eval_levels={eval_levels}"
         )
     transform = Chain() if reward is None else from_config(reward)
@@ -105,7 +106,7 @@ def train(
         from rewardax.agents.host import train_host
 
         if judge is not None:
-            raise ValueError(f"{env} offers no captions, so a judge has nothing to read; leave judge=None")
+            raise UserError(f"{env} offers no captions, so a judge has nothing to read; leave judge=None")
         return train_host(
             env,
             reward=transform,
@@ -120,7 +121,7 @@ def train(
     core, params = make(task, **env_kwargs)
     missing = [name for name in transform.requires if name not in core.feature_names]
     if missing:
-        raise ValueError(
+        raise UserError(
             f"the reward needs feature {missing[0]!r}; {task if isinstance(task, str) else core.family} offers "
             f"{sorted(core.feature_names)}"
         )
@@ -153,7 +154,7 @@ def check_discount(reward: RewardTransform, gamma: float) -> None:
     leaves = jax.tree.leaves(reward, is_leaf=lambda x: isinstance(x, Potential))
     for part in leaves:
         if isinstance(part, Potential) and abs(float(part.gamma) - gamma) > 1e-6:
-            raise ValueError(
+            raise UserError(
                 f"Potential {part.component!r} has gamma={float(part.gamma)}, the learner {gamma}: shaping keeps "
                 "optimal policies only with the learner's own discount. Set one of them to the other."
             )

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from rewardax.base.errors import UserError
+
 
 class OffSwitch(NamedTuple):
     """Values of the three choices, what deferring adds, and the choice (ties prefer acting, then switching off)."""
@@ -40,9 +42,9 @@ def off_switch(utility: npt.ArrayLike, probability: npt.ArrayLike, temperature: 
     """
     worth, chance = np.asarray(utility, np.float64), np.asarray(probability, np.float64)
     if worth.shape != chance.shape or worth.ndim != 1 or (chance < 0).any() or abs(chance.sum() - 1) > 1e-6:
-        raise ValueError("the belief is one probability a utility, none negative, adding up to 1")
+        raise UserError("the belief is one probability a utility, none negative, adding up to 1")
     if temperature < 0:
-        raise ValueError(f"temperature must be at least 0 (0 is a rational human), got {temperature}")
+        raise UserError(f"temperature must be at least 0 (0 is a rational human), got {temperature}")
     if temperature == 0:
         allowed = (worth >= 0).astype(np.float64)
     else:

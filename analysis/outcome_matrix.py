@@ -17,6 +17,7 @@ from jax import Array
 from rewardax.analysis.exact.mdp import reward_mdp
 from rewardax.analysis.exact.planning import value_iteration
 from rewardax.analysis.exact.sensitivity import optimal_actions
+from rewardax.base.errors import UserKeyError
 from rewardax.envs.core import Env, PyTree, TimeStep
 from rewardax.envs.levels import level_key
 from rewardax.envs.mdp import TabularMDP
@@ -247,5 +248,5 @@ def _worth(mdp: TabularMDP, allowed: np.ndarray, paid: np.ndarray, sign: float) 
 
 def _named(table: Mapping[str, Any], name: str) -> Any:
     if name not in table:
-        raise KeyError(f"no {name!r} in the matrix; there are {', '.join(table)}")
+        raise UserKeyError(f"no {name!r} in the matrix; there are {', '.join(table)}")
     return table[name]

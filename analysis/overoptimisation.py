@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from rewardax.base.errors import UserError
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -67,7 +69,7 @@ def fit_curve(distance: npt.ArrayLike, gold: npt.ArrayLike, form: str = "best_of
     """
     d, y = np.asarray(distance, np.float64), np.asarray(gold, np.float64)
     if d.shape != y.shape or len(np.unique(d)) < 2 or (d < 0).any():
-        raise ValueError("distance and gold are equally long, distances >= 0 with at least two different values")
+        raise UserError("distance and gold are equally long, distances >= 0 with at least two different values")
     alpha, minus_beta = np.linalg.lstsq(np.stack([d, _second(d, form)], 1), y, rcond=None)[0]
     return CurveFit(form, float(alpha), -float(minus_beta))
 
@@ -81,7 +83,7 @@ def read_run(proxy: npt.ArrayLike, gold: npt.ArrayLike, kl: npt.ArrayLike | None
     """
     rises, truth = np.asarray(proxy, np.float64), np.asarray(gold, np.float64)
     if rises.shape != truth.shape or truth.ndim != 1 or not len(truth):
-        raise ValueError(f"proxy and gold are curves of one length, got shapes {rises.shape} and {truth.shape}")
+        raise UserError(f"proxy and gold are curves of one length, got shapes {rises.shape} and {truth.shape}")
     peak = int(np.argmax(truth))
     distance = float("nan") if kl is None else float(np.asarray(kl, np.float64)[peak])
     gap = float((rises[-1] - rises[0]) - (truth[-1] - truth[0]))
@@ -106,7 +108,7 @@ def best_of_n(proxy: npt.ArrayLike, gold: npt.ArrayLike, n: int) -> BestOfN:
     scores, truth = np.atleast_2d(np.asarray(proxy, np.float64)), np.atleast_2d(np.asarray(gold, np.float64))
     count = scores.shape[1]
     if scores.shape != truth.shape or not 1 <= n <= count:
-        raise ValueError(f"proxy and gold have one shape [prompts, N] and n is in 1..N; got {truth.shape} and n={n}")
+        raise UserError(f"proxy and gold have one shape [prompts, N] and n is in 1..N; got {truth.shape} and n={n}")
     order = np.argsort(scores, axis=1, kind="stable")
     weight = np.array([comb(i, n - 1) / comb(count, n) for i in range(count)])
     means = [float((np.take_along_axis(x, order, axis=1) @ weight).mean()) for x in (scores, truth)]
@@ -141,7 +143,7 @@ def held_out_gap(
     """
     seen, unseen = np.asarray(visible, np.float64), np.asarray(held_out, np.float64)
     if seen.shape != unseen.shape or seen.ndim != 1 or not len(seen):
-        raise ValueError(f"one visible and one held-out rate a task; got shapes {seen.shape} and {unseen.shape}")
+        raise UserError(f"one visible and one held-out rate a task; got shapes {seen.shape} and {unseen.shape}")
     gap = seen - unseen
     cases = np.ones(len(gap)) if weights is None else np.asarray(weights, np.float64)
     return {"per_task": gap, "macro": float(gap.mean()), "micro": float(gap @ cases / cases.sum())}
@@ -152,4 +154,4 @@ def _second(distance: Floats, form: str) -> Floats:
         return distance**2
     if form == "rl":
         return distance * np.log(np.where(distance > 0, distance, 1.0))
-    raise ValueError(f"form is 'best_of_n' or 'rl', not {form!r}")
+    raise UserError(f"form is 'best_of_n' or 'rl', not {form!r}")

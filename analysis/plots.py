@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rewardax.analysis.stats import bootstrap_curve, smooth
+from rewardax.base.errors import MissingPackage
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -124,7 +125,7 @@ def overview(panels: Mapping[str, Mapping[str, Curve]], *, title: str = "", flag
     Errors: ``ModuleNotFoundError`` naming the install command without matplotlib.
     """
     if importlib.util.find_spec("matplotlib") is None:
-        raise ModuleNotFoundError('pictures need matplotlib; install it with: pip install "rewardax[plots]"')
+        raise MissingPackage('pictures need matplotlib; install it with: pip install "rewardax[plots]"')
     import matplotlib as mpl
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rewardax.base.errors import UserError
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -103,7 +105,7 @@ def group_statistics(returns: npt.ArrayLike) -> dict[str, float]:
     """
     groups = np.asarray(returns, np.float64)
     if groups.ndim != 2 or groups.size == 0:
-        raise ValueError(f"returns are [groups, episodes of each group], got shape {groups.shape}")
+        raise UserError(f"returns are [groups, episodes of each group], got shape {groups.shape}")
     enough = min(groups.shape) > 1
     between = float(groups.mean(1).var(ddof=1)) if enough else 0.0
     within = float(groups.var(axis=1, ddof=1).mean()) if enough else 0.0
@@ -133,7 +135,7 @@ def component_statistics(
     {'ratio': 0.5, 'density': 0.5, 'saturation': 0.5}
     """
     if task not in components:
-        raise ValueError(f"no component {task!r} to measure against; there are {sorted(components)}")
+        raise UserError(f"no component {task!r} to measure against; there are {sorted(components)}")
     padded = {name: _padded(values, lengths) for name, values in components.items()}
     whole = float(np.abs(padded[task][0]).sum())
     found = {}
@@ -171,9 +173,9 @@ def episodes_of(rewards: npt.ArrayLike, done: npt.ArrayLike, valid: npt.ArrayLik
 def _padded(rewards: npt.ArrayLike, lengths: npt.ArrayLike) -> tuple[Floats, npt.NDArray[np.bool_]]:
     paid, count = np.asarray(rewards, np.float64), np.asarray(lengths)
     if paid.ndim != 2 or count.shape != paid.shape[:1] or paid.size == 0:
-        raise ValueError(f"rewards are [episodes, steps] with one length each; got {paid.shape} and {count.shape}")
+        raise UserError(f"rewards are [episodes, steps] with one length each; got {paid.shape} and {count.shape}")
     if (count < 1).any() or (count > paid.shape[1]).any():
-        raise ValueError(f"lengths lie in 1..{paid.shape[1]}, got {count.min()}..{count.max()}")
+        raise UserError(f"lengths lie in 1..{paid.shape[1]}, got {count.min()}..{count.max()}")
     inside = np.arange(paid.shape[1]) < count[:, None]
     return np.where(inside, paid, 0.0), inside
 

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from rewardax.base.errors import UserError
+
 Floats = npt.NDArray[np.floating[Any]]
 
 
@@ -170,7 +172,7 @@ def probability_of_improvement(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
     """
     first, second = _seeds_first(x), _seeds_first(y)
     if first.shape[1] != second.shape[1]:
-        raise ValueError(
+        raise UserError(
             f"the two score arrays hold {first.shape[1]} and {second.shape[1]} tasks; compare the same tasks"
         )
     difference = first[:, None, :] - second[None, :, :]
@@ -271,9 +273,9 @@ def _vote(total: Floats, task: Floats) -> tuple[bool, float, float]:
 def _seeds_first(scores: npt.ArrayLike, level: float = 0.95) -> Floats:
     values = np.asarray(scores, np.float64)
     if values.ndim not in (1, 2) or values.size == 0:
-        raise ValueError(f"scores need shape [seeds] or [seeds, columns] and at least one entry, got {values.shape}")
+        raise UserError(f"scores need shape [seeds] or [seeds, columns] and at least one entry, got {values.shape}")
     if not 0.0 < level < 1.0:
-        raise ValueError(f"level is the coverage of the interval and lies between 0 and 1, got {level}")
+        raise UserError(f"level is the coverage of the interval and lies between 0 and 1, got {level}")
     return values[:, None] if values.ndim == 1 else values
 
 

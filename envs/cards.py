@@ -8,6 +8,8 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
 
+from rewardax.base.errors import UserKeyError
+
 
 def families() -> list[str]:
     """Families that have a card."""
@@ -32,5 +34,5 @@ def card(family: str) -> dict[str, Any]:
     Raises ``KeyError`` listing the families that have one.
     """
     if family not in families():
-        raise KeyError(f"no card for {family!r}; there are {', '.join(families())}")
+        raise UserKeyError(f"no card for {family!r}; there are {', '.join(families())}")
     return json.loads(_files()[family].read_text(encoding="utf-8"))

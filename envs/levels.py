@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from flax import struct
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.envs.core import Env, PyTree
 
 SPLITS = {"train": 0, "valid": 1, "test": 2}
@@ -22,7 +23,7 @@ def split_index(split: str | int | Array) -> int | Array:
     if not isinstance(split, str):
         return split
     if split not in SPLITS:
-        raise ValueError(f"no split {split!r}; there are {', '.join(SPLITS)}")
+        raise UserError(f"no split {split!r}; there are {', '.join(SPLITS)}")
     return SPLITS[split]
 
 
@@ -82,7 +83,7 @@ class LevelPool(struct.PyTreeNode):
         """
         wrap = self.indices.shape[0] - self.size
         if n > wrap:
-            raise ValueError(f"take({n}) from a pool of {self.size} levels; make a pool of at least {2 * n} levels")
+            raise UserError(f"take({n}) from a pool of {self.size} levels; make a pool of at least {2 * n} levels")
         start = jax.random.randint(jax.random.fold_in(key, 0), (), 0, self.size)
         rows = jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, start, n), self.rows)
         return jax.vmap(self.env.rekey)(rows, jax.random.split(jax.random.fold_in(key, 1), n))

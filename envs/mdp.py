@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.envs.arrays import from_arrays, to_arrays
 from rewardax.envs.core import Env, PyTree
 
@@ -56,7 +57,7 @@ class TabularMDP(NamedTuple):
         """
         count, actions = self.size
         if count * actions * count > DENSE:
-            raise ValueError(f"{count} states and {actions} actions are too many for matrices; take a smaller level")
+            raise UserError(f"{count} states and {actions} actions are too many for matrices; take a smaller level")
         tau, paid = np.zeros((2, count, actions, count))
         rows, columns = np.ogrid[:count, :actions]
         where = rows[..., None], columns[..., None], self.successor
@@ -136,7 +137,7 @@ def timeless(env: Env, state: PyTree) -> PyTree:
     other = rekeyed(env, state)
     pairs = zip(to_arrays(state), to_arrays(other), strict=True)
     if type(env).outcomes is Env.outcomes and not all(np.array_equal(a, b) for a, b in pairs):
-        raise ValueError(f"{env.family} has random steps that its outcomes() does not list; derive it from RandomEnv")
+        raise UserError(f"{env.family} has random steps that its outcomes() does not list; derive it from RandomEnv")
     return other
 
 
@@ -144,7 +145,7 @@ def holder(state: PyTree, names: Sequence[str]) -> Callable[[PyTree], PyTree]:
     """A function that puts the named fields back to their values in ``state``."""
     missing = [name for name in names if not hasattr(state, name)]
     if missing:
-        raise ValueError(f"cannot forget {missing[0]!r}: the state has the fields {sorted(vars(state))}")
+        raise UserError(f"cannot forget {missing[0]!r}: the state has the fields {sorted(vars(state))}")
     first = {name: getattr(state, name) for name in names}
     return lambda new: new.replace(**first) if first else new
 
@@ -190,7 +191,7 @@ def explore(
                     index[name] = len(index)
                     fresh.append(k)
             if len(index) > max_states:
-                raise ValueError(f"more than {max_states} states; take a smaller level or forget=('t',)")
+                raise UserError(f"more than {max_states} states; take a smaller level or forget=('t',)")
             found = [np.concatenate([old, x[fresh]]) for old, x in zip(found, flat, strict=True)]
             ended = np.concatenate([ended, ends[fresh]])
             target = np.broadcast_to(ids[at : at + count, None, None], possible.shape).copy()

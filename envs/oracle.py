@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.envs.core import Env, PyTree
 
 FAR = jnp.iinfo(jnp.int32).max - 1
@@ -24,7 +25,7 @@ def oracle_action(env: Env, state: PyTree, params: PyTree) -> Array:
     'right'
     """
     if "oracle_steps" not in env.feature_names:
-        raise ValueError(f"{env.family} has no oracle: its features are {list(env.feature_names)}.")
+        raise UserError(f"{env.family} has no oracle: its features are {list(env.feature_names)}.")
     successors, _ = jax.vmap(env.step, (None, 0, None))(state, jnp.arange(env.num_actions), params)
     left = jax.vmap(lambda after: env.features(after, params)["oracle_steps"])(successors)
     return _fewest(left, env.action_mask(state, params))

@@ -7,6 +7,7 @@ import difflib
 import importlib
 from typing import Any
 
+from rewardax.base.errors import UserKeyError, UserTypeError
 from rewardax.envs.grid.presets import PRESETS as GRID
 from rewardax.envs.presets import TOLD, Preset, told_in_words
 from rewardax.envs.tabular.presets import PRESETS as TABULAR
@@ -30,7 +31,7 @@ def task_id(name: str) -> str:
         close = difflib.get_close_matches(short, PRESETS, n=3, cutoff=0.4)
         hint = f"did you mean {', '.join(close)}? " if close else ""
         there = f"`rewardax list` shows all {len(PRESETS)} ids; the families are {', '.join(FAMILIES)}"
-        raise KeyError(f"no task {name!r}; {hint}{there}")
+        raise UserKeyError(f"no task {name!r}; {hint}{there}")
     return short
 
 
@@ -64,7 +65,7 @@ def make(task: Any, **knobs: Any) -> tuple[Any, Any]:
     if unknown:
         close = difflib.get_close_matches(unknown[0], [*fields, *names], n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise TypeError(
+        raise UserTypeError(
             f"task {task!r} has no knob {unknown[0]!r}.{hint} "
             f"Static knobs: {sorted(fields)}; traced knobs: {sorted(names)}"
         )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rewardax.analysis import stats
+from rewardax.base.errors import UserError
 from rewardax.experiments.results import Results, plain
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Comparison:
         config = results.manifest["config"]
         names = [name for name in config["designs"] if results.final(name)]
         if not names:
-            raise ValueError(f"no design in {str(out)!r} has finished; run the same compare again to resume it")
+            raise UserError(f"no design in {str(out)!r} has finished; run the same compare again to resume it")
         return cls(config["env"], names, results)
 
     @property

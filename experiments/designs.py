@@ -28,6 +28,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+from rewardax.base.errors import UserError
 from rewardax.envs.registry import PREFIX, PRESETS, SUFFIX, make, task_id
 from rewardax.wrappers import RewardTransform, from_config, to_config
 
@@ -79,14 +80,14 @@ def resolve(
     found = [_resolve(item, task) for item in asked]
     names = [design.name for design in found]
     if not names:
-        raise ValueError(f"no design given; built-in designs: {', '.join(BUILT_IN)}")
+        raise UserError(f"no design given; built-in designs: {', '.join(BUILT_IN)}")
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"two designs are called {twice!r}; rename one with a pair (name, transform)")
+        raise UserError(f"two designs are called {twice!r}; rename one with a pair (name, transform)")
     for design in found:
         missing = [] if design.reward is None else task.missing(design.reward.requires)
         if missing:
-            raise ValueError(
+            raise UserError(
                 f"design {design.name!r} reads the feature {missing[0]!r}, which {env_id!r} does not offer; "
                 f"it offers {', '.join(task.env.feature_names)}"
             )
@@ -150,7 +151,7 @@ class _Task:
             try:
                 task_id(env_id)
             except KeyError as error:
-                raise ValueError(error.args[0]) from None
+                raise UserError(error.args[0]) from None
 
     @property
     def family(self) -> str:
@@ -167,7 +168,7 @@ class _Task:
             if set(value) == {"$env"}:
                 name = value["$env"]
                 if name not in self.facts:
-                    raise ValueError(
+                    raise UserError(
                         f"design {design!r} needs the number {name!r} of the task, which {self.id!r} does "
                         f"not offer; it offers {', '.join(self.facts) or 'none (only tasks of ours do)'}"
                     )
@@ -182,7 +183,7 @@ class _Task:
             self._agent = PPOConfig()
         settings = dataclasses.asdict(self._agent)
         if name not in settings:
-            raise ValueError(f"design {design!r} needs the agent's setting {name!r}; there are {', '.join(settings)}")
+            raise UserError(f"design {design!r} needs the agent's setting {name!r}; there are {', '.join(settings)}")
         return settings[name]
 
 
@@ -211,7 +212,7 @@ def _resolve(item: Any, task: _Task) -> Design:
             return _of_transform(name, reward)
     if isinstance(item, str | Path):
         return _of_text(str(item), task)
-    raise ValueError(
+    raise UserError(
         f"a design is a name, a file, a transform or a pair (name, transform), not {type(item).__name__}; "
         f"built-in designs: {', '.join(BUILT_IN)}"
     )
@@ -226,7 +227,7 @@ def _of_text(text: str, task: _Task) -> Design:
     if text in BUILT_IN or _asset(text, task.family).is_file():
         return _of_file(_parse(_asset(text, task.family)), text, task)
     close = difflib.get_close_matches(text, BUILT_IN, n=1)
-    raise ValueError(
+    raise UserError(
         f"no design {text!r}; {f'did you mean {close[0]!r}? ' if close else ''}Built-in designs: "
         f"{', '.join(BUILT_IN)}; or name a .json or .toml file or 'my_reward.py:MyReward'"
     )
@@ -243,18 +244,18 @@ def _parse(path: Path | Traversable) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
         data = tomllib.loads(text) if path.name.endswith(".toml") else json.loads(text)
     except OSError as error:
-        raise ValueError(f"cannot read the design file {str(path)!r}: {error.strerror}") from error
+        raise UserError(f"cannot read the design file {str(path)!r}: {error.strerror}") from error
     except ValueError as error:
-        raise ValueError(f"the design file {str(path)!r} does not parse: {error}") from error
+        raise UserError(f"the design file {str(path)!r} does not parse: {error}") from error
     if not isinstance(data, dict):
-        raise ValueError(f"the design file {str(path)!r} must hold an object with the keys {', '.join(KEYS)}")
+        raise UserError(f"the design file {str(path)!r} must hold an object with the keys {', '.join(KEYS)}")
     return {"reward": data} if "type" in data else data
 
 
 def _of_file(data: Mapping[str, Any], name: str, task: _Task) -> Design:
     unknown = [key for key in data if key not in KEYS]
     if unknown:
-        raise ValueError(f"design {name!r} has the unknown key {unknown[0]!r}; a design has {', '.join(KEYS)}")
+        raise UserError(f"design {name!r} has the unknown key {unknown[0]!r}; a design has {', '.join(KEYS)}")
     name = str(data.get("name", name))
     source = task.fill({"reward": data.get("reward"), "judge": data.get("judge")}, name)
     reward = None if source["reward"] is None else from_config(source["reward"])
@@ -276,12 +277,12 @@ def _of_transform(name: str, reward: RewardTransform, **origin: str) -> Design:
 
 def _of_python(path: Path, attribute: str) -> Design:
     if not path.is_file():
-        raise ValueError(f"no file {str(path)!r}; a design of your own is named 'path/to/my_reward.py:MyReward'")
+        raise UserError(f"no file {str(path)!r}; a design of your own is named 'path/to/my_reward.py:MyReward'")
     spec = importlib.util.spec_from_file_location(path.stem, path.resolve())
     assert spec is not None and spec.loader is not None
     taken = sys.modules.get(path.stem)
     if taken is not None and getattr(taken, "__file__", None) != str(path.resolve()):
-        raise ValueError(f"{str(path)!r} has the name of a module that is already imported; rename the file")
+        raise UserError(f"{str(path)!r} has the name of a module that is already imported; rename the file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module  # so that functions in it have an importable name
     spec.loader.exec_module(module)
@@ -289,7 +290,7 @@ def _of_python(path: Path, attribute: str) -> Design:
     reward = value() if callable(value) and not isinstance(value, RewardTransform) else value
     if not isinstance(reward, RewardTransform):
         names = [name for name, v in vars(module).items() if isinstance(v, type) and issubclass(v, RewardTransform)]
-        raise ValueError(
+        raise UserError(
             f"{attribute!r} in {str(path)!r} is not a reward transform; transforms there: {', '.join(names) or 'none'}"
         )
     digest = hashlib.sha256(path.read_bytes()).hexdigest()

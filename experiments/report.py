@@ -11,6 +11,7 @@ from string import Template
 from typing import Any
 
 from rewardax.analysis.plots import colours
+from rewardax.base.errors import UserError
 from rewardax.experiments.comparison import COLUMNS, SOLVED, Comparison
 
 
@@ -36,7 +37,7 @@ def write_report(comparison: Comparison, path: str | Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise ValueError(f"cannot write the report to {str(target)!r}: {error.strerror}") from error
+        raise UserError(f"cannot write the report to {str(target)!r}: {error.strerror}") from error
     return target
 
 

@@ -25,6 +25,8 @@ from typing import Any
 
 import numpy as np
 
+from rewardax.base.errors import UserError
+
 PACKAGES = ("rewardax", "jax", "jaxlib", "flax", "optax", "gymnasium", "numpy")
 
 
@@ -55,7 +57,7 @@ class Results:
             self._write_manifest()
             self._log_path.touch()
         except OSError as error:
-            raise ValueError(
+            raise UserError(
                 f"cannot write results to {str(self.out)!r} ({error.strerror}); choose another folder"
             ) from error
         self._read(repair=True)
@@ -69,7 +71,7 @@ class Results:
         results = cls.__new__(cls)
         results.out = Path(out).expanduser()
         if not results._log_path.is_file():
-            raise ValueError(f"no results in {str(out)!r}; make some with compare(..., out={str(out)!r})")
+            raise UserError(f"no results in {str(out)!r}; make some with compare(..., out={str(out)!r})")
         results._chunks, results._finals = {}, {}
         results.manifest = results._found()
         results._read(repair=False)
@@ -139,7 +141,7 @@ class Results:
             try:
                 self._take(json.loads(line))
             except (ValueError, KeyError, TypeError) as error:
-                raise ValueError(
+                raise UserError(
                     f"line {number} of {str(self._log_path)!r} is damaged; delete it or start in a new folder"
                 ) from error
 
@@ -149,7 +151,7 @@ class Results:
         with contextlib.suppress(OSError, ValueError):
             found = json.loads(self._manifest_path.read_text(encoding="utf-8"))
         if not isinstance(found, dict) or not {"config", "runs"} <= set(found):
-            raise ValueError(f"{str(self._manifest_path)!r} is not a manifest of ours; choose another folder")
+            raise UserError(f"{str(self._manifest_path)!r} is not a manifest of ours; choose another folder")
         return found
 
     def _resume(self) -> None:
@@ -162,7 +164,7 @@ class Results:
             {**now, "designs": {name: asked[name] for name in both}},
         )
         if changed:
-            raise ValueError(
+            raise UserError(
                 f"{str(self.out)!r} holds another experiment: {changed}. "
                 "Repeat its settings to resume it, or choose a new folder with out="
             )

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from rewardax.base.errors import UserError
 from rewardax.experiments import defaults
 from rewardax.experiments.comparison import Comparison
 from rewardax.experiments.designs import Design, resolve
@@ -67,7 +68,7 @@ def compare(
     if out is not None:
         lost = [design.name for design in chosen if design.source is None]
         if lost:
-            raise ValueError(
+            raise UserError(
                 f"design {lost[0]!r} has no JSON form (it holds a lambda or a local function), so it cannot "
                 "be resumed from a folder; define its functions at module level, or leave out the folder"
             )
@@ -110,20 +111,20 @@ def _settings(
         seeds = range(min(seeds, defaults.FAST_SEEDS) if fast else seeds)
     chosen = tuple(int(seed) for seed in seeds)
     if len(chosen) < 1 or len(set(chosen)) < len(chosen):
-        raise ValueError(f"seeds must be at least 1, or distinct numbers; got {seeds!r}")
+        raise UserError(f"seeds must be at least 1, or distinct numbers; got {seeds!r}")
     if frames is None:
         family = env.removeprefix("rewardax/").partition("-")[0]
         frames = defaults.FAST_FRAMES if fast else defaults.FRAMES.get(family, defaults.DEFAULT_FRAMES)
     smallest = 4 * config.num_envs * config.num_steps
     if frames < smallest:
-        raise ValueError(
+        raise UserError(
             f"frames={frames:,} is too few: a learning curve needs 4 rollouts of {config.num_envs} "
             f"environments x {config.num_steps} steps = {smallest:,} frames"
         )
     if eval_levels is None:
         eval_levels = defaults.FAST_EVAL_LEVELS if fast else defaults.EVAL_LEVELS
     if eval_levels < 1:
-        raise ValueError(f"eval_levels must be at least 1, got {eval_levels}")
+        raise UserError(f"eval_levels must be at least 1, got {eval_levels}")
     return {"seeds": list(chosen), "frames": int(frames), "eval_levels": int(eval_levels)}
 
 

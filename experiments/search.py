@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers import ExpressionReward, Weights, chain
 from rewardax.wrappers.algebra.expression import Tree, parse, size
 from rewardax.wrappers.core import RewardTransform
@@ -134,7 +135,7 @@ def count_primitives(env: str, features: Sequence[str], env_kwargs: Mapping[str,
     missing = [name for name in features if name not in offered]
     if missing or not features:
         asked = repr(missing[0]) if missing else "nothing"
-        raise ValueError(f"primitives come from features: {asked} was asked for, {env} offers {sorted(offered)}")
+        raise UserError(f"primitives come from features: {asked} was asked for, {env} offers {sorted(offered)}")
     return sum(int(np.prod(offered[name].shape)) for name in features)
 
 
@@ -255,7 +256,7 @@ def _open(path: Path, settings: Mapping[str, Any]) -> list[Trial]:
     whole = path.read_text(encoding="utf-8").rpartition("\n")[0].splitlines()
     rows = [json.loads(line) for line in whole]
     if not rows or rows[0].get("search") != json.loads(json.dumps(settings)):
-        raise ValueError(f"{str(path)!r} holds another search; choose another file or repeat its settings")
+        raise UserError(f"{str(path)!r} holds another search; choose another file or repeat its settings")
     path.write_text("".join(line + "\n" for line in whole), encoding="utf-8")
     return [Trial(**row) for row in rows[1:]]
 

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 from flax import struct
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.config import from_config, to_config
 from rewardax.wrappers.core import RewardTransform, State
 
@@ -44,7 +45,7 @@ def load(path: str | Path, reward: RewardTransform | None = None, strict: bool =
     written = document["reward"]
     given = written if reward is None else json.loads(json.dumps(to_config(reward)))
     if strict and given != written:
-        raise ValueError(
+        raise UserError(
             f"{path} was written by another reward ({_difference(written, given)}); "
             "pass strict=False to use its memory all the same."
         )
@@ -91,7 +92,7 @@ def _unpack(node: Any, arrays: dict[str, np.ndarray]) -> Any:
         module, _, name = node["type"].partition(":")
         cls = getattr(importlib.import_module(module), name)
         if not (isinstance(cls, type) and (issubclass(cls, struct.PyTreeNode) or hasattr(cls, "_fields"))):
-            raise ValueError(f"the file names {node['type']!r}, which is no container of arrays.")
+            raise UserError(f"the file names {node['type']!r}, which is no container of arrays.")
         return cls(*(_unpack(v, arrays) for v in node["items"]))
     items = [_unpack(v, arrays) for v in node.get("tuple", node.get("list"))]
     return tuple(items) if "tuple" in node else items

@@ -22,6 +22,7 @@ import numpy as np
 from flax import struct
 
 import rewardax.wrappers as package
+from rewardax.base.errors import MissingFile, UserError, UserTypeError, as_user_error
 from rewardax.wrappers.algebra.schedules import Curve
 from rewardax.wrappers.core import Chain, RewardTransform
 from rewardax.wrappers.learned.teachers import Teacher
@@ -57,27 +58,29 @@ def from_config(config: RewardTransform | Mapping[str, Any] | str | Path) -> Rew
     >>> from_config({"type": "Clipp"})
     Traceback (most recent call last):
     ...
-    ValueError: no reward transform 'Clipp'; did you mean 'Clip'? There are ActionAdvice, ...
+    rewardax.base.errors.UserError: no reward transform 'Clipp'; did you mean 'Clip'? There are ActionAdvice, ...
     """
     if isinstance(config, RewardTransform):
         return config
     if isinstance(config, str | Path):
         config = read(Path(config))
     if not isinstance(config, Mapping):
-        raise TypeError(f"a reward configuration is a mapping with a 'type', a path or a transform, not {config!r}")
+        raise UserTypeError(f"a reward configuration is a mapping with a 'type', a path or a transform, not {config!r}")
     built = _build(config)
     if not isinstance(built, RewardTransform):
-        raise ValueError(f"{config['type']!r} is not a reward transform and cannot stand alone.")
+        raise UserError(f"{config['type']!r} is not a reward transform and cannot stand alone.")
     return built
 
 
 def read(path: Path) -> dict[str, Any]:
     """Parse a ``.json`` or ``.toml`` file."""
-    if path.suffix == ".toml":
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    if path.suffix == ".json":
-        return json.loads(path.read_text(encoding="utf-8"))
-    raise ValueError(f"{path}: reward configurations are .json or .toml files.")
+    if path.suffix not in (".toml", ".json"):
+        raise UserError(f"{path}: reward configurations are .json or .toml files.")
+    if not path.is_file():
+        raise MissingFile(f"there is no file {str(path)!r} to read a reward configuration from.")
+    with as_user_error(f"the reward file {str(path)!r} does not parse", ValueError):
+        text = path.read_text(encoding="utf-8")
+        return tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
 
 
 def encode(value: Any, where: str) -> Any:
@@ -104,7 +107,7 @@ def encode(value: Any, where: str) -> Any:
         return {"$fn": _function_name(value, where)}
     array = np.asarray(value)
     if array.dtype == object or array.dtype.kind not in "biuf":
-        raise ValueError(f"{where}: {type(value).__name__} cannot be written into a configuration.")
+        raise UserError(f"{where}: {type(value).__name__} cannot be written into a configuration.")
     return array.item() if array.ndim == 0 else {"$array": array.tolist()}
 
 
@@ -116,9 +119,9 @@ def _type_name(cls: type) -> str:
 def _function_name(fn: Any, where: str) -> str:
     module, name = getattr(fn, "__module__", None), getattr(fn, "__qualname__", None)
     if not module or not name or "<" in name:
-        raise ValueError(f"{where}: {fn!r} has no importable name; define it at module level to save this reward.")
+        raise UserError(f"{where}: {fn!r} has no importable name; define it at module level to save this reward.")
     if _import(f"{module}:{name}", where) is not fn:
-        raise ValueError(f"{where}: {module}:{name} names something else; functions must be reachable by their name.")
+        raise UserError(f"{where}: {module}:{name} names something else; functions must be reachable by their name.")
     return f"{module}:{name}"
 
 
@@ -129,13 +132,13 @@ def _import(target: str, where: str) -> Any:
         for part in name.split("."):
             found = getattr(found, part)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"{where}: cannot import {target!r} ({error}); write it as 'package.module:name'.") from None
+        raise UserError(f"{where}: cannot import {target!r} ({error}); write it as 'package.module:name'.") from None
     return found
 
 
 def _build(config: Mapping[str, Any]) -> Any:
     if "type" not in config:
-        raise ValueError(f"a reward configuration needs a 'type'; got the keys {sorted(config)}.")
+        raise UserError(f"a reward configuration needs a 'type'; got the keys {sorted(config)}.")
     name = str(config["type"])
     cls = _resolve(name)
     given = {key: value for key, value in config.items() if key not in ("type", "name")}
@@ -145,20 +148,20 @@ def _build(config: Mapping[str, Any]) -> Any:
     for key in given:
         if key not in fields:
             hint = _suggest(key, fields)
-            raise ValueError(f"{name} has no field {key!r};{hint} its fields are {', '.join(fields) or 'none'}.")
+            raise UserError(f"{name} has no field {key!r};{hint} its fields are {', '.join(fields) or 'none'}.")
     required = [f.name for f in fields.values() if f.default is dataclasses.MISSING and f.name not in given]
     if required:
-        raise ValueError(f"{name} needs the field {required[0]!r}.")
+        raise UserError(f"{name} needs the field {required[0]!r}.")
     return cls(**{key: decode(value, f"{name}.{key}") for key, value in given.items()})
 
 
 def _build_chain(given: Mapping[str, Any]) -> Chain:
     parts = given.get("parts", [])
     if set(given) - {"parts"} or not isinstance(parts, list | tuple):
-        raise ValueError("a Chain has one field, 'parts': a list of configurations with a 'name' each, in order.")
+        raise UserError("a Chain has one field, 'parts': a list of configurations with a 'name' each, in order.")
     names = tuple(part.get("name") for part in parts)
     if None in names or len(set(names)) != len(names):
-        raise ValueError(f"the parts of a Chain need a 'name' each, all different; got {list(names)}.")
+        raise UserError(f"the parts of a Chain need a 'name' each, all different; got {list(names)}.")
     return Chain(names=names, parts=tuple(from_config({**part}) for part in parts))
 
 
@@ -169,10 +172,10 @@ def _resolve(name: str) -> type[Any]:
         known = registered()
         if name not in known:
             hint = _suggest(name, known)
-            raise ValueError(f"no reward transform {name!r};{hint} There are {', '.join(sorted(known))}.")
+            raise UserError(f"no reward transform {name!r};{hint} There are {', '.join(sorted(known))}.")
         cls = known[name]
     if not (isinstance(cls, type) and issubclass(cls, RewardTransform | Curve | Teacher)):
-        raise ValueError(f"{name!r} is not a reward transform.")
+        raise UserError(f"{name!r} is not a reward transform.")
     return cls
 
 

@@ -15,6 +15,8 @@ import jax.numpy as jnp
 from flax import struct
 from jax import Array
 
+from rewardax.base.errors import UserError, UserTypeError
+
 PyTree = Any
 
 
@@ -62,7 +64,7 @@ class Rewards(struct.PyTreeNode):
     def add(self, name: str, value: Array) -> Rewards:
         """Post a new component. A name that is taken is an error."""
         if name in self.components:
-            raise ValueError(
+            raise UserError(
                 f"component {name!r} is already posted; open components: {sorted(self.components)}. "
                 "Give this transform another `component` name."
             )
@@ -81,7 +83,7 @@ class Rewards(struct.PyTreeNode):
         """Raise ``ValueError`` unless every named component is posted."""
         missing = [name for name in names if name not in self.components]
         if missing:
-            raise ValueError(
+            raise UserError(
                 f"no component {missing[0]!r} to act on; posted so far: {sorted(self.components)}. "
                 "Put the transform that posts it earlier in the chain."
             )
@@ -193,7 +195,7 @@ def chain(**parts: RewardTransform) -> Chain:
     """
     for name, part in parts.items():
         if not isinstance(part, RewardTransform):
-            raise TypeError(f"chain({name}=...) takes reward transforms, got {type(part).__name__}")
+            raise UserTypeError(f"chain({name}=...) takes reward transforms, got {type(part).__name__}")
     return Chain(names=tuple(parts), parts=tuple(parts.values()))
 
 

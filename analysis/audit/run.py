@@ -30,6 +30,7 @@ from rewardax.analysis.audit.report import (
 )
 from rewardax.analysis.exact.certificate import depends_on_clock, path_to, refuse_run_long_memory
 from rewardax.analysis.exact.mdp import reward_mdp
+from rewardax.base.errors import UserError, as_user_error
 from rewardax.envs.core import Env, PyTree
 from rewardax.envs.gym.single import GymEnv
 from rewardax.envs.levels import level_key
@@ -103,7 +104,7 @@ def audit(
     Raises ``ValueError`` for a task that is too large when ``method="exact"``, and for an unknown method.
     """
     if method not in METHODS:
-        raise ValueError(f"method is one of {', '.join(METHODS)}, not {method!r}")
+        raise UserError(f"method is one of {', '.join(METHODS)}, not {method!r}")
     if isinstance(env, str) and (env.startswith("rewardax/") or env in PRESETS or env not in gym.registry):
         env = task_id(env)
     transform = None if reward is None else from_config(reward)
@@ -118,8 +119,8 @@ def audit(
                 raise
             why = str(error)
     elif method == "exact":
-        raise ValueError(f"{why}, so the audit cannot be exact; leave method='auto'")
-    world: gym.Env = GymEnv(env, **knobs) if ours else gym.make(env, **knobs) if isinstance(env, str) else env
+        raise UserError(f"{why}, so the audit cannot be exact; leave method='auto'")
+    world: gym.Env = GymEnv(env, **knobs) if ours else _foreign(env, knobs) if isinstance(env, str) else env
     given = {**(_policies_of(world) if isinstance(world, GymEnv) else {}), **(policies or {})}
     paying = world if transform is None else RewardWrapper(world, transform)
     name = world.core.family if isinstance(world, GymEnv) else str(getattr(world.spec, "id", type(world).__name__))
@@ -127,6 +128,11 @@ def audit(
     return audit_played.judge(
         env if isinstance(env, str) else name, episodes, max_inverted, (f"played: {why}",) if why else ()
     )
+
+
+def _foreign(env_id: str, env_kwargs: dict[str, Any]) -> gym.Env:
+    with as_user_error(f"Gymnasium cannot make {env_id!r} with {env_kwargs}", gym.error.Error, TypeError):
+        return gym.make(env_id, **env_kwargs)
 
 
 def _exact(
@@ -141,7 +147,7 @@ def _exact(
     mdp, timeless = _table(env, params, reward, level, max_states)
     horizon = env.horizon(params)
     if audit_exact.too_large(mdp, horizon):
-        raise ValueError(f"{len(mdp.over):,} states and {horizon} steps are too many to solve exactly")
+        raise UserError(f"{len(mdp.over):,} states and {horizon} steps are too many to solve exactly")
     found = audit_exact.solve(mdp, horizon, episodes=SAMPLES, seed=seed)
     scores = {name: Score(*map(tidy, pair)) for name, pair in found.scores.items()}
     slack = 1e-5 * max(1.0, *(abs(score.reward) for score in scores.values()))

@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rewardax.base.errors import UserError
+
 Floats = npt.NDArray[np.float64]
 NORMS = ("l1", "l2", "linf", "weighted_1", "weighted_2", "weighted_inf", "none")
 
@@ -170,12 +172,12 @@ def reward_norm(values: npt.ArrayLike, kind: str = "l2", transition: npt.ArrayLi
     """
     size = np.abs(np.asarray(values, np.float64))
     if kind not in NORMS:
-        raise ValueError(f"no norm {kind!r}; choose one of {', '.join(NORMS)}")
+        raise UserError(f"no norm {kind!r}; choose one of {', '.join(NORMS)}")
     if kind == "none":
         return 1.0
     weighted, order = kind.startswith("weighted"), kind.removeprefix("weighted_").removeprefix("l")
     if weighted and transition is None:
-        raise ValueError(f"norm {kind!r} weighs entries by the transitions; pass transition=")
+        raise UserError(f"norm {kind!r} weighs entries by the transitions; pass transition=")
     tau = np.asarray(transition, np.float64) if weighted else 1.0
     if order == "inf":
         return float((size * tau).max(initial=0.0))
@@ -216,7 +218,7 @@ def starc_distance(
     [0.0, 1.0, 0.5]
     """
     if canonical not in CANONICAL:
-        raise ValueError(f"no canonical form {canonical!r}; choose one of {', '.join(CANONICAL)}")
+        raise UserError(f"no canonical form {canonical!r}; choose one of {', '.join(CANONICAL)}")
     form = CANONICAL[canonical]
     parts = []
     for reward in (first, second):
@@ -271,7 +273,7 @@ def unit(values: Floats, size: float, scale: float = 0.0) -> Floats:
 def _weights(given: npt.ArrayLike | None, count: int) -> Floats:
     weights = np.ones(count) if given is None else np.asarray(given, np.float64)
     if weights.shape != (count,) or (weights < 0).any() or weights.sum() <= 0:
-        raise ValueError(f"a distribution over {count} items has as many weights, none negative; got {weights.shape}")
+        raise UserError(f"a distribution over {count} items has as many weights, none negative; got {weights.shape}")
     return weights / weights.sum()
 
 
@@ -280,10 +282,10 @@ def _model(
 ) -> tuple[Floats, Floats, Floats]:
     paid, tau = np.asarray(reward, np.float64), np.asarray(transition, np.float64)
     if paid.ndim != 3 or paid.shape != tau.shape or tau.shape[0] != tau.shape[2]:
-        raise ValueError(f"reward and transition are [S, A, S] arrays of one shape; got {paid.shape} and {tau.shape}")
+        raise UserError(f"reward and transition are [S, A, S] arrays of one shape; got {paid.shape} and {tau.shape}")
     if not np.allclose(tau.sum(2), 1.0, atol=1e-3):
-        raise ValueError("transition: the chances of each state and action must add up to 1")
+        raise UserError("transition: the chances of each state and action must add up to 1")
     if not 0.0 <= discount < 1.0:
-        raise ValueError(f"discount must be in [0, 1), got {discount}: the values of a fixed policy need it")
+        raise UserError(f"discount must be in [0, 1), got {discount}: the values of a fixed policy need it")
     chance = uniform_policy(paid) if policy is None else np.asarray(policy, np.float64)
     return paid, tau, chance

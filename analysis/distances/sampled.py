@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rewardax.analysis.distances.exact import Floats, pearson_distance, unit
+from rewardax.base.errors import UserError
 
 RewardFn = Callable[[np.ndarray, np.ndarray, np.ndarray], npt.ArrayLike]
 
@@ -44,7 +45,7 @@ def sampled_epic(
     at, doing, to = (np.asarray(part) for part in coverage)
     some, acts = np.asarray(states), np.asarray(actions)
     if len(some) != len(acts) or not len(some):
-        raise ValueError(f"states and actions are equally many samples, at least one; got {len(some)} and {len(acts)}")
+        raise UserError(f"states and actions are equally many samples, at least one; got {len(some)} and {len(acts)}")
     forms, scales = [], []
     for reward in (first, second):
 
@@ -87,14 +88,14 @@ def sampled_starc(
     [0.0, 1.0]
     """
     if not 0.0 <= discount < 1.0:
-        raise ValueError(f"discount must be in [0, 1), got {discount}: the values of a fixed policy need it")
+        raise UserError(f"discount must be in [0, 1), got {discount}: the values of a fixed policy need it")
     at, doing, to, ended, *paid = (np.asarray(x).ravel() for x in (states, actions, next_states, over, first, second))
     ended = ended.astype(bool)
     keep = np.ones(len(at), bool)
     while (loose := keep & ~ended & ~np.isin(to, at[keep])).any():
         keep &= ~loose
     if not keep.any():
-        raise ValueError("no step leads to a recorded state or an end; record longer episodes")
+        raise UserError("no step leads to a recorded state or an end; record longer episodes")
     at, doing, to, ended = at[keep], doing[keep], to[keep], ended[keep]
     names, source = np.unique(at, return_inverse=True)
     pairs, pair = np.unique(np.stack([source, doing]), axis=1, return_inverse=True)

@@ -15,6 +15,7 @@ from jax import Array
 from rewardax.analysis.exact.mdp import reward_mdp
 from rewardax.analysis.exact.planning import after, policy_value, value_iteration
 from rewardax.analysis.exact.sensitivity import action_gap, optimal_actions
+from rewardax.base.errors import UserError
 from rewardax.envs.arrays import to_arrays
 from rewardax.envs.core import Env, PyTree
 from rewardax.envs.mdp import TabularMDP, enumerate_mdp
@@ -103,7 +104,7 @@ def certify(
     (False, 1.0, 'right', ('right',))
     """
     if time_limit not in VIEWS:
-        raise ValueError(f"time_limit is one of {', '.join(VIEWS)}, not {time_limit!r}")
+        raise UserError(f"time_limit is one of {', '.join(VIEWS)}, not {time_limit!r}")
     transform = from_config(reward)
     refuse_run_long_memory(env, params, key, transform)
     view, task, mdp = _tables(env, params, key, transform, time_limit, max_states)
@@ -195,7 +196,7 @@ def _tables(
         task = enumerate_mdp(env, params, key, forget=("t",), max_states=max_states)
         timed = depends_on_clock(env, params, task, reward.requires)
         if timed and time_limit == "cut":
-            raise ValueError(f"{env.family} pays by the clock, so its time limit is part of the task: time_limit='end'")
+            raise UserError(f"{env.family} pays by the clock, so its time limit is part of the task: time_limit='end'")
         limit = min(max_states, 50 * len(task.over) + 1000) if time_limit == "auto" else max_states
         if not timed:
             try:
@@ -209,7 +210,7 @@ def _tables(
     except ValueError as error:
         if "more than" not in str(error):
             raise
-        raise ValueError(
+        raise UserError(
             f"the reward remembers more than {max_states} different things in an episode of {env.family} with "
             f"{env.horizon(params)} steps; certify it on a shorter horizon"
         ) from None
@@ -236,12 +237,12 @@ def refuse_run_long_memory(env: Env, params: PyTree, key: Array, reward: RewardT
     """Raise ``ValueError`` if one step from the start changes what the reward remembers for the whole run."""
     missing = [name for name in reward.requires if name not in env.feature_names]
     if missing:
-        raise ValueError(
+        raise UserError(
             f"the reward reads the feature {missing[0]!r}, which {env.family} does not offer; it offers "
             f"{', '.join(env.feature_names)}"
         )
     if not reward.causal:
-        raise ValueError(
+        raise UserError(
             f"{type(reward).__name__} needs hindsight: what a step pays depends on what comes after it, so no table of "
             "steps shows it and it cannot be certified"
         )
@@ -267,7 +268,7 @@ def refuse_run_long_memory(env: Env, params: PyTree, key: Array, reward: RewardT
 
     before, later = (jax.tree.leaves(x) for x in jax.jit(step)())
     if not all(np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in zip(before, later, strict=True)):
-        raise ValueError(
+        raise UserError(
             f"{type(reward).__name__} changes while training (it remembers for the whole run), so there is no one "
             "reward to certify; wrap what changes in Freeze to certify it as it stands"
         )

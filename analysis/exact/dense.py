@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from rewardax.base.errors import UserError
 from rewardax.envs.mdp import TabularMDP
 
 
@@ -25,7 +26,7 @@ def tabular(transition: npt.ArrayLike, reward: npt.ArrayLike, over: npt.ArrayLik
     """
     tau, paid = np.array(transition, np.float64), np.array(reward, np.float64)
     if tau.ndim != 3 or tau.shape != paid.shape or tau.shape[0] != tau.shape[2]:
-        raise ValueError(f"transition and reward are [S, A, S] arrays of one shape; got {tau.shape} and {paid.shape}")
+        raise UserError(f"transition and reward are [S, A, S] arrays of one shape; got {tau.shape} and {paid.shape}")
     count, actions, _ = tau.shape
     ended = np.zeros(count, bool) if over is None else np.asarray(over, bool)
     tau[ended], paid[ended] = np.eye(count)[ended][:, None], 0.0

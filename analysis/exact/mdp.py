@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.envs.core import Env, PyTree, TimeStep
 from rewardax.envs.mdp import TabularMDP, assemble, explore, holder, rekeyed, timeless
 from rewardax.wrappers.config import from_config
@@ -54,7 +55,7 @@ def reward_mdp(
     """
     reward = from_config(reward)
     if not reward.causal:
-        raise ValueError(
+        raise UserError(
             f"{type(reward).__name__} needs hindsight (its rewards are right only after learn()); "
             "a table of steps cannot show it"
         )

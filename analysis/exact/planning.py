@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rewardax.base.errors import UserError
 from rewardax.envs.mdp import TabularMDP
 
 
@@ -37,7 +38,7 @@ def value_iteration(
     Raises ``ValueError`` if the values do not settle: with γ = 1, a cycle pays more than nothing.
     """
     if not 0.0 <= discount <= 1.0:
-        raise ValueError(f"discount must be in [0, 1], got {discount}")
+        raise UserError(f"discount must be in [0, 1], got {discount}")
     paid = mdp.reward if reward is None else np.asarray(reward, np.float64)
     value = np.zeros(len(mdp.over))
     for _ in range(max_sweeps):
@@ -47,7 +48,7 @@ def value_iteration(
         value = new
         if change <= tolerance:
             return Solution(value, action_value, _first_best(action_value))
-    raise ValueError(
+    raise UserError(
         f"values still change by {change:.3g} after {max_sweeps} sweeps: some cycle pays more than nothing. "
         "Use a discount below 1, or keep the clock in the state"
     )
@@ -84,7 +85,7 @@ def policy_value(
         value = new
         if change <= tolerance:
             return value
-    raise ValueError(f"values still change by {change:.3g} after {max_sweeps} sweeps; use a discount below 1")
+    raise UserError(f"values still change by {change:.3g} after {max_sweeps} sweeps; use a discount below 1")
 
 
 def trajectory(mdp: TabularMDP, policy: np.ndarray, max_steps: int = 10_000, *, seed: int = 0) -> list[int]:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rewardax.analysis.exact.planning import after, value_iteration
+from rewardax.base.errors import UserError
 from rewardax.envs.mdp import TabularMDP
 
 Floats = npt.NDArray[np.float64]
@@ -92,7 +93,7 @@ def policy_cliff(
     (0.00215, [0.0, 0.657])
     """
     if temperature <= 0 or not 0.0 <= discount < 1.0:
-        raise ValueError(f"needs temperature > 0 and discount in [0, 1), got {temperature} and {discount}")
+        raise UserError(f"needs temperature > 0 and discount in [0, 1), got {temperature} and {discount}")
     alive = ~mdp.over
     values = value_iteration(mdp, discount).action_value
     before, soft = optimal_actions(values), soft_policy(mdp, discount, temperature)

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rewardax.base.errors import UserError
+
 Numbers = npt.ArrayLike
 
 
@@ -104,7 +106,7 @@ def ties_score(rows: Sequence[Mapping[str, Any]]) -> float:
     for row in rows:
         kind, _, question = str(row["id"]).partition(":")
         if kind not in gaps:
-            raise ValueError(f"ties_score: ids are 'tied:<question>' or 'ref:<question>', not {row['id']!r}.")
+            raise UserError(f"ties_score: ids are 'tied:<question>' or 'ref:<question>', not {row['id']!r}.")
         scores, right = np.asarray(row["scores"], float), int(row["num_correct"])
         gaps[kind][question] = scores[:right].min() - scores[right:].max()
         if kind == "tied":

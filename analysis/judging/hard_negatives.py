@@ -17,6 +17,7 @@ import numpy as np
 from jax import Array
 
 from rewardax.analysis.judging.benchmarks import pairwise_accuracy
+from rewardax.base.errors import UserError
 from rewardax.envs.core import Env
 from rewardax.envs.levels import reset_level
 from rewardax.wrappers.core import PyTree, Transition
@@ -105,7 +106,7 @@ def demonstrate(
     Raises ``ValueError`` for a task without that feature.
     """
     if "oracle_steps" not in env.feature_names:
-        raise ValueError(f"demonstrate needs the feature 'oracle_steps', which {env.family} does not offer.")
+        raise UserError(f"demonstrate needs the feature 'oracle_steps', which {env.family} does not offer.")
     levels = np.asarray(level, np.int32)
     actions = _play(env, params, jax.random.key(seed), jnp.asarray(levels), steps, jnp.float32(noise), split)
     whole = Trajectories(np.asarray(actions, np.int32), np.full(len(levels), steps, np.int32), levels)
@@ -124,7 +125,7 @@ def edit(rng: np.random.Generator, paths: Trajectories, kind: str, num_actions: 
     [[0, 1, 3, 2]]
     """
     if kind not in EDITS:
-        raise ValueError(f"edit: kind is one of {EDITS}, not {kind!r}.")
+        raise UserError(f"edit: kind is one of {EDITS}, not {kind!r}.")
     actions, length = paths.actions.copy(), paths.length.copy()
     for row, count in zip(actions, length, strict=True):
         if count < 2:

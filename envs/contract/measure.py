@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.envs.core import Env, PyTree
 from rewardax.envs.levels import reset_level
 from rewardax.envs.oracle import oracle_actions
@@ -47,7 +48,7 @@ def play(env: Env, params: PyTree, levels: Any, policy: Policy = "random", seed:
     Raises ``ValueError`` for the oracle of a task that has none.
     """
     if policy == "oracle" and "oracle_steps" not in env.feature_names:
-        raise ValueError(f"{env.family} has no oracle: its features are {list(env.feature_names)}")
+        raise UserError(f"{env.family} has no oracle: its features are {list(env.feature_names)}")
     horizon = env.horizon(params)
     found = _program(env, policy)(jnp.asarray(levels), jax.random.key(seed), params, horizon)
     return Episodes(*(np.asarray(x) for x in jax.device_get(found)))

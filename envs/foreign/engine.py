@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from numbers import Real
 from typing import Any, ClassVar, NamedTuple
 
+from rewardax.base.errors import MissingPackage, UserTypeError
+
 CHAIN = re.compile(r"[\n\r;]|,\s*then\b|\bthen\b|\.\s*\S")
 LONGEST_COMMAND = 200  # characters
 
@@ -64,14 +66,14 @@ def need(module: str, package: str) -> Any:
 
     >>> need("no_such_engine", "no-such-engine")
     Traceback (most recent call last):
-    ModuleNotFoundError: no_such_engine is not installed; run: pip install no-such-engine
+    rewardax.base.errors.MissingPackage: no_such_engine is not installed; run: pip install no-such-engine
     """
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name != module:
             raise
-        raise ModuleNotFoundError(f"{module} is not installed; run: pip install {package}", name=module) from None
+        raise MissingPackage(f"{module} is not installed; run: pip install {package}", name=module) from None
 
 
 def sanitise(text: Any, engine: Engine) -> str | Refused:
@@ -125,7 +127,7 @@ def number(value: Any, what: str, engine: Engine) -> float:
     """``value`` as a float. Raises ``TypeError`` if the game pays with something else."""
     if isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value):
         return float(value)
-    raise TypeError(
+    raise UserTypeError(
         f"{engine.name} gave {value!r} as its {what}, which is no finite number; rewardax.audit finds such rewards "
         "before training does"
     )

@@ -10,6 +10,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from rewardax.base.errors import UserError
 from rewardax.envs.foreign.engine import LONGEST_COMMAND, Engine, Refused, Reply, number, plain, sanitise, slots
 from rewardax.envs.gym.program import CHARSET, TEXT_LENGTH, Sentences
 from rewardax.envs.gym.state import check_options
@@ -74,11 +75,11 @@ class ForeignTextEnv(gym.Env):
         render_mode: str | None = None,
     ) -> None:
         if actions not in ("slots", "text") or obs_mode not in ("text", "dict"):
-            raise ValueError(f"actions are 'slots' or 'text' and obs_mode 'text' or 'dict', not {actions}, {obs_mode}")
+            raise UserError(f"actions are 'slots' or 'text' and obs_mode 'text' or 'dict', not {actions}, {obs_mode}")
         if max_steps < 2 or num_slots < 1:
-            raise ValueError(f"max_steps must be at least 2 and num_slots at least 1, got {max_steps} and {num_slots}")
+            raise UserError(f"max_steps must be at least 2 and num_slots at least 1, got {max_steps} and {num_slots}")
         if render_mode not in (None, "ansi"):
-            raise ValueError(f"text games render as 'ansi', not {render_mode!r}")
+            raise UserError(f"text games render as 'ansi', not {render_mode!r}")
         self.engine, self.max_steps, self.num_slots = engine, max_steps, num_slots
         self.by_slot, self.obs_mode, self.render_mode = actions == "slots", obs_mode, render_mode
         self.fallback = fallback
@@ -118,7 +119,7 @@ class ForeignTextEnv(gym.Env):
         asked = self.feature_names if names == "all" else (names,) if isinstance(names, str) else tuple(names)
         unknown = [name for name in asked if name not in self.feature_names]
         if unknown:
-            raise ValueError(
+            raise UserError(
                 f"{self.engine.name} offers no feature {unknown[0]!r}; features: {', '.join(self.feature_names)}"
             )
         self._features = tuple(n for n in self.feature_names if n in asked or n in self._features)
@@ -172,7 +173,7 @@ class ForeignTextEnv(gym.Env):
         if not self.by_slot:
             return sanitise(action, self.engine)
         if not 0 <= int(action) < self.num_slots:
-            raise ValueError(f"action {action} is not one of 0 .. {self.num_slots - 1}")
+            raise UserError(f"action {action} is not one of 0 .. {self.num_slots - 1}")
         return self._slots[int(action)] if action < len(self._slots) else Refused(1, "that is not possible now.")
 
     def _score_of(self, reply: Reply, before: float) -> float:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from rewardax.base.errors import UserTypeError
 from rewardax.envs.core import PyTree
 
 ENDLESS = 2**30
@@ -158,7 +159,7 @@ def dialect_of(env: Any, params: PyTree) -> Dialect:
     """The dialect an environment speaks. Raises ``TypeError`` if it is none of the three."""
     reset = getattr(env, "reset_env", None) or getattr(env, "reset", None)
     if reset is None or not hasattr(env, "step"):
-        raise TypeError(f"{type(env).__name__} has no reset and step that could be called")
+        raise UserTypeError(f"{type(env).__name__} has no reset and step that could be called")
     if hasattr(env, "reset_env"):
         return Gymnax(env, params)
     names = [name for name in inspect.signature(reset).parameters if name != "self"]
@@ -168,7 +169,7 @@ def dialect_of(env: Any, params: PyTree) -> Dialect:
         return Gymnax(env, params)
     if hasattr(env, "max_steps") and list(inspect.signature(env.step).parameters)[:1] == ["timestep"]:
         return Navix(env, params)
-    raise TypeError(
+    raise UserTypeError(
         f"{type(env).__name__}.reset{inspect.signature(reset)} is none of reset(key, params), reset(params, key) and "
         "the reset(key) of NAVIX"
     )
@@ -183,7 +184,7 @@ def _count(env: Any, params: PyTree) -> int:
     space = env.action_space(params) if callable(getattr(env, "action_space", None)) else None
     count = getattr(space, "n", None) if space is not None else getattr(env, "num_actions", None)
     if count is None or not np.ndim(count) == 0:
-        raise TypeError(f"{type(env).__name__} has no discrete actions; only those are supported")
+        raise UserTypeError(f"{type(env).__name__} has no discrete actions; only those are supported")
     return int(count)
 
 

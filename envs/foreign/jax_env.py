@@ -14,6 +14,7 @@ import numpy as np
 from flax import struct
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.envs.arrays import THREEFRY, from_arrays, to_arrays
 from rewardax.envs.core import Env, PyTree, TimeStep
 from rewardax.envs.foreign.jax_dialects import Dialect, Seen, dialect_of
@@ -81,7 +82,7 @@ def from_jax(
     dialect = dialect_of(env, params)
     limit = horizon if horizon is not None else dialect.horizon
     if limit is None:
-        raise ValueError(f"{type(env).__name__} tells no time limit; pass horizon=")
+        raise UserError(f"{type(env).__name__} tells no time limit; pass horizon=")
     shown = dialect.classes if classes is None else classes
     return JaxEnv(dialect, int(limit), success, extra, tuple(shown), deterministic, name or type(env).__name__)
 

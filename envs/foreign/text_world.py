@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from rewardax.base.errors import MissingFile
 from rewardax.envs.foreign.engine import Engine, Reply, need
 from rewardax.envs.foreign.gym_text import ForeignTextEnv
 
@@ -27,7 +28,7 @@ class TextWorldEngine(Engine):
         self.games, self.dead_end = tuple(games), dead_end
         missing = [game for game in self.games if not Path(game).is_file()]
         if missing or not self.games:
-            raise FileNotFoundError(f"no TextWorld game {missing[0]!r}" if missing else "no TextWorld games were given")
+            raise MissingFile(f"no TextWorld game {missing[0]!r}" if missing else "no TextWorld games were given")
         self._open: dict[str, Any] = {}
         self._game: Any = None
 

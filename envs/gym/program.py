@@ -17,6 +17,7 @@ import numpy as np
 from gymnasium.vector.utils import create_shared_memory
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.envs.arrays import from_arrays, to_arrays
 from rewardax.envs.core import Env, PyTree, TimeStep
 from rewardax.envs.levels import reset_level
@@ -200,18 +201,18 @@ def feature_union(env: Env, enabled: Sequence[str], names: Sequence[str] | str) 
     asked = env.feature_names if names == "all" else (names,) if isinstance(names, str) else tuple(names)
     unknown = [name for name in asked if name not in env.feature_names]
     if unknown:
-        raise ValueError(f"{env.family} offers no feature {unknown[0]!r}; its features: {', '.join(env.feature_names)}")
+        raise UserError(f"{env.family} offers no feature {unknown[0]!r}; its features: {', '.join(env.feature_names)}")
     return tuple(name for name in env.feature_names if name in asked or name in enabled)
 
 
 def observation_space(env: Env, params: PyTree, obs_mode: str) -> gym.Space:
     """Space of an observation mode. Raises ``ValueError`` for a mode the core does not have."""
     if obs_mode not in OBS_MODES:
-        raise ValueError(f"no obs_mode {obs_mode!r}; choose one of {', '.join(OBS_MODES)}")
+        raise UserError(f"no obs_mode {obs_mode!r}; choose one of {', '.join(OBS_MODES)}")
     if obs_mode == "dict":
         return env.observation_space(params)
     if not hasattr(env, "observe_tokens"):
-        raise ValueError(f"obs_mode {obs_mode!r} is for text tasks; {env.family} has only obs_mode 'dict'")
+        raise UserError(f"obs_mode {obs_mode!r} is for text tasks; {env.family} has only obs_mode 'dict'")
     if obs_mode == "tokens":
         return env.token_space(params)  # type: ignore[attr-defined]
     return Sentences(max_length=TEXT_LENGTH, min_length=0, charset=CHARSET)
@@ -221,7 +222,7 @@ def render_modes(env: Env, asked: str | None) -> list[str]:
     """Render modes of a core. Raises ``ValueError`` if the one asked for is not among them."""
     modes = ["ansi"] + ["rgb_array"] * hasattr(env, "render")
     if asked is not None and asked not in modes:
-        raise ValueError(f"{env.family} cannot render {asked!r}; its render modes: {', '.join(modes)}")
+        raise UserError(f"{env.family} cannot render {asked!r}; its render modes: {', '.join(modes)}")
     return modes
 
 

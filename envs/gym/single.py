@@ -8,6 +8,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from rewardax.base.errors import UserError
 from rewardax.envs.gym import program as gym_program
 from rewardax.envs.gym import state as gym_state
 from rewardax.envs.levels import LEVELS, split_index
@@ -108,7 +109,7 @@ class GymEnv(gym.Env):
             raise gym.error.ResetNeeded("call reset() before step()")
         action = int(action)
         if not 0 <= action < self.core.num_actions:
-            raise ValueError(f"action {action} is not one of 0 .. {self.core.num_actions - 1}")
+            raise UserError(f"action {action} is not one of 0 .. {self.core.num_actions - 1}")
         self._leaves, self._buffer = self._program.step(self._leaves, action, self.params)
         return self._read()
 

@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from rewardax.base.errors import UserError
 from rewardax.envs.gym.program import Program
 
 
@@ -19,7 +20,7 @@ def check_options(options: Mapping[str, Any] | None, known: tuple[str, ...]) -> 
     options = dict(options or {})
     unknown = [name for name in options if name not in known]
     if unknown:
-        raise ValueError(f"reset has no option {unknown[0]!r}; options: {', '.join(known)}")
+        raise UserError(f"reset has no option {unknown[0]!r}; options: {', '.join(known)}")
     return options
 
 
@@ -46,7 +47,7 @@ def load(program: Program, data: bytes) -> tuple[dict[str, np.ndarray], dict[str
         arrays = dict(file)
     facts = json.loads(arrays.pop("header").tobytes())
     if facts["spec"] != spec_hash(program):
-        raise ValueError(
+        raise UserError(
             f"this state was saved by another kind of task (spec {facts['spec']}); "
             f"{program.env!r} has spec {spec_hash(program)}"
         )

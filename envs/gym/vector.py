@@ -14,6 +14,7 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
+from rewardax.base.errors import UserError
 from rewardax.envs.gym import program as gym_program
 from rewardax.envs.gym import state as gym_state
 from rewardax.envs.gym.batch import Leaves, Levels, lane_program
@@ -64,7 +65,7 @@ class GymVectorEnv(gym.vector.VectorEnv):
         **knobs: Any,
     ) -> None:
         if num_envs < 1:
-            raise ValueError(f"num_envs must be at least 1, got {num_envs}")
+            raise UserError(f"num_envs must be at least 1, got {num_envs}")
         self.core, self.params = make(task, **knobs)
         self.num_envs, self.render_mode, self.obs_mode = num_envs, render_mode, obs_mode
         self.autoreset_mode = AutoresetMode(autoreset_mode)
@@ -159,9 +160,9 @@ class GymVectorEnv(gym.vector.VectorEnv):
         leaves, levels, mode = self._started(), self._levels, self.autoreset_mode
         actions = np.asarray(actions, np.int32)
         if actions.shape != (self.num_envs,):
-            raise ValueError(f"actions must have shape ({self.num_envs},), got {actions.shape}")
+            raise UserError(f"actions must have shape ({self.num_envs},), got {actions.shape}")
         if actions.min() < 0 or actions.max() >= self.core.num_actions:
-            raise ValueError(f"an action is not one of 0 .. {self.core.num_actions - 1}: {actions}")
+            raise UserError(f"an action is not one of 0 .. {self.core.num_actions - 1}: {actions}")
         if mode == AutoresetMode.DISABLED:
             if self._ended.any():
                 raise gym.error.ResetNeeded(
@@ -249,16 +250,16 @@ class GymVectorEnv(gym.vector.VectorEnv):
         if mask is None:
             return np.ones(self.num_envs, bool)
         if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (self.num_envs,):
-            raise ValueError(f"options['reset_mask'] must be a NumPy array bool[{self.num_envs}], got {mask!r}")
+            raise UserError(f"options['reset_mask'] must be a NumPy array bool[{self.num_envs}], got {mask!r}")
         if not mask.any():
-            raise ValueError("options['reset_mask'] must select at least one environment")
+            raise UserError("options['reset_mask'] must select at least one environment")
         return mask.copy()
 
     def _per_env(self, name: str, value: Any) -> Sequence[Any]:
         if value is None or isinstance(value, str | numbers.Integral):
             return [value] * self.num_envs
         if len(value) != self.num_envs:
-            raise ValueError(f"{name} must be one value or {self.num_envs} of them, got {len(value)}")
+            raise UserError(f"{name} must be one value or {self.num_envs} of them, got {len(value)}")
         return value
 
     # saving
@@ -279,7 +280,7 @@ class GymVectorEnv(gym.vector.VectorEnv):
         """
         arrays, facts = gym_state.load(self._program, data)
         if len(arrays.get("ids", ())) != self.num_envs:
-            raise ValueError(f"this state was not saved by a vector of {self.num_envs} environments")
+            raise UserError(f"this state was not saved by a vector of {self.num_envs} environments")
         self._leaves = gym_state.leaves_from_arrays(arrays)
         self._level, self._split, self._ended = arrays["level"], arrays["split"], arrays["ended"]
         self._generators = [gym_state.generator_from(state) for state in facts["generators"]]

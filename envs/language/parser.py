@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from rewardax.base.errors import UserError
+
 MAX_LENGTH = 200
 NOT_A_COMMAND = "that is not a command."
 NOT_HERE = "you do not see that here."
@@ -116,7 +118,7 @@ def parse(
     ``verbs`` are the first words that commands of the task have.
     """
     if tags not in ("required", "optional", "none"):
-        raise ValueError(f"tags={tags!r}; choose required, optional or none")
+        raise UserError(f"tags={tags!r}; choose required, optional or none")
     found = _TAGGED.findall(text) if tags != "none" else []
     if not found and tags == "required":
         return None, NO_TAGS

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.envs.language.vocab import CUT, WORD_ID
 
 WORDINGS = 3  # tables of equal slots that say the same in other words
@@ -50,11 +51,11 @@ class Templates:
             variants = (given,) * WORDINGS if isinstance(given, str) else given
             self.sentences.append(variants)
             if len({frozenset(re.findall(r"\{\d\}", text)) for text in variants}) > 1:
-                raise ValueError(f"the wordings of template {name!r} have different slots: {variants}")
+                raise UserError(f"the wordings of template {name!r} have different slots: {variants}")
             for wording, text in enumerate(variants):
                 ids = [self._id(piece, name) for piece in _PIECE.findall(text)]
                 if len(ids) > width:
-                    raise ValueError(f"template {name!r} has {len(ids)} words, a line holds {width}: {text!r}")
+                    raise UserError(f"template {name!r} has {len(ids)} words, a line holds {width}: {text!r}")
                 self.ids[wording, row, : len(ids)] = ids
                 self.length[wording, row] = len(ids)
         self.hash = hashlib.sha256(repr(list(zip(self.names, self.sentences, strict=True))).encode()).hexdigest()[:12]
@@ -63,7 +64,7 @@ class Templates:
         if piece.startswith("{"):
             return -1 - int(piece[1])
         if piece not in self._words:
-            raise ValueError(f"template {name!r} uses {piece!r}, which is not in the vocabulary")
+            raise UserError(f"template {name!r} uses {piece!r}, which is not in the vocabulary")
         return self._words[piece]
 
     def index(self, name: str) -> int:

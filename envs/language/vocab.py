@@ -13,6 +13,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from rewardax.base.errors import UserError
+
 VOCAB_SIZE = 1024
 PAD, UNK, BOS, EOS, SEP, MASK, YES, NO, BAD, CUT = range(10)
 
@@ -186,7 +188,7 @@ class Vocabulary:
         self.more = tuple(dict.fromkeys(word for word in more if word not in WORD_ID))
         for word in self.more:
             if not _PIECE.fullmatch(word) or word != word.lower() or not word.isascii() or not word.isprintable():
-                raise ValueError(f"{word!r} is not a word: lower-case ASCII without blanks and . , : ; ?")
+                raise UserError(f"{word!r} is not a word: lower-case ASCII without blanks and . , : ; ?")
         self.words = WORDS + self.more
         self.ids = WORD_ID | {word: VOCAB_SIZE + i for i, word in enumerate(self.more)}
         self.size = len(self.words)
@@ -234,7 +236,7 @@ def encode(sentence: str, length: int) -> np.ndarray:
     """
     ids = tokenise(sentence)
     if len(ids) > length:
-        raise ValueError(f"{sentence!r} has {len(ids)} words, room for {length}; give a larger `length`")
+        raise UserError(f"{sentence!r} has {len(ids)} words, room for {length}; give a larger `length`")
     out = np.zeros(length, np.int32)
     out[: len(ids)] = ids
     return out

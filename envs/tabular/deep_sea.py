@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from flax import struct
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.envs.core import PyTree, TimeStep
 from rewardax.envs.hashing import hash32
 from rewardax.envs.tabular.base import TabularTask, quarters, spot
@@ -77,7 +78,7 @@ class DeepSea(TabularTask):
 
     def __post_init__(self) -> None:
         if not 1 <= self.size <= 32:
-            raise ValueError(f"DeepSea needs a size from 1 to 32, got {self.size}")
+            raise UserError(f"DeepSea needs a size from 1 to 32, got {self.size}")
 
     @property
     def action_names(self) -> tuple[str, ...]:

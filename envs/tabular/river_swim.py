@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from flax import struct
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.envs.core import PyTree, RandomEnv, TimeStep
 from rewardax.envs.language.vocab import WORD_ID
 from rewardax.envs.tabular.base import TabularTask, spot
@@ -75,7 +76,7 @@ class RiverSwim(RandomEnv, TabularTask):
 
     def __post_init__(self) -> None:
         if self.length < 3:
-            raise ValueError(f"RiverSwim needs length >= 3, got {self.length}")
+            raise UserError(f"RiverSwim needs length >= 3, got {self.length}")
 
     @property
     def action_names(self) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ _NAMES = {
         "experiments": "compare",
         "analysis": "audit reward_mdp",
         "testing": "check_env check_reward",
+        "base.errors": "UserError",
     }.items()
     for name in names.split()
 }

@@ -13,6 +13,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from rewardax.base.errors import UserError
 from rewardax.envs.gym.single import GymEnv
 from rewardax.envs.gym.vector import GymVectorEnv
 from rewardax.wrappers.core import RewardTransform
@@ -30,7 +31,7 @@ class _RewardMemory:
     def feed(self, feedback: Mapping[str, Mapping[str, Any]]) -> None:
         """Hand in late labels; see :meth:`rewardax.wrappers.gym.session.RewardSession.feed`."""
         if self._paid is None:
-            raise ValueError("this task was made without reward=, so there is nothing to hand labels to")
+            raise UserError("this task was made without reward=, so there is nothing to hand labels to")
         self._paid.feed(feedback)
 
     def get_state(self) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, chain, static
 
 Result = tuple[Rewards, State]
@@ -70,7 +71,7 @@ class Product(_Around, RewardTransform):
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         made, state = self.inner.update(Rewards({}, {}), state, transition)
         if not made.components:
-            raise ValueError(f"{type(self).__name__}: the inner transform posts no component to combine.")
+            raise UserError(f"{type(self).__name__}: the inner transform posts no component to combine.")
         for name, value in made.metrics.items():
             rewards = rewards.log(name, value)
         for name, value in made.components.items():

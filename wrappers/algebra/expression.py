@@ -8,6 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.scopes import SCOPES, check, due
 from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
 
@@ -29,7 +30,7 @@ def parse(expression: str) -> Tree:
     >>> parse("g1**2")
     Traceback (most recent call last):
     ...
-    ValueError: expression 'g1**2': '*' at position 3 where a number, g1, g2, ... or '(' is expected.
+    rewardax.base.errors.UserError: expression 'g1**2': '*' at position 3 where a number, g1, g2, ...
     """
     return _Parser(expression).whole()
 
@@ -39,14 +40,14 @@ class _Parser:
 
     def __init__(self, text: str) -> None:
         if len(text) > LONGEST:
-            raise ValueError(f"the expression has {len(text)} characters; at most {LONGEST} are read.")
+            raise UserError(f"the expression has {len(text)} characters; at most {LONGEST} are read.")
         self.text, self.place, self.depth = text, 0, 0
         self.tokens: list[tuple[str, str, int]] = []
         stripped = text.rstrip()
         while self.place < len(stripped):
             match = _TOKEN.match(stripped, self.place)
             if match is None:
-                raise ValueError(
+                raise UserError(
                     f"expression {text!r}: {stripped[self.place :].lstrip()[:10]!r} is none of numbers, g1, g2, ..., "
                     "+ - * / ( )."
                 )
@@ -77,7 +78,7 @@ class _Parser:
     def factor(self) -> Tree:
         self.depth += 1
         if self.depth > 50:
-            raise ValueError(f"expression {self.text!r} is nested more than 50 deep.")
+            raise UserError(f"expression {self.text!r} is nested more than 50 deep.")
         kind, text, _ = self.tokens[self.at]
         tree: Tree
         if self.take("-") is not None:
@@ -103,7 +104,7 @@ class _Parser:
 
     def fail(self, expected: str) -> Any:
         _, text, place = self.tokens[self.at]
-        raise ValueError(f"expression {self.text!r}: {text!r} at position {place} where {expected} is expected.")
+        raise UserError(f"expression {self.text!r}: {text!r} at position {place} where {expected} is expected.")
 
 
 def size(tree: Tree) -> int:
@@ -229,7 +230,7 @@ class ExpressionReward(RewardTransform):
     def _tree(self, satisfied: Array) -> Tree:
         tree = parse(self.expression)
         if size(tree) > satisfied.shape[-1]:
-            raise ValueError(
+            raise UserError(
                 f"ExpressionReward: {self.expression!r} reads g{size(tree)}, but the features {self.features} have "
                 f"{satisfied.shape[-1]} column(s)."
             )

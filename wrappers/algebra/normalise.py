@@ -8,6 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.moments import Moments
 from rewardax.wrappers.algebra.pointwise import rewrite
 from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, static
@@ -69,7 +70,7 @@ class Normalise(RewardTransform):
             "clock": ("step", "rollout"),
         }.items():
             if getattr(self, field) not in choices:
-                raise ValueError(f"Normalise: {field} is one of {choices}, not {getattr(self, field)!r}.")
+                raise UserError(f"Normalise: {field} is one of {choices}, not {getattr(self, field)!r}.")
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.schedules import Curve, Linear, count_steps
 from rewardax.wrappers.algebra.scopes import SCOPES, STATISTICS, begin, channels, check, collect, due
 from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
@@ -139,7 +140,7 @@ class Squash(RewardTransform):
 
     def __post_init__(self) -> None:
         if self.kind not in _SQUASH:
-            raise ValueError(f"Squash has no kind {self.kind!r}; choose one of {sorted(_SQUASH)}.")
+            raise UserError(f"Squash has no kind {self.kind!r}; choose one of {sorted(_SQUASH)}.")
         check(self, scope=SCOPES, statistic=STATISTICS)
 
     @classmethod
@@ -228,7 +229,7 @@ class Schedule(RewardTransform):
 
     def __post_init__(self) -> None:
         if self.unit not in ("transitions", "updates"):
-            raise ValueError(f"Schedule counts 'transitions' or 'updates', not {self.unit!r}.")
+            raise UserError(f"Schedule counts 'transitions' or 'updates', not {self.unit!r}.")
 
     @property
     def learns(self) -> bool:

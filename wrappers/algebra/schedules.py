@@ -9,6 +9,7 @@ import optax
 from flax import struct
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.core import static
 
 
@@ -82,7 +83,7 @@ class Stepwise(Curve):
 
     def __post_init__(self) -> None:
         if isinstance(self.boundaries, tuple) and len(self.values) != len(self.boundaries) + 1:
-            raise ValueError(
+            raise UserError(
                 f"Stepwise needs one more value than boundaries, got {len(self.values)} values and "
                 f"{len(self.boundaries)} boundaries."
             )
@@ -109,7 +110,7 @@ class OptaxCurve(Curve):
     def __post_init__(self) -> None:
         if not callable(getattr(optax.schedules, self.name, None)):
             known = [name for name in dir(optax.schedules) if name.endswith(("_schedule", "_decay"))]
-            raise ValueError(f"optax.schedules has no {self.name!r}; it has {known}.")
+            raise UserError(f"optax.schedules has no {self.name!r}; it has {known}.")
 
     def __call__(self, step: Array) -> Array:
         return jnp.asarray(getattr(optax.schedules, self.name)(**dict(self.arguments))(step))

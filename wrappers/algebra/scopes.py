@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.core import PyTree, Rewards, Transition
 
 SCOPES = ("step", "episode")
@@ -19,11 +20,11 @@ def check(owner: object, **choices: Sequence[str]) -> None:
     >>> check(type("Thing", (), {"scope": "day"})(), scope=SCOPES)
     Traceback (most recent call last):
     ...
-    ValueError: Thing: scope is one of ('step', 'episode'), not 'day'.
+    rewardax.base.errors.UserError: Thing: scope is one of ('step', 'episode'), not 'day'.
     """
     for field, allowed in choices.items():
         if getattr(owner, field) not in allowed:
-            raise ValueError(
+            raise UserError(
                 f"{type(owner).__name__}: {field} is one of {tuple(allowed)}, not {getattr(owner, field)!r}."
             )
 
@@ -31,12 +32,12 @@ def check(owner: object, **choices: Sequence[str]) -> None:
 def check_lengths(owner: object, names: Sequence[str], **numbers: object) -> None:
     """Raise ``ValueError`` unless ``names`` are distinct, not none, and as many as each tuple of ``numbers`` has."""
     if not names:
-        raise ValueError(f"{type(owner).__name__} needs the name of at least one component.")
+        raise UserError(f"{type(owner).__name__} needs the name of at least one component.")
     if len(set(names)) < len(names):
-        raise ValueError(f"{type(owner).__name__}: a component is listed twice in {tuple(names)}.")
+        raise UserError(f"{type(owner).__name__}: a component is listed twice in {tuple(names)}.")
     for field, value in numbers.items():
         if isinstance(value, tuple) and len(value) != len(names):
-            raise ValueError(
+            raise UserError(
                 f"{type(owner).__name__} needs one of `{field}` per component; got {len(value)} for {tuple(names)}."
             )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flax import struct
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.normalise import Normalise
 from rewardax.wrappers.core import Rewards, State, Transition, static
 
@@ -27,7 +28,7 @@ class Bonus(struct.PyTreeNode):
     def _check(self, **choices: tuple[str, ...]) -> None:
         for field, allowed in {"normalise": NORMALISERS, **choices}.items():
             if getattr(self, field) not in allowed:
-                raise ValueError(f"{type(self).__name__}: {field} is one of {allowed}, not {getattr(self, field)!r}.")
+                raise UserError(f"{type(self).__name__}: {field} is one of {allowed}, not {getattr(self, field)!r}.")
 
     @property
     def _normaliser(self) -> Normalise:

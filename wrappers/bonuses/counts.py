@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from flax import struct
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.combine import Product
 from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, chain, static
 
@@ -78,7 +79,7 @@ def visit_weight(visits: Array, form: str, dtype: Any = jnp.float32) -> Array:
     [1.0, 0.5]
     """
     if form not in FORMS:
-        raise ValueError(f"visit_weight: form is one of {FORMS}, not {form!r}.")
+        raise UserError(f"visit_weight: form is one of {FORMS}, not {form!r}.")
     return jnp.ones(visits.shape, dtype) if form == "const" else _bonus(visits, 0.5, form == "ind", dtype)
 
 

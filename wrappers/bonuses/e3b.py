@@ -8,6 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.bonuses.base import Bonus
 from rewardax.wrappers.bonuses.elliptical import elliptical_start, elliptical_visit
 from rewardax.wrappers.bonuses.embedding import ENCODERS, Embedding
@@ -71,7 +72,7 @@ class E3B(Bonus, Embedding, RewardTransform):
     def __post_init__(self) -> None:
         self._check(encoder=ENCODERS, timing=("arrival", "departure"))
         if self.count_reset_obs and self.timing == "departure":
-            raise ValueError("E3B: timing='departure' scores o_0 itself; leave count_reset_obs off.")
+            raise UserError("E3B: timing='departure' scores o_0 itself; leave count_reset_obs off.")
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:

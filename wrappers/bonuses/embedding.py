@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.bonuses.rnd import Views, mlp, mlp_init
 from rewardax.wrappers.core import PyTree, Transition, static
 from rewardax.wrappers.learned.fit import fit, weighted_mean
@@ -62,7 +63,7 @@ class Embedding(Views):
         """Run-long memory: weights, optimiser and random key."""
         action = example.action
         if self._trains and not (jnp.ndim(action) == 1 and jnp.issubdtype(action.dtype, jnp.integer)):
-            raise ValueError(
+            raise UserError(
                 f"{type(self).__name__}: its networks need discrete actions, one integer per environment, not "
                 f"{action.dtype}{list(action.shape)}. Encode the action, or use encoder='random' or encoder='none'."
             )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
+
 ERRORS = ("mean_square", "sum_square", "norm")
 
 
@@ -18,7 +20,7 @@ def prediction_error(predicted: Array, target: Array, kind: str = "mean_square")
     5.0
     """
     if kind not in ERRORS:
-        raise ValueError(f"prediction_error: kind is one of {ERRORS}, not {kind!r}.")
+        raise UserError(f"prediction_error: kind is one of {ERRORS}, not {kind!r}.")
     square = (predicted - target) ** 2
     if kind == "mean_square":
         return square.mean(-1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
 
 
@@ -60,7 +61,7 @@ class EventBonus(RewardTransform):
     def update(self, rewards: Rewards, state: State, transition: Transition) -> tuple[Rewards, State]:
         bits = transition.next_features[self.feature].astype(bool)
         if not all(0 <= i < bits.shape[-1] for i in self.events):
-            raise ValueError(
+            raise UserError(
                 f"EventBonus: events {self.events} asked for, feature {self.feature!r} has {bits.shape[-1]}."
             )
         happened = bits[:, jnp.asarray(self.events, jnp.int32)]

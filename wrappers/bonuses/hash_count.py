@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.moments import Moments
 from rewardax.wrappers.bonuses.base import Bonus
 from rewardax.wrappers.bonuses.counts import bucket
@@ -74,7 +75,7 @@ class HashCount(Views, Bonus, RewardTransform):
     def __post_init__(self) -> None:
         self._check()
         if not 1 <= self.bits <= 30:
-            raise ValueError(f"HashCount: bits is a whole number from 1 to 30, not {self.bits}.")
+            raise UserError(f"HashCount: bits is a whole number from 1 to 30, not {self.bits}.")
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
 
 Result = tuple[Rewards, State]
@@ -159,7 +160,7 @@ class EpisodicMemoryReward(RewardTransform):
     def __post_init__(self) -> None:
         for field in ("k", "queries", "responses", "window"):
             if getattr(self, field) < 1:
-                raise ValueError(f"EpisodicMemoryReward: {field} is at least 1, not {getattr(self, field)}.")
+                raise UserError(f"EpisodicMemoryReward: {field} is at least 1, not {getattr(self, field)}.")
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:

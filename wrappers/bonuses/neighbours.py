@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.bonuses.base import Bonus
 from rewardax.wrappers.bonuses.embedding import ENCODERS, Embedding
 from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
@@ -115,7 +116,7 @@ class NeighbourNovelty(Bonus, Embedding, RewardTransform):
     def __post_init__(self) -> None:
         self._check(encoder=ENCODERS, form=("mean", "kth"), when=("step", "end"))
         if self.k < 1 or self.capacity < 1:
-            raise ValueError(f"{type(self).__name__}: k and capacity are at least 1, not {self.k} and {self.capacity}.")
+            raise UserError(f"{type(self).__name__}: k and capacity are at least 1, not {self.k} and {self.capacity}.")
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.moments import Moments
 from rewardax.wrappers.bonuses.base import Bonus
 from rewardax.wrappers.bonuses.embedding import ENCODERS, Embedding
@@ -98,7 +99,7 @@ class EpisodicNeighbours(Bonus, Embedding, RewardTransform):
     def __post_init__(self) -> None:
         self._check(encoder=ENCODERS, timing=("arrival", "departure"))
         if self.k < 1 or self.capacity < 1:
-            raise ValueError(f"EpisodicNeighbours: k and capacity are at least 1, not {self.k} and {self.capacity}.")
+            raise UserError(f"EpisodicNeighbours: k and capacity are at least 1, not {self.k} and {self.capacity}.")
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
@@ -184,7 +185,7 @@ class LifelongModulator(RND):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.normalise != "none":
-            raise ValueError("LifelongModulator: the factor is not a bonus, normalise must be 'none'.")
+            raise UserError("LifelongModulator: the factor is not a bonus, normalise must be 'none'.")
 
     @classmethod
     def examples(cls) -> tuple[LifelongModulator, ...]:  # type: ignore[override]

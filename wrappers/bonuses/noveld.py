@@ -7,6 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.combine import Product, Sum
 from rewardax.wrappers.algebra.normalise import Normalise
 from rewardax.wrappers.algebra.pointwise import Weights
@@ -127,7 +128,7 @@ def episodic_with_global(
     """
     joins = {"multiply": Product, "add": Sum}
     if join not in joins:
-        raise ValueError(f"episodic_with_global: join is one of {tuple(joins)}, not {join!r}.")
+        raise UserError(f"episodic_with_global: join is one of {tuple(joins)}, not {join!r}.")
     return chain(
         bonus=joins[join](chain(episodic=episodic, everywhere=novelty), component=component),
         normalise=Normalise(component=component, prior_count=1.0),

@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
+
 FLOOR = math.log(1e-6)  # smallest log-probability a discriminator is taken by
 
 
@@ -40,9 +42,7 @@ def agac_advantage(advantage: Array, log_pi: Array, log_pi_adversary: Array, c: 
     """
     shapes = {x.shape for x in (advantage, log_pi, log_pi_adversary)}
     if len(shapes) > 1:
-        raise ValueError(
-            f"agac_advantage: the three arrays have one shape, not {sorted(shapes)}; they would broadcast."
-        )
+        raise UserError(f"agac_advantage: the three arrays have one shape, not {sorted(shapes)}; they would broadcast.")
     return advantage + c * jax.lax.stop_gradient(log_pi - log_pi_adversary)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.contract.data import on_host, sample_rollout
 from rewardax.wrappers.contract.rules import RULES, sentences
 from rewardax.wrappers.core import RewardTransform, Transition
@@ -64,7 +65,7 @@ def check_reward(
     """
     unknown = [name for name in skip if name not in RULES]
     if unknown:
-        raise ValueError(f"no rule {unknown[0]!r} to skip; the rules are {', '.join(RULES)}")
+        raise UserError(f"no rule {unknown[0]!r} to skip; the rules are {', '.join(RULES)}")
     data = on_host(sample_rollout(reward.requires) if rollout is None else rollout)
     broken = sentences(reward, data, skip)
     if broken and raises:

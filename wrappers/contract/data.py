@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.core import PyTree, Transition
 
 Draw = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
@@ -67,7 +68,7 @@ def sample_rollout(names: Collection[str], steps: int = 24, lanes: int = 3, seed
     """
     unknown = [name for name in names if name not in FEATURES]
     if unknown:
-        raise ValueError(
+        raise UserError(
             f"the contract cannot make up feature {unknown[0]!r}; pass rollout=, a recorded Transition [T, N] that has "
             f"it. Known features: {sorted(FEATURES)}"
         )

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.pointwise import rewrite
 from rewardax.wrappers.bonuses.counts import bucket
 from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, static
@@ -96,9 +97,9 @@ class Blend(RewardTransform):
 
     def __post_init__(self) -> None:
         if self.rule not in ("cosine", "sign"):
-            raise ValueError(f"Blend: rule is 'cosine' or 'sign', not {self.rule!r}.")
+            raise UserError(f"Blend: rule is 'cosine' or 'sign', not {self.rule!r}.")
         if not self.auxiliary or self.primary in self.auxiliary:
-            raise ValueError(
+            raise UserError(
                 f"Blend needs auxiliary components other than the primary {self.primary!r}; got {self.auxiliary}."
             )
 

@@ -11,6 +11,7 @@ import optax
 from flax import struct
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.moments import Moments
 from rewardax.wrappers.algebra.pointwise import rewrite
 from rewardax.wrappers.bonuses.rnd import flatten, mlp, mlp_init, whiten
@@ -155,7 +156,7 @@ class ReturnDecomposition(RewardTransform):
 
     def __post_init__(self) -> None:
         if self.samples < 0 or min(self.width, self.epochs, self.minibatches) < 1:
-            raise ValueError(
+            raise UserError(
                 f"{type(self).__name__}: samples must not be negative, width, epochs and minibatches at least 1; got "
                 f"{self.samples}, {self.width}, {self.epochs}, {self.minibatches}."
             )
@@ -254,5 +255,5 @@ def lare(factors: tuple[str, ...], samples: int = 0, **options: Any) -> ReturnDe
     ('progress', 'subgoals')
     """
     if not factors:
-        raise ValueError("lare needs at least one factor: names of features the environment offers")
+        raise UserError("lare needs at least one factor: names of features the environment offers")
     return ReturnDecomposition(factors=tuple(factors), samples=samples, **options)

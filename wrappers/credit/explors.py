@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.episodes import flags
 from rewardax.wrappers.bonuses.counts import bucket
 from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, env_where, static
@@ -110,9 +111,9 @@ class ExploRS(RewardTransform):
 
     def __post_init__(self) -> None:
         if not (self.learnt or self.bonus):
-            raise ValueError("ExploRS without learnt and without bonus pays nothing; leave at least one of them on.")
+            raise UserError("ExploRS without learnt and without bonus pays nothing; leave at least one of them on.")
         if min(self.num_keys, self.num_actions) < 1:
-            raise ValueError(f"ExploRS needs num_keys and num_actions >= 1, got {self.num_keys}, {self.num_actions}.")
+            raise UserError(f"ExploRS needs num_keys and num_actions >= 1, got {self.num_keys}, {self.num_actions}.")
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:

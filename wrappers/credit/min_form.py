@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.episodes import flags, from_end, sums
 from rewardax.wrappers.algebra.pointwise import rewrite
 from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, env_where, static
@@ -35,7 +36,7 @@ def returns_to_go(rewards: Array, mask: Array, form: str = "sum", gamma: float |
     [1.0, 1.0, 3.0]
     """
     if form not in ("sum", "min"):
-        raise ValueError(f"returns_to_go: form is 'sum' or 'min', not {form!r}.")
+        raise UserError(f"returns_to_go: form is 'sum' or 'min', not {form!r}.")
 
     def backwards(later: Array, row: tuple[Array, Array]) -> tuple[Array, Array]:
         now, counts = row
@@ -58,7 +59,7 @@ def pure_returns(
     [[1.0, 2.0, 0.0]]
     """
     if form not in ("soft", "strict", "sum"):
-        raise ValueError(f"pure_returns: form is 'soft', 'strict' or 'sum', not {form!r}.")
+        raise UserError(f"pure_returns: form is 'soft', 'strict' or 'sum', not {form!r}.")
     if form == "strict":
         everywhere = returns_to_go(jnp.where(mask, rewards, 0), jnp.ones_like(mask), "min")
         return jnp.where(mask, everywhere, 0) if released else returns_to_go(rewards, mask, "min")
@@ -140,7 +141,7 @@ class MinForm(RewardTransform):
 
     def __post_init__(self) -> None:
         if self.form not in ("soft", "strict"):
-            raise ValueError(f"MinForm: form is 'soft' or 'strict', not {self.form!r}.")
+            raise UserError(f"MinForm: form is 'soft' or 'strict', not {self.form!r}.")
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:

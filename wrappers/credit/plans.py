@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.bonuses.events import EventBonus
 from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
 from rewardax.wrappers.credit.min_form import returns_to_go
@@ -62,7 +63,7 @@ def assign(similarity: np.ndarray, assignment: str = "greedy") -> np.ndarray:
     ([0, -1], [1, 0])
     """
     if assignment not in ("greedy", "optimal"):
-        raise ValueError(f"assign: assignment is 'greedy' or 'optimal', not {assignment!r}.")
+        raise UserError(f"assign: assignment is 'greedy' or 'optimal', not {assignment!r}.")
     matched = np.full(len(similarity), -1, np.int32)
     if assignment == "optimal":
         from scipy.optimize import linear_sum_assignment
@@ -176,7 +177,7 @@ class PlanMatch(RewardTransform):
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         bits, dtype = transition.next_features[self.feature].astype(bool), transition.reward.dtype
         if len(self.calls) > bits.shape[-1]:
-            raise ValueError(
+            raise UserError(
                 f"PlanMatch: {len(self.calls)} calls, but feature {self.feature!r} has {bits.shape[-1]} bits."
             )
         taken = state.episode

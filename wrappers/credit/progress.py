@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.episodes import flags, from_end, sums
 from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, env_where, static
 from rewardax.wrappers.shaping.potential import Phi, evaluate, reads_of
@@ -183,9 +184,9 @@ class HopProgress(RewardTransform):
 
     def __post_init__(self) -> None:
         if self.mode not in ("forward", "fused"):
-            raise ValueError(f"HopProgress: mode is 'forward' or 'fused', not {self.mode!r}.")
+            raise UserError(f"HopProgress: mode is 'forward' or 'fused', not {self.mode!r}.")
         if self.truncation not in ("bootstrap", "absorb"):
-            raise ValueError(f"HopProgress: truncation is 'bootstrap' or 'absorb', not {self.truncation!r}.")
+            raise UserError(f"HopProgress: truncation is 'bootstrap' or 'absorb', not {self.truncation!r}.")
 
     @property
     def causal(self) -> bool:  # type: ignore[override]

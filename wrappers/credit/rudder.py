@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.episodes import flags
 from rewardax.wrappers.algebra.moments import Moments
 from rewardax.wrappers.algebra.pointwise import rewrite
@@ -111,7 +112,7 @@ class RUDDER(RewardTransform):
 
     def __post_init__(self) -> None:
         if min(self.width, self.epochs, self.minibatches) < 1:
-            raise ValueError(
+            raise UserError(
                 "RUDDER: width, epochs and minibatches must be at least 1; got "
                 f"{self.width}, {self.epochs}, {self.minibatches}."
             )

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.episodes import flags
 from rewardax.wrappers.algebra.pointwise import rewrite
 from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, env_where, static
@@ -72,7 +73,7 @@ class ClipDelta(RewardTransform):
 
     def __post_init__(self) -> None:
         if self.deliver not in ("retro", "delayed"):
-            raise ValueError(f"ClipDelta: deliver is 'retro' or 'delayed', not {self.deliver!r}.")
+            raise UserError(f"ClipDelta: deliver is 'retro' or 'delayed', not {self.deliver!r}.")
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
@@ -175,7 +176,7 @@ class SpanReward(RewardTransform):
 
     def __post_init__(self) -> None:
         if self.statistic not in ("last", "mean", "min"):
-            raise ValueError(f"SpanReward: statistic is 'last', 'mean' or 'min', not {self.statistic!r}.")
+            raise UserError(f"SpanReward: statistic is 'last', 'mean' or 'min', not {self.statistic!r}.")
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.episodes import flags, from_end, from_start, sums
 from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, env_where, static
 from rewardax.wrappers.shaping.potential import Phi, evaluate, reads_of
@@ -214,9 +215,9 @@ class TurningPoints(RewardTransform):
 
     def __post_init__(self) -> None:
         if self.main not in ("global", "local"):
-            raise ValueError(f"TurningPoints: main is 'global' or 'local', not {self.main!r}.")
+            raise UserError(f"TurningPoints: main is 'global' or 'local', not {self.main!r}.")
         if self.final not in ("value", "return"):
-            raise ValueError(f"TurningPoints: final is 'value' or 'return', not {self.final!r}.")
+            raise UserError(f"TurningPoints: final is 'value' or 'return', not {self.final!r}.")
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.episodes import flags, from_end
 from rewardax.wrappers.bonuses.events import EventBonus
 from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, chain, env_where, static
@@ -89,11 +90,11 @@ class GatedAccumulation(RewardTransform):
             "on_truncation": ("evaluate", "close"),
         }.items():
             if getattr(self, field) not in choices:
-                raise ValueError(f"GatedAccumulation: {field} is one of {choices}, not {getattr(self, field)!r}.")
+                raise UserError(f"GatedAccumulation: {field} is one of {choices}, not {getattr(self, field)!r}.")
         if isinstance(self.thresholds, tuple) and not (
             len(self.components) == len(self.priority) == len(self.thresholds) > 0
         ):
-            raise ValueError(
+            raise UserError(
                 f"GatedAccumulation needs one priority and one threshold (or None) per component; got "
                 f"{self.components}, {self.priority}, {self.thresholds}."
             )

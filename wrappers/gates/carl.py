@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from flax import struct
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, static
 
 Result = tuple[Rewards, State]
@@ -69,7 +70,7 @@ class CaRL(RewardTransform):
 
     def __post_init__(self) -> None:
         if self.mode not in ("difference", "best"):
-            raise ValueError(f"CaRL: mode is 'difference' or 'best', not {self.mode!r}.")
+            raise UserError(f"CaRL: mode is 'difference' or 'best', not {self.mode!r}.")
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.pointwise import rewrite
 from rewardax.wrappers.algebra.scopes import SCOPES, STATISTICS, begin, channels, check, check_lengths, collect, due
 from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
@@ -173,7 +174,7 @@ class SoftGate(RewardTransform):
         check_lengths(self, self.utility, weights=self.weights)
         twice = set(self.bottom) & set(self.utility)
         if twice:
-            raise ValueError(f"SoftGate: {sorted(twice)} cannot be both a bottom line and a utility.")
+            raise UserError(f"SoftGate: {sorted(twice)} cannot be both a bottom line and a utility.")
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:

@@ -11,6 +11,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.episodes import from_end, sums
 from rewardax.wrappers.algebra.pointwise import rewrite
 from rewardax.wrappers.algebra.schedules import Curve, count_steps
@@ -94,7 +95,7 @@ class CRF(RewardTransform):
     def __post_init__(self) -> None:
         check(self, source=SOURCES)
         if self.source == "component" and self.score is None:
-            raise ValueError("CRF: source 'component' needs the name of that component as `score`.")
+            raise UserError("CRF: source 'component' needs the name of that component as `score`.")
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
@@ -167,7 +168,7 @@ class SweetSpot(RewardTransform):
     def __post_init__(self) -> None:
         check(self, source=SOURCES)
         if not self.edges:
-            raise ValueError("SweetSpot needs at least one edge.")
+            raise UserError("SweetSpot needs at least one edge.")
 
     @property
     def requires(self) -> tuple[str, ...]:
@@ -278,7 +279,7 @@ class OutcomeLevels(RewardTransform):
 
     def __post_init__(self) -> None:
         if len(self.values) < 2:
-            raise ValueError(f"OutcomeLevels: values is one number per level, at least two, not {self.values!r}")
+            raise UserError(f"OutcomeLevels: values is one number per level, at least two, not {self.values!r}")
 
     @property
     def requires(self) -> tuple[str, ...]:

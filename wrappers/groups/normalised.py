@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.episodes import from_end
 from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
 from rewardax.wrappers.groups.scores import (
@@ -61,7 +62,7 @@ class GDPO(RewardTransform):
 
     def __post_init__(self) -> None:
         if len(self.weights) != len(self.components):
-            raise ValueError(f"GDPO: {len(self.components)} components but {len(self.weights)} weights")
+            raise UserError(f"GDPO: {len(self.components)} components but {len(self.weights)} weights")
 
     @property
     def requires(self) -> tuple[str, ...]:

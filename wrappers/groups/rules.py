@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.groups.statistics import (
     group_count,
     group_max,
@@ -50,7 +51,7 @@ def c_grpo(
     [0.767, 0.833, 0.0]
     """
     if mode not in CGRPO_MODES:
-        raise ValueError(f"c_grpo: mode is one of {CGRPO_MODES}, not {mode!r}")
+        raise UserError(f"c_grpo: mode is one of {CGRPO_MODES}, not {mode!r}")
     group, mask = members(group, mask)
     best = group_max(rubric, group, mask)
     safe = jnp.where(best > 0, best, 1)
@@ -158,7 +159,7 @@ def outcome_exploration(
     [0.5, 1.0]
     """
     if kind not in EXPLORATION:
-        raise ValueError(f"outcome_exploration: kind is one of {EXPLORATION}, not {kind!r}")
+        raise UserError(f"outcome_exploration: kind is one of {EXPLORATION}, not {kind!r}")
     dense, mask = members(group, mask)
     if kind == "batch":
         count, same = group_count(dense, mask), group_count(subgroups(dense, outcome, mask), mask)

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.episodes import from_end, from_start, sums
 from rewardax.wrappers.algebra.pointwise import rewrite
 from rewardax.wrappers.bonuses.counts import bucket
@@ -140,7 +141,7 @@ class CGRPO(Grouped, RewardTransform):
 
     def __post_init__(self) -> None:
         if self.mode not in CGRPO_MODES:
-            raise ValueError(f"CGRPO: mode is one of {CGRPO_MODES}, not {self.mode!r}")
+            raise UserError(f"CGRPO: mode is one of {CGRPO_MODES}, not {self.mode!r}")
 
     def verdict(self, outcome: Array, table: Episodes, rollout: Transition, state: State) -> tuple[Array, State]:
         score = table.score(rollout, self.score)
@@ -301,7 +302,7 @@ class OutcomeExploration(RewardTransform):
 
     def __post_init__(self) -> None:
         if self.kind not in EXPLORATION:
-            raise ValueError(f"OutcomeExploration: kind is one of {EXPLORATION}, not {self.kind!r}")
+            raise UserError(f"OutcomeExploration: kind is one of {EXPLORATION}, not {self.kind!r}")
 
     @property
     def requires(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.utils import RecordConstructorArgs
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.config import from_config
 from rewardax.wrappers.core import RewardTransform
 from rewardax.wrappers.gym.single import Encoder, RewardWrapper, as_config
@@ -80,7 +81,7 @@ class CountBonus(Classic):
         """The transform with these fields."""
         types = {"episode": "EpisodicCount", "run": "GlobalCount"}
         if scope not in types:
-            raise ValueError(f"CountBonus: scope is 'episode' or 'run', not {scope!r}")
+            raise UserError(f"CountBonus: scope is 'episode' or 'run', not {scope!r}")
         return from_config({"type": types[scope], **fields})
 
 
@@ -170,7 +171,7 @@ class LLMJudgedReward(Classic):
         own: Sequence[str] = getattr(getattr(env.unwrapped, "core", None), "captions", ())
         self.captions = tuple(captions or own)
         if not self.captions:
-            raise ValueError("this environment has no captions to judge; pass captions=[...], one per caption_id")
+            raise UserError("this environment has no captions to judge; pass captions=[...], one per caption_id")
         config = {"type": "Judged", "num_captions": len(self.captions), **fields}
         RewardWrapper.__init__(self, env, config, encode=encode, learn_every=learn_every, seed=seed)
         self.component = fields.get("component", Judged().component)

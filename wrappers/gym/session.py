@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.core import PyTree, RewardTransform, State, Transition
 from rewardax.wrappers.gym.session_program import (
     Last,
@@ -61,12 +62,12 @@ class RewardSession:
         self, reward: RewardTransform, num_envs: int, action: PyTree, *, learn_every: int = 128, seed: int = 0
     ) -> None:
         if not reward.causal:
-            raise ValueError(
+            raise UserError(
                 f"{type(reward).__name__} needs hindsight: its rewards are right only after learn() has seen "
                 "whole episodes, so no step-by-step environment can pay them. Use it in rewardax.train."
             )
         if learn_every < 1:
-            raise ValueError(f"learn_every counts steps and must be at least 1, got {learn_every}")
+            raise UserError(f"learn_every counts steps and must be at least 1, got {learn_every}")
         self.reward = reward
         self.num_envs = num_envs
         self.learn_every = learn_every
@@ -164,7 +165,7 @@ class RewardSession:
         recompile.
         """
         if not self.reward.learns:
-            raise ValueError(f"{type(self.reward).__name__} learns nothing, so no feedback can reach it")
+            raise UserError(f"{type(self.reward).__name__} learns nothing, so no feedback can reach it")
         for component, fields in feedback.items():
             waiting = self._feedback.setdefault(component, {})
             for name, values in fields.items():
@@ -202,10 +203,10 @@ class RewardSession:
         given = {name: x for name, x in saved.items() if not name.startswith("feedback/")}
         if named.keys() != given.keys():
             odd = sorted(named.keys() ^ given.keys())
-            raise ValueError(f"saved state belongs to another reward or environment: {odd[0]!r} is on one side only")
+            raise UserError(f"saved state belongs to another reward or environment: {odd[0]!r} is on one side only")
         for name, x in named.items():
             if to_host(x).shape != np.shape(given[name]):
-                raise ValueError(
+                raise UserError(
                     f"saved {name!r} has shape {np.shape(given[name])}, this session needs {to_host(x).shape}"
                 )
         self._rows = int(given["rows"])
@@ -222,7 +223,7 @@ class RewardSession:
     def _build(self, new: Last, components: Mapping[str, np.ndarray] | None) -> None:
         missing = [name for name in self.reward.requires if name not in new.features]
         if missing:
-            raise ValueError(
+            raise UserError(
                 f"reward transform needs feature {missing[0]!r}; this environment provides {sorted(new.features)}"
             )
         no: Any = np.zeros(self.num_envs, bool)

@@ -14,6 +14,7 @@ import numpy as np
 from gymnasium.utils import RecordConstructorArgs
 from gymnasium.vector.utils import create_empty_array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.config import decode, encode, from_config
 from rewardax.wrappers.core import RewardTransform
 from rewardax.wrappers.encoders import default
@@ -145,7 +146,7 @@ def check_names(reward: RewardTransform, offered: Collection[str]) -> None:
     """Raise ``ValueError`` unless every required feature is offered."""
     missing = [name for name in reward.requires if name not in offered]
     if missing:
-        raise ValueError(f"reward transform needs feature {missing[0]!r}; this environment provides {sorted(offered)}")
+        raise UserError(f"reward transform needs feature {missing[0]!r}; this environment provides {sorted(offered)}")
 
 
 def as_config(value: Any) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 from gymnasium.vector.utils import create_empty_array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.config import decode, from_config, to_config
 from rewardax.wrappers.core import RewardTransform
 from rewardax.wrappers.encoders import default
@@ -155,7 +156,7 @@ def autoreset_mode(env: VectorEnv) -> AutoresetMode:
     try:
         return AutoresetMode(env.metadata["autoreset_mode"])
     except (KeyError, ValueError):
-        raise ValueError(
+        raise UserError(
             f"{type(env.unwrapped).__name__} does not say when it resets, and a wrong guess pays wrong rewards. "
             "Set its metadata['autoreset_mode'] to one of gymnasium.vector.AutoresetMode."
         ) from None

@@ -8,6 +8,7 @@ from itertools import islice
 from types import TracebackType
 from typing import NamedTuple
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.judges.core import Judge, Query, Verdict
 
 
@@ -56,7 +57,7 @@ class Annotator:
 
     def __init__(self, judge: Judge, max_queue: int = 10_000, *, batch: int = 16, max_attempts: int = 3) -> None:
         if min(max_queue, batch, max_attempts) < 1:
-            raise ValueError(
+            raise UserError(
                 f"max_queue, batch and max_attempts are at least 1, got {max_queue}, {batch}, {max_attempts}"
             )
         self.judge = judge
@@ -84,7 +85,7 @@ class Annotator:
         """
         queries = list(queries)
         if any(query.id is None for query in queries):
-            raise ValueError("queries for an annotator need an id: verdicts are handed out by id")
+            raise UserError("queries for an annotator need an id: verdicts are handed out by id")
         with self._changed:
             if self._closed:
                 raise RuntimeError("this annotator is closed; make a new one")

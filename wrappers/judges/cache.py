@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from rewardax.base.errors import MissingFile, UserError
 from rewardax.wrappers.judges.core import Judge, Query, Verdict, digest
 
 SCHEMA = 1
@@ -55,13 +56,13 @@ class CachedJudge:
         path = Path(self.path)
         object.__setattr__(self, "path", str(path))
         if self.offline and not path.is_file():
-            raise FileNotFoundError(f"no judge cache {path} to replay; run once with offline=False to make it")
+            raise MissingFile(f"no judge cache {path} to replay; run once with offline=False to make it")
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with closing(self._open()) as db:
                 self._prepare(db)
         except sqlite3.DatabaseError as error:
-            raise ValueError(f"{path} cannot be used as a judge cache: {error}") from error
+            raise UserError(f"{path} cannot be used as a judge cache: {error}") from error
 
     @property
     def name(self) -> str:
@@ -100,7 +101,7 @@ class CachedJudge:
         version = db.execute("PRAGMA user_version").fetchone()[0]
         tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if version not in (0, SCHEMA) or (version == 0 and tables - {"verdicts"}) or (self.offline and version == 0):
-            raise ValueError(f"{self.path} is a database, but no judge cache of version {SCHEMA}; choose another path")
+            raise UserError(f"{self.path} is a database, but no judge cache of version {SCHEMA}; choose another path")
         if version == SCHEMA:
             return
         self._enable_wal(db)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, asdict, fields
 from typing import Any
 
+from rewardax.base.errors import UserError, UserTypeError
 from rewardax.wrappers.judges.cache import CachedJudge
 from rewardax.wrappers.judges.core import Judge
 from rewardax.wrappers.judges.ensemble import EnsembleJudge
@@ -52,7 +53,7 @@ def judge_to_config(judge: Judge) -> dict[str, Any]:
     """
     kind = next((kind for kind, cls in JUDGES.items() if type(judge) is cls), None)
     if kind is None:
-        raise TypeError(
+        raise UserTypeError(
             f"no kind in JUDGES for {type(judge).__name__}; there are {sorted(JUDGES)}. Add yours to JUDGES."
         )
     return {"judge": kind} | {
@@ -73,14 +74,14 @@ def _default(field: Any) -> Any:
 def _build(config: Mapping[str, Any], connect: bool) -> Judge:
     kind = config.get("judge") if isinstance(config, Mapping) else None
     if kind not in JUDGES:
-        raise ValueError(f'a judge config is {{"judge": kind, ...}} with kind in {sorted(JUDGES)}, got {config!r}')
+        raise UserError(f'a judge config is {{"judge": kind, ...}} with kind in {sorted(JUDGES)}, got {config!r}')
     cls = JUDGES[kind]
     known = _fields(cls)
     required = [f.name for f in known if _default(f) is MISSING]
     arguments = {name: value for name, value in config.items() if name != "judge"}
     unknown, missing = set(arguments) - {f.name for f in known}, set(required) - set(arguments)
     if unknown or missing:
-        raise ValueError(
+        raise UserError(
             f"judge {kind!r} has fields {[f.name for f in known]} (needed: {required}); "
             f"unknown: {sorted(unknown)}, missing: {sorted(missing)}"
         )

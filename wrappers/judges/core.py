@@ -9,6 +9,8 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from rewardax.base.errors import UserError
+
 
 def digest(*parts: object, length: int = 64) -> str:
     """Stable hexadecimal digest of JSON-able values, the same on every machine and in every process."""
@@ -67,7 +69,7 @@ class Verdict:
 
     def __post_init__(self) -> None:
         if math.isinf(self.value):
-            raise ValueError("a verdict's value is a finite number, or NaN for no verdict; got an infinity")
+            raise UserError("a verdict's value is a finite number, or NaN for no verdict; got an infinity")
 
     @classmethod
     def none(cls, reason: str) -> Verdict:
@@ -102,4 +104,4 @@ class Judge(Protocol):
 def require_range(low: float, high: float) -> None:
     """Raise ``ValueError`` unless ``low < high`` are finite."""
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise ValueError(f"a judge's scale needs finite low < high, got low={low}, high={high}")
+        raise UserError(f"a judge's scale needs finite low < high, got low={low}, high={high}")

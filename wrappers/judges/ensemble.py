@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.judges.core import Judge, Query, Verdict
 
 COMBINE: dict[str, Callable[[Sequence[float]], float]] = {
@@ -44,11 +45,11 @@ class EnsembleJudge:
     def __post_init__(self) -> None:
         object.__setattr__(self, "judges", tuple(self.judges))
         if not self.judges:
-            raise ValueError("an ensemble needs at least one judge, got none")
+            raise UserError("an ensemble needs at least one judge, got none")
         if self.combine not in COMBINE:
-            raise ValueError(f"combine is one of {sorted(COMBINE)}, got {self.combine!r}")
+            raise UserError(f"combine is one of {sorted(COMBINE)}, got {self.combine!r}")
         if self.max_spread is not None and not self.max_spread >= 0:
-            raise ValueError(f"max_spread is a number >= 0 or None, got {self.max_spread}")
+            raise UserError(f"max_spread is a number >= 0 or None, got {self.max_spread}")
 
     @property
     def name(self) -> str:

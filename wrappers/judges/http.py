@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from rewardax.base.errors import MissingPackage, UserError
 from rewardax.wrappers.judges.core import Query, Verdict, digest, require_range
 from rewardax.wrappers.judges.protocol import FRAME, MATERIAL, compose, read_verdict
 
@@ -86,22 +87,22 @@ class HTTPJudge:
     def __post_init__(self) -> None:
         url = urlsplit(self.base_url)
         if url.scheme not in ("http", "https") or not url.hostname:
-            raise ValueError("base_url must look like https://host/v1")
+            raise UserError("base_url must look like https://host/v1")
         if url.username or url.password or url.query:
-            raise ValueError("base_url must not carry credentials or a query; name the key's variable in api_key_env")
+            raise UserError("base_url must not carry credentials or a query; name the key's variable in api_key_env")
         require_range(self.low, self.high)
         if self.max_concurrency < 1 or self.max_retries < 0 or self.max_reply_bytes < 1:
-            raise ValueError("max_concurrency and max_reply_bytes are at least 1, max_retries at least 0")
+            raise UserError("max_concurrency and max_reply_bytes are at least 1, max_retries at least 0")
         if not (math.isfinite(self.timeout) and self.timeout > 0):
-            raise ValueError(f"timeout is a positive number of seconds, got {self.timeout}")
+            raise UserError(f"timeout is a positive number of seconds, got {self.timeout}")
         if len(self.prices) != 2 or not all(math.isfinite(p) and p >= 0 for p in self.prices):
-            raise ValueError(f"prices are two numbers >= 0 per million tokens (input, output), got {self.prices}")
+            raise UserError(f"prices are two numbers >= 0 per million tokens (input, output), got {self.prices}")
         if clash := OWN_FIELDS & set(self.options):
-            raise ValueError(f"options must not set {sorted(clash)}: the judge does")
+            raise UserError(f"options must not set {sorted(clash)}: the judge does")
         try:
             json.dumps(dict(self.options))
         except (TypeError, ValueError) as error:
-            raise ValueError(f"options go into a JSON request: {error}") from None
+            raise UserError(f"options go into a JSON request: {error}") from None
         object.__setattr__(self, "prices", tuple(self.prices))
         object.__setattr__(self, "_slots", threading.BoundedSemaphore(self.max_concurrency))
         if self.connect:
@@ -111,12 +112,12 @@ class HTTPJudge:
         try:
             from openai import OpenAI
         except ImportError:
-            raise ImportError(
+            raise MissingPackage(
                 'HTTPJudge needs the openai client: pip install "rewardax[llm]" (ScriptedJudge needs nothing)'
             ) from None
         secret = os.environ.get(self.api_key_env, "") if self.api_key_env else ""
         if self.api_key_env and not secret:
-            raise ValueError(
+            raise UserError(
                 f"the environment variable {self.api_key_env} (api_key_env) is not set; "
                 "set it to the endpoint's key, or pass api_key_env=None for an endpoint without one"
             )

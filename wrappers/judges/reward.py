@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.bonuses.counts import Visits
 from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
 
@@ -75,7 +76,7 @@ class Judged(RewardTransform):
 
     def __post_init__(self) -> None:
         if self.form not in ("label", "class", "rank"):
-            raise ValueError(f"Judged: form is 'label', 'class' or 'rank', not {self.form!r}.")
+            raise UserError(f"Judged: form is 'label', 'class' or 'rank', not {self.form!r}.")
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:

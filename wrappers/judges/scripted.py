@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.judges.core import Judge, Query, Verdict, digest, require_range
 from rewardax.wrappers.judges.rubrics import RUBRICS
 
@@ -32,11 +33,11 @@ class Criterion:
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.weight):
-            raise ValueError(f"criterion {self.id!r}: the weight must be finite, got {self.weight}")
+            raise UserError(f"criterion {self.id!r}: the weight must be finite, got {self.weight}")
         try:
             re.compile(self.pattern)
         except re.error as error:
-            raise ValueError(f"criterion {self.id!r}: {self.pattern!r} is no regular expression: {error}") from None
+            raise UserError(f"criterion {self.id!r}: {self.pattern!r} is no regular expression: {error}") from None
 
     def met(self, text: str) -> bool:
         return re.search(self.pattern, text, re.IGNORECASE) is not None
@@ -68,11 +69,11 @@ class Rubric:
     def __post_init__(self) -> None:
         ids = [criterion.id for criterion in self.criteria]
         if not ids or len(set(ids)) < len(ids):
-            raise ValueError(f"rubric {self.name!r} needs criteria with distinct ids, got {ids}")
+            raise UserError(f"rubric {self.name!r} needs criteria with distinct ids, got {ids}")
         if self.combine not in get_args(Combine):
-            raise ValueError(f"rubric {self.name!r}: combine is one of {get_args(Combine)}, got {self.combine!r}")
+            raise UserError(f"rubric {self.name!r}: combine is one of {get_args(Combine)}, got {self.combine!r}")
         if self.combine == "share" and not any(criterion.weight > 0 for criterion in self.criteria):
-            raise ValueError(f"rubric {self.name!r}: combine='share' needs a criterion with positive weight")
+            raise UserError(f"rubric {self.name!r}: combine='share' needs a criterion with positive weight")
         require_range(self.low, self.high)
 
     @classmethod
@@ -82,13 +83,13 @@ class Rubric:
             return rubric
         if isinstance(rubric, str):
             if rubric not in RUBRICS:
-                raise ValueError(f"no embedded rubric {rubric!r}; there are {sorted(RUBRICS)}")
+                raise UserError(f"no embedded rubric {rubric!r}; there are {sorted(RUBRICS)}")
             rubric = {"name": rubric, **RUBRICS[rubric]}
         try:
             criteria = tuple(Criterion(**criterion) for criterion in rubric["criteria"])
             return cls(**{**rubric, "criteria": criteria})
         except (KeyError, TypeError) as error:
-            raise ValueError(
+            raise UserError(
                 "a rubric is {name, criteria: [{id, pattern, weight, hard}], combine, low, high}; "
                 f"this one is not: {error}"
             ) from None
@@ -186,9 +187,9 @@ class NoisyJudge:
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.flip_prob <= 1.0:
-            raise ValueError(f"flip_prob is a probability in [0, 1], got {self.flip_prob}")
+            raise UserError(f"flip_prob is a probability in [0, 1], got {self.flip_prob}")
         if not math.isfinite(self.length_bias):
-            raise ValueError(f"length_bias must be finite, got {self.length_bias}")
+            raise UserError(f"length_bias must be finite, got {self.length_bias}")
         require_range(self.low, self.high)
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.pointwise import rewrite
 from rewardax.wrappers.algebra.scopes import channels, check, check_lengths
 from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
@@ -63,11 +64,11 @@ class Ensemble(RewardTransform):
     def __post_init__(self) -> None:
         check(self, objective=OBJECTIVES)
         if (self.feature is None) == (not self.members):
-            raise ValueError("Ensemble takes its scores either from a `feature` [N, M] or from component `members`.")
+            raise UserError("Ensemble takes its scores either from a `feature` [N, M] or from component `members`.")
         if self.members:
             check_lengths(self, self.members, centres=self.centres)
         if self.ddof not in (0, 1):
-            raise ValueError(f"Ensemble: ddof is 0 or 1, not {self.ddof!r}.")
+            raise UserError(f"Ensemble: ddof is 0 or 1, not {self.ddof!r}.")
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
@@ -84,10 +85,10 @@ class Ensemble(RewardTransform):
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         scores = self._scores(rewards, transition)
         if scores.shape[1] <= self.ddof:
-            raise ValueError(f"Ensemble: {scores.shape[1]} member(s) have no variance with ddof={self.ddof}.")
+            raise UserError(f"Ensemble: {scores.shape[1]} member(s) have no variance with ddof={self.ddof}.")
         if self.centres is not None:
             if len(self.centres) != scores.shape[1]:
-                raise ValueError(f"Ensemble: {len(self.centres)} centres for {scores.shape[1]} members.")
+                raise UserError(f"Ensemble: {len(self.centres)} centres for {scores.shape[1]} members.")
             scores = scores - jnp.stack([jnp.asarray(x, scores.dtype) for x in self.centres])
         value = ensemble_score(scores.T, self.objective, self.coeff, self.ddof).astype(scores.dtype)
         rewards = rewards.log("ensemble/variance", scores.var(1, ddof=self.ddof))

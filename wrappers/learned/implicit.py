@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.episodes import sums
 from rewardax.wrappers.bonuses.rnd import flatten, mlp, mlp_init
 from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, static
@@ -132,9 +133,9 @@ class ImplicitProcessReward(RewardTransform):
 
     def __post_init__(self) -> None:
         if self.loss not in ("outcome", "contrast"):
-            raise ValueError(f"ImplicitProcessReward: loss is 'outcome' or 'contrast', not {self.loss!r}.")
+            raise UserError(f"ImplicitProcessReward: loss is 'outcome' or 'contrast', not {self.loss!r}.")
         if self.actions < 2:
-            raise ValueError(f"ImplicitProcessReward needs at least 2 discrete actions, got {self.actions}.")
+            raise UserError(f"ImplicitProcessReward needs at least 2 discrete actions, got {self.actions}.")
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
@@ -154,7 +155,7 @@ class ImplicitProcessReward(RewardTransform):
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         if not jnp.issubdtype(transition.action.dtype, jnp.integer):
-            raise ValueError("ImplicitProcessReward needs discrete actions; it compares probabilities of actions.")
+            raise UserError("ImplicitProcessReward needs discrete actions; it compares probabilities of actions.")
         return rewards.add(self.component, self.scale * self.score(state, transition)), state
 
     def score(self, state: State, steps: Transition) -> Array:

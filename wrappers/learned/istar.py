@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
+
 FORMS = ("rloo", "grpo_mean", "grpo_mean_std")
 
 
@@ -50,9 +52,9 @@ def istar_advantages(
     ([0.0, -1.0, 0.0, 3.0], [-0.5, -1.5, -0.5, 2.5])
     """
     if form not in FORMS:
-        raise ValueError(f"istar_advantages: form is one of {FORMS}, not {form!r}.")
+        raise UserError(f"istar_advantages: form is one of {FORMS}, not {form!r}.")
     if step_baseline not in ("steps", "first"):
-        raise ValueError(f"istar_advantages: step_baseline is 'steps' or 'first', not {step_baseline!r}.")
+        raise UserError(f"istar_advantages: step_baseline is 'steps' or 'first', not {step_baseline!r}.")
     opens = _opens(episode)
     members = opens if step_baseline == "first" else jnp.ones_like(opens)
     outcome = _relative(episode_reward, group, opens, form)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.bonuses.rnd import flatten, mlp, mlp_init
 from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, static
 from rewardax.wrappers.learned.preferences import centring_penalty, preference_accuracy, preference_loss, query_scores
@@ -38,7 +39,7 @@ def ensemble_score(scores: Array, objective: str = "mean", coefficient: float | 
         return scores.min(0)
     if objective == "uwo":
         return scores.mean(0) - coefficient * scores.var(0, ddof=ddof)
-    raise ValueError(f"ensemble_score: objective is 'mean', 'wco' or 'uwo', not {objective!r}.")
+    raise UserError(f"ensemble_score: objective is 'mean', 'wco' or 'uwo', not {objective!r}.")
 
 
 class PreferenceReward(RewardTransform):
@@ -125,12 +126,12 @@ class PreferenceReward(RewardTransform):
             "normalise": ("none", "mean", "standard"),
         }.items():
             if getattr(self, field) not in choices:
-                raise ValueError(f"{type(self).__name__}: {field} is one of {choices}, not {getattr(self, field)!r}.")
+                raise UserError(f"{type(self).__name__}: {field} is one of {choices}, not {getattr(self, field)!r}.")
         for field in ("members", "segment", "queries", "oversample", "steps", "batch"):
             if getattr(self, field) < 1:
-                raise ValueError(f"{type(self).__name__}: {field} must be at least 1, got {getattr(self, field)}.")
+                raise UserError(f"{type(self).__name__}: {field} must be at least 1, got {getattr(self, field)}.")
         if self.capacity < self.queries:
-            raise ValueError(
+            raise UserError(
                 f"{type(self).__name__}: capacity={self.capacity} cannot hold the {self.queries} queries of a rollout."
             )
 
@@ -221,7 +222,7 @@ class PreferenceReward(RewardTransform):
         """
         for side in (better, worse):
             if len(side.valid) != self.segment:
-                raise ValueError(f"add_pairs takes segments of {self.segment} steps, got {len(side.valid)}.")
+                raise UserError(f"add_pairs takes segments of {self.segment} steps, got {len(side.valid)}.")
         swap = lambda x: jnp.swapaxes(x, 0, 1)  # noqa: E731
         sides = [jax.tree.map(swap, (self._seen(side), side.valid)) for side in (better, worse)]
         inputs, mask = jax.tree.map(lambda a, b: jnp.stack([a, b], 1), *sides)

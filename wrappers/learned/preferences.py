@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
+
 Number = float | Array
 
 
@@ -107,7 +109,7 @@ def query_scores(probabilities: Array, kind: str) -> Array:
         return probabilities.std(0)
     if kind == "entropy":
         return (jax.scipy.special.entr(probabilities) + jax.scipy.special.entr(1 - probabilities)).mean(0)
-    raise ValueError(f"query_scores: kind is 'disagreement' or 'entropy', not {kind!r}.")
+    raise UserError(f"query_scores: kind is 'disagreement' or 'entropy', not {kind!r}.")
 
 
 def first_decisive(difference: Array, margin: Array) -> tuple[Array, Array]:

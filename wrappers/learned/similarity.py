@@ -7,6 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
 
 Result = tuple[Rewards, State]
@@ -84,7 +85,7 @@ class GoalSimilarity(RewardTransform):
 
         def phi(embedding: Array) -> Array:
             if embedding.shape[-1] != goals.shape[-1]:
-                raise ValueError(
+                raise UserError(
                     f"GoalSimilarity: feature {self.feature!r} has {embedding.shape[-1]} dimensions, the goal "
                     f"{goals.shape[-1]}."
                 )

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from flax import struct
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.core import Rewards, Transition, static
 from rewardax.wrappers.learned.preferences import first_decisive
 
@@ -168,7 +169,7 @@ class HierarchicalTeacher(Teacher):
 
     def __post_init__(self) -> None:
         if isinstance(self.signs, tuple) and len(self.signs) != len(self.features):
-            raise ValueError(
+            raise UserError(
                 f"HierarchicalTeacher needs one sign per feature, got {len(self.signs)} signs for "
                 f"{len(self.features)} features."
             )
@@ -181,7 +182,7 @@ class HierarchicalTeacher(Teacher):
         columns = [rollout.next_features[name] for name in self.features]
         for name, column in zip(self.features, columns, strict=True):
             if column.ndim != rollout.reward.ndim:
-                raise ValueError(f"HierarchicalTeacher: feature {name!r} is not one number per environment.")
+                raise UserError(f"HierarchicalTeacher: feature {name!r} is not one number per environment.")
         return jnp.stack([column.astype(rollout.reward.dtype) for column in columns], -1)
 
     def compare(self, key: Array, evidence: Array, mask: Array) -> Verdict:

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.pointwise import rewrite
 from rewardax.wrappers.algebra.scopes import channels, check, check_lengths
 from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
@@ -127,7 +128,7 @@ class Lagrangian(RewardTransform):
         check(self, squash=SQUASHES)
         check_lengths(self, self.components, thresholds=self.thresholds)
         if self.base in self.components:
-            raise ValueError(f"Lagrangian: the base {self.base!r} cannot be one of the constrained components.")
+            raise UserError(f"Lagrangian: the base {self.base!r} cannot be one of the constrained components.")
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.pointwise import Clip, Delay, Squash, rewrite
 from rewardax.wrappers.algebra.scopes import SCOPES, begin, channels, check, collect, due
 from rewardax.wrappers.core import Chain, Rewards, RewardTransform, State, Transition, chain, static
@@ -163,7 +164,7 @@ class MedianLogistic(RewardTransform):
     def __post_init__(self) -> None:
         check(self, scope=SCOPES)
         if not len(self.medians) == len(self.scales) > 0:
-            raise ValueError(
+            raise UserError(
                 f"MedianLogistic needs one median and one scale per task; got {len(self.medians)} and "
                 f"{len(self.scales)}."
             )
@@ -241,7 +242,7 @@ class UncertaintyWeight(RewardTransform):
         rewards.require(self.component)
         given = transition.next_features[self.predictions].astype(transition.reward.dtype)
         if given.ndim > 1 and given.shape[1] < 2:
-            raise ValueError(f"UncertaintyWeight: {self.predictions!r} holds one prediction, it takes two to disagree.")
+            raise UserError(f"UncertaintyWeight: {self.predictions!r} holds one prediction, it takes two to disagree.")
         divergence = given if given.ndim == 1 else 2 * given.var(1, ddof=1)
         u = self.scale * jnp.maximum(divergence, 0)
         rewards = rewards.log(f"uncertainty/{self.component}", u)

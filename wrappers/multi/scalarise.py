@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.pointwise import rewrite
 from rewardax.wrappers.algebra.scopes import SCOPES, STATISTICS, begin, channels, check, check_lengths, collect, due
 from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
@@ -159,7 +160,7 @@ class Scalarise(RewardTransform):
         check(self, kind=KINDS, scope=SCOPES, statistic=STATISTICS)
         check_lengths(self, self.components, weights=self.weights, ideal=self.ideal)
         if self.kind == "direction" and len(self.components) != 2:
-            raise ValueError(f"Scalarise: a direction takes two components, not {self.components}; use 'linear'.")
+            raise UserError(f"Scalarise: a direction takes two components, not {self.components}; use 'linear'.")
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
@@ -239,7 +240,7 @@ class Direction(RewardTransform):
 
     def __post_init__(self) -> None:
         if len(self.components) != 2:
-            raise ValueError(f"Direction takes two components, not {self.components}.")
+            raise UserError(f"Direction takes two components, not {self.components}.")
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:

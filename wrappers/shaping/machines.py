@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
 
 Edge = tuple[int, int, str, float]  # machine state, next machine state, formula, reward
@@ -37,7 +38,7 @@ def parse(formula: str) -> tuple[Formula, tuple[str, ...]]:
     while formula[at:].strip():
         found = _TOKEN.match(formula, at)
         if not found:
-            raise ValueError(f"formula {formula!r}: cannot read {formula[at:].strip()!r}; use names, !, &, |, (, ).")
+            raise UserError(f"formula {formula!r}: cannot read {formula[at:].strip()!r}; use names, !, &, |, (, ).")
         tokens.append(found[1] or found[2])
         at = found.end()
     rest = iter([*tokens, ""])
@@ -56,12 +57,12 @@ def parse(formula: str) -> tuple[Formula, tuple[str, ...]]:
         if token == "(":
             inner = some("|")
             if take() != ")":
-                raise ValueError(f"formula {formula!r}: a parenthesis is not closed.")
+                raise UserError(f"formula {formula!r}: a parenthesis is not closed.")
             return inner
         if token in ("True", "False"):
             return lambda truth: token == "True"
         if not token or token in "&|)":
-            raise ValueError(f"formula {formula!r}: a proposition is missing{f' before {token!r}' if token else ''}.")
+            raise UserError(f"formula {formula!r}: a proposition is missing{f' before {token!r}' if token else ''}.")
         names.append(token)
         return lambda truth: truth[token]
 
@@ -76,7 +77,7 @@ def parse(formula: str) -> tuple[Formula, tuple[str, ...]]:
 
     holds = some("|")
     if ahead:
-        raise ValueError(f"formula {formula!r}: {ahead!r} is not expected there.")
+        raise UserError(f"formula {formula!r}: {ahead!r} is not expected there.")
     return holds, tuple(dict.fromkeys(names))
 
 
@@ -103,11 +104,11 @@ def compiled(
     """
     names = tuple(u for u in dict.fromkeys(u for edge in transitions for u in edge[:2]) if u not in terminal)
     if initial not in names:
-        raise ValueError(f"reward machine: the initial state {initial} has no transition; there are {list(names)}.")
+        raise UserError(f"reward machine: the initial state {initial} has no transition; there are {list(names)}.")
     read = [(u, after, *parse(formula), reward) for u, after, formula, reward in transitions]
     propositions = tuple(sorted({name for edge in read for name in edge[3]}))
     if len(propositions) > _LARGEST:
-        raise ValueError(f"reward machine: {len(propositions)} propositions; at most {_LARGEST} can be tabulated.")
+        raise UserError(f"reward machine: {len(propositions)} propositions; at most {_LARGEST} can be tabulated.")
     rows = {u: i for i, u in enumerate(names)}
     end = len(names)
     target = np.full((end + 1, 2 ** len(propositions)), end, np.int32)
@@ -120,7 +121,7 @@ def compiled(
                 target[row, column], reward[row, column] = rows.get(fires[1], end), fires[4]
             elif unmatched == "error":
                 held = " and ".join(name if value else f"not {name}" for name, value in truth.items())
-                raise ValueError(
+                raise UserError(
                     f"reward machine: state {u} has no transition for {held or 'True'}; add one (a self-loop?) or "
                     "choose unmatched='stay' or 'terminal'."
                 )
@@ -152,7 +153,7 @@ def machine_values(
             change, values[u] = max(change, abs(new - values[u])), new
         if change < tolerance:
             return {**values, -1: 0.0}
-    raise ValueError(f"reward machine: the values do not settle with rs_gamma={rs_gamma}; choose it below 1.")
+    raise UserError(f"reward machine: the values do not settle with rs_gamma={rs_gamma}; choose it below 1.")
 
 
 class RewardMachine(RewardTransform):
@@ -226,12 +227,12 @@ class RewardMachine(RewardTransform):
 
     def __post_init__(self) -> None:
         if self.unmatched not in ("error", "stay", "terminal"):
-            raise ValueError(f"RewardMachine: unmatched is 'error', 'stay' or 'terminal', not {self.unmatched!r}.")
+            raise UserError(f"RewardMachine: unmatched is 'error', 'stay' or 'terminal', not {self.unmatched!r}.")
         if self.truncation not in ("bootstrap", "absorb"):
-            raise ValueError(f"RewardMachine: truncation is 'bootstrap' or 'absorb', not {self.truncation!r}.")
+            raise UserError(f"RewardMachine: truncation is 'bootstrap' or 'absorb', not {self.truncation!r}.")
         unknown = [name for name in self.machine.propositions if name not in self.propositions]
         if unknown:
-            raise ValueError(f"RewardMachine: no proposition {unknown[0]!r}; there are {', '.join(self.propositions)}.")
+            raise UserError(f"RewardMachine: no proposition {unknown[0]!r}; there are {', '.join(self.propositions)}.")
         _ = self.values
 
     @classmethod
@@ -262,7 +263,7 @@ class RewardMachine(RewardTransform):
         bits = transition.next_features[self.feature]
         places = [self.propositions.index(name) for name in machine.propositions]
         if max(places, default=-1) >= bits.shape[-1]:
-            raise ValueError(
+            raise UserError(
                 f"RewardMachine: proposition {self.propositions[max(places)]!r} is bit {max(places)}, but feature "
                 f"{self.feature!r} has {bits.shape[-1]}."
             )

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.schedules import Curve, Linear, count_steps
 from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, env_where, static
 
@@ -84,7 +85,7 @@ class Potential(RewardTransform):
 
     def __post_init__(self) -> None:
         if self.truncation not in ("bootstrap", "absorb"):
-            raise ValueError(f"Potential: truncation is 'bootstrap' or 'absorb', not {self.truncation!r}.")
+            raise UserError(f"Potential: truncation is 'bootstrap' or 'absorb', not {self.truncation!r}.")
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
@@ -160,9 +161,9 @@ class ActionAdvice(RewardTransform):
 
     def __post_init__(self) -> None:
         if self.mode not in ("lookback", "lookahead"):
-            raise ValueError(f"ActionAdvice: mode is 'lookback' or 'lookahead', not {self.mode!r}.")
+            raise UserError(f"ActionAdvice: mode is 'lookback' or 'lookahead', not {self.mode!r}.")
         if self.after not in ("max", "mean", "zero"):
-            raise ValueError(f"ActionAdvice: after is 'max', 'mean' or 'zero', not {self.after!r}.")
+            raise UserError(f"ActionAdvice: after is 'max', 'mean' or 'zero', not {self.after!r}.")
 
     @property
     def causal(self) -> bool:  # type: ignore[override]
@@ -260,7 +261,7 @@ class Progress(RewardTransform):
 
     def __post_init__(self) -> None:
         if self.mode not in ("difference", "positive", "best"):
-            raise ValueError(f"Progress: mode is 'difference', 'positive' or 'best', not {self.mode!r}.")
+            raise UserError(f"Progress: mode is 'difference', 'positive' or 'best', not {self.mode!r}.")
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:

@@ -12,6 +12,7 @@ import numpy as np
 from flax import struct
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.envs.core import Env, PyTree, TimeStep
 from rewardax.envs.grid.engine import describe, draw, rules, view
 from rewardax.envs.grid.engine.codes import (
@@ -98,7 +99,7 @@ class GridEnv(Env):
 
     def __post_init__(self) -> None:
         if self.view not in ("ego", "full"):
-            raise ValueError(f"view={self.view!r}; there are 'ego' (7 x 7 first-person) and 'full' (whole map)")
+            raise UserError(f"view={self.view!r}; there are 'ego' (7 x 7 first-person) and 'full' (whole map)")
 
     # what a task defines -------------------------------------------------------------------------------------
 
@@ -304,7 +305,7 @@ class GridEnv(Env):
             return draw.ansi(state)
         if mode == "rgb_array":
             return draw.pixels(state)
-        raise ValueError(f"no render mode {mode!r}; there are 'ansi' and 'rgb_array'")
+        raise UserError(f"no render mode {mode!r}; there are 'ansi' and 'rgb_array'")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 from flax import struct
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.envs.grid.engine.codes import BALL, BOX, COLOURS, DOOR, DX, DY, KEY, TYPES
 from rewardax.envs.grid.engine.env import GridEnv
 from rewardax.envs.grid.engine.rules import FAILURE, SUCCESS, GridState
@@ -92,7 +93,7 @@ def read_mission(env: GridEnv, mission: str) -> tuple[int, int, int]:
             ]
             if all(thing >= 0 for thing in things):
                 return number, things[0], things[1]
-    raise ValueError(f"{env.family} has no mission {mission!r}; it has {[s[0] for s in env.missions.sentences]}")
+    raise UserError(f"{env.family} has no mission {mission!r}; it has {[s[0] for s in env.missions.sentences]}")
 
 
 def _index(names: tuple[str, ...], word: str | None, first: int = 0, last: int = len(TYPES)) -> int:

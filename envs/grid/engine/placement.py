@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.envs.grid.engine.codes import BALL, BOX, COLOURS, EMPTY, KEY, cell
 
 KINDS = (KEY, BALL, BOX)
@@ -28,7 +29,7 @@ class Draws:
         """u32[count]: the next numbers."""
         self._used += count
         if self._used > self._bits.size:
-            raise ValueError(f"{self._used} numbers asked for, {self._bits.size} drawn")
+            raise UserError(f"{self._used} numbers asked for, {self._bits.size} drawn")
         return self._bits[self._used - count : self._used]
 
     def below(self, bound: Array | int) -> Array:

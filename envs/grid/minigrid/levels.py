@@ -7,6 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from rewardax.base.errors import UserError
 from rewardax.envs.grid.engine.codes import BALL, BOX, DOOR, EMPTY, GOAL, KEY, cell
 from rewardax.envs.grid.engine.env import MISSION_WORDS, GridParams, World
 from rewardax.envs.grid.engine.rules import GOING_ON, STARTED, GridState
@@ -24,7 +25,7 @@ def _code(thing: Any) -> int:
     if inside is None:
         return cell(kind, colour, state)
     if kind != BOX or inside.encode()[0] not in (KEY, BALL):
-        raise ValueError(f"a {thing.type} that contains a {inside.type}: only boxes with a key or a ball fit")
+        raise UserError(f"a {thing.type} that contains a {inside.type}: only boxes with a key or a ball fit")
     return cell(kind, colour, state, _code(inside))
 
 
@@ -72,7 +73,7 @@ def world_of(env: Any, time_bonus: float = 0.9) -> tuple[World, GridParams]:
     """
     source = env.unwrapped
     if source.agent_view_size != 7:
-        raise ValueError(f"the view is 7 x 7 cells, {type(source).__name__} has {source.agent_view_size}")
+        raise UserError(f"the view is 7 x 7 cells, {type(source).__name__} has {source.agent_view_size}")
     world = World(
         height=source.height,
         width=source.width,

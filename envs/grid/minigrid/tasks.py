@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from rewardax.base.errors import UserError
 from rewardax.envs.core import PyTree
 from rewardax.envs.grid.engine.codes import BOX, CONTENTS
 from rewardax.envs.grid.engine.env import GridEnv
@@ -198,7 +199,7 @@ def task_of(env: Any, time_bonus: float = 0.9) -> tuple[GridEnv, PyTree]:
     source = env.unwrapped
     port = port_of(source)
     if port is None:
-        raise ValueError(f"no task for {type(source).__name__}; there are some for {', '.join(PORTS)}. See `world_of`.")
+        raise UserError(f"no task for {type(source).__name__}; there are some for {', '.join(PORTS)}. See `world_of`.")
     task, params = _built(port, source)
     return task, params.replace(time_bonus=time_bonus)
 

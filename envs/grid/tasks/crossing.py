@@ -11,6 +11,7 @@ import numpy as np
 from flax import struct
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.envs.core import PyTree
 from rewardax.envs.grid.engine import rules
 from rewardax.envs.grid.engine.codes import EMPTY, GOAL, GOAL_CELL, LAVA, LAVA_CELL, WALL, WALL_TYPE
@@ -44,7 +45,7 @@ class Crossing(GridEnv):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.size < 5 or self.size % 2 == 0:
-            raise ValueError(f"{self.family} needs an odd size >= 5, got {self.size}")
+            raise UserError(f"{self.family} needs an odd size >= 5, got {self.size}")
 
     @property
     def shape(self) -> tuple[int, int]:

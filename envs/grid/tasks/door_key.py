@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.envs.core import PyTree
 from rewardax.envs.grid.engine import rules
 from rewardax.envs.grid.engine.codes import (
@@ -67,7 +68,7 @@ class DoorKey(GridEnv):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.size < 5:
-            raise ValueError(f"DoorKey needs size >= 5 to hold two rooms, got {self.size}")
+            raise UserError(f"DoorKey needs size >= 5 to hold two rooms, got {self.size}")
 
     @property
     def shape(self) -> tuple[int, int]:

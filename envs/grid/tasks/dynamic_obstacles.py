@@ -12,6 +12,7 @@ import numpy as np
 from flax import struct
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.envs.core import PyTree, RandomEnv, TimeStep
 from rewardax.envs.grid.engine import rules
 from rewardax.envs.grid.engine.codes import ACTIONS, BALL, BLUE, EMPTY, FORWARD, GOAL, NOTHING, WALL_TYPE, cell
@@ -91,7 +92,7 @@ class DynamicObstacles(Empty, RandomEnv):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 1 <= self.obstacles <= self.size / 2 + 1:
-            raise ValueError(f"{self.obstacles} balls in a room of size {self.size}: 1 to {self.size // 2 + 1} fit")
+            raise UserError(f"{self.obstacles} balls in a room of size {self.size}: 1 to {self.size // 2 + 1} fit")
 
     @property
     def action_names(self) -> tuple[str, ...]:
@@ -162,7 +163,7 @@ class DynamicObstacles(Empty, RandomEnv):
 
     def chances(self, state: ObstaclesState, action: Array, params: PyTree) -> Array:
         if self.obstacles > MOST_LISTED:
-            raise ValueError(f"{self.obstacles} balls roll in too many ways to be listed; {MOST_LISTED} at most")
+            raise UserError(f"{self.obstacles} balls roll in too many ways to be listed; {MOST_LISTED} at most")
         return jax.vmap(lambda index: self._listed(state, index)[1])(jnp.arange(WAYS**self.obstacles))
 
     def outcome(

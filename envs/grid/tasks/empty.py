@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.envs.core import PyTree
 from rewardax.envs.grid.engine import rules
 from rewardax.envs.grid.engine.codes import EMPTY, GOAL, GOAL_CELL, WALL, WALL_TYPE
@@ -54,7 +55,7 @@ class Empty(GridEnv):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.size < 4:
-            raise ValueError(f"Empty needs size >= 4, got {self.size}")
+            raise UserError(f"Empty needs size >= 4, got {self.size}")
 
     @property
     def shape(self) -> tuple[int, int]:

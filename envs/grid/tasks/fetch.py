@@ -8,6 +8,7 @@ from typing import ClassVar
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.envs.core import PyTree
 from rewardax.envs.grid.engine.codes import BALL, EMPTY, KEY, WALL, WALL_TYPE
 from rewardax.envs.grid.engine.object_task import Errand, ErrandParams, in_view, same_thing
@@ -69,7 +70,7 @@ class Fetch(Errand):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.size < 5:
-            raise ValueError(f"Fetch needs size >= 5, got {self.size}")
+            raise UserError(f"Fetch needs size >= 5, got {self.size}")
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from typing import ClassVar
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.envs.core import PyTree
 from rewardax.envs.grid.engine.codes import (
     BALL,
@@ -74,7 +75,7 @@ class KeyCorridor(Errand):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.size < 3 or self.rows < 1:
-            raise ValueError(f"KeyCorridor needs size >= 3 and rows >= 1, got {self.size} and {self.rows}")
+            raise UserError(f"KeyCorridor needs size >= 3 and rows >= 1, got {self.size} and {self.rows}")
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.envs.core import PyTree
 from rewardax.envs.grid.engine import rules
 from rewardax.envs.grid.engine.codes import EMPTY, GOAL, GOAL_CELL, LAVA, LAVA_CELL, WALL, WALL_TYPE
@@ -53,7 +54,7 @@ class LavaGap(GridEnv):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.size < 5:
-            raise ValueError(f"LavaGap needs size >= 5, got {self.size}")
+            raise UserError(f"LavaGap needs size >= 5, got {self.size}")
 
     @property
     def shape(self) -> tuple[int, int]:

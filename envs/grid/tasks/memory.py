@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from flax import struct
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.envs.core import PyTree
 from rewardax.envs.grid.engine import rules
 from rewardax.envs.grid.engine.codes import (
@@ -81,7 +82,7 @@ class Memory(Errand):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.size < 7 or self.size % 2 == 0:
-            raise ValueError(f"Memory needs an odd size >= 7, got {self.size}")
+            raise UserError(f"Memory needs an odd size >= 7, got {self.size}")
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.envs.core import PyTree, RandomEnv, TimeStep
 from rewardax.envs.grid.engine import rules
 from rewardax.envs.grid.engine.codes import COLOURS, EMPTY, GREY, TOGGLE, WALL, WALL_TYPE, cell
@@ -40,7 +41,7 @@ class NoisyTVState(GridState):
 def _task(inner: GridEnv | str) -> tuple[GridEnv, PyTree]:
     env, params = make(inner)
     if not isinstance(env, GridEnv):
-        raise ValueError(f"NoisyTV needs a grid task to hang a screen in, not {type(env).__name__}")
+        raise UserError(f"NoisyTV needs a grid task to hang a screen in, not {type(env).__name__}")
     return env, jax.tree.map(np.asarray, params)
 
 
@@ -89,9 +90,9 @@ class NoisyTV(RandomEnv):
 
     def __post_init__(self) -> None:
         if self.tv not in ("random", "deterministic", "off"):
-            raise ValueError(f"tv={self.tv!r}; there are 'random', 'deterministic' and 'off'")
+            raise UserError(f"tv={self.tv!r}; there are 'random', 'deterministic' and 'off'")
         if not 1 <= self.screens <= 4:
-            raise ValueError(f"screens={self.screens} is out of range; give 1 to 4 cells")
+            raise UserError(f"screens={self.screens} is out of range; give 1 to 4 cells")
         _task(self.inner)
 
     # what the task inside says ---------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import ClassVar
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.envs.core import PyTree
 from rewardax.envs.grid.engine import rules
 from rewardax.envs.grid.engine.codes import BALL, BOX, DROP, EMPTY, KEY, PICKUP, WALL, WALL_TYPE
@@ -65,7 +66,7 @@ class PutNear(Errand):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.size < 6:
-            raise ValueError(f"PutNear needs size >= 6 for objects that are not near each other, got {self.size}")
+            raise UserError(f"PutNear needs size >= 6 for objects that are not near each other, got {self.size}")
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.envs.core import Env, PyTree, TimeStep
 from rewardax.envs.language import templates as L
 from rewardax.envs.language.parser import VERBS, Command, parse
@@ -92,9 +93,9 @@ class TextEnv(Env):
 
     def __post_init__(self) -> None:
         if self.view not in VIEWS:
-            raise ValueError(f"no view {self.view!r}; choose one of {', '.join(VIEWS)}")
+            raise UserError(f"no view {self.view!r}; choose one of {', '.join(VIEWS)}")
         if not 0 <= self.history <= 6:
-            raise ValueError(f"history={self.history} is out of range; give 0 to 6 earlier replies")
+            raise UserError(f"history={self.history} is out of range; give 0 to 6 earlier replies")
 
     # what a family provides
 
@@ -250,7 +251,7 @@ class TextEnv(Env):
     def render_action(self, action: int, state: PyTree | None = None) -> str:
         """Command of an action (host): with the level's names if a state is given, else the action's name."""
         if not 0 <= int(action) < self.num_actions:
-            raise ValueError(f"no action {int(action)}; this task has 0 to {self.num_actions - 1}")
+            raise UserError(f"no action {int(action)}; this task has 0 to {self.num_actions - 1}")
         if state is None:
             return self.action_names[int(action)]
         return self.text_of(np.asarray(self._host("action_lines")(state))[int(action)])

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rewardax.base.errors import UserError
 from rewardax.envs.language.parser import Command, normalise, parse
 from rewardax.envs.text.engine.env import NOT_A_COMMAND
 from rewardax.envs.text.strips.grammar import Grammar
@@ -40,7 +41,7 @@ def merge(task: Task, grammar: Grammar, apart: np.ndarray) -> Commands:
                     first, second = (
                         f"({' '.join([task.operators[k].schema, *task.operators[k].names])})" for k in (j, i)
                     )
-                    raise ValueError(f"{said!r} could mean {first} and {second} at once; give them different commands")
+                    raise UserError(f"{said!r} could mean {first} and {second} at once; give them different commands")
     verbs = _check([*ways, LOOK])
     return Commands(tuple(ways), tuple(map(tuple, ways.values())), verbs)
 
@@ -51,13 +52,13 @@ def _check(commands: list[str]) -> tuple[str, ...]:
     verbs = tuple(dict.fromkeys(firsts))
     for said in commands:
         if not re.match(r"[a-z0-9]+( |$)", said):
-            raise ValueError(f"the command {said!r} does not begin with a word of letters and digits")
+            raise UserError(f"the command {said!r} does not begin with a word of letters and digits")
         other = heard.setdefault(normalise(said), said)
         if other != said:
-            raise ValueError(f"the parser cannot tell {other!r} from {said!r}; give them different words")
+            raise UserError(f"the parser cannot tell {other!r} from {said!r}; give them different words")
         action, reason = parse(said, [Command(0, (said,), True)], lambda action: NOT_A_COMMAND, "none", verbs)
         if action is None:
-            raise ValueError(f"the parser does not read {said!r} as one command: {reason}")
+            raise UserError(f"the parser does not read {said!r} as one command: {reason}")
     if len(heard) < len(commands):
-        raise ValueError(f"{LOOK!r} is a command of every game; give the action another one")
+        raise UserError(f"{LOOK!r} is a command of every game; give the action another one")
     return verbs

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rewardax.base.errors import MissingPackage, UserError
+
 Atom = tuple[str, ...]  # predicate and its arguments: objects, or variables with a question mark
 Literal = tuple[bool, Atom]  # whether the atom is to be true
 Source = str | os.PathLike[str]
@@ -84,7 +86,7 @@ def read(domain: Source, problems: Source | Iterable[Source]) -> tuple[Domain, t
         from pddl.parser.domain import DomainParser
         from pddl.parser.problem import ProblemParser
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(INSTALL, name="pddl") from error
+        raise MissingPackage(INSTALL, name="pddl") from error
     many = [problems] if isinstance(problems, str | os.PathLike) else list(problems)
     ((where, text, line),) = _forms(domain, "domain")
     _refuse(where, text, line)
@@ -98,10 +100,10 @@ def read(domain: Source, problems: Source | Iterable[Source]) -> tuple[Domain, t
             try:
                 found.check(parsed)
             except Exception as error:
-                raise ValueError(f"{where}, problem {found.name}: {error}") from error
+                raise UserError(f"{where}, problem {found.name}: {error}") from error
             levels.append(_problem(found, rules, text, f"{where}, problem {found.name}"))
     if not levels:
-        raise ValueError("a game needs at least one problem: its problems are the levels")
+        raise UserError("a game needs at least one problem: its problems are the levels")
     return rules, tuple(levels)
 
 
@@ -121,7 +123,7 @@ def _forms(source: Source, what: str) -> Iterator[tuple[str, str, int]]:
             if depth == 0:
                 yield where, text[start : match.end()], 1 + text.count("\n", 0, start)
     if depth:
-        raise ValueError(f"{where}: {abs(depth)} parentheses are not {'closed' if depth > 0 else 'opened'}")
+        raise UserError(f"{where}: {abs(depth)} parentheses are not {'closed' if depth > 0 else 'opened'}")
 
 
 def _refuse(where: str, text: str, line: int) -> None:
@@ -141,7 +143,7 @@ def _refuse(where: str, text: str, line: int) -> None:
             what = _NUMBERS  # (:init (= (distance a b) 3))
         if what:
             number = line + text.count("\n", 0, match.start())
-            raise ValueError(
+            raise UserError(
                 f"{where}, line {number}{place}: {what} ({token}) are not supported; "
                 "games are typed STRIPS with negative preconditions, equality and constants"
             )
@@ -160,7 +162,7 @@ def _parse(parser: Any, where: str, text: str) -> Any:
         return parser(text)
     except Exception as error:  # the parser raises half a dozen kinds
         reason = getattr(error, "orig_exc", error)
-        raise ValueError(f"{where}: {str(reason).strip()}") from error
+        raise UserError(f"{where}: {str(reason).strip()}") from error
 
 
 def _in_order(names: Iterable[str], text: str) -> list[str]:
@@ -201,7 +203,7 @@ def _domain(parsed: Any, where: str, text: str) -> Domain:
         for _, atom in (*schema.needs, *schema.effects):
             _check(atom, domain, known, place)
         if any(atom[0] == EQUAL for _, atom in schema.effects):
-            raise ValueError(f"{place}: an effect cannot make things equal")
+            raise UserError(f"{place}: an effect cannot make things equal")
         schemas.append(schema)
     return domain._replace(schemas=tuple(schemas))
 
@@ -216,11 +218,9 @@ def _problem(parsed: Any, domain: Domain, text: str, where: str) -> Problem:
         _check(atom, domain, set(types), where)
         for name, (variable, wanted) in zip(atom[1:], domain.predicates[atom[0]], strict=True):
             if not domain.is_a(types[name], wanted):
-                raise ValueError(
-                    f"{where}: {_show(atom)} has {name}, which is no {' or '.join(wanted)}, as ?{variable}"
-                )
+                raise UserError(f"{where}: {_show(atom)} has {name}, which is no {' or '.join(wanted)}, as ?{variable}")
     if not goal:
-        raise ValueError(f"{where}: there is no goal")
+        raise UserError(f"{where}: there is no goal")
     return Problem(str(parsed.name).lower(), objects, frozenset(atom for yes, atom in init if yes), goal)
 
 
@@ -235,7 +235,7 @@ def _literals(formula: Any, where: str) -> Iterator[Literal]:
     elif kind in ("Predicate", "EqualTo"):
         yield True, _atom(formula)
     elif formula is not None and list(getattr(formula, "operands", [formula])):  # () is read as an empty formula
-        raise ValueError(f"{where}: {formula} is not a conjunction of facts and negated facts")
+        raise UserError(f"{where}: {formula} is not a conjunction of facts and negated facts")
 
 
 def _atom(formula: Any) -> Atom:
@@ -248,14 +248,14 @@ def _check(atom: Atom, domain: Domain, known: set[str], where: str) -> None:
     if atom[0] == EQUAL:
         arity = 2
     elif atom[0] not in domain.predicates:
-        raise ValueError(f"{where}: no predicate {atom[0]!r}; there are {', '.join(domain.predicates)}")
+        raise UserError(f"{where}: no predicate {atom[0]!r}; there are {', '.join(domain.predicates)}")
     else:
         arity = len(domain.predicates[atom[0]])
     if len(atom) != arity + 1:
-        raise ValueError(f"{where}: {_show(atom)} has {len(atom) - 1} arguments, {atom[0]} takes {arity}")
+        raise UserError(f"{where}: {_show(atom)} has {len(atom) - 1} arguments, {atom[0]} takes {arity}")
     for name in atom[1:]:
         if name not in known:
-            raise ValueError(f"{where}: {_show(atom)} speaks of {name}, which is not declared")
+            raise UserError(f"{where}: {_show(atom)} speaks of {name}, which is not declared")
 
 
 def _show(atom: Atom) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from rewardax.base.errors import UserError
 from rewardax.envs.language import templates as L
 from rewardax.envs.text.strips import search
 from rewardax.envs.text.strips.commands import LOOK, merge
@@ -83,12 +84,12 @@ class Game:
         self.searched = search.search(self.task, self.apart, MOST_STATES, MOST_LOOKED_AT)
         for level, steps in zip(self.task.levels, self.optimal.tolist(), strict=True):
             if steps in (-1, 0):
-                raise ValueError(f"problem {level} {'has no solution' if steps else 'is solved from the start'}")
+                raise UserError(f"problem {level} {'has no solution' if steps else 'is solved from the start'}")
         needed = self._sizes()
         self.sizes = needed if sizes is None else Sizes(*sizes)
         for name, has, wants in zip(Sizes._fields, self.sizes, needed, strict=True):
             if has < wants:
-                raise ValueError(f"the game {self.name} needs {name}={wants}, the given sizes have {has}")
+                raise UserError(f"the game {self.name} needs {name}={wants}, the given sizes have {has}")
         self.digest = self._digest()
 
     def __eq__(self, other: object) -> bool:
@@ -124,7 +125,7 @@ class Game:
     def plan(self, facts: np.ndarray, level: int, limit: int = MOST_LOOKED_AT) -> list[int] | None:
         """Actions of a shortest plan from a state bool[F] of a level; ``None`` if there is none."""
         if self.searched is None:
-            raise ValueError("the states of this game are too many to be numbered, so no plan can be searched for")
+            raise UserError("the states of this game are too many to be numbered, so no plan can be searched for")
         operators = search.plan(self.searched.rules, search.pack(facts[None, : len(self.task.atoms)])[0], level, limit)
         action = {way: i for i, ways in enumerate(self.commands.ways) for way in ways}
         return None if operators is None else [action[operator] for operator in operators]

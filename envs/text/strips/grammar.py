@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rewardax.base.errors import UserError
 from rewardax.envs.language import templates as L
 from rewardax.envs.text.strips.domain import Atom, Domain
 from rewardax.envs.text.strips.ground import HERE, Operator
@@ -83,7 +84,7 @@ class Grammar:
                 head, *terms = words.told
                 own = {f"?{variable}" for variable in self._parameters[name]} | set(domain.constants)
                 if head not in domain.predicates or len(terms) != len(domain.predicates[head]) or set(terms) - own:
-                    raise ValueError(
+                    raise UserError(
                         f"[facts.{name}] told: ({' '.join(words.told)}) is not an atom over the parameters "
                         f"{', '.join(self._parameters[name]) or '(none)'}"
                     )
@@ -146,13 +147,13 @@ def _table(source: str | os.PathLike[str] | Mapping[str, Any] | None) -> dict[st
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"the grammar is not TOML: {error}") from error
+        raise UserError(f"the grammar is not TOML: {error}") from error
 
 
 def _only(given: Mapping[str, Any], known: set[str], where: str) -> None:
     unknown = sorted(set(given) - known)
     if unknown:
-        raise ValueError(f"{where} has no {unknown[0]!r}; there are {', '.join(sorted(known))}")
+        raise UserError(f"{where} has no {unknown[0]!r}; there are {', '.join(sorted(known))}")
 
 
 def _spoken(name: str) -> str:
@@ -172,12 +173,12 @@ def _sentence(given: Any, parameters: tuple[str, ...], where: str) -> Sentence:
     """Three wordings, checked for slots that do not exist."""
     variants = [given] if isinstance(given, str) else list(given)
     if len(variants) not in (1, L.WORDINGS) or not all(isinstance(text, str) for text in variants):
-        raise ValueError(f"{where} is a sentence or a list of {L.WORDINGS}, not {given!r}")
+        raise UserError(f"{where} is a sentence or a list of {L.WORDINGS}, not {given!r}")
     for text in variants:
         slots = [match[2] for match in _SLOT.finditer(text)]
         unknown = [slot for slot in slots if slot not in parameters]
         if unknown or re.search(r"[{}]", _SLOT.sub("", text)):
-            raise ValueError(
+            raise UserError(
                 f"{where}: {text!r} has a slot {{{unknown[0] if unknown else ''}}}; "
                 f"parameters are {', '.join(parameters) or '(none)'}"
             )
@@ -201,10 +202,10 @@ def _fact_words(name: str, parameters: tuple[str, ...], given: Any) -> FactWords
     defaults = {"yes": yes, "no": no, "goal": told, "no_goal": spared}
     seen = given.get("told", ALWAYS)
     if seen not in (ALWAYS, NEVER) and not re.fullmatch(r"\(.*\)", seen):
-        raise ValueError(f'{where} told is "always", "never" or an atom such as "(open ?box)", not {seen!r}')
+        raise UserError(f'{where} told is "always", "never" or an atom such as "(open ?box)", not {seen!r}')
     kind = given.get("kind", "thing")
     if kind not in KINDS:
-        raise ValueError(f"{where} kind is one of {', '.join(KINDS)}, not {kind!r}")
+        raise UserError(f"{where} kind is one of {', '.join(KINDS)}, not {kind!r}")
     said_as = {key: _sentence(given.get(key, text), parameters, f"{where} {key}") for key, text in defaults.items()}
     gate = seen if seen in (ALWAYS, NEVER) else tuple(seen[1:-1].lower().split())
     return FactWords(**said_as, told=gate, kind=KINDS[kind])

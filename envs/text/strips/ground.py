@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rewardax.base.errors import UserError
 from rewardax.envs.text.strips.domain import EQUAL, Atom, Domain, Literal, Problem, Schema
 
 HERE = "(here)"  # of an object that some problems do not have; cannot be the name of a predicate
@@ -57,7 +58,7 @@ def ground(
     for problem in problems:
         for name, kind in problem.objects.items():
             if objects.setdefault(name, kind) != kind:
-                raise ValueError(f"{name} is a {objects[name]} in one problem and a {kind} in {problem.name}")
+                raise UserError(f"{name} is a {objects[name]} in one problem and a {kind} in {problem.name}")
     rare = {name for name in objects if any(name not in {**domain.constants, **p.objects} for p in problems)}
     inits = [p.init | {(HERE, name) for name in p.objects if name in rare} for p in problems]
     dynamic = {atom[0] for schema in domain.schemas for _, atom in schema.effects}
@@ -67,7 +68,7 @@ def ground(
         for operator in _instances(schema, domain, objects, rare, dynamic, somewhere):
             operators.append(operator)
             if len(operators) > MOST_OPERATORS:
-                raise ValueError(f"more than {MOST_OPERATORS} operators; give actions fewer parameters or finer types")
+                raise UserError(f"more than {MOST_OPERATORS} operators; give actions fewer parameters or finer types")
     used, possible = np.zeros(len(operators), bool), set[Atom]()
     for problem, init in zip(problems, inits, strict=True):
         facts, can = _relaxed(operators, init)
@@ -75,7 +76,7 @@ def ground(
         possible |= facts
         lost = [atom for yes, atom in problem.goal if yes and atom not in facts]
         if lost:
-            raise ValueError(f"problem {problem.name} has no solution: nothing makes ({' '.join(lost[0])}) true")
+            raise UserError(f"problem {problem.name} has no solution: nothing makes ({' '.join(lost[0])}) true")
     operators = [operator for operator, use in zip(operators, used, strict=True) if use]
     everywhere = frozenset.intersection(*inits)
     wanted = {atom for p in problems for _, atom in p.goal} | {a for o in operators for _, a in o.needs}

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rewardax.base.errors import UserError
 from rewardax.envs.text.strips.ground import Task
 from rewardax.envs.text.strips.groups import digits
 
@@ -161,7 +162,7 @@ def plan(rules: Rules, state: np.ndarray, level: int, limit: int) -> list[int] |
     if not len(solved):
         if seen.complete[level]:
             return None
-        raise ValueError(f"no plan among {limit} states; give a larger `limit`")
+        raise UserError(f"no plan among {limit} states; give a larger `limit`")
     at, operators = int(solved[0]), []
     while seen.parent[at] >= 0:
         operators.append(int(seen.via[at]))

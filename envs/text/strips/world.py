@@ -11,6 +11,7 @@ import numpy as np
 from flax import struct
 from jax import Array
 
+from rewardax.base.errors import UserError, UserTypeError
 from rewardax.envs.core import TimeStep
 from rewardax.envs.language import templates as L
 from rewardax.envs.language.vocab import Vocabulary
@@ -91,7 +92,7 @@ class StripsWorld(TextEnv):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not isinstance(self.game, Game):
-            raise TypeError("a StripsWorld needs a game; make one with rewardax.envs.text.strips.load")
+            raise UserTypeError("a StripsWorld needs a game; make one with rewardax.envs.text.strips.load")
 
     # what the game says
 
@@ -259,7 +260,7 @@ class StripsWorld(TextEnv):
         facts = np.asarray(bits(jnp.asarray(state.facts), 32)).reshape(-1)
         found = self.game.plan(facts, int(state.level))
         if found is None:
-            raise ValueError("the goal cannot be reached from this state")
+            raise UserError("the goal cannot be reached from this state")
         return found
 
     # observation

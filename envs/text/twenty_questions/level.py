@@ -11,6 +11,7 @@ import numpy as np
 from flax import struct
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.envs.text.engine.world import Draws, bits, shuffled
 from rewardax.envs.text.twenty_questions.words import QUESTIONS, THINGS
 
@@ -127,7 +128,7 @@ def best_value(
     """
     count, questions = table.shape
     if count > 8:
-        raise ValueError(f"{count} things are too many for the table; take 8 or fewer")
+        raise UserError(f"{count} things are too many for the table; take 8 or fewer")
 
     @functools.cache
     def value(answers: tuple[int, ...], tried: int) -> float:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.envs.core import Env, PyTree
 from rewardax.envs.grid.engine import view as sight
 from rewardax.envs.grid.engine.codes import AGENT, BALL, BOX, DOOR, EMPTY, FLOOR, GOAL, KEY, LAVA, LOCKED, NOTHING, OPEN
@@ -63,11 +64,11 @@ class TextGrid(Told):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.style not in STYLES:
-            raise ValueError(f"style={self.style!r}; there are {', '.join(STYLES)}")
+            raise UserError(f"style={self.style!r}; there are {', '.join(STYLES)}")
         if not isinstance(self.task, GridEnv):
-            raise ValueError(f"TextGrid tells grid tasks in words, {type(self.task).__name__} is none")
+            raise UserError(f"TextGrid tells grid tasks in words, {type(self.task).__name__} is none")
         if self.style == "rows" and self.task.coloured and not self.task.cell_words:
-            raise ValueError(f"the words of a row have no colours, but {self.task.family} needs them; use sentences")
+            raise UserError(f"the words of a row have no colours, but {self.task.family} needs them; use sentences")
 
     # what the task inside says ---------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.envs.core import PyTree
 from rewardax.envs.language import templates as L
 from rewardax.envs.language.templates import Templates
@@ -64,7 +65,7 @@ class TextTable(Told):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not isinstance(self.outer, TabularTask) or not self.outer.mission:
-            raise ValueError(f"TextTable tells tasks with a map in words, {type(self.outer).__name__} shows none")
+            raise UserError(f"TextTable tells tasks with a map in words, {type(self.outer).__name__} shows none")
 
     @property
     def templates(self) -> L.Templates:  # type: ignore[override]

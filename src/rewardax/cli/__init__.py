@@ -1,4 +1,7 @@
-"""The ``rewardax`` command. A mistake in what was asked is one line on stderr and exit code 2."""
+"""The ``rewardax`` command: what it can do, and how it answers a mistake.
+
+A mistake in what was asked is one line on stderr and exit code 2; any other exception keeps its traceback.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,9 @@ import contextlib
 import io
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
+from rewardax.base.errors import UserError
 from rewardax.cli.audit import Audit
 from rewardax.cli.bench import Bench
 from rewardax.cli.certify import Certify
@@ -52,11 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return command.run() or 0
     except KeyboardInterrupt:
         return 130
-    except Exception as error:
-        if not _is_users_mistake(error):
-            raise
-        message = error.args[0] if isinstance(error, KeyError) and error.args else error
-        _complain(" ".join(str(message).split()))
+    except UserError as error:
+        _complain(" ".join(str(error).split()))
         return 2
 
 
@@ -71,27 +71,6 @@ def parse(arguments: Sequence[str]) -> Any:
         args=arguments,
         config=(tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes),
     )
-
-
-def _is_users_mistake(error: Exception) -> bool:
-    """Whether one of our own checks refused what was asked, rather than some code failing further down."""
-    import gymnasium
-
-    if isinstance(error, gymnasium.error.Error | OSError | ModuleNotFoundError):
-        return True
-    if not isinstance(error, KeyError | TypeError | ValueError) or error.__traceback__ is None:
-        return False
-    trace = error.__traceback__
-    while trace.tb_next is not None:
-        trace = trace.tb_next
-    code = trace.tb_frame
-    raised_by_us = str(code.f_globals.get("__name__", "")).partition(".")[0] == "rewardax"
-    return raised_by_us and _line(Path(code.f_code.co_filename), trace.tb_lineno).startswith("raise ")
-
-
-def _line(path: Path, number: int) -> str:
-    lines = path.read_text().splitlines() if path.is_file() else []
-    return lines[number - 1].strip() if number <= len(lines) else ""
 
 
 def _one_line(box: str) -> str:

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from rewardax.base.errors import UserError
 from rewardax.cli.settings import settings
 
 SHOWN = 5  # farms that are told in full
@@ -37,7 +38,7 @@ class Audit:
         from rewardax.experiments.designs import resolve
 
         if self.levels < 1:
-            raise ValueError(f"--levels must be at least 1, got {self.levels}")
+            raise UserError(f"--levels must be at least 1, got {self.levels}")
         knobs, reward, name = settings(self.knobs, "--knobs"), None, "its own reward"
         if self.reward:
             design = resolve([self.reward], self.env, knobs)[0]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from rewardax.base.errors import UserError
 from rewardax.cli.output import show
 
 
@@ -29,7 +30,7 @@ class Bench:
 
         name = task_id(self.env)
         if min(self.num_envs, default=0) < 1:
-            raise ValueError(f"--num-envs takes positive numbers, got {self.num_envs}")
+            raise UserError(f"--num-envs takes positive numbers, got {self.num_envs}")
         rows = [measure("functional", n, *functional(name, n), self.seconds) for n in self.num_envs]
         rows += [measure("make_vec", n, *vector(name, n), self.seconds) for n in self.num_envs]
         rows.append(measure("make", 1, *single(name), self.seconds))

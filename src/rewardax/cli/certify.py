@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from rewardax.base.errors import UserError
+
 
 @dataclass(frozen=True)
 class Certify:
@@ -35,7 +37,7 @@ class Certify:
         from rewardax.wrappers import chain, to_config
 
         if not 0.0 < self.gamma <= 1.0:
-            raise ValueError(f"--gamma must be in (0, 1], got {self.gamma:g}")
+            raise UserError(f"--gamma must be in (0, 1], got {self.gamma:g}")
         knobs: dict[str, Any] = {} if self.horizon is None else {"horizon": self.horizon}
         env, params = make(self.env, **knobs)
         design = resolve([self.reward], self.env, knobs, agent=PPOConfig(gamma=self.gamma))[0]

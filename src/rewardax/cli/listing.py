@@ -7,6 +7,7 @@ from typing import Any
 
 from tyro.conf import Positional
 
+from rewardax.base.errors import UserError
 from rewardax.cli.output import show
 
 TITLE = "Tasks (rewardax/<id>-v0), steps of the best policy, success of a random one"
@@ -27,7 +28,7 @@ class List:
 
         names = [name for name in PRESETS if self.pattern.lower() in name.lower()]
         if not names:
-            raise ValueError(f"no id contains {self.pattern!r}; there are {', '.join(PRESETS)}")
+            raise UserError(f"no id contains {self.pattern!r}; there are {', '.join(PRESETS)}")
         if self.json:
             show("", [facts(name) for name in names], as_json=True)
         else:

@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from rewardax.base.errors import UserError
+
 
 def settings(pairs: Iterable[str], option: str) -> dict[str, Any]:
     """Parse ``name=value`` pairs; values are JSON, anything else is text.
@@ -19,9 +21,9 @@ def settings(pairs: Iterable[str], option: str) -> dict[str, Any]:
     for pair in pairs:
         name, sign, value = pair.partition("=")
         if not sign or not name:
-            raise ValueError(f"{option} takes name=value, got {pair!r}; for example {option} layouts=1")
+            raise UserError(f"{option} takes name=value, got {pair!r}; for example {option} layouts=1")
         if name in found:
-            raise ValueError(f"{option} names {name!r} twice")
+            raise UserError(f"{option} names {name!r} twice")
         try:
             found[name] = json.loads(value)
         except json.JSONDecodeError:
@@ -39,5 +41,5 @@ def agent_config(pairs: Iterable[str]) -> Any:
     known = {field.name for field in dataclasses.fields(PPOConfig)}
     wrong = [name for name in changed if name not in known]
     if wrong:
-        raise ValueError(f"the agent has no setting {wrong[0]!r}; there are {', '.join(sorted(known))}")
+        raise UserError(f"the agent has no setting {wrong[0]!r}; there are {', '.join(sorted(known))}")
     return PPOConfig(**changed)

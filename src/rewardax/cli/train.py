@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from rewardax.base.errors import UserError
 from rewardax.cli.output import show
 from rewardax.cli.settings import agent_config, settings
 
@@ -36,7 +37,7 @@ class Train:
         from rewardax.experiments.designs import resolve
 
         if self.frames < 1 or self.seeds < 1:
-            raise ValueError(f"--frames and --seeds must be at least 1, got {self.frames} and {self.seeds}")
+            raise UserError(f"--frames and --seeds must be at least 1, got {self.frames} and {self.seeds}")
         knobs, config = settings(self.knobs, "--knobs"), agent_config(self.agent)
         design = resolve([self.reward], self.env, knobs, agent=config)[0]
         with _Line(self.frames) as line:

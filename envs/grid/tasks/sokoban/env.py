@@ -11,6 +11,7 @@ import numpy as np
 from flax import struct
 from jax import Array
 
+from rewardax.base.errors import UserError
 from rewardax.envs.core import PyTree
 from rewardax.envs.grid.engine import rules
 from rewardax.envs.grid.engine.codes import BOX, EMPTY, GOAL, GOAL_CELL, GREEN, NOTHING, WALL, WALL_TYPE, YELLOW, cell
@@ -108,9 +109,9 @@ class Sokoban(GridEnv):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.view != "full":
-            raise ValueError(f"view={self.view!r}; Sokoban is seen whole: view='full'")
+            raise UserError(f"view={self.view!r}; Sokoban is seen whole: view='full'")
         if not 5 <= self.size <= 8 or self.boxes not in range(1, MOST + 1):
-            raise ValueError(f"Sokoban has 5 to 8 cells a side and 1 or 2 boxes, got {self.size} and {self.boxes}")
+            raise UserError(f"Sokoban has 5 to 8 cells a side and 1 or 2 boxes, got {self.size} and {self.boxes}")
 
     @property
     def shape(self) -> tuple[int, int]:
