@@ -23,9 +23,11 @@ def gae(
 
     All arrays are ``[T, N]``. ``next_values`` is the value of the TRUE successor observation: at a truncated step the
     value of the final observation, never of the autoreset one. What stands in it at terminated steps does not matter.
-    Returns ``(advantages, targets)`` with ``targets = advantages + values``.
 
-    Source: Schulman et al. 2016; truncation as in the Gymnasium vector API.
+    Returns:
+        ``(advantages, targets)`` with ``targets = advantages + values``.
+
+    Paper: Schulman et al. 2016; truncation as in the Gymnasium vector API.
 
     >>> one = jnp.ones((1, 1))
     >>> gae(one, 0 * one, 5 * one, one > 0, one < 0, 0.9, 0.95)[0].tolist()

@@ -56,7 +56,8 @@ def clipped_policy_loss(
     """PPO's pessimistic surrogate per step: max(-A ρ, -A clip(ρ, 1-ε_low, 1+ε_high)), ρ = exp(logp - old_logp).
 
     The log-ratio is clipped to [-20, 20] first. ``dual_clip`` (c > 1) bounds the loss by -A c where A < 0.
-    Source: Schulman et al. 2017; dual clip: Ye et al. 2020.
+
+    Paper: Schulman et al. 2017; dual clip: Ye et al. 2020.
     """
     ratio = jnp.exp(jnp.clip(logp - old_logp, -20.0, 20.0))
     loss = jnp.maximum(-advantage * ratio, -advantage * jnp.clip(ratio, 1 - clip_low, 1 + clip_high))

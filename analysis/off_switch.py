@@ -33,7 +33,8 @@ def off_switch(utility: npt.ArrayLike, probability: npt.ArrayLike, temperature: 
         utility, probability: the belief, f[K] each; probabilities add up to 1.
         temperature: T >= 0 of the human; 0 is rational.
 
-    Raises ``ValueError`` for a belief that is not one or a negative temperature.
+    Raises:
+        ValueError: for a belief that is not one or a negative temperature.
 
     >>> off_switch([2.0, -1.0], [0.5, 0.5])
     OffSwitch(act=0.5, off=0.0, defer=1.0, incentive=0.5, best='defer')

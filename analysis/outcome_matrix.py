@@ -120,7 +120,8 @@ def outcome_matrix(tasks: Sequence[str] | None = None, designs: Sequence[str] | 
     event bonus | farms, then solves | 3.8 1.0
     event bonus, latched | solves | 1.1 1.0
 
-    Raises ``KeyError`` for a name that is not in the matrix.
+    Raises:
+        KeyError: for a name that is not in the matrix.
     """
     found = []
     for name in TASKS if tasks is None else tasks:

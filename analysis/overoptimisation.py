@@ -133,7 +133,8 @@ def held_out_gap(
         visible, held_out: f[tasks] pass rates in [0, 1]; the held-out checks must not be derivable from the visible.
         weights: number of cases of each task, for ``micro``; default equal.
 
-    Returns: ``per_task`` f64[tasks], ``macro`` (mean over tasks), ``micro`` (weighted by cases).
+    Returns:
+        ``per_task`` f64[tasks], ``macro`` (mean over tasks), ``micro`` (weighted by cases).
 
     The gap is that of SpecBench; report the rates of a policy that ignores the task beside it.
 

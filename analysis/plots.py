@@ -122,7 +122,8 @@ def overview(panels: Mapping[str, Mapping[str, Curve]], *, title: str = "", flag
         title: above everything, usually the task.
         flagged: designs whose panel is marked ``hacking?``.
 
-    Errors: ``ModuleNotFoundError`` naming the install command without matplotlib.
+    Raises:
+        ModuleNotFoundError: naming the install command without matplotlib.
     """
     if importlib.util.find_spec("matplotlib") is None:
         raise MissingPackage('pictures need matplotlib; install it with: pip install "rewardax[plots]"')

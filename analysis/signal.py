@@ -40,7 +40,8 @@ def reward_statistics(
         discount: γ of ``discounted_return``.
         max_lag: largest lag of the autocorrelation.
 
-    Raises ``ValueError`` for shapes that do not fit or lengths outside 1..T.
+    Raises:
+        ValueError: for shapes that do not fit or lengths outside 1..T.
 
     >>> found = reward_statistics([[0.0, 1.0, 9.0], [0.0, 0.0, 0.0]], [2, 3])
     >>> found["density"], found["episodes_with_reward"], found["first_reward_step"].tolist(), found["return"].tolist()
@@ -98,7 +99,8 @@ def group_statistics(returns: npt.ArrayLike) -> dict[str, float]:
     variances): large where levels differ more than the episodes of a level. NaN where nothing varies within groups,
     or there is one group or one episode a group.
 
-    Args: ``returns`` f[G, M]: M episodes on each of G levels.
+    Args:
+        returns: f[G, M], M episodes on each of G levels.
 
     >>> group_statistics([[0.0, 1.0], [1.0, 1.0]])
     {'between_within_variance_ratio': 0.5, 'zero_variance_group_share': 0.5}

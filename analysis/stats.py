@@ -91,7 +91,8 @@ def bootstrap_interval(
     Returns:
         :class:`Interval` of floats. With a single seed nothing is known about the spread: both ends are NaN.
 
-    Errors: ``ValueError`` on an empty array, more than two axes, or a level outside (0, 1).
+    Raises:
+        ValueError: on an empty array, more than two axes, or a level outside (0, 1).
 
     >>> interval = bootstrap_interval([0.90, 0.95, 1.00])
     >>> [round(x, 3) for x in interval]
@@ -165,7 +166,8 @@ def probability_of_improvement(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
         x: ``[S]`` or ``[S, M]``.
         y: ``[S']`` or ``[S', M]`` on the same tasks.
 
-    Errors: ``ValueError`` when the numbers of tasks differ.
+    Raises:
+        ValueError: when the numbers of tasks differ.
 
     >>> probability_of_improvement([1.0, 2.0], [0.0, 1.0])
     0.875

@@ -31,7 +31,8 @@ def card(family: str) -> dict[str, Any]:
     >>> card("KeyFarm")["presets"]["KeyFarm"]["optimal_return"]
     1.0
 
-    Raises ``KeyError`` listing the families that have one.
+    Raises:
+        KeyError: listing the families that have one.
     """
     if family not in families():
         raise UserKeyError(f"no card for {family!r}; there are {', '.join(families())}")

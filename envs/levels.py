@@ -19,7 +19,11 @@ _ROOT, _DYNAMICS = 2026, 1
 
 
 def split_index(split: str | int | Array) -> int | Array:
-    """Number of a split. Raises ``ValueError`` for a name that is not one of ``SPLITS``."""
+    """Number of a split.
+
+    Raises:
+        ValueError: for a name that is not one of ``SPLITS``.
+    """
     if not isinstance(split, str):
         return split
     if split not in SPLITS:
@@ -79,7 +83,8 @@ class LevelPool(struct.PyTreeNode):
     def take(self, key: Array, n: int) -> PyTree:
         """``n`` states of consecutive rows from a random place, each with its own random future.
 
-        Raises ``ValueError`` if ``n`` exceeds half of the pool.
+        Raises:
+            ValueError: if ``n`` exceeds half of the pool.
         """
         wrap = self.indices.shape[0] - self.size
         if n > wrap:

@@ -53,7 +53,8 @@ class TabularMDP(NamedTuple):
         >>> tau.shape, float(tau.sum(2).min()), bool((tau * rewards).sum() == mdp.reward.sum())
         ((109, 4, 109), 1.0, True)
 
-        Raises ``ValueError`` if the matrices would have more than 10^8 entries.
+        Raises:
+            ValueError: if the matrices would have more than 10^8 entries.
         """
         count, actions = self.size
         if count * actions * count > DENSE:
@@ -87,7 +88,8 @@ def enumerate_mdp(
     >>> mdp.size, bool(mdp.truncated.any())
     ((16, 4), True)
 
-    Raises ``ValueError`` if random steps are not listed, a field does not exist or there are too many states.
+    Raises:
+        ValueError: if random steps are not listed, a field does not exist or there are too many states.
     """
     start = timeless(env, env.reset(key, params))
     hold = holder(start, forget)

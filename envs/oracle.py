@@ -17,7 +17,9 @@ def oracle_action(env: Env, state: PyTree, params: PyTree) -> Array:
     """int32[]: the admissible action that leaves the fewest ``oracle_steps``, the lowest index among equals.
 
     Every action is tried, so this costs ``num_actions`` steps. In a dead end it is the first admissible action.
-    Raises ``ValueError`` when the task has no oracle.
+
+    Raises:
+        ValueError: when the task has no oracle.
 
     >>> from rewardax.envs import make
     >>> env, params = make("KeyFarm")

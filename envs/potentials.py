@@ -5,7 +5,7 @@ as they are. What Φ decides is how fast they are found: the list holds a perfec
 one. Each function names the features that it reads in its attribute ``requires``; a configuration names it as
 ``{"$fn": "rewardax.envs.potentials:progress"}``.
 
-Literature: Ng, Harada and Russell (1999), "Policy invariance under reward transformations".
+Paper: Ng, Harada and Russell (1999), "Policy invariance under reward transformations".
 """
 
 from __future__ import annotations

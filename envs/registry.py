@@ -24,7 +24,8 @@ def task_id(name: str) -> str:
     >>> task_id("rewardax/KeyFarm-v0")
     'KeyFarm'
 
-    Raises ``KeyError`` with the closest ids and all families if there is no such task.
+    Raises:
+        KeyError: with the closest ids and all families if there is no such task.
     """
     short = name.removeprefix(PREFIX).removesuffix(SUFFIX)
     if short not in PRESETS:
@@ -47,7 +48,9 @@ def make(task: Any, **knobs: Any) -> tuple[Any, Any]:
     >>> env.family, float(params.time_bonus)
     ('KeyFarm', 0.5)
 
-    Raises ``KeyError`` for an unknown id and ``TypeError`` for an unknown knob, both telling what exists.
+    Raises:
+        KeyError: for an unknown id.
+        TypeError: for an unknown knob, both telling what exists.
     """
     if isinstance(task, str):
         preset = PRESETS[task_id(task)]

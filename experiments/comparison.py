@@ -51,7 +51,8 @@ class Comparison:
     def load(cls, out: str | Path) -> Comparison:
         """Reopen a results folder without training. Designs that never finished are left out.
 
-        Errors: ``ValueError`` if the folder holds no finished design.
+        Raises:
+            ValueError: if the folder holds no finished design.
         """
         results = Results.load(out)
         config = results.manifest["config"]

@@ -69,8 +69,9 @@ def resolve(
         env_kwargs: knobs of the task.
         agent: settings of the learner; default ``PPOConfig()``.
 
-    Errors: ``ValueError`` for an unknown name, a file that does not read, a feature or number the task does
-    not offer, or two designs of one name.
+    Raises:
+        ValueError: for an unknown name, a file that does not read, a feature or number the task does not offer, or two
+            designs of one name.
 
     >>> [design.name for design in resolve(["sparse", ("mine", None)], "KeyFarm")]
     ['sparse', 'mine']

@@ -28,8 +28,9 @@ def fragment(comparison: Comparison) -> str:
 def write_report(comparison: Comparison, path: str | Path) -> Path:
     """Write the report and return its path.
 
-    Errors: ``ValueError`` if the file cannot be written; ``ModuleNotFoundError`` naming the install command
-    without matplotlib.
+    Raises:
+        ValueError: if the file cannot be written.
+        ModuleNotFoundError: naming the install command without matplotlib.
     """
     target = Path(path).expanduser()
     text = page(comparison)

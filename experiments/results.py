@@ -40,7 +40,8 @@ class Results:
 
     Opening a folder that holds an experiment resumes it: designs may be added, nothing else may change.
 
-    Errors: ``ValueError`` when the folder cannot be written, holds another experiment, or is damaged.
+    Raises:
+        ValueError: when the folder cannot be written, holds another experiment, or is damaged.
     """
 
     def __init__(self, out: str | Path | None, config: Mapping[str, Any]) -> None:
@@ -66,7 +67,8 @@ class Results:
     def load(cls, out: str | Path) -> Results:
         """Read a folder without writing to it.
 
-        Errors: ``ValueError`` if it holds no results or is damaged.
+        Raises:
+            ValueError: if it holds no results or is damaged.
         """
         results = cls.__new__(cls)
         results.out = Path(out).expanduser()

@@ -52,9 +52,10 @@ def compare(
     Returns:
         :class:`Comparison`: ``.table``, ``.show()``, ``.figure()``, ``.report(path)``, ``.to_json()``.
 
-    Errors: ``ValueError`` before anything runs, for an unknown task or design, a potential
-        with another discount than the agent's, a feature the task lacks,
-    fewer than one seed, too few frames, a folder that cannot be written or holds another experiment.
+    Raises:
+        ValueError: before anything runs, for an unknown task or design, a potential with another discount than the
+            agent's, a feature the task lacks, fewer than one seed, too few frames, a folder that cannot be written or
+            holds another experiment.
     """
     from rewardax.agents import PPOConfig
     from rewardax.agents.training import check_discount

@@ -196,7 +196,8 @@ def search_reward(
         frames, seeds, config, env_kwargs: of each inner training run.
         on_trial: called after every trial.
 
-    Errors: ``ValueError`` for unknown features, or a file of another search.
+    Raises:
+        ValueError: for unknown features, or a file of another search.
     """
     n = count_primitives(env, features, env_kwargs)
     proposer = Evolution(n, seed=seed) if proposer is None else proposer

@@ -39,7 +39,8 @@ def registered() -> dict[str, type[struct.PyTreeNode]]:
 def to_config(reward: RewardTransform) -> dict[str, Any]:
     """The configuration of a transform, ready for ``json.dumps``; :func:`from_config` inverts it.
 
-    Raises ``ValueError`` for lambdas and local functions, which have no importable name.
+    Raises:
+        ValueError: for lambdas and local functions, which have no importable name.
 
     >>> from rewardax.wrappers import Clip, chain
     >>> to_config(chain(clip=Clip(low=0.0)))["parts"]
@@ -51,7 +52,8 @@ def to_config(reward: RewardTransform) -> dict[str, Any]:
 def from_config(config: RewardTransform | Mapping[str, Any] | str | Path) -> RewardTransform:
     """Build a transform from its configuration or a ``.json`` or ``.toml`` file; pass a transform through.
 
-    Raises ``ValueError`` that lists what exists for an unknown type or field.
+    Raises:
+        ValueError: lists what exists for an unknown type or field.
 
     >>> from_config({"type": "Clip", "low": 0.0}).low
     0.0
@@ -86,7 +88,10 @@ def read(path: Path) -> dict[str, Any]:
 def encode(value: Any, where: str) -> Any:
     """One value as JSON data: what :func:`to_config` does to every field. :func:`decode` inverts it.
 
-    ``where`` names the value in errors. Raises ``ValueError`` for what has no written form.
+    ``where`` names the value in errors.
+
+    Raises:
+        ValueError: for what has no written form.
 
     >>> encode((1.0, np.arange(2)), "thresholds")
     [1.0, {'$array': [0, 1]}]
@@ -187,7 +192,10 @@ def _suggest(name: str, known: Mapping[str, Any]) -> str:
 def decode(value: Any, where: str) -> Any:
     """The value that :func:`encode` wrote: functions are imported, nested transforms built, lists become tuples.
 
-    ``where`` names the value in errors. Raises ``ValueError`` for a function that cannot be imported.
+    ``where`` names the value in errors.
+
+    Raises:
+        ValueError: for a function that cannot be imported.
 
     >>> decode([1.0, {"$array": [0, 1]}], "thresholds")
     (1.0, array([0, 1]))

@@ -72,9 +72,13 @@ def best_cycles(
 ) -> list[tuple[list[int], list[int]]]:
     """The cycles of largest mean weight that can be reached, one for each set of states that reach the same ones.
 
-    Args: ``ahead`` i[S, A] successors; ``weight`` f64[S, A]; ``allowed`` bool[S, A]: edges that exist.
+    Args:
+        ahead: i[S, A], successors.
+        weight: f64[S, A].
+        allowed: bool[S, A], edges that exist.
 
-    Returns: (states, actions) of each cycle.
+    Returns:
+        (states, actions) of each cycle.
     """
     count = len(ahead)
     going = np.asarray(allowed.any(1))

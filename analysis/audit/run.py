@@ -101,7 +101,8 @@ def audit(
     >>> audit("KeyFarm").passed
     True
 
-    Raises ``ValueError`` for a task that is too large when ``method="exact"``, and for an unknown method.
+    Raises:
+        ValueError: for a task that is too large when ``method="exact"``, and for an unknown method.
     """
     if method not in METHODS:
         raise UserError(f"method is one of {', '.join(METHODS)}, not {method!r}")

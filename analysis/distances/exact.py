@@ -8,8 +8,8 @@ Everything here is float64 NumPy on dense arrays indexed ``[state, action, next 
 absorbing states that pay nothing (``TabularMDP.dense`` makes such arrays). Estimates from samples are in
 ``sampled_distances``.
 
-Literature: Gleave, Dennis, Legg, Russell & Leike 2021 (EPIC, arXiv 2006.13900); Wulfe et al. 2022 (DARD, arXiv
-2201.10081); Skalse et al. 2024 (STARC, arXiv 2309.15257).
+Paper: Gleave, Dennis, Legg, Russell & Leike 2021 (EPIC, arXiv 2006.13900); Wulfe et al. 2022 (DARD, arXiv 2201.10081);
+Skalse et al. 2024 (STARC, arXiv 2309.15257).
 """
 
 from __future__ import annotations
@@ -208,7 +208,8 @@ def starc_distance(
         metric: norm of the difference; default the same as ``norm`` (``l2`` for ``none``).
         options: of the canonical form, e.g. ``policy=``.
 
-    Raises ``ValueError`` for shapes, discounts, names that do not fit.
+    Raises:
+        ValueError: for shapes, discounts, names that do not fit.
 
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
@@ -233,7 +234,8 @@ def epic_distance(first: npt.ArrayLike, second: npt.ArrayLike, discount: float, 
     With uniform coverage it equals half the L2 distance of the normalised forms. Two constant forms are at 0; one
     constant form is at √½ from anything else, where ρ is undefined.
 
-    Args: ``coverage``: distributions ``states`` f64[S] and ``actions`` f64[A] (default uniform).
+    Args:
+        coverage: distributions ``states`` f64[S] and ``actions`` f64[A] (default uniform).
 
     >>> epic_distance([[[0.0, 1.0]]] * 2, [[[0.0, 2.0]]] * 2, 0.9)
     0.0

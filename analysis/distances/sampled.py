@@ -30,7 +30,8 @@ def sampled_epic(
             reward, and ``m²`` for the mean of M.
         discount: γ.
 
-    Returns: √((1 - ρ)/2) in [0, 1]. Exact invariance to potentials holds for the samples drawn, not only on average.
+    Returns:
+        √((1 - ρ)/2) in [0, 1]. Exact invariance to potentials holds for the samples drawn, not only on average.
 
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
@@ -80,7 +81,8 @@ def sampled_starc(
         first, second: what each reward paid for the step.
         discount: γ in [0, 1).
 
-    Raises ``ValueError`` if nothing is left to compare or the discount is not below 1.
+    Raises:
+        ValueError: if nothing is left to compare or the discount is not below 1.
 
     >>> s, a, t = [0, 0, 1, 1], [0, 1, 0, 1], [0, 1, 0, 1]
     >>> over = [False, False, False, True]

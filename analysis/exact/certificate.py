@@ -90,9 +90,10 @@ def certify(
         tolerance: values within this of the best, relative to the largest reward, are ties (rewards are float32).
         max_states: give up beyond this many pairs.
 
-    Raises ``ValueError`` for rewards that need hindsight, that change from episode to episode while training
-    (wrap them in ``Freeze`` to certify them as they stand), for tasks or memories too large, and for γ = 1 where
-    some cycle pays for ever.
+    Raises:
+        ValueError: for rewards that need hindsight, that change from episode to episode while training (wrap them in
+            ``Freeze`` to certify them as they stand), for tasks or memories too large, and for γ = 1 where some cycle
+            pays for ever.
 
     >>> from rewardax.envs import level_key, make
     >>> from rewardax.wrappers import EventBonus, Potential

@@ -51,7 +51,8 @@ def reward_mdp(
     >>> round(float(value_iteration(mdp).value[0]), 6)  # the key is picked up four times on the way
     1.4
 
-    Raises ``ValueError`` for a reward that needs hindsight and for what ``enumerate_mdp`` refuses.
+    Raises:
+        ValueError: for a reward that needs hindsight and for what ``enumerate_mdp`` refuses.
     """
     reward = from_config(reward)
     if not reward.causal:

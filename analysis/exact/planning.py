@@ -35,7 +35,8 @@ def value_iteration(
         tolerance: stop when no value changes by more.
         max_sweeps: give up after so many sweeps.
 
-    Raises ``ValueError`` if the values do not settle: with γ = 1, a cycle pays more than nothing.
+    Raises:
+        ValueError: if the values do not settle: with γ = 1, a cycle pays more than nothing.
     """
     if not 0.0 <= discount <= 1.0:
         raise UserError(f"discount must be in [0, 1], got {discount}")

@@ -40,7 +40,8 @@ def action_gap(action_value: npt.ArrayLike, tolerance: float = 1e-8, where: npt.
 
     Ties are sets of optimal actions, not gaps of zero. Infinite if every action is optimal everywhere.
 
-    Args: ``where`` bool[S]: states to look at; default all.
+    Args:
+        where: bool[S], states to look at; default all.
 
     >>> action_gap([[1.0, 1.0, 0.25], [3.0, 2.0, 2.5]])
     0.5

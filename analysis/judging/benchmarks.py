@@ -179,7 +179,8 @@ def hull_vertices(embeddings: Numbers) -> list[int]:
     Ascending indices into ``embeddings`` [n, D]; all of them if fewer than three points are distinct or they lie on
     a line.
 
-    Paper: Shen et al. 2024. Differs from the paper: its release appends one entry repeatedly.
+    Paper: Shen et al. 2024.
+    Differs from the paper: its release appends one entry repeatedly.
 
     >>> hull_vertices([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0], [0.4, 0.4]])
     [0, 1, 2]

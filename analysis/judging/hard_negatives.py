@@ -103,7 +103,8 @@ def demonstrate(
 ) -> Trajectories:
     """One trajectory per level: the action nearest to the goal by ``oracle_steps``, or with ``noise`` a random one.
 
-    Raises ``ValueError`` for a task without that feature.
+    Raises:
+        ValueError: for a task without that feature.
     """
     if "oracle_steps" not in env.feature_names:
         raise UserError(f"demonstrate needs the feature 'oracle_steps', which {env.family} does not offer.")
@@ -236,8 +237,8 @@ def find_failures(
     In each round every trajectory is edited in one place; the edit is kept if the outcome stays what it was and the
     score falls (successes) or rises (failures). Returns the variants and their scores f32[P].
 
-    Paper: "Reward Models Can Improve Themselves" (REFORM). Differs from the paper: edits of action sequences,
-    verified by the simulator, stand for guided text generation.
+    Paper: "Reward Models Can Improve Themselves" (REFORM).
+    Differs from the paper: edits of action sequences, verified by the simulator, stand for guided text generation.
     """
     rng = np.random.default_rng(seed)
     steps = record(env, params, *paths)

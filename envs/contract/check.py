@@ -30,7 +30,8 @@ def check_env(task: str | Env, **knobs: Any) -> None:
     >>> from rewardax.testing import check_env
     >>> check_env("KeyFarm")
 
-    Raises ``AssertionError`` listing every broken rule in a sentence.
+    Raises:
+        AssertionError: listing every broken rule in a sentence.
     """
     found = broken_rules(task, **knobs)
     if found:

@@ -45,7 +45,8 @@ def play(env: Env, params: PyTree, levels: Any, policy: Policy = "random", seed:
     >>> episodes.success.tolist(), episodes.steps.tolist(), episodes.total.tolist()
     ([True, True, True], [6, 6, 6], [1.0, 1.0, 1.0])
 
-    Raises ``ValueError`` for the oracle of a task that has none.
+    Raises:
+        ValueError: for the oracle of a task that has none.
     """
     if policy == "oracle" and "oracle_steps" not in env.feature_names:
         raise UserError(f"{env.family} has no oracle: its features are {list(env.feature_names)}")

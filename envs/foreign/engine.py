@@ -62,7 +62,10 @@ class Refused(NamedTuple):
 
 
 def need(module: str, package: str) -> Any:
-    """Import a package of others. Raises ``ModuleNotFoundError`` with the command that installs it.
+    """Import a package of others.
+
+    Raises:
+        ModuleNotFoundError: with the command that installs it.
 
     >>> need("no_such_engine", "no-such-engine")
     Traceback (most recent call last):
@@ -124,7 +127,11 @@ def plain(text: Any, limit: int) -> str:
 
 
 def number(value: Any, what: str, engine: Engine) -> float:
-    """``value`` as a float. Raises ``TypeError`` if the game pays with something else."""
+    """``value`` as a float.
+
+    Raises:
+        TypeError: if the game pays with something else.
+    """
     if isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value):
         return float(value)
     raise UserTypeError(

@@ -115,7 +115,11 @@ class ForeignTextEnv(gym.Env):
         return EVENTS
 
     def enable_features(self, names: Sequence[str] | str) -> None:
-        """Report these features too from now on. Raises ``ValueError`` listing what exists."""
+        """Report these features too from now on.
+
+        Raises:
+            ValueError: listing what exists.
+        """
         asked = self.feature_names if names == "all" else (names,) if isinstance(names, str) else tuple(names)
         unknown = [name for name in asked if name not in self.feature_names]
         if unknown:

@@ -156,7 +156,11 @@ class XLand(Dialect):
 
 
 def dialect_of(env: Any, params: PyTree) -> Dialect:
-    """The dialect an environment speaks. Raises ``TypeError`` if it is none of the three."""
+    """The dialect an environment speaks.
+
+    Raises:
+        TypeError: if it is none of the three.
+    """
     reset = getattr(env, "reset_env", None) or getattr(env, "reset", None)
     if reset is None or not hasattr(env, "step"):
         raise UserTypeError(f"{type(env).__name__} has no reset and step that could be called")

@@ -77,7 +77,9 @@ def from_jax(
             state that count as ours does are then kept in our ``t`` alone, so that ``forget=("t",)`` forgets them.
         name: family name; by default that of the class.
 
-    Raises ``TypeError`` for another form or other actions, ``ValueError`` if there is no time limit.
+    Raises:
+        TypeError: for another form or other actions.
+        ValueError: if there is no time limit.
     """
     dialect = dialect_of(env, params)
     limit = horizon if horizon is not None else dialect.horizon

@@ -113,7 +113,9 @@ def generate_games(
     """Make ``count`` TextWorld games in ``folder`` (a few seconds each) and return their paths; a game that is there
     already is not made again.
 
-    Args: ``rooms``, ``objects`` and ``quest_length`` of each game; ``seed`` of the first, the next ones count on.
+    Args:
+        rooms, objects, quest_length: of each game.
+        seed: of the first game; the next ones count on.
     """
     textworld = need("textworld", "textworld")
     found = []

@@ -197,7 +197,11 @@ def _as_bytes(value: Array) -> Array:
 
 
 def feature_union(env: Env, enabled: Sequence[str], names: Sequence[str] | str) -> tuple[str, ...]:
-    """Both together in the order the core declares them. Raises ``ValueError`` listing what exists."""
+    """Both together in the order the core declares them.
+
+    Raises:
+        ValueError: listing what exists.
+    """
     asked = env.feature_names if names == "all" else (names,) if isinstance(names, str) else tuple(names)
     unknown = [name for name in asked if name not in env.feature_names]
     if unknown:
@@ -206,7 +210,11 @@ def feature_union(env: Env, enabled: Sequence[str], names: Sequence[str] | str) 
 
 
 def observation_space(env: Env, params: PyTree, obs_mode: str) -> gym.Space:
-    """Space of an observation mode. Raises ``ValueError`` for a mode the core does not have."""
+    """Space of an observation mode.
+
+    Raises:
+        ValueError: for a mode the core does not have.
+    """
     if obs_mode not in OBS_MODES:
         raise UserError(f"no obs_mode {obs_mode!r}; choose one of {', '.join(OBS_MODES)}")
     if obs_mode == "dict":
@@ -219,7 +227,11 @@ def observation_space(env: Env, params: PyTree, obs_mode: str) -> gym.Space:
 
 
 def render_modes(env: Env, asked: str | None) -> list[str]:
-    """Render modes of a core. Raises ``ValueError`` if the one asked for is not among them."""
+    """Render modes of a core.
+
+    Raises:
+        ValueError: if the one asked for is not among them.
+    """
     modes = ["ansi"] + ["rgb_array"] * hasattr(env, "render")
     if asked is not None and asked not in modes:
         raise UserError(f"{env.family} cannot render {asked!r}; its render modes: {', '.join(modes)}")

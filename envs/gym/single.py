@@ -77,14 +77,22 @@ class GymEnv(gym.Env):
         return self.core.feature_names
 
     def enable_features(self, names: Sequence[str] | str) -> None:
-        """Report these features too from now on. Raises ``ValueError`` listing what exists."""
+        """Report these features too from now on.
+
+        Raises:
+            ValueError: listing what exists.
+        """
         names = gym_program.feature_union(self.core, self._program.features, names)
         self._program = gym_program.program(self.core, self.obs_mode, names)
         self._layout = self._program.layout
 
     @property
     def state(self) -> Any:
-        """The state of the functional core. Raises ``gymnasium.error.ResetNeeded`` before the first reset."""
+        """The state of the functional core.
+
+        Raises:
+            ResetNeeded: before the first reset.
+        """
         if self._leaves is None:
             raise gym.error.ResetNeeded("call reset() first: there is no state yet")
         return self._program.to_state(self._program.spread(self._leaves))
@@ -151,7 +159,8 @@ class GymEnv(gym.Env):
     def set_state(self, data: bytes) -> tuple[Any, dict[str, Any]]:
         """Go on from a saved state; returns observation and info like ``reset``.
 
-        Raises ``ValueError`` if the bytes come from another kind of task.
+        Raises:
+            ValueError: if the bytes come from another kind of task.
         """
         arrays, facts = gym_state.load(self._program, data)
         self._level, self._split = facts["level"], facts["split"]

@@ -16,7 +16,11 @@ from rewardax.envs.gym.program import Program
 
 
 def check_options(options: Mapping[str, Any] | None, known: tuple[str, ...]) -> dict[str, Any]:
-    """A copy of the options of ``reset``. Raises ``ValueError`` for one that does not exist."""
+    """A copy of the options of ``reset``.
+
+    Raises:
+        ValueError: for one that does not exist.
+    """
     options = dict(options or {})
     unknown = [name for name in options if name not in known]
     if unknown:
@@ -42,7 +46,11 @@ def dump(program: Program, arrays: Mapping[str, np.ndarray], facts: Mapping[str,
 
 
 def load(program: Program, data: bytes) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Inverse of :func:`dump`. Raises ``ValueError`` if the bytes are of another kind of task."""
+    """Inverse of :func:`dump`.
+
+    Raises:
+        ValueError: if the bytes are of another kind of task.
+    """
     with np.load(io.BytesIO(data), allow_pickle=False) as file:
         arrays = dict(file)
     facts = json.loads(arrays.pop("header").tobytes())

@@ -98,7 +98,11 @@ class GymVectorEnv(gym.vector.VectorEnv):
         return self.core.feature_names
 
     def enable_features(self, names: Sequence[str] | str) -> None:
-        """Report these features too from now on. Raises ``ValueError`` listing what exists."""
+        """Report these features too from now on.
+
+        Raises:
+            ValueError: listing what exists.
+        """
         names = gym_program.feature_union(self.core, self._program.features, names)
         self._program = gym_program.program(self.core, self.obs_mode, names)
         self._lanes = lane_program(self._program, self.autoreset_mode)
@@ -115,7 +119,11 @@ class GymVectorEnv(gym.vector.VectorEnv):
 
     @property
     def state(self) -> Any:
-        """States ``[N, ...]`` of the functional core. Raises ``ResetNeeded`` before the first reset."""
+        """States ``[N, ...]`` of the functional core.
+
+        Raises:
+            ResetNeeded: before the first reset.
+        """
         return self._program.to_state(self._started())
 
     def _started(self) -> Leaves:
@@ -276,7 +284,8 @@ class GymVectorEnv(gym.vector.VectorEnv):
     def set_state(self, data: bytes) -> tuple[Any, dict[str, Any]]:
         """Go on from a saved state; returns observations and infos like ``reset``.
 
-        Raises ``ValueError`` if the bytes come from another kind of task or another number of environments.
+        Raises:
+            ValueError: if the bytes come from another kind of task or another number of environments.
         """
         arrays, facts = gym_state.load(self._program, data)
         if len(arrays.get("ids", ())) != self.num_envs:

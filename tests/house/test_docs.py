@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -84,6 +85,22 @@ def test_pages_of_ours_are_linked(site: Path) -> None:
     front = (site / "index.html").read_text()
     for page in ("quickstart", "concepts", "generated/environments/index", "generated/methods/index"):
         assert f'href="{page}.html"' in front
+
+
+def test_docstring_sections_have_one_form() -> None:
+    """``Args:``, ``Returns:``, ``Raises:`` have an indented body; ``Paper: text`` and the like start a line."""
+    odd = re.compile(
+        r"^(Args|Returns|Raises|Attributes)(:| \(.*\):) *\S|^(Errors|Source|Literature|Arguments|Parameters):|"
+        r"(^|\. )(Raises ``|Remembers )|\. (Components|Metrics|Invariant|Golden|Paper): ",
+        re.MULTILINE,
+    )
+    found = []
+    for folder in ("src", "envs", "wrappers", "agents", "analysis", "experiments"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+                    found += [f"{path}: {match[0]}" for match in odd.finditer(ast.get_docstring(node) or "")]
+    assert not found, "\n".join(found)
 
 
 def documented() -> None:

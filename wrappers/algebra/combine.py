@@ -35,8 +35,11 @@ class _Around:
 class Product(_Around, RewardTransform):
     """Run ``inner`` on an empty ledger and post the product of all components it made as one: r = Π_k r_k.
 
-    The usual way to join an episodic and a lifelong bonus. Components: ``component``. Metrics: each factor as
-    ``factor/<component>/<name>``, and the metrics of ``inner``. Remembers what ``inner`` remembers.
+    The usual way to join an episodic and a lifelong bonus.
+
+    Components: ``component``.
+    Metrics: each factor as ``factor/<component>/<name>``, and the metrics of ``inner``.
+    Remembers: what ``inner`` remembers.
 
     Paper: none (composition)
     Invariant: no

@@ -12,8 +12,9 @@ from rewardax.wrappers.core import PyTree, Transition, env_where
 def from_end(rollout: Transition, values: PyTree) -> tuple[Array, PyTree]:
     """Give every row what stands in the last row of its episode.
 
-    Returns ``known`` bool[T, N], whether that last row lies in the rollout, and the values (0 where it does
-    not). Filler rows are never known. An episode that is cut by a reset without an end stays unknown.
+    Returns:
+        ``known`` bool[T, N], whether that last row lies in the rollout, and the values (0 where it does not). Filler
+        rows are never known. An episode that is cut by a reset without an end stays unknown.
 
     >>> from rewardax.wrappers.contract.examples import rollout
     >>> known, value = from_end(rollout(terminated=[False, True, False]), jnp.array([[1.0], [2.0], [3.0]]))

@@ -23,7 +23,8 @@ _TOKEN = re.compile(
 def parse(expression: str) -> Tree:
     """Read an expression over ``g1``, ``g2``, ..., numbers, ``+ - * /`` and parentheses; nothing else exists.
 
-    Raises ``ValueError`` that says where it went wrong.
+    Raises:
+        ValueError: says where it went wrong.
 
     >>> parse("-g1 + 2")
     ('+', ('negate', ('primitive', 0)), ('number', 2.0))
@@ -173,8 +174,7 @@ class ExpressionReward(RewardTransform):
     parentheses, unary minus and decimal numbers are allowed, and nothing else: no names, calls or powers, so
     text from a language model can be used as it comes. Division by zero gives 0.
 
-    Paper: "Differentiable Evolutionary Reinforcement Learning" (DERL), whose outer loop proposes the
-    expressions.
+    Paper: "Differentiable Evolutionary Reinforcement Learning" (DERL), whose outer loop proposes the expressions.
     Invariant: no
     Golden: expression_reward
 
@@ -184,9 +184,12 @@ class ExpressionReward(RewardTransform):
         scale: factor.
         scope: ``"episode"`` pays on the episode's last step, for what holds then; ``"step"`` on every step.
 
-    Components: ``component``. Remembers nothing.
-    Raises ``ValueError`` for an invalid expression, and when attached, for a primitive that the features do
-    not have. :func:`expression_value` gives ``None`` instead.
+    Components: ``component``.
+    Remembers: nothing.
+
+    Raises:
+        ValueError: for an invalid expression, and when attached, for a primitive that the features do not have.
+            :func:`expression_value` gives ``None`` instead.
 
     >>> from rewardax.wrappers import replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout

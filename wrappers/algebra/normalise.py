@@ -44,8 +44,9 @@ class Normalise(RewardTransform):
             ``learn``, the original rule of RND, and is not causal.
         prior_count: weight of the prior, mean 0 and variance 1, in observations. 0 means no prior.
 
-    Metrics: ``raw/<component>``; ``<component>/statistic`` with the rollout clock. Remembers mean, variance
-    and count (or extremes) for the whole run, the return until the episode ends or per environment for ever.
+    Metrics: ``raw/<component>``; ``<component>/statistic`` with the rollout clock.
+    Remembers: mean, variance and count (or extremes) for the whole run, the return until the episode ends or per
+    environment for ever.
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> from rewardax.wrappers import replay

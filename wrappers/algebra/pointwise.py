@@ -38,8 +38,14 @@ class Weights(RewardTransform):
     Invariant: only with equal positive weights on every component
     Golden: scalarise
 
-    Args: ``weights`` maps component names to factors (any sign). Metrics: ``raw/<component>``. Remembers
-    nothing. Raises ``ValueError`` when a named component has not been posted.
+    Args:
+        weights: factor of each named component (any sign).
+
+    Metrics: ``raw/<component>``.
+    Remembers: nothing.
+
+    Raises:
+        ValueError: when a named component has not been posted.
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> from rewardax.wrappers import replay
@@ -68,7 +74,8 @@ class Clip(RewardTransform):
     Invariant: no
     Golden: none
 
-    Metrics: ``raw/<component>``. Remembers nothing.
+    Metrics: ``raw/<component>``.
+    Remembers: nothing.
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> from rewardax.wrappers import replay
@@ -105,8 +112,8 @@ class Squash(RewardTransform):
     ``quantile`` of the references: mean + z_q·(sample standard deviation + 1e-5). The papers' settings are
     :func:`par`, :func:`log_sigmoid_centred` and :func:`par_pipeline`.
 
-    Paper: Fu et al. 2025, "Reward Shaping to Mitigate Reward Hacking in RLHF" (PAR); Wang et al. 2024,
-    "Transforming and Combining Rewards" (log-sigmoid).
+    Paper: Fu et al. 2025, "Reward Shaping to Mitigate Reward Hacking in RLHF" (PAR); Wang et al. 2024, "Transforming
+    and Combining Rewards" (log-sigmoid).
     Invariant: no; in ``episode`` scope it keeps the order of episodes with the same references
     Golden: par_transforms, log_sigmoid_centered
 
@@ -119,8 +126,9 @@ class Squash(RewardTransform):
             r = 0 pays (or costs, ``log_sigmoid``) for the length of the episode.
         statistic: in ``episode`` scope, ``"sum"``, ``"mean"``, ``"max"`` or ``"last"`` of the rewards.
 
-    Components: rewrites ``component``. Metrics: ``raw/<component>``.
-    Remembers the statistic until the episode ends (``episode`` scope).
+    Components: rewrites ``component``.
+    Metrics: ``raw/<component>``.
+    Remembers: the statistic until the episode ends (``episode`` scope).
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> from rewardax.wrappers import replay
@@ -173,7 +181,10 @@ class Squash(RewardTransform):
 class Mask(RewardTransform):
     """Keep a component only on steps whose feature (bool[N] of o_{t+1}) is true; 0 elsewhere.
 
-    ``invert`` keeps it where the feature is false. Metrics: ``raw/<component>``. Remembers nothing.
+    ``invert`` keeps it where the feature is false.
+
+    Metrics: ``raw/<component>``.
+    Remembers: nothing.
 
     Paper: none (arithmetic)
     Invariant: no
@@ -213,8 +224,8 @@ class Schedule(RewardTransform):
     Invariant: no: a curve outside a potential breaks its telescoping
     Golden: annealing
 
-    Metrics: ``raw/<component>``, ``schedule/<component>`` (the coefficient). Remembers the counter for the
-    whole run.
+    Metrics: ``raw/<component>``, ``schedule/<component>`` (the coefficient).
+    Remembers: the counter for the whole run.
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> from rewardax.wrappers import Linear, replay
@@ -266,7 +277,9 @@ def total_reward(rewards: Rewards, transition: Transition) -> dict[str, Array]:
 
 
 class Tap(RewardTransform):
-    """Look without touching: log what ``fn(rewards, transition) -> {name: f32[N]}`` returns. Remembers nothing.
+    """Look without touching: log what ``fn(rewards, transition) -> {name: f32[N]}`` returns.
+
+    Remembers: nothing.
 
     Paper: none (logging)
     Invariant: yes
@@ -295,7 +308,8 @@ class Delay(RewardTransform):
     Invariant: yes, for undiscounted returns
     Golden: redistribution
 
-    Metrics: ``raw/<component>``. Remembers the running sum until the episode ends.
+    Metrics: ``raw/<component>``.
+    Remembers: the running sum until the episode ends.
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> from rewardax.wrappers import replay

@@ -113,8 +113,7 @@ class EpisodicCount(RewardTransform):
     ``first_visit`` only it pays: r_t = scale·1[N_e = 1]. ``count_reset_obs`` counts the first observation of
     an episode as well (without paying for it), so that bumping into a wall at the start is not new.
 
-    Paper: Henaff, Jiang & Raileanu 2023, "A Study of Global and Episodic Bonuses for Exploration in
-    Contextual MDPs".
+    Paper: Henaff, Jiang & Raileanu 2023, "A Study of Global and Episodic Bonuses for Exploration in Contextual MDPs".
     Invariant: no
     Golden: count_bonus, episodic_global_combo
 
@@ -124,7 +123,8 @@ class EpisodicCount(RewardTransform):
         feature: integer feature to count, i32[N] or uint32[N, words].
         exponent: 0.5 usual, 3 makes repeats worthless quickly.
 
-    Components: ``component``. Remembers visits i32[N, num_keys]; every episode counts from zero.
+    Components: ``component``.
+    Remembers: visits i32[N, num_keys]; every episode counts from zero.
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> from rewardax.wrappers import replay
@@ -170,7 +170,8 @@ class GlobalCount(RewardTransform):
     Invariant: only in the limit, as the bonus fades
     Golden: count_bonus
 
-    Components: ``component``. Remembers visits [num_keys] for the whole run.
+    Components: ``component``.
+    Remembers: visits [num_keys] for the whole run.
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> from rewardax.wrappers import replay

@@ -32,7 +32,9 @@ class DRND(RND):
         alpha: α in [0, 1].
         error: of the training loss only. Other arguments as in :class:`RND`.
 
-    Components: ``component``. Metrics and memory as in :class:`RND`. Remembers ``members`` target networks.
+    Components: ``component``.
+    Metrics: as in :class:`RND`.
+    Remembers: ``members`` target networks.
 
     Differs from the paper: as :class:`RND`; the released code merges its statistics with a wrong count.
 

@@ -47,9 +47,10 @@ class E3B(Bonus, Embedding, RewardTransform):
         normalise: ``"std"`` (as the paper), ``"return"`` or ``"none"``, see
             :class:`rewardax.wrappers.bonuses.base.Bonus`.
 
-    Components: ``component``. Metrics: ``<component>/raw``, ``<component>/loss`` (of the encoder, in ``learn``).
-    Remembers C⁻¹ f32[N, D, D] until the episode ends, or for ever if ``lifelong``; encoder, optimiser and
-    statistics for the whole run.
+    Components: ``component``.
+    Metrics: ``<component>/raw``, ``<component>/loss`` (of the encoder, in ``learn``).
+    Remembers: C⁻¹ f32[N, D, D] until the episode ends, or for ever if ``lifelong``; encoder, optimiser and statistics
+    for the whole run.
 
     Differs from the paper: embeddings have layer norm and length 1 (float32 loses C⁻¹ to rounding with entries
     around 10); φ is that of o_{t+1}; the encoder has two layers.

@@ -26,8 +26,11 @@ class EventBonus(RewardTransform):
         latched: pay each event at most once per episode.
         feature: bool[N, E] of o_{t+1}.
 
-    Components: ``component``. Remembers which events were paid, bool[N, len(events)], until the episode ends
-    (``latched``). Raises ``ValueError`` when an event lies outside the feature.
+    Components: ``component``.
+    Remembers: which events were paid, bool[N, len(events)], until the episode ends (``latched``).
+
+    Raises:
+        ValueError: when an event lies outside the feature.
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> from rewardax.wrappers import replay

@@ -56,8 +56,9 @@ class HashCount(Views, Bonus, RewardTransform):
             The mean moves in ``learn``, and what was counted around an older mean stays.
         feature, one_hot, normalise: as in :class:`E3B`; ``normalise="none"`` as the paper.
 
-    Components: ``component``. Metrics: ``<component>/raw``. Remembers projections, mean and visits i32[2^bits] (at
-    most 2^20) for the whole run.
+    Components: ``component``.
+    Metrics: ``<component>/raw``.
+    Remembers: projections, mean and visits i32[2^bits] (at most 2^20) for the whole run.
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> from rewardax.wrappers import replay

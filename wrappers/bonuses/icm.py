@@ -69,8 +69,9 @@ class ICM(Bonus, Dynamics, RewardTransform):
         shared_gradient: the forward loss trains φ too. ``stop_target`` keeps its gradient out of φ(o_{t+1}) alone.
         feature, one_hot, outputs, num_actions, normalise: as in :class:`E3B`.
 
-    Components: ``component``. Metrics: ``<component>/raw``, ``<component>/loss`` (in ``learn``). Remembers networks,
-    optimiser and statistics for the whole run.
+    Components: ``component``.
+    Metrics: ``<component>/raw``, ``<component>/loss`` (in ``learn``).
+    Remembers: networks, optimiser and statistics for the whole run.
 
     Differs from the paper: embeddings have length 1, so the forward loss cannot shrink them; the factor 10 on the
     loss is left out (Adam does not see it); MLPs.

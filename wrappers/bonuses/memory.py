@@ -129,8 +129,10 @@ class EpisodicMemoryReward(RewardTransform):
         queries, responses: rows of each memory, and responses kept for each query (100 in the paper).
         warm_up: calls of ``learn`` before anything is paid (about 50 training steps in the paper).
 
-    Components: ``component``. Metrics: ``<component>/exploit``, ``<component>/explore`` (rescaled). Remembers both
-    memories, f32[N, queries, responses, E], and both windows per environment; calls of ``learn`` for the whole run.
+    Components: ``component``.
+    Metrics: ``<component>/exploit``, ``<component>/explore`` (rescaled).
+    Remembers: both memories, f32[N, queries, responses, E], and both windows per environment; calls of ``learn`` for
+    the whole run.
 
     Differs from the paper: each environment has its own memories. The released code stores before scoring (a
     failure is then its own nearest), turns the sign of the first term by rescaling, and pays 1 for an empty memory.

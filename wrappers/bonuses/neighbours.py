@@ -92,8 +92,10 @@ class NeighbourNovelty(Bonus, Embedding, RewardTransform):
         when: ``"step"``, or ``"end"``: only the last observation of an episode is scored, paid and stored.
         encoder, feature, one_hot, outputs, normalise: as in :class:`E3B`; fixed random weights by default.
 
-    Components: ``component``. Metrics: ``<component>/raw``. Remembers f32[N, capacity, D] per environment; encoder and
-    statistics for the whole run. Embeddings are not recomputed when an encoder learns.
+    Components: ``component``.
+    Metrics: ``<component>/raw``.
+    Remembers: f32[N, capacity, D] per environment; encoder and statistics for the whole run. Embeddings are not
+    recomputed when an encoder learns.
 
     Differs from the paper: RE3 compares a batch with itself (and its zero distance to itself, in the released
     average); here memory is what came before.

@@ -74,8 +74,9 @@ class EpisodicNeighbours(Bonus, Embedding, RewardTransform):
         timing: ``"arrival"`` scores o_{t+1}, ``"departure"`` o_t.
         normalise: far from everything the raw bonus is 30 to 1000, hence ``"std"``.
 
-    Components: ``component``. Metrics: ``<component>/raw``, ``<component>/loss`` (in ``learn``). Remembers embeddings
-    f32[N, capacity, D] of the episode; encoder, mean distance and statistics for the whole run.
+    Components: ``component``.
+    Metrics: ``<component>/raw``, ``<component>/loss`` (in ``learn``).
+    Remembers: embeddings f32[N, capacity, D] of the episode; encoder, mean distance and statistics for the whole run.
 
     Differs from the paper: d²_mean stays fixed within a rollout.
 
@@ -165,10 +166,13 @@ class LifelongModulator(RND):
     Invariant: no
     Golden: ngu
 
-    Args: ``ceiling`` is L. Others as in :class:`RND`; ``normalise`` must be ``"none"``.
+    Args:
+        ceiling: L.
+        normalise: must be ``"none"``; the others are as in :class:`RND`.
 
-    Components: ``component``. Metrics: ``<component>/raw`` (the error), ``<component>/loss``. Remembers what RND
-    does, and the statistics of its errors for the whole run.
+    Components: ``component``.
+    Metrics: ``<component>/raw`` (the error), ``<component>/loss``.
+    Remembers: what RND does, and the statistics of its errors for the whole run.
 
     >>> from rewardax.wrappers.contract.examples import rollout
     >>> from rewardax.wrappers import replay

@@ -48,8 +48,9 @@ class NovelD(VisitWeighted, RND):
             ``count_reset_obs`` as in :class:`EpisodicCount`.
         normalise: ``"none"`` as published; ``"std"`` or ``"return"``. Other arguments as in :class:`RND`.
 
-    Components: ``component``. Metrics: ``<component>/raw``, ``<component>/loss``. Remembers visits i32[N, num_keys] of
-    the episode, and what :class:`RND` remembers.
+    Components: ``component``.
+    Metrics: ``<component>/raw``, ``<component>/loss``.
+    Remembers: visits i32[N, num_keys] of the episode, and what :class:`RND` remembers.
 
     Differs from the paper: as :class:`RND`; the inverse count that the released code multiplies by a second time is
     left out (it is 1 on first visits).

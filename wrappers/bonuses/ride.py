@@ -34,8 +34,9 @@ class RIDE(VisitWeighted, Bonus, Dynamics, RewardTransform):
         form: ``"isqrt"`` as published; ``"ind"`` pays first visits only, ``"const"`` does not fade.
         count, num_keys, count_reset_obs: as in :class:`NovelD`. Other arguments as in :class:`ICM`.
 
-    Components: ``component``. Metrics: ``<component>/raw``, ``<component>/loss`` (in ``learn``). Remembers visits
-    i32[N, num_keys] of the episode; networks, optimiser and statistics for the whole run.
+    Components: ``component``.
+    Metrics: ``<component>/raw``, ``<component>/loss`` (in ``learn``).
+    Remembers: visits i32[N, num_keys] of the episode; networks, optimiser and statistics for the whole run.
 
     Differs from the paper: embeddings have length 1, hence the impact is at most 2; MLPs.
 

@@ -113,9 +113,9 @@ class RND(Views, Bonus, RewardTransform):
         error: ``"mean_square"``, ``"sum_square"`` or ``"norm"``, of the bonus and of the training loss: different
             scales, do not mix results.
 
-    Components: ``component``. Metrics: ``<component>/raw`` (before normalising), ``<component>/loss`` (in
-    ``learn``). Remembers the return per environment for ever; networks, optimiser, statistics and a random
-    key for the whole run.
+    Components: ``component``.
+    Metrics: ``<component>/raw`` (before normalising), ``<component>/loss`` (in ``learn``).
+    Remembers: the return per environment for ever; networks, optimiser, statistics and a random key for the whole run.
 
     Differs from the paper: MLPs; the statistics start from a prior (weight 1) instead of 50 random rollouts,
     see :meth:`warm_up`; minibatches are drawn from the rollout here, not shared with the agent's; rows that

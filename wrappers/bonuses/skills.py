@@ -20,7 +20,9 @@ def diayn_reward(skill_logits: Array, skill: Array, floor: float | Array = FLOOR
 
     Paper: Eysenbach et al. 2019, "Diversity is All You Need" (arXiv 1802.06070).
 
-    Args: ``skill_logits`` [..., K]; ``skill`` i32[...] in [0, K), constant in an episode.
+    Args:
+        skill_logits: [..., K].
+        skill: i32[...] in [0, K), constant in an episode.
 
     >>> round(float(diayn_reward(jnp.array([0.0, 0.0]), jnp.array(1))), 3)
     0.0
@@ -35,7 +37,10 @@ def agac_advantage(advantage: Array, log_pi: Array, log_pi_adversary: Array, c: 
 
     Paper: Flet-Berliac et al. 2021, "Adversarially Guided Actor-Critic" (arXiv 2102.04376).
 
-    Args: arrays [...] of one shape; others raise ``ValueError``. c is 4e-4 for grids, decaying to 0.
+    Arrays [...] of one shape. c is 4e-4 for grids, decaying to 0.
+
+    Raises:
+        ValueError: if the shapes differ.
 
     >>> round(float(agac_advantage(jnp.array(1.0), jnp.array(-0.5), jnp.array(-1.5), 0.4)), 3)
     1.4
@@ -75,7 +80,11 @@ def phase_entropy_reward(
 
     Paper: "PEAR: Phase Entropy Aware Reward for Efficient Reasoning" 2025.
 
-    Args: ``token_entropy`` [B, T] nats; ``length`` i32[B]; ``tag_position`` i32[B], -1 without; ``correct`` bool[B].
+    Args:
+        token_entropy: [B, T] in nats.
+        length: i32[B].
+        tag_position: i32[B], -1 without.
+        correct: bool[B].
 
     >>> penalty, reward = phase_entropy_reward(
     ...     jnp.array([[0.5, 9.0, 0.2]]), jnp.array([3]), jnp.array([1]), jnp.array([True]))

@@ -57,7 +57,8 @@ def check_reward(
         skip: names of rules to leave out.
         raises: raise :class:`ContractError`; otherwise return the sentences.
 
-    Returns the sentences that name the broken rules, empty if there are none.
+    Returns:
+        The sentences that name the broken rules, empty if there are none.
 
     >>> from rewardax.wrappers import Clip
     >>> check_reward(Clip())

@@ -60,7 +60,8 @@ FEATURES: dict[str, Draw] = {
 def sample_rollout(names: Collection[str], steps: int = 24, lanes: int = 3, seed: int = 0) -> Transition:
     """A rollout ``[steps, lanes]`` of short episodes, terminated and truncated, with the named features.
 
-    Raises ``ValueError`` for a feature whose shape is not known here.
+    Raises:
+        ValueError: for a feature whose shape is not known here.
 
     >>> rollout = sample_rollout(["progress"])
     >>> rollout.reward.shape, bool(rollout.terminated.any()), bool(rollout.truncated.any())

@@ -42,9 +42,10 @@ class SPA(ReturnDecomposition):
     Paper: Wang et al. 2025, "SPA-RL: Reinforcing LLM Agents via Stepwise Progress Attribution" (arXiv 2505.20732).
     Invariant: no
     Golden: spa
-    Components: rewrites ``component``. Metrics: as :class:`ReturnDecomposition`.
+    Components: rewrites ``component``.
+    Metrics: as :class:`ReturnDecomposition`.
 
-    Remembers what :class:`ReturnDecomposition` remembers.
+    Remembers: what :class:`ReturnDecomposition` remembers.
 
     Args:
         alpha, beta: weights of contribution and grounding.

@@ -58,7 +58,9 @@ class InformationGain(RewardTransform):
         feature: belief f32[N, H], probabilities over hypotheses.
         gamma: factor of the new entropy; the learner's discount makes it a discounted potential difference.
 
-    Components: ``component``. Metrics: ``<component>/entropy`` of o_{t+1}. Remembers nothing.
+    Components: ``component``.
+    Metrics: ``<component>/entropy`` of o_{t+1}.
+    Remembers: nothing.
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> from rewardax.wrappers import replay

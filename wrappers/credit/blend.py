@@ -60,10 +60,10 @@ class Blend(RewardTransform):
     Paper: Gupta et al. 2023, "Behavior Alignment via Reward Function Optimization" (BARFI, arXiv 2310.19007).
     Invariant: no
     Golden: none
-    Components: rewrites ``auxiliary``. Metrics: ``raw/<component>``, ``given/<component>``, ``blend/<component>``
-    (the weight).
+    Components: rewrites ``auxiliary``.
+    Metrics: ``raw/<component>``, ``given/<component>``, ``blend/<component>`` (the weight).
 
-    Remembers the weights for the whole run.
+    Remembers: the weights for the whole run.
 
     Args:
         primary: the component the others must serve. auxiliary: the others.

@@ -117,10 +117,11 @@ class ReturnDecomposition(RewardTransform):
     Paper: Efroni et al. 2021 (RD, arXiv 2008.06036); Ren et al. 2022 (RRD, arXiv 2111.13485)
     Invariant: with correct, for undiscounted returns; otherwise no
     Golden: rrd_loss, redistribution
-    Components: rewrites ``component``. Metrics: ``given/<component>`` (as found), ``decomposition/loss`` (in
-    ``learn``), with ``correct`` also ``redistribute/complete``.
+    Components: rewrites ``component``.
+    Metrics: ``given/<component>`` (as found), ``decomposition/loss`` (in ``learn``), with ``correct`` also
+    ``redistribute/complete``.
 
-    Remembers network, optimiser, input statistics and a random key for the whole run.
+    Remembers: network, optimiser, input statistics and a random key for the whole run.
 
     Args:
         factors: names of features to look at instead of o, a and o - o', see :func:`lare`.

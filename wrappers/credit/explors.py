@@ -75,9 +75,10 @@ class ExploRS(RewardTransform):
     Paper: Devidze, Kamalaruban & Singla 2022, "Exploration-Guided Reward Shaping for RL under Sparse Rewards".
     Invariant: no
     Golden: explors
-    Components: ``<component>_phi`` and ``<component>_bonus``. Metrics: ``given/<original>``.
+    Components: ``<component>_phi`` and ``<component>_bonus``.
+    Metrics: ``given/<original>``.
 
-    Remembers N, φ and V, [num_keys, ...], for the whole run.
+    Remembers: N, φ and V, [num_keys, ...], for the whole run.
 
     Args:
         feature: integer state; larger keys wrap around, several words are hashed.

@@ -120,7 +120,9 @@ class MinForm(RewardTransform):
         form: ``"soft"`` (the paper's) or ``"strict"``.
         temperature: of the softmax; 0.1.
 
-    Components: rewrites ``component``. Metrics: ``raw/<component>``. Remembers nothing. Not causal.
+    Components: rewrites ``component``.
+    Metrics: ``raw/<component>``.
+    Remembers: nothing. Not causal.
 
     Differs from the paper: padding never enters. The released strict minimum runs over it, and the released baseline
     (see :func:`leave_one_out`) counts it as steps.

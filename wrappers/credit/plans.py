@@ -141,8 +141,12 @@ class PlanMatch(RewardTransform):
         unmatched: reward of a call that nothing in the plan is open for, at most 0 usually.
         feature: bool[N, E] of o_{t+1}.
 
-    Components: ``component``. Metrics: ``<component>/open``, number of plan entries still open. Remembers which
-    entries are taken until the episode ends. Raises ``ValueError`` if there are more calls than bits.
+    Components: ``component``.
+    Metrics: ``<component>/open``, number of plan entries still open.
+    Remembers: which entries are taken until the episode ends.
+
+    Raises:
+        ValueError: if there are more calls than bits.
 
     Differs from the paper: calls are matched as they come, so that the reward is causal; the paper matches whole
     episodes by decreasing similarity (:func:`match_rewards`).
@@ -237,8 +241,9 @@ class JudgedSubgoals(RewardTransform):
         weights: one number per subgoal.
         num_captions: size of the caption table.
 
-    Components: ``component``. Metrics: ``<component>/labelled``, share of the subgoals with a verdict on this caption.
-    Remembers which subgoals were paid until the episode ends; ``label`` f32[V·K] (NaN = none) and ``seen`` i32[V·K]
+    Components: ``component``.
+    Metrics: ``<component>/labelled``, share of the subgoals with a verdict on this caption.
+    Remembers: which subgoals were paid until the episode ends; ``label`` f32[V·K] (NaN = none) and ``seen`` i32[V·K]
     for the whole run.
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout

@@ -51,7 +51,8 @@ class ProverAdvantage(RewardTransform):
         alpha: weight against the outcome; 3 to 5 in the paper (not confirmed).
         best_of: number of tries of the prover, 4 usual.
 
-    Components: ``component``. Remembers nothing.
+    Components: ``component``.
+    Remembers: nothing.
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> from rewardax.wrappers import replay
@@ -158,8 +159,9 @@ class HopProgress(RewardTransform):
         eps: keeps the disagreement finite where progress is 0 (not confirmed).
         truncation: ``"bootstrap"`` or ``"absorb"``, as in :class:`Potential`.
 
-    Components: ``component``, ``<component>_gold``. Metrics: ``<component>/progress``. Remembers the forward progress
-    until the episode ends.
+    Components: ``component``, ``<component>_gold``.
+    Metrics: ``<component>/progress``.
+    Remembers: the forward progress until the episode ends.
 
     Differs from the paper: a terminated episode pays -P_{t-1} at its end; the paper keeps γ·P_t and relies on an
     infinite horizon. Undiscounted differences under a learner's γ < 1 would reward staying where progress is high.

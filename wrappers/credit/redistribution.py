@@ -38,15 +38,14 @@ class UniformRedistribution(RewardTransform):
     reward they have, so the sum over every episode is conserved in any case. Use rollouts of whole episodes
     to redistribute all.
 
-    Paper: baseline of the return-decomposition literature, e.g. Gangwani, Zhou & Peng 2020; Ren et al. 2022
-    (RRD).
+    Paper: baseline of the return-decomposition literature, e.g. Gangwani, Zhou & Peng 2020; Ren et al. 2022 (RRD).
     Invariant: yes, for undiscounted returns
     Golden: redistribution
 
-    Components: rewrites ``component``. Metrics: ``raw/<component>``, ``redistribute/complete`` (1 on rows of
-    complete episodes).
+    Components: rewrites ``component``.
+    Metrics: ``raw/<component>``, ``redistribute/complete`` (1 on rows of complete episodes).
 
-    Remembers nothing. Not causal: Gymnasium wrappers refuse it.
+    Remembers: nothing. Not causal: Gymnasium wrappers refuse it.
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> from rewardax.wrappers import replay
@@ -84,8 +83,9 @@ class IRCR(RewardTransform):
     Invariant: no
     Golden: redistribution
 
-    Components: rewrites ``component``. Metrics: ``raw/<component>``, ``redistribute/complete``. Remembers the
-    smallest and the largest return for the whole run. Not causal.
+    Components: rewrites ``component``.
+    Metrics: ``raw/<component>``, ``redistribute/complete``.
+    Remembers: the smallest and the largest return for the whole run. Not causal.
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> from rewardax.wrappers import replay

@@ -72,10 +72,11 @@ class RUDDER(RewardTransform):
     Paper: Arjona-Medina et al. 2019, "RUDDER: Return Decomposition for Delayed Rewards" (arXiv 1806.07857).
     Invariant: with correct, for undiscounted returns; otherwise no
     Golden: rudder
-    Components: rewrites ``component``. Metrics: ``given/<component>`` (as found), ``rudder/forecast`` (g_t) and
-    ``rudder/loss``; with ``correct`` also ``rudder/quality`` (q) and ``redistribute/complete``.
+    Components: rewrites ``component``.
+    Metrics: ``given/<component>`` (as found), ``rudder/forecast`` (g_t) and ``rudder/loss``; with ``correct`` also
+    ``rudder/quality`` (q) and ``redistribute/complete``.
 
-    Remembers network, optimiser, statistics of inputs and returns and a random key for the whole run; without
+    Remembers: network, optimiser, statistics of inputs and returns and a random key for the whole run; without
     ``correct`` also the recurrent state until the episode ends.
 
     Args:

@@ -49,9 +49,10 @@ class ClipDelta(RewardTransform):
         eta: score from which on a step costs nothing (the paper's value is not known).
         alpha: weight against the outcome.
 
-    Components: rewrites ``component``. Metrics: ``raw/<component>``; ``<component>/pending``, 1 on border rows that
-    are still to be paid (retro delta). Remembers the last clipped score until the episode ends (delayed), or what the
-    last row of a rollout is owed (retro).
+    Components: rewrites ``component``.
+    Metrics: ``raw/<component>``; ``<component>/pending``, 1 on border rows that are still to be paid (retro delta).
+    Remembers: the last clipped score until the episode ends (delayed), or what the last row of a rollout is owed
+    (retro).
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> from rewardax.wrappers import replay
@@ -156,7 +157,8 @@ class SpanReward(RewardTransform):
             ``None``: a span is an episode. The end of an episode ends its last span as well.
         statistic: x is the score's ``"last"`` value, its ``"mean"`` or its ``"min"`` over the span.
 
-    Components: ``component``. Remembers sum, length and minimum of the span until the episode ends.
+    Components: ``component``.
+    Remembers: sum, length and minimum of the span until the episode ends.
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> from rewardax.wrappers import replay
@@ -220,9 +222,12 @@ class SignedSum(RewardTransform):
 
     Golden: auto_mc_reward
 
-    Args: ``scales`` maps component names to factors (the paper: 1 for the sparse one, 0.1 for the dense one).
+    Args:
+        scales: factor of each named component (the paper: 1 for the sparse one, 0.1 for the dense one).
 
-    Components: rewrites the listed ones. Metrics: ``raw/<component>``. Remembers nothing.
+    Components: rewrites the listed ones.
+    Metrics: ``raw/<component>``.
+    Remembers: nothing.
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> from rewardax.wrappers import Progress, chain, replay

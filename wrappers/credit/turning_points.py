@@ -90,7 +90,8 @@ class VSRM(RewardTransform):
         tolerance: smaller changes are flat.
         keep_last: leave the last step its reward.
 
-    Components: ``component``. Remembers nothing. Not causal.
+    Components: ``component``.
+    Remembers: nothing. Not causal.
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> from rewardax.wrappers import replay
@@ -192,7 +193,9 @@ class TurningPoints(RewardTransform):
         only_if_final_up: turning points only where R_f > R_0.
         consistent_only: turning points only where sgn(d_t) = sgn(R_f - R_t).
 
-    Components: ``component``. Metrics: ``<component>/turning``, 1 on turning points. Remembers nothing. Not causal.
+    Components: ``component``.
+    Metrics: ``<component>/turning``, 1 on turning points.
+    Remembers: nothing. Not causal.
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> from rewardax.wrappers import replay

@@ -30,8 +30,7 @@ class GatedAccumulation(RewardTransform):
     is the same chain without this transform. What the gate sees is what was posted before it in the chain; a
     component that is not listed passes.
 
-    Paper: "Stabilizing Long-term Multi-turn Reinforcement Learning with Gated Rewards" 2025 (arXiv
-    2508.10548).
+    Paper: "Stabilizing Long-term Multi-turn Reinforcement Learning with Gated Rewards" 2025 (arXiv 2508.10548).
     Invariant: no
     Golden: gra
 
@@ -52,9 +51,12 @@ class GatedAccumulation(RewardTransform):
     is 1); their sum is kept and paid, if the gate opens, as one lump on that episode's last step in a later
     rollout. So the sums over an episode are the same for both deliveries.
 
-    Components: rewrites the listed ones. Metrics: ``gate/open/<component>``, ``gate/pending``. Remembers
-    statistics and buffered sums until the episode ends; with ``retro`` the pending sums per environment.
-    Raises ``ValueError`` when a listed component has not been posted.
+    Components: rewrites the listed ones.
+    Metrics: ``gate/open/<component>``, ``gate/pending``.
+    Remembers: statistics and buffered sums until the episode ends; with ``retro`` the pending sums per environment.
+
+    Raises:
+        ValueError: when a listed component has not been posted.
 
     Differs from the paper: priorities, scopes, deliveries and the truncation rule are options; the paper has
     two levels and decides at the episode's end. Gated *potential* shaping punishes success by Φ(o_0): gate

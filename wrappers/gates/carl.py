@@ -42,8 +42,9 @@ class CaRL(RewardTransform):
         penalty: cost of an infraction, at least 0.
         hint: extra cost of the infractions for which the feature ``hinted`` is true (``None``: of all).
 
-    Components: ``component``. Metrics: ``<component>/soft`` (the product of the factors).
-    Remembers the sticky counters and the best progress until the episode ends.
+    Components: ``component``.
+    Metrics: ``<component>/soft`` (the product of the factors).
+    Remembers: the sticky counters and the best progress until the episode ends.
 
     Differs from the paper: there the finished route is reported as truncated and only infractions terminate,
     so its learner bootstraps at the goal; here the environment decides, and ``infraction`` tells them apart.

@@ -54,8 +54,8 @@ class Gate(RewardTransform):
     weights 1 and the statistic "sum" both pay the same per episode. GDPO's "easy reward only if the hard one
     is reached" is this gate with the hard reward listed first.
 
-    Paper: "ChatShopBuddy: Towards Reliable Conversational Shopping Agents via Reinforcement Learning"
-    (hierarchical reward); Liu et al. 2026, "GDPO" (the conditioned reward).
+    Paper: "ChatShopBuddy: Towards Reliable Conversational Shopping Agents via Reinforcement Learning" (hierarchical
+    reward); Liu et al. 2026, "GDPO" (the conditioned reward).
     Invariant: no
     Golden: level_gate
 
@@ -71,8 +71,10 @@ class Gate(RewardTransform):
 
     Components: rewrites the listed ones.
     Metrics: ``raw/<component>``, ``gate/open/<component>``.
-    Remembers the statistics until the episode ends (``episode`` scope).
-    Raises ``ValueError`` when a listed component has not been posted.
+    Remembers: the statistics until the episode ends (``episode`` scope).
+
+    Raises:
+        ValueError: when a listed component has not been posted.
 
     Differs from the paper: the exact formula is not public; this is the generic reading of its description.
 
@@ -135,9 +137,9 @@ class SoftGate(RewardTransform):
     One broken constraint among m closes the geometric gate only to (δ/(1+δ))^(1/m): 0.215 for δ = 0.01 and
     m = 3. For harder gates take a smaller δ, or ``kind`` ``"product"`` (no 1/m) or ``"min"`` (the worst one).
 
-    Paper: "Aligning Large Language Models with Searcher Preferences" (gated aggregation); the weighted mean
-    under multiplicative gates of "CaRL: Learning Scalable Planning Policies with Simple Rewards" is
-    ``kind="product"`` with δ = 0.
+    Paper: "Aligning Large Language Models with Searcher Preferences" (gated aggregation); the weighted mean under
+    multiplicative gates of "CaRL: Learning Scalable Planning Policies with Simple Rewards" is ``kind="product"`` with δ
+    = 0.
     Invariant: no
     Golden: searchllm_gate
 
@@ -150,8 +152,10 @@ class SoftGate(RewardTransform):
 
     Components: rewrites the listed ones.
     Metrics: ``raw/<component>``, ``gate/bottom_line`` (B).
-    Remembers the statistics until the episode ends (``episode`` scope).
-    Raises ``ValueError`` when a listed component has not been posted.
+    Remembers: the statistics until the episode ends (``episode`` scope).
+
+    Raises:
+        ValueError: when a listed component has not been posted.
 
     >>> from rewardax.wrappers import EventBonus, chain, replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout

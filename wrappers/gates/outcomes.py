@@ -73,8 +73,9 @@ class CRF(RewardTransform):
         anneal: s, a number or a curve of the transitions taken by all environments so far.
         difficulty: d, e.g. one minus the success rate.
 
-    Components: ``component`` (or the score's). Metrics: ``<component>/score`` on last steps.
-    Remembers the number of steps until the episode ends, and the step counter of a curve for the whole run.
+    Components: ``component`` (or the score's).
+    Metrics: ``<component>/score`` on last steps.
+    Remembers: the number of steps until the episode ends, and the step counter of a curve for the whole run.
 
     >>> from rewardax.wrappers import replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
@@ -147,8 +148,9 @@ class SweetSpot(RewardTransform):
         edges: ascending; an edge is reached when score >= edge.
         gate_on_success: pay tiers only where the outcome is above 0.
 
-    Components: ``component`` (or the score's). Metrics: ``<component>/tier`` on last steps.
-    Remembers nothing.
+    Components: ``component`` (or the score's).
+    Metrics: ``<component>/tier`` on last steps.
+    Remembers: nothing.
 
     >>> from rewardax.wrappers import replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
@@ -203,8 +205,9 @@ class ReNorm(RewardTransform):
         deliver: ``"retro"`` pays at every step, in ``learn`` (not causal); steps that an earlier rollout cut
             off are paid on the episode's last step. ``"end"`` pays T·(o - 1) as one lump there (causal).
 
-    Components: rewrites ``outcome``. Metrics: ``raw/<outcome>``; ``renorm/steps`` (T so far).
-    Remembers the number of steps until the episode ends.
+    Components: rewrites ``outcome``.
+    Metrics: ``raw/<outcome>``; ``renorm/steps`` (T so far).
+    Remembers: the number of steps until the episode ends.
 
     >>> from rewardax.wrappers import replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
@@ -259,12 +262,13 @@ class OutcomeLevels(RewardTransform):
     The feature is an integer level of the final observation, 0 for the worst; levels outside the table pay its
     nearest entry. Strictly rising values keep outcomes ordered whatever a closed gate withholds.
 
-    Paper: "Stabilizing Long-term Multi-turn Reinforcement Learning with Gated Rewards" 2025 (arXiv 2508.10548),
-    whose outcomes are nothing submitted < empty patch < failing patch < passing patch; its numbers are not published.
+    Paper: "Stabilizing Long-term Multi-turn Reinforcement Learning with Gated Rewards" 2025 (arXiv 2508.10548), whose
+    outcomes are nothing submitted < empty patch < failing patch < passing patch; its numbers are not published.
     Invariant: no
     Golden: none
 
-    Components: ``component``. Remembers nothing.
+    Components: ``component``.
+    Remembers: nothing.
 
     >>> from rewardax.wrappers import replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout

@@ -40,10 +40,12 @@ class GDPO(RewardTransform):
     Invariant: no
     Golden: gdpo
 
-    Args: ``components`` and ``weights``, one each.
+    Args:
+        components, weights: one weight for each name.
 
-    Components: rewrites ``components``. Metrics: ``raw/<component>``, ``group/complete``. Remembers nothing. Not
-    causal.
+    Components: rewrites ``components``.
+    Metrics: ``raw/<component>``, ``group/complete``.
+    Remembers: nothing. Not causal.
 
     Differs from the paper: an episode pays once, at its last step; whitening over steps is left to the agent.
 
@@ -94,11 +96,13 @@ class EMAGRPO(Grouped, RewardTransform):
     Invariant: no; within a group it keeps the order of undiscounted returns
     Golden: ema_grpo
 
-    Args: ``task`` names the integer feature with the task's number (``None``: one task), ``tasks`` how many
-    there are; larger numbers wrap around.
+    Args:
+        task: name of the integer feature with the task's number (``None``: one task).
+        tasks: how many there are; larger numbers wrap around.
 
-    Components: rewrites ``component``. Metrics: ``raw/<component>``, ``group/complete``. Remembers two moments
-    per task for the whole run. Not causal.
+    Components: rewrites ``component``.
+    Metrics: ``raw/<component>``, ``group/complete``.
+    Remembers: two moments per task for the whole run. Not causal.
 
     >>> from rewardax.wrappers import replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
@@ -140,8 +144,9 @@ class VeRPO(RewardTransform):
     Invariant: no
     Golden: verpo
 
-    Components: rewrites ``component``, posts ``dense``. Metrics: ``raw/<component>``, ``group/complete``. Remembers
-    nothing. Not causal. Over a rollout the dense part adds up to zero.
+    Components: rewrites ``component``, posts ``dense``.
+    Metrics: ``raw/<component>``, ``group/complete``.
+    Remembers: nothing. Not causal. Over a rollout the dense part adds up to zero.
 
     >>> from rewardax.wrappers import replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
@@ -198,10 +203,13 @@ class DLER(Grouped, RewardTransform):
     Invariant: no
     Golden: dler_rfpp
 
-    Args: ``limit`` in steps, e.g. twice the shortest path; ``group`` as usual.
+    Args:
+        limit: in steps, e.g. twice the shortest path.
+        group: as usual.
 
-    Components: rewrites ``component``. Metrics: ``raw/<component>``, ``group/complete``. Remembers nothing. Not
-    causal.
+    Components: rewrites ``component``.
+    Metrics: ``raw/<component>``, ``group/complete``.
+    Remembers: nothing. Not causal.
 
     >>> from rewardax.wrappers import replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
@@ -228,10 +236,13 @@ class HBPO(Grouped, RewardTransform):
     Invariant: no
     Golden: hbpo
 
-    Args: ``max_length`` in steps; ``intra`` weighs the term within a budget (the release adds it twice).
+    Args:
+        max_length: in steps.
+        intra: weight of the term within a budget (the release adds it twice).
 
-    Components: rewrites ``component``. Metrics: ``raw/<component>``, ``group/complete``. Remembers nothing. Not
-    causal.
+    Components: rewrites ``component``.
+    Metrics: ``raw/<component>``, ``group/complete``.
+    Remembers: nothing. Not causal.
 
     >>> from rewardax.wrappers import replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
@@ -267,8 +278,10 @@ class GARDO(Grouped, RewardTransform):
     Invariant: no
     Golden: gardo
 
-    Components: rewrites ``component``. Metrics: ``raw/<component>``, ``group/complete``. Remembers nothing. Not
-    causal. Differs from the release: its gate has the opposite sign of the described one; see
+    Components: rewrites ``component``.
+    Metrics: ``raw/<component>``, ``group/complete``.
+    Remembers: nothing. Not causal.
+    Differs from the release: its gate has the opposite sign of the described one; see
     :func:`rewardax.wrappers.groups.scores.rank_gap`.
 
     >>> from rewardax.wrappers import replay

@@ -153,7 +153,9 @@ def outcome_exploration(
         ucb = min(1, N^(-1/2)), N = ``seen`` before this batch;  ucb_mean: minus its group mean;  ucb_con: minus b0
         batch = -(1/n)·#{others of the group with the same outcome}
 
-    Meant to be added to the *advantage*. Paper: "Outcome-based Exploration for LLM Reasoning" 2025.
+    Meant to be added to the *advantage*.
+
+    Paper: "Outcome-based Exploration for LLM Reasoning" 2025.
 
     >>> outcome_exploration(jnp.array([0, 1]), jnp.array([4, 0]), jnp.zeros(2, jnp.int32)).tolist()
     [0.5, 1.0]
@@ -198,8 +200,8 @@ def evol_rl(
     equal 0.75 and -0.75; a side of one 1.0 and -0.5. Rows that are not ``valid`` get -1 and are left out. A group
     with one valid row gets the base of its band, 0.5 or -1. Returns the reward and nov.
 
-    Paper: "Evolving Language Models without Labels" 2025. Differs from the release: a lone valid answer is not
-    punished.
+    Paper: "Evolving Language Models without Labels" 2025.
+    Differs from the release: a lone valid answer is not punished.
 
     >>> from rewardax.wrappers.contract.examples import numbers
     >>> vectors = jnp.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])

@@ -35,8 +35,9 @@ def gdpo(
 
         A_k = w_k·(r_k - mean_g)/(std_g + ε);  Â_k = (A_k - mean_B A_k)/(std_B(Σ_k A_k) + ε)
 
-    Returns [E, K], whose sum over K is the advantage; ``batch=False`` leaves the second step out (then whiten
-    over valid steps, as one of the two releases does). Sample std. Equal scores give 0.
+    Returns:
+        [E, K], whose sum over K is the advantage; ``batch=False`` leaves the second step out (then whiten over valid
+        steps, as one of the two releases does). Sample std. Equal scores give 0.
 
     Paper: "GDPO: Group reward-Decoupled Normalization Policy Optimization" 2026.
 
@@ -172,8 +173,9 @@ def dler(
 ) -> tuple[Array, Array]:
     """DLER: an episode longer than ``limit`` earns nothing, and the group mean is taken off (never the std).
 
-    Returns the effective reward and its difference to the group mean (a group of one is not centred). The
-    paper then whitens over all valid steps of the batch, see :func:`step_whiten`.
+    Returns:
+        The effective reward and its difference to the group mean (a group of one is not centred). The paper then
+        whitens over all valid steps of the batch, see :func:`step_whiten`.
 
     Paper: "DLER: Doing Length pEnalty Right" 2025.
 
@@ -232,8 +234,9 @@ def hbpo(
 ) -> Array:
     """HBPO's advantage: group z-score plus ``intra``·(mean reward of the same budget - 4cos(πb/2M)).
 
-    The release adds the second term twice (``intra=2``). Paper: "Hierarchical Budget Policy Optimization for
-    Adaptive Reasoning" 2025.
+    The release adds the second term twice (``intra=2``).
+
+    Paper: "Hierarchical Budget Policy Optimization for Adaptive Reasoning" 2025.
 
     >>> from rewardax.wrappers.contract.examples import numbers
     >>> numbers(hbpo(jnp.array([1.0, 3.0]), jnp.array([4096.0, 4096.0]), jnp.zeros(2, jnp.int32), pi=jnp.pi))

@@ -121,8 +121,9 @@ class CGRPO(Grouped, RewardTransform):
     Invariant: no
     Golden: c_grpo
 
-    Components: rewrites ``component``. Metrics: ``raw/<component>``, ``group/complete``. Remembers nothing. Not
-    causal.
+    Components: rewrites ``component``.
+    Metrics: ``raw/<component>``, ``group/complete``.
+    Remembers: nothing. Not causal.
 
     >>> from rewardax.wrappers import replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
@@ -161,8 +162,9 @@ class TrustGRPO(Grouped, RewardTransform):
     Invariant: no
     Golden: trust_grpo
 
-    Components: rewrites ``component``. Metrics: ``raw/<component>``, ``group/complete``. Remembers the number of
-    updates for the whole run. Not causal.
+    Components: rewrites ``component``.
+    Metrics: ``raw/<component>``, ``group/complete``.
+    Remembers: the number of updates for the whole run. Not causal.
 
     >>> from rewardax.wrappers import replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
@@ -213,8 +215,9 @@ class GRPOLambda(Grouped, RewardTransform):
     Invariant: no
     Golden: grpo_lambda
 
-    Components: rewrites ``component``. Metrics: ``raw/<component>``, ``group/complete``. Remembers nothing. Not
-    causal.
+    Components: rewrites ``component``.
+    Metrics: ``raw/<component>``, ``group/complete``.
+    Remembers: nothing. Not causal.
 
     >>> from rewardax.wrappers import replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
@@ -244,8 +247,9 @@ class SuccessDistance(Grouped, RewardTransform):
     Invariant: no
     Golden: srpo_progress
 
-    Components: rewrites ``component``. Metrics: ``raw/<component>``, ``group/complete``. Remembers nothing. Not
-    causal.
+    Components: rewrites ``component``.
+    Metrics: ``raw/<component>``, ``group/complete``.
+    Remembers: nothing. Not causal.
 
     >>> from rewardax.wrappers import replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
@@ -280,7 +284,8 @@ class OutcomeExploration(RewardTransform):
     Invariant: no
     Golden: outcome_exploration
 
-    Components: ``component``. Remembers i32[num_keys] counts for the whole run. Not causal.
+    Components: ``component``.
+    Remembers: i32[num_keys] counts for the whole run. Not causal.
 
     Differs from the paper: it is a reward; agents that normalise advantages add the function's value there.
 
@@ -339,8 +344,9 @@ class MajorityNovelty(Grouped, RewardTransform):
     Invariant: no
     Golden: evol_rl
 
-    Components: rewrites ``component``. Metrics: ``raw/<component>``, ``group/complete``, ``group/agreement``.
-    Remembers nothing. Not causal.
+    Components: rewrites ``component``.
+    Metrics: ``raw/<component>``, ``group/complete``, ``group/agreement``.
+    Remembers: nothing. Not causal.
 
     >>> from rewardax.wrappers import replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout

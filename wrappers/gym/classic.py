@@ -138,7 +138,8 @@ class LLMJudgedReward(Classic):
         captions: the sentences that the feature points at; by default those of the environment.
         fields: fields of ``Judged``, such as ``scale``, ``exponent``, ``form``.
 
-    Raises ``ValueError`` when there are no captions to be had.
+    Raises:
+        ValueError: when there are no captions to be had.
 
     >>> env = LLMJudgedReward(gym.make("CartPole-v1"), captions=["nothing", "it falls"], exponent=3.0)
     >>> env.reward.num_captions, env.reward.exponent

@@ -134,7 +134,8 @@ class RewardWrapper(gym.Wrapper, RecordConstructorArgs):
 def ask_for_features(env: Any, reward: RewardTransform) -> None:
     """Enable the features ``reward`` requires, where the environment has them to offer.
 
-    Raises ``ValueError`` naming the first one that does not exist, and those that do.
+    Raises:
+        ValueError: naming the first one that does not exist, and those that do.
     """
     if not reward.requires or not hasattr(env, "enable_features"):
         return

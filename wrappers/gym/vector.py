@@ -152,7 +152,11 @@ class VectorRewardWrapper(VectorWrapper):
 
 
 def autoreset_mode(env: VectorEnv) -> AutoresetMode:
-    """The declared mode. Raises ``ValueError`` with the fix if there is none."""
+    """The declared mode.
+
+    Raises:
+        ValueError: with the fix if there is none.
+    """
     try:
         return AutoresetMode(env.metadata["autoreset_mode"])
     except (KeyError, ValueError):

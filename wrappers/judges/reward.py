@@ -38,8 +38,8 @@ class Judged(RewardTransform):
     N_e counts how often the caption occurred in this episode, now included, the first observation's caption
     as well.
 
-    Paper: Zheng et al. 2024, "Online Intrinsic Rewards for Decision Making Agents from LLM Feedback";
-    Klissarov et al. 2023 (Motif), whose reward :func:`motif` builds.
+    Paper: Zheng et al. 2024, "Online Intrinsic Rewards for Decision Making Agents from LLM Feedback"; Klissarov et al.
+    2023 (Motif), whose reward :func:`motif` builds.
     Invariant: no
     Golden: llm_feedback_reward
 
@@ -47,9 +47,10 @@ class Judged(RewardTransform):
         num_captions: size of the label table.
         exponent: 0 pays every time; 3, as in ONI, makes repeats worthless quickly.
 
-    Components: ``component``. Metrics: ``<component>/labelled`` (1 where a label exists). Remembers the
-    caption counts i32[N, num_captions], which every episode starts from zero; ``label`` f32[V] (NaN = none)
-    and ``seen`` i32[V] for the whole run.
+    Components: ``component``.
+    Metrics: ``<component>/labelled`` (1 where a label exists).
+    Remembers: the caption counts i32[N, num_captions], which every episode starts from zero; ``label`` f32[V] (NaN =
+    none) and ``seen`` i32[V] for the whole run.
 
     Differs from the paper: the released ranking form mixes the raw score; here it is the normalised one.
 

@@ -40,7 +40,7 @@ class Ensemble(RewardTransform):
 
     Components: ``component``, or rewrites ``members``.
     Metrics: ``ensemble/variance``; ``raw/<member>``.
-    Remembers nothing.
+    Remembers: nothing.
 
     >>> from rewardax.wrappers import replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout

@@ -36,7 +36,8 @@ def fit(
         valid: bool; other rows have weight 0. Without any valid row nothing changes, the key included.
         proportion: chance of a row to be used in an epoch.
 
-    Returns (params, optimiser_state, key, mean loss). Rows that do not fill a minibatch are left out.
+    Returns:
+        (params, optimiser_state, key, mean loss). Rows that do not fill a minibatch are left out.
     """
     lead = valid.ndim
     data = jax.tree.map(lambda x: jnp.asarray(x).reshape(-1, *x.shape[lead:]), data)

@@ -65,8 +65,9 @@ class HERON(PreferenceReward):
 
     Paper: Bukharin et al. 2023, "Deep Reinforcement Learning from Hierarchical Weak Preference Feedback".
 
-    Components: ``component``. Metrics: as there; the held-out accuracy is against the hierarchy. Remembers what
-    it remembers.
+    Components: ``component``.
+    Metrics: as there; the held-out accuracy is against the hierarchy.
+    Remembers: what :class:`PreferenceReward` remembers.
     Invariant: no
     Golden: heron_labels, heron_preference
 

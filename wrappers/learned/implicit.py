@@ -98,9 +98,10 @@ class ImplicitProcessReward(RewardTransform):
         beta: 0.05 usual.
         steps: gradient steps on the whole rollout in one ``learn``.
 
-    Components: ``component``. Metrics (in ``learn``): ``<component>/accuracy`` (episodes of this rollout whose
-    outcome the model of before told right, so never trained on; NaN if there were only successes or failures),
-    ``<component>/loss``. Remembers the network, its first copy and the optimiser for the whole run.
+    Components: ``component``.
+    Metrics: from ``learn``, ``<component>/accuracy`` (episodes of this rollout whose outcome the model of before told
+    right, so never trained on; NaN if there were only successes or failures), ``<component>/loss``.
+    Remembers: the network, its first copy and the optimiser for the whole run.
     Invariant: no
     Golden: implicit_prm
 

@@ -75,7 +75,8 @@ def vpl_loss(
     """Bradley-Terry loss of scores r(s, a, z) plus ``kl_weight`` times the KL of the user's latent z, per pair.
 
     Paper: Poddar et al. 2024, "Personalizing Reinforcement Learning from Human Feedback with Variational Preference
-    Learning". Differs from the paper: its release leaves out the factor 1/2 of the KL; halve ``kl_weight`` there.
+    Learning".
+    Differs from the paper: its release leaves out the factor 1/2 of the KL; halve ``kl_weight`` there.
 
     >>> one = jnp.ones(1)
     >>> round(float(vpl_loss(one, one, one, jnp.ones((1, 2)), jnp.zeros((1, 2)), 0.1)[0]), 4)

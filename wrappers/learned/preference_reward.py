@@ -26,8 +26,9 @@ def ensemble_score(scores: Array, objective: str = "mean", coefficient: float | 
     ``"mean"``; ``"wco"``, the worst case min; ``"uwo"``, uncertainty-weighted: mean - coefficient·variance (the
     variance, not the standard deviation). Members must be on one scale: standardise each on reference data.
 
-    Paper: Coste et al. 2023, "Reward Model Ensembles Help Mitigate Overoptimization". Differs from the paper: its
-    two released programs divide the variance by M (best-of-n) and by M - 1 (PPO); here ``ddof`` says which.
+    Paper: Coste et al. 2023, "Reward Model Ensembles Help Mitigate Overoptimization".
+    Differs from the paper: its two released programs divide the variance by M (best-of-n) and by M - 1 (PPO); here
+    ``ddof`` says which.
 
     >>> scores = jnp.array([[0.0], [2.0]])
     >>> [ensemble_score(scores, k, 0.5).tolist() for k in ("mean", "wco", "uwo")]
@@ -74,9 +75,10 @@ class PreferenceReward(RewardTransform):
             not become a reason to live or to die; ``"standard"`` also divides by its std; ``"none"``.
         objective: ``"mean"``, ``"wco"`` or ``"uwo"`` with ``coefficient``.
 
-    Components: ``component``. Metrics (in ``learn``): ``<component>/accuracy`` (held-out pairs, against the truth;
-    NaN before there are any), ``<component>/train_accuracy`` (against the teacher), ``<component>/loss``,
-    ``<component>/labels``. Remembers networks, optimiser, pairs, offsets and a random key for the whole run.
+    Components: ``component``.
+    Metrics: from ``learn``, ``<component>/accuracy`` (held-out pairs, against the truth; NaN before there are any),
+    ``<component>/train_accuracy`` (against the teacher), ``<component>/loss``, ``<component>/labels``.
+    Remembers: networks, optimiser, pairs, offsets and a random key for the whole run.
     Invariant: no
     Golden: preference_losses, scripted_teacher
 

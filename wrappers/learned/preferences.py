@@ -115,8 +115,9 @@ def query_scores(probabilities: Array, kind: str) -> Array:
 def first_decisive(difference: Array, margin: Array) -> tuple[Array, Array]:
     """Label and level of differences [..., K], best first: the first level that exceeds ``margin`` [K] decides.
 
-    Returns ``label`` i32[...], 1 (positive), -1 (negative) or 0 (no level decides), and ``level`` i32[...], -1
-    where none does. The inequality is strict.
+    Returns:
+        ``label`` i32[...], 1 (positive), -1 (negative) or 0 (no level decides), and ``level`` i32[...], -1 where none
+        does. The inequality is strict.
 
     >>> label, level = first_decisive(jnp.array([[0.0, -2.0], [3.0, -2.0], [0.0, 1.0]]), jnp.array([1.0, 1.0]))
     >>> label.tolist(), level.tolist()

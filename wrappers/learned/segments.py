@@ -68,8 +68,9 @@ def episode_numbers(rollout: Transition) -> Array:
 def draw(key: Array, rollout: Transition, allowed: Array, number: int, length: int) -> tuple[Array, Array, Array]:
     """``number`` segments that start where ``allowed`` bool[T, N], each with the same chance.
 
-    Returns the ``rows`` i32[number, length] and the ``lane`` i32[number, 1] to index a rollout with, and the mask:
-    a segment stops with its episode (or with the rollout). Nothing allowed gives empty masks.
+    Returns:
+        The ``rows`` i32[number, length] and the ``lane`` i32[number, 1] to index a rollout with, and the mask: a
+        segment stops with its episode (or with the rollout). Nothing allowed gives empty masks.
 
     >>> from rewardax.wrappers.contract.examples import rollout
     >>> data = rollout(terminated=[False, True, False, False])

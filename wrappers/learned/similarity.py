@@ -50,7 +50,9 @@ class GoalSimilarity(RewardTransform):
         alpha: in [0, 1], how much only the axis from baseline to goal counts.
         gamma: the learner's discount.
 
-    Components: ``component``. Metrics: ``<component>/similarity`` of o_{t+1}. Remembers nothing.
+    Components: ``component``.
+    Metrics: ``<component>/similarity`` of o_{t+1}.
+    Remembers: nothing.
     Invariant: yes with ``shaped``, no without
     Golden: vlm_rm
 

@@ -98,10 +98,12 @@ class Lagrangian(RewardTransform):
         initial: λ at the start.
 
     Components: rewrites ``base`` and the listed ones.
-    Metrics: ``raw/<component>``, ``lagrangian/multiplier/<component>`` (μ), ``lagrangian/return/<component>``
-    (return of the running episode so far).
-    Remembers λ and the momentum for the whole run, the returns until the episode ends.
-    Raises ``ValueError`` when a listed component has not been posted.
+    Metrics: ``raw/<component>``, ``lagrangian/multiplier/<component>`` (μ), ``lagrangian/return/<component>`` (return
+    of the running episode so far).
+    Remembers: λ and the momentum for the whole run, the returns until the episode ends.
+
+    Raises:
+        ValueError: when a listed component has not been posted.
 
     Differs from the paper: λ starts at ``initial`` instead of N(0, 0.01); the released code without squashing
     forgets the first multiplier in the sum.

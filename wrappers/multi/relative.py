@@ -89,10 +89,12 @@ class LengthPenalty(RewardTransform):
     Invariant: no
     Golden: par_transforms
 
-    Args: ``feature`` f32[N] of the last o_{t+1} is L; ``None`` counts the episode's steps.
+    Args:
+        feature: f32[N], L is that of the last o_{t+1}; ``None`` counts the episode's steps.
 
-    Components: rewrites ``component``. Metrics: ``raw/<component>``.
-    Remembers the number of steps until the episode ends.
+    Components: rewrites ``component``.
+    Metrics: ``raw/<component>``.
+    Remembers: the number of steps until the episode ends.
 
     >>> from rewardax.wrappers import replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
@@ -145,8 +147,9 @@ class MedianLogistic(RewardTransform):
         task: integer feature with the number of the task; numbers outside are taken as the nearest.
         scope: ``"episode"`` bends the sum over the episode, paid on its last step; ``"step"`` each reward.
 
-    Components: rewrites ``component``. Metrics: ``raw/<component>``.
-    Remembers the sum until the episode ends (``episode`` scope).
+    Components: rewrites ``component``.
+    Metrics: ``raw/<component>``.
+    Remembers: the sum until the episode ends (``episode`` scope).
 
     >>> from rewardax.wrappers import replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
@@ -213,8 +216,9 @@ class UncertaintyWeight(RewardTransform):
             divergence itself. Divergences below 0 count as 0.
         scale: u per unit of divergence.
 
-    Components: rewrites ``component``. Metrics: ``raw/<component>``, ``uncertainty/<component>`` (u).
-    Remembers nothing.
+    Components: rewrites ``component``.
+    Metrics: ``raw/<component>``, ``uncertainty/<component>`` (u).
+    Remembers: nothing.
 
     Differs from the paper: as a weight of rewards nothing is trained, so its loss term + u
     (:func:`uncertain_loss`) is left out.

@@ -116,10 +116,9 @@ class Scalarise(RewardTransform):
     saturate. It is negative everywhere, which makes ending early attractive: use the ``episode`` scope. So
     does ``chebyshev`` with an ideal above the rewards.
 
-    Paper: Haoxiang Wang et al. 2024, "Arithmetic Control of LLMs for Diverse User Preferences" (direction);
-    Zihao Wang et al. 2024, "Transforming and Combining Rewards for Aligning Large Language Models"
-    (log_sigmoid); "Lucy-SKG: Learning to Play Rocket League Efficiently Using Deep Reinforcement Learning"
-    2023 (krc).
+    Paper: Haoxiang Wang et al. 2024, "Arithmetic Control of LLMs for Diverse User Preferences" (direction); Zihao Wang
+    et al. 2024, "Transforming and Combining Rewards for Aligning Large Language Models" (log_sigmoid); "Lucy-SKG:
+    Learning to Play Rocket League Efficiently Using Deep Reinforcement Learning" 2023 (krc).
     Invariant: no
     Golden: scalarise, krc, log_sigmoid_centered
 
@@ -134,9 +133,12 @@ class Scalarise(RewardTransform):
             episode, paid on its last step.
         statistic: ``"sum"``, ``"mean"``, ``"max"`` or ``"last"``.
 
-    Components: rewrites the listed ones. Metrics: ``raw/<component>``.
-    Remembers the statistics until the episode ends (``episode`` scope).
-    Raises ``ValueError`` when a listed component has not been posted.
+    Components: rewrites the listed ones.
+    Metrics: ``raw/<component>``.
+    Remembers: the statistics until the episode ends (``episode`` scope).
+
+    Raises:
+        ValueError: when a listed component has not been posted.
 
     >>> from rewardax.wrappers import Progress, chain, replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
@@ -219,11 +221,14 @@ class Direction(RewardTransform):
     Invariant: no
     Golden: none
 
-    Args: ``components``, two names; ``low`` and ``high`` in degrees. The paper's range -45 to 0
-    goes from counting the second reward against the first at equal weight to ignoring it.
+    Args:
+        components: two names.
+        low, high: in degrees. The paper's range -45 to 0 goes from counting the second reward against the first at
+            equal weight to ignoring it.
 
-    Components: rewrites both. Metrics: ``raw/<component>``, ``direction/<component>`` (v).
-    Remembers the angle of each environment's running episode, drawn when the one before ended.
+    Components: rewrites both.
+    Metrics: ``raw/<component>``, ``direction/<component>`` (v).
+    Remembers: the angle of each environment's running episode, drawn when the one before ended.
 
     >>> from rewardax.wrappers import Progress, chain, replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout

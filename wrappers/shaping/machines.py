@@ -26,7 +26,9 @@ def parse(formula: str) -> tuple[Formula, tuple[str, ...]]:
     """Truth function and proposition names of a propositional formula. Nothing is evaluated as code.
 
     ``!`` binds tighter than ``&``, ``&`` tighter than ``|``; parentheses, ``True`` and ``False`` are allowed.
-    Raises ``ValueError`` for anything else.
+
+    Raises:
+        ValueError: for anything else.
 
     >>> holds, names = parse("!a & (b | c)")
     >>> names, holds({"a": False, "b": False, "c": True})
@@ -96,8 +98,9 @@ def compiled(
 ) -> Machine:
     """The machine of a list of transitions; the first listed one whose formula holds fires.
 
-    Raises ``ValueError`` for machines that are not total (unless ``unmatched`` says what to do), for formulas that
-    cannot be read and for states without a way out.
+    Raises:
+        ValueError: for machines that are not total (unless ``unmatched`` says what to do), for formulas that cannot be
+            read and for states without a way out.
 
     >>> compiled(((0, 0, "!a", 0.0), (0, 1, "a", 1.0)), terminal=(1,), initial=0).target.tolist()
     [[0, 1], [1, 1]]
@@ -136,7 +139,8 @@ def machine_values(
 ) -> dict[int, float]:
     """Value iteration on the machine itself: V(u) = max over its transitions of (r + rs_gamma·V(u')), V = 0 at the end.
 
-    Raises ``ValueError`` if the values do not settle (``rs_gamma`` = 1 and a loop that pays).
+    Raises:
+        ValueError: if the values do not settle (``rs_gamma`` = 1 and a loop that pays).
 
     >>> machine_values(((0, 0, "!a", 0.0), (0, 1, "a", 0.0), (1, 2, "True", 1.0)), (2,), rs_gamma=0.5)
     {0: 0.5, 1: 1.0, -1: 0.0}
@@ -193,9 +197,12 @@ class RewardMachine(RewardTransform):
         truncation: ``"bootstrap"`` or ``"absorb"``, as in :class:`Potential`.
         feature: bool[N, E] of o_{t+1}.
 
-    Components: ``component``, ``<component>_shaping``. Metrics: ``<component>/state``, the number of the machine state
-    after the step. Remembers the machine state until the episode ends. Raises ``ValueError`` for machines that are
-    not total, formulas that cannot be read and propositions without a bit.
+    Components: ``component``, ``<component>_shaping``.
+    Metrics: ``<component>/state``, the number of the machine state after the step.
+    Remembers: the machine state until the episode ends.
+
+    Raises:
+        ValueError: for machines that are not total, formulas that cannot be read and propositions without a bit.
 
     Differs from the paper: rewards are numbers, not functions. The released code evaluates machine files as Python,
     pays the reward of a regular transition into the terminal state on unmatched inputs, and lets a later transition

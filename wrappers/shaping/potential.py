@@ -54,8 +54,7 @@ class Potential(RewardTransform):
     truncation, whatever happened between. Φ(o_t) is the value remembered from the visit, not evaluated again,
     so that potentials that change while training (a schedule as ``scale``, a learned Φ) telescope as well.
 
-    Paper: Ng, Harada & Russell 1999; Grzes 2017 (ends of episodes); Devlin & Kudenko 2012 (changing
-    potentials).
+    Paper: Ng, Harada & Russell 1999; Grzes 2017 (ends of episodes); Devlin & Kudenko 2012 (changing potentials).
     Invariant: yes
     Golden: pbrs, pbrs_done, policy_invariance
 
@@ -67,8 +66,8 @@ class Potential(RewardTransform):
         truncation: ``"bootstrap"`` if the learner bootstraps at time limits, ``"absorb"`` if it treats them
             as ends.
 
-    Components: ``component``. Remembers Φ(o_t) until the episode ends, and the step counter if ``scale`` is a
-    curve.
+    Components: ``component``.
+    Remembers: Φ(o_t) until the episode ends, and the step counter if ``scale`` is a curve.
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> from rewardax.wrappers import replay
@@ -140,8 +139,9 @@ class ActionAdvice(RewardTransform):
             feature. Advice of shape [N] is taken as the same for all actions.
         gamma: the learner's discount in (0, 1].
 
-    Components: ``component``. Metrics (look-ahead): ``<component>/pending``, 1 on border rows that had no
-    next action. Remembers the last advice until the episode ends (look-back).
+    Components: ``component``.
+    Metrics: with look-ahead, ``<component>/pending``, 1 on border rows that had no next action.
+    Remembers: the last advice until the episode ends (look-back).
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> from rewardax.wrappers import replay
@@ -244,8 +244,12 @@ class Progress(RewardTransform):
     Invariant: no
     Golden: none
 
-    Args: ``feature`` f32[N]; ``mode`` one of the three. Components: ``component``. Remembers the best value
-    until the episode ends (``"best"``).
+    Args:
+        feature: name of a feature f32[N].
+        mode: one of the three.
+
+    Components: ``component``.
+    Remembers: the best value until the episode ends (``"best"``).
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> from rewardax.wrappers import replay

@@ -79,7 +79,8 @@ def read_mission(env: GridEnv, mission: str) -> tuple[int, int, int]:
     >>> read_mission(make("Fetch-5x5-N2")[0], "go get a red key")
     (1, 5, 0)
 
-    Raises ``ValueError`` for a sentence that the task does not know.
+    Raises:
+        ValueError: for a sentence that the task does not know.
     """
     said = detokenise(tokenise(mission))
     for number, (sentence, *_) in enumerate(env.missions.sentences):

@@ -41,7 +41,8 @@ def from_minigrid(env: Any) -> GridState:
     ``world_of(env)``, which keeps Minigrid's physics but whose success is to stand on a goal. Subgoals and
     ``oracle_start`` count from here on.
 
-    Raises ``ValueError`` if the level holds an object that the engine does not know.
+    Raises:
+        ValueError: if the level holds an object that the engine does not know.
     """
     source = env.unwrapped
     height, width = source.height, source.width

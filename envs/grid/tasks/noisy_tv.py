@@ -75,7 +75,8 @@ class NoisyTV(RandomEnv):
     ## Known hacks
     Bonuses for prediction error, or counts of what is seen, are collected by watching the screen.
 
-    Raises ``ValueError`` if `inner` is no grid task, for an unknown `tv`, or if `screens` is not 1 to 4.
+    Raises:
+        ValueError: if `inner` is no grid task, for an unknown `tv`, or if `screens` is not 1 to 4.
     """
 
     family: ClassVar[str] = "NoisyTV"

@@ -69,7 +69,7 @@ def join(*pages: Page) -> Page:
 class TextEnv(Env):
     """A task told in sentences.
 
-    Args (static):
+    Args:
         view: ``"room"`` shows what is seen here, what is carried and the reply to the last command;
             ``"feedback"`` shows the room only in reply to walking, opening and looking, and what is carried
             only in reply to ``inventory``; ``"full"`` shows the whole symbolic state.

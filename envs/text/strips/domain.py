@@ -79,8 +79,9 @@ class Problem(NamedTuple):
 def read(domain: Source, problems: Source | Iterable[Source]) -> tuple[Domain, tuple[Problem, ...]]:
     """Parse a domain and its problems: file names or texts; one text may hold several problems.
 
-    Raises ``ModuleNotFoundError`` if the package ``pddl`` is missing and ``ValueError`` for anything that is not typed
-    STRIPS with negative preconditions and equality.
+    Raises:
+        ModuleNotFoundError: if the package ``pddl`` is missing.
+        ValueError: for anything that is not typed STRIPS with negative preconditions and equality.
     """
     try:
         from pddl.parser.domain import DomainParser

@@ -208,8 +208,12 @@ def load(
             their params are interchangeable.
         static: fields of :class:`StripsWorld`, such as ``view`` or ``history``.
 
-    Needs the extra ``pddl``. Raises ``ModuleNotFoundError`` without it and ``ValueError``, naming the line or the
-    action, for what is not supported, for levels without a solution and for sentences that cannot be told apart.
+    Needs the extra ``pddl``.
+
+    Raises:
+        ModuleNotFoundError: without it.
+        ValueError: naming the line or the action, for what is not supported, for levels without a solution and for
+            sentences that cannot be told apart.
 
     >>> world = load(
     ...     '''(define (domain lamp) (:predicates (lit))

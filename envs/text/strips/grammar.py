@@ -59,7 +59,8 @@ class Grammar:
     ``{x}`` stands for the thing that parameter ``?x`` is, ``{a x}`` puts "a" or "an" before it. A list of three
     sentences gives the three wordings. Actions that share a command are one command, done in the way that is possible.
 
-    Raises ``ValueError`` for entries and parameters that do not exist.
+    Raises:
+        ValueError: for entries and parameters that do not exist.
     """
 
     def __init__(self, domain: Domain, source: str | os.PathLike[str] | Mapping[str, Any] | None = None) -> None:

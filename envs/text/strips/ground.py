@@ -52,7 +52,9 @@ def ground(
 
     ``told`` are the predicates that observations speak of: their facts are kept even if no operator needs them, and
     so are the facts on which their being seen depends, ``gate(fact)``.
-    Raises ``ValueError`` if a goal can never be reached or if there are too many operators.
+
+    Raises:
+        ValueError: if a goal can never be reached or if there are too many operators.
     """
     objects = dict(domain.constants)
     for problem in problems:

@@ -155,7 +155,8 @@ def _distances(solved: np.ndarray, sources: np.ndarray, targets: np.ndarray) -> 
 def plan(rules: Rules, state: np.ndarray, level: int, limit: int) -> list[int] | None:
     """Operators of a shortest plan from a state u64[W]; ``None`` if there is none.
 
-    Raises ``ValueError`` if more than ``limit`` states would have to be looked at.
+    Raises:
+        ValueError: if more than ``limit`` states would have to be looked at.
     """
     seen = explore(rules, state[None], np.array([level]), limit, stop=True)
     solved = np.flatnonzero(rules.solved(seen.states, seen.level))

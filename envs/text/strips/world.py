@@ -254,8 +254,10 @@ class StripsWorld(TextEnv):
     def plan(self, state: StripsState, params: StripsParams | None = None) -> list[int]:
         """Actions of a shortest plan from a state to success, by breadth-first search on the host; ``[]`` at success.
 
-        Works for every level, also where ``oracle_steps`` is -2; ``params`` are not needed. Raises ``ValueError`` if
-        there is no plan, or if more than half a million states would have to be looked at.
+        Works for every level, also where ``oracle_steps`` is -2; ``params`` are not needed.
+
+        Raises:
+            ValueError: if there is no plan, or if more than half a million states would have to be looked at.
         """
         facts = np.asarray(bits(jnp.asarray(state.facts), 32)).reshape(-1)
         found = self.game.plan(facts, int(state.level))

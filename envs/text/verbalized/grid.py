@@ -52,7 +52,8 @@ class TextGrid(Told):
     >>> env.text(state, params).split(". ")[1:3]
     ['you face west', 'free cells: 0 forward, 0 left, 1 right']
 
-    Raises ``ValueError`` for a task that is no grid, an unknown ``style``, or ``rows`` where colours matter.
+    Raises:
+        ValueError: for a task that is no grid, an unknown ``style``, or ``rows`` where colours matter.
     """
 
     inner: GridEnv | str = "DoorKey-5x5"

@@ -53,7 +53,8 @@ class TextTable(Told):
     >>> env.text(env.reset(jax.random.key(0), params), params)[:73]
     'get to the goal and do not fall into a hole. you are in row 4, column 1. '
 
-    Raises ``ValueError`` for a task that shows no map.
+    Raises:
+        ValueError: for a task that shows no map.
     """
 
     inner: TabularTask | str = "Lake"

@@ -15,7 +15,8 @@ def settings(pairs: Iterable[str], option: str) -> dict[str, Any]:
     >>> settings(["layouts=1", "tv=off"], "--knobs")
     {'layouts': 1, 'tv': 'off'}
 
-    Raises ``ValueError`` for a pair without ``=`` or a name that is given twice.
+    Raises:
+        ValueError: for a pair without ``=`` or a name that is given twice.
     """
     found: dict[str, Any] = {}
     for pair in pairs:
@@ -32,7 +33,11 @@ def settings(pairs: Iterable[str], option: str) -> dict[str, Any]:
 
 
 def agent_config(pairs: Iterable[str]) -> Any:
-    """A ``PPOConfig`` with the given fields changed. Raises ``ValueError`` for a field that does not exist."""
+    """A ``PPOConfig`` with the given fields changed.
+
+    Raises:
+        ValueError: for a field that does not exist.
+    """
     import dataclasses
 
     from rewardax.agents import PPOConfig
