@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import importlib
-import importlib.util
 import json
 import tomllib
 from collections.abc import Mapping
@@ -30,9 +29,8 @@ from rewardax.wrappers.learned.teachers import Teacher
 
 def registered() -> dict[str, type[struct.PyTreeNode]]:
     """Every class a configuration can name without its module: ours, and those defined so far."""
-    for module in sorted(set(package._NAMES.values())):
-        if importlib.util.find_spec(f"rewardax.wrappers.{module}") is not None:
-            importlib.import_module(f"rewardax.wrappers.{module}")
+    for name in dir(package):  # every public name is loaded on first use, and its module with it
+        getattr(package, name)
     return {**Curve.registry, **Teacher.registry, **RewardTransform.registry}
 
 

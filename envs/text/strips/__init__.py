@@ -2,24 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from rewardax.base.lazy import attach_stub
 
-_NAMES = {
-    "Game": "game",
-    "Sizes": "game",
-    "StripsWorld": "world",
-    "load": "game",
-}
-
-__all__ = sorted(_NAMES)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _NAMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Play:
         from rewardax.terminal import Game
 
         name = task_id(self.env)
-        knobs = {} if self.reward is None else {"reward": resolve([self.reward], name)[0].reward}
+        knobs: dict[str, Any] = {} if self.reward is None else {"reward": resolve([self.reward], name)[0].reward}
         env = gymnasium.make(f"rewardax/{name}-v0", render_mode="ansi", **knobs)
         Game(env).play(prompted(), self.level)
 

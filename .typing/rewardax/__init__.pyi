@@ -1,0 +1,1 @@
+../../src/rewardax/__init__.pyi

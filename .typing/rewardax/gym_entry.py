@@ -1,0 +1,1 @@
+../../src/rewardax/gym_entry.py

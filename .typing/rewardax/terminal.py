@@ -1,0 +1,1 @@
+../../src/rewardax/terminal.py

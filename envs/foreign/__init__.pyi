@@ -1,0 +1,10 @@
+from .engine import Engine as Engine
+from .engine import Reply as Reply
+from .gym_text import ForeignTextEnv as ForeignTextEnv
+from .jax_env import JaxEnv as JaxEnv
+from .jax_env import from_jax as from_jax
+from .science_world import ScienceWorldEnv as ScienceWorldEnv
+from .text_arena import TextArenaEnv as TextArenaEnv
+from .text_world import TextWorldEnv as TextWorldEnv
+from .text_world import generate_games as generate_games
+from .text_world_express import TextWorldExpressEnv as TextWorldExpressEnv

@@ -1,0 +1,37 @@
+from .agents import PPOConfig as PPOConfig
+from .agents import train as train
+from .analysis import audit as audit
+from .analysis import reward_mdp as reward_mdp
+from .base.errors import UserError as UserError
+from .envs import PRESETS as PRESETS
+from .envs import card as card
+from .envs import enumerate_mdp as enumerate_mdp
+from .envs import make as make
+from .envs import reset_level as reset_level
+from .experiments import compare as compare
+from .testing import check_env as check_env
+from .testing import check_reward as check_reward
+from .wrappers import RND as RND
+from .wrappers import ActionAdvice as ActionAdvice
+from .wrappers import Clip as Clip
+from .wrappers import EpisodicCount as EpisodicCount
+from .wrappers import EventBonus as EventBonus
+from .wrappers import GatedAccumulation as GatedAccumulation
+from .wrappers import GlobalCount as GlobalCount
+from .wrappers import Judged as Judged
+from .wrappers import Normalise as Normalise
+from .wrappers import Potential as Potential
+from .wrappers import RewardTransform as RewardTransform
+from .wrappers import RewardWrapper as RewardWrapper
+from .wrappers import Schedule as Schedule
+from .wrappers import Transition as Transition
+from .wrappers import UniformRedistribution as UniformRedistribution
+from .wrappers import VectorRewardWrapper as VectorRewardWrapper
+from .wrappers import Weights as Weights
+from .wrappers import chain as chain
+from .wrappers import describe as describe
+from .wrappers import from_config as from_config
+from .wrappers import replay as replay
+from .wrappers import to_config as to_config
+
+__version__: str

@@ -1,0 +1,16 @@
+from .annotator import Annotator as Annotator
+from .annotator import AnnotatorStats as AnnotatorStats
+from .cache import CachedJudge as CachedJudge
+from .config import JUDGES as JUDGES
+from .config import judge_from_config as judge_from_config
+from .config import judge_to_config as judge_to_config
+from .core import Judge as Judge
+from .core import Query as Query
+from .core import Verdict as Verdict
+from .ensemble import EnsembleJudge as EnsembleJudge
+from .http import HTTPJudge as HTTPJudge
+from .rubrics import RUBRICS as RUBRICS
+from .scripted import Criterion as Criterion
+from .scripted import NoisyJudge as NoisyJudge
+from .scripted import Rubric as Rubric
+from .scripted import ScriptedJudge as ScriptedJudge
