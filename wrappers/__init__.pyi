@@ -87,7 +87,7 @@ from .credit.step_scores import SignedSum as SignedSum
 from .credit.step_scores import SpanReward as SpanReward
 from .credit.turning_points import VSRM as VSRM
 from .credit.turning_points import TurningPoints as TurningPoints
-from .describe import describe as describe
+from .description import describe as describe
 from .gates.accumulation import GatedAccumulation as GatedAccumulation
 from .gates.carl import CaRL as CaRL
 from .gates.levels import Gate as Gate

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from rewardax.analysis import policy_value, value_iteration
-from rewardax.analysis.off_switch import off_switch
+from rewardax.analysis.games import off_switch
 from rewardax.envs import card, enumerate_mdp, level_key, make
 from rewardax.envs.tabular.off_switch_game import ACT, DEFER, OFF, OPEN
 

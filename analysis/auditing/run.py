@@ -11,11 +11,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rewardax.analysis.audit import exact as audit_exact
-from rewardax.analysis.audit import played as audit_played
-from rewardax.analysis.audit.cycles import farmable_cycles
-from rewardax.analysis.audit.played import Performance, Policy
-from rewardax.analysis.audit.report import (
+from rewardax.analysis.auditing import exact as audit_exact
+from rewardax.analysis.auditing import played as audit_played
+from rewardax.analysis.auditing.cycles import farmable_cycles
+from rewardax.analysis.auditing.played import Performance, Policy
+from rewardax.analysis.auditing.report import (
     ORDER,
     Audit,
     Farm,

@@ -14,7 +14,7 @@ from support.audit_envs import Bandit, BoatRace, Countdown, Walk, WrongSign
 
 import rewardax
 from rewardax.analysis import Audit, audit, policy_value
-from rewardax.analysis.audit.cycles import best_cycles
+from rewardax.analysis.auditing.cycles import best_cycles
 from rewardax.cli import main
 from rewardax.envs import enumerate_mdp, level_key, make
 from rewardax.wrappers import EventBonus, GatedAccumulation, Potential, Weights, chain

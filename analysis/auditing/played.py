@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import gymnasium as gym
 import numpy as np
 
-from rewardax.analysis.audit.report import (
+from rewardax.analysis.auditing.report import (
     ORDER,
     Audit,
     Finding,

@@ -7,7 +7,7 @@ import pytest
 from support.repository import ROOT
 
 from rewardax.analysis import Outcome, outcome_matrix, performance_gate
-from rewardax.analysis.outcome_matrix import DESIGNS, TASKS
+from rewardax.analysis.outcomes_matrix import DESIGNS, TASKS
 
 PINNED = ("KeyFarm", "RingRace", "DeepSea", "SideEffect")
 
