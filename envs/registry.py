@@ -5,13 +5,18 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from rewardax.base.errors import UserKeyError, UserTypeError
 from rewardax.envs.grid.presets import PRESETS as GRID
 from rewardax.envs.presets import TOLD, Preset, told_in_words
 from rewardax.envs.tabular.presets import PRESETS as TABULAR
 from rewardax.envs.text.presets import PRESETS as TEXT
+
+if TYPE_CHECKING:
+    from rewardax.envs.core import Env, PyTree
+
+    E = TypeVar("E", bound=Env)
 
 PRESETS: dict[str, Preset] = {**TABULAR, **GRID, **TEXT, **told_in_words(GRID, TABULAR)}
 FAMILIES = tuple(dict.fromkeys(p.entry.rpartition(":")[2] for name, p in PRESETS.items() if not name.endswith(TOLD)))
@@ -36,7 +41,11 @@ def task_id(name: str) -> str:
     return short
 
 
-def make(task: Any, **knobs: Any) -> tuple[Any, Any]:
+@overload
+def make(task: str, **knobs: Any) -> tuple[Env, PyTree]: ...
+@overload
+def make(task: E, **knobs: Any) -> tuple[E, PyTree]: ...
+def make(task: str | E, **knobs: Any) -> tuple[Env | E, PyTree]:
     """Build the functional core of a task and the numbers it runs with.
 
     ``knobs`` override static fields of the environment (they decide array sizes, so a new value compiles
@@ -52,13 +61,14 @@ def make(task: Any, **knobs: Any) -> tuple[Any, Any]:
         KeyError: for an unknown id.
         TypeError: for an unknown knob, both telling what exists.
     """
+    cls: Any
     if isinstance(task, str):
         preset = PRESETS[task_id(task)]
         module, _, attribute = preset.entry.partition(":")
         cls, spec = getattr(importlib.import_module(module), attribute), preset.spec
     else:
         preset, cls = Preset("", {}, {}), type(task)
-        spec = {field.name: getattr(task, field.name) for field in dataclasses.fields(task)}
+        spec = {field.name: getattr(task, field.name) for field in dataclasses.fields(cls)}
     fields = {field.name for field in dataclasses.fields(cls) if field.init}
     env = cls(**{**spec, **{k: v for k, v in knobs.items() if k in fields}})
     numbers = {k: v for k, v in knobs.items() if k not in fields}
