@@ -108,16 +108,16 @@ def move(
     state, timestep = jax.vmap(env.step, in_axes=(0, 0, None))(moment.state, action, params)
     after = look(env, params, reward, prepare, state)
     transition = Transition(
-        moment.observation,
-        action,
-        after.observation,
-        timestep.reward,
-        timestep.terminated,
-        timestep.truncated & ~timestep.terminated,
-        first,
-        jnp.ones(first.shape, bool) if valid is None else valid,
-        moment.features,
-        after.features,
+        observation=moment.observation,
+        action=action,
+        next_observation=after.observation,
+        reward=timestep.reward,
+        terminated=timestep.terminated,
+        truncated=timestep.truncated & ~timestep.terminated,
+        first=first,
+        valid=jnp.ones(first.shape, bool) if valid is None else valid,
+        features=moment.features,
+        next_features=after.features,
     )
     return after, transition, timestep.performance
 
@@ -127,16 +127,16 @@ def example_transition(moment: Moment, actions: Array) -> Transition:
     zeros = jnp.zeros(actions.shape, jnp.float32)
     no = jnp.zeros(actions.shape, bool)
     return Transition(
-        moment.observation,
-        actions,
-        moment.observation,
-        zeros,
-        no,
-        no,
-        no,
-        ~no,
-        moment.features,
-        moment.features,
+        observation=moment.observation,
+        action=actions,
+        next_observation=moment.observation,
+        reward=zeros,
+        terminated=no,
+        truncated=no,
+        first=no,
+        valid=~no,
+        features=moment.features,
+        next_features=moment.features,
     )
 
 

@@ -25,8 +25,8 @@ def static(default: Any = ...) -> Any:
     return struct.field(pytree_node=False) if default is ... else struct.field(pytree_node=False, default=default)
 
 
-class Transition(struct.PyTreeNode):
-    """One step of ``N`` parallel environments; stacked to ``[T, N]`` for a rollout."""
+class Transition(struct.PyTreeNode, kw_only=True):
+    """One step of ``N`` parallel environments; stacked to ``[T, N]`` for a rollout. Built by name only."""
 
     observation: PyTree  # [N, ...] o_t
     action: PyTree  # [N, ...] a_t

@@ -63,9 +63,17 @@ def record(
         valid = alive & (t < length)
         terminated, truncated = result.terminated & valid, result.truncated & ~result.terminated & valid
         made = Transition(
-            before, action, after, jnp.where(valid, result.reward, 0), terminated, truncated,
-            jnp.broadcast_to(t == 0, valid.shape), valid, now, ahead,
-        )  # fmt: skip
+            observation=before,
+            action=action,
+            next_observation=after,
+            reward=jnp.where(valid, result.reward, 0),
+            terminated=terminated,
+            truncated=truncated,
+            first=jnp.broadcast_to(t == 0, valid.shape),
+            valid=valid,
+            features=now,
+            next_features=ahead,
+        )
         return (state, alive & ~made.done), made
 
     times = jnp.arange(actions.shape[1])

@@ -140,16 +140,16 @@ def play(actions: np.ndarray, names: tuple[str, ...]) -> Transition:
         after, reward, terminated, truncated = step(jnp, state, action)
         (observation, before), (reached, behind) = look(state), look(after)
         row = Transition(
-            observation,
-            action,
-            reached,
-            reward,
-            terminated,
-            truncated,
-            first,
-            jnp.array(True),
-            before,
-            behind,
+            observation=observation,
+            action=action,
+            next_observation=reached,
+            reward=reward,
+            terminated=terminated,
+            truncated=truncated,
+            first=first,
+            valid=jnp.array(True),
+            features=before,
+            next_features=behind,
         )
         done = terminated | truncated
         opened = reset(jnp, state.episode + 1)

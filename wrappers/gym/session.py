@@ -229,7 +229,16 @@ class RewardSession:
         no: Any = np.zeros(self.num_envs, bool)
         pay: Any = np.zeros(self.num_envs, np.float32)
         example = Transition(
-            new.observation, self._action, new.observation, pay, no, no, ~no, ~no, new.features, new.features
+            observation=new.observation,
+            action=self._action,
+            next_observation=new.observation,
+            reward=pay,
+            terminated=no,
+            truncated=no,
+            first=~no,
+            valid=~no,
+            features=new.features,
+            next_features=new.features,
         )
         state = self._programs.init(self._numbers, jax.random.key(self._seed), example)
         self._fresh = jax.tree.map(jnp.copy, state.episode)

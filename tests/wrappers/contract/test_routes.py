@@ -72,7 +72,16 @@ def play_core(core: Any, params: Any, actions: np.ndarray, names: tuple[str, ...
         reached, offered = look(after)
         cut = step.truncated & ~step.terminated
         row = Transition(
-            before, action, reached, step.reward, step.terminated, cut, first, jnp.array(True), seen, offered
+            observation=before,
+            action=action,
+            next_observation=reached,
+            reward=step.reward,
+            terminated=step.terminated,
+            truncated=cut,
+            first=first,
+            valid=jnp.array(True),
+            features=seen,
+            next_features=offered,
         )
         done = step.terminated | cut
         level = level + done
