@@ -23,6 +23,7 @@ from rewardax.base.errors import UserError
 from rewardax.envs.core import Env
 from rewardax.envs.levels import make_pool
 from rewardax.wrappers.core import Chain, PyTree, RewardTransform
+from rewardax.wrappers.requirements import require_features, require_gamma
 
 Record = dict[str, Any]
 CHUNKS = 40  # compiled calls a run is cut into, if it is long enough
@@ -101,7 +102,7 @@ def train(
             f"frames and seeds must not be empty: frames={frames}, seeds={seeds}, eval_levels={eval_levels}"
         )
     transform = Chain() if reward is None else from_config(reward)
-    check_discount(transform, config.gamma)
+    require_gamma(transform, config.gamma)
     if isinstance(env, str) and not env.startswith("rewardax/") and env.removesuffix("-v0") not in PRESETS:
         from rewardax.agents.host import train_host
 
@@ -119,12 +120,7 @@ def train(
         )
     task = task_id(env) if isinstance(env, str) else env
     core, params = make(task, **env_kwargs)
-    missing = [name for name in transform.requires if name not in core.feature_names]
-    if missing:
-        raise UserError(
-            f"the reward needs feature {missing[0]!r}; {task if isinstance(task, str) else core.family} offers "
-            f"{sorted(core.feature_names)}"
-        )
+    require_features(transform, core.feature_names, where=task if isinstance(task, str) else core.family)
     return train_core(
         core,
         params,
@@ -145,19 +141,6 @@ def train(
             "seeds": seeds,
         },
     )
-
-
-def check_discount(reward: RewardTransform, gamma: float) -> None:
-    """Raise ``ValueError`` if a potential in the reward shapes for another discount than the learner's."""
-    from rewardax.wrappers.shaping.potential import Potential
-
-    leaves = jax.tree.leaves(reward, is_leaf=lambda x: isinstance(x, Potential))
-    for part in leaves:
-        if isinstance(part, Potential) and abs(float(part.gamma) - gamma) > 1e-6:
-            raise UserError(
-                f"Potential {part.component!r} has gamma={float(part.gamma)}, the learner {gamma}: shaping keeps "
-                "optimal policies only with the learner's own discount. Set one of them to the other."
-            )
 
 
 def build_policy(env: Any, space: Any, num_actions: int, config: PPOConfig) -> Policy:

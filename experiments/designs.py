@@ -31,6 +31,7 @@ from typing import Any
 from rewardax.base.errors import UserError
 from rewardax.envs.registry import PREFIX, PRESETS, SUFFIX, make, task_id
 from rewardax.wrappers import RewardTransform, from_config, to_config
+from rewardax.wrappers.requirements import require_features
 
 BUILT_IN: tuple[str, ...] = (
     *("sparse", "potential", "naive_bonus", "latched_bonus", "gated"),
@@ -86,11 +87,9 @@ def resolve(
         twice = next(name for name in names if names.count(name) > 1)
         raise UserError(f"two designs are called {twice!r}; rename one with a pair (name, transform)")
     for design in found:
-        missing = [] if design.reward is None else task.missing(design.reward.requires)
-        if missing:
-            raise UserError(
-                f"design {design.name!r} reads the feature {missing[0]!r}, which {env_id!r} does not offer; "
-                f"it offers {', '.join(task.env.feature_names)}"
+        if design.reward is not None and task.env is not None:
+            require_features(
+                design.reward, task.env.feature_names, who=f"design {design.name!r}", where=f"the task {env_id!r}"
             )
     return found
 
@@ -157,9 +156,6 @@ class _Task:
     @property
     def family(self) -> str:
         return "" if self.env is None else self.env.family
-
-    def missing(self, features: Iterable[str]) -> list[str]:
-        return [] if self.env is None else [name for name in features if name not in self.env.feature_names]
 
     def fill(self, value: Any, design: str) -> Any:
         """``value`` with every ``{"$env": name}`` and ``{"$agent": name}`` replaced by what it stands for."""

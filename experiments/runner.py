@@ -15,6 +15,7 @@ from rewardax.experiments import defaults
 from rewardax.experiments.comparison import Comparison
 from rewardax.experiments.designs import Design, resolve
 from rewardax.experiments.results import Results
+from rewardax.wrappers.requirements import require_gamma
 
 
 def compare(
@@ -58,13 +59,12 @@ def compare(
             holds another experiment.
     """
     from rewardax.agents import PPOConfig
-    from rewardax.agents.training import check_discount
 
     config = PPOConfig() if config is None else config
     chosen = resolve(defaults.DEFAULT_DESIGNS if designs is None else designs, env, env_kwargs, agent=config)
     for design in chosen:
         if design.reward is not None:
-            check_discount(design.reward, config.gamma)
+            require_gamma(design.reward, config.gamma)
     settings = _settings(env, seeds, frames, eval_levels, config, fast)
     if out is not None:
         lost = [design.name for design in chosen if design.source is None]

@@ -21,6 +21,7 @@ from rewardax.envs.core import Env, PyTree
 from rewardax.envs.mdp import TabularMDP, enumerate_mdp
 from rewardax.wrappers.config import from_config
 from rewardax.wrappers.core import RewardTransform, Transition, advance
+from rewardax.wrappers.requirements import require_features
 
 Floats = npt.NDArray[np.float64]
 VIEWS = ("auto", "cut", "end")
@@ -236,12 +237,7 @@ def depends_on_clock(env: Env, params: PyTree, task: TabularMDP, names: tuple[st
 
 def refuse_run_long_memory(env: Env, params: PyTree, key: Array, reward: RewardTransform) -> None:
     """Raise ``ValueError`` if one step from the start changes what the reward remembers for the whole run."""
-    missing = [name for name in reward.requires if name not in env.feature_names]
-    if missing:
-        raise UserError(
-            f"the reward reads the feature {missing[0]!r}, which {env.family} does not offer; it offers "
-            f"{', '.join(env.feature_names)}"
-        )
+    require_features(reward, env.feature_names, where=env.family)
     if not reward.causal:
         raise UserError(
             f"{type(reward).__name__} needs hindsight: what a step pays depends on what comes after it, so no table of "

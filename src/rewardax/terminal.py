@@ -70,6 +70,7 @@ class Game:
         _, self.info = self.env.reset(options={} if level is None else {"level": level})
         self.level, self.steps, self.over = int(self.info["level"]), 0, False
         self.totals: dict[str, float] = {}
+        self.total = 0.0
         self.say(f"level {self.level}   ({HELP})")
         self.show()
 
@@ -146,13 +147,13 @@ class Game:
         parts = self.info.get("reward_components", {"task": float(reward)})
         for component, value in parts.items():
             self.totals[component] = self.totals.get(component, 0.0) + value
+        self.total += float(reward)
         self.show()
         self.say(f"step {self.steps}: {done}   {told(parts)}   total {float(reward):+.3f}")
         self.over = bool(terminated or truncated)
         if self.over:
-            total = sum(self.totals.values())
             end = "solved" if self.info["success"] else "failed" if terminated else "out of time"
-            self.say(f"{end} after {self.steps} steps: {told(self.totals)}   total {total:+.3f}")
+            self.say(f"{end} after {self.steps} steps: {told(self.totals)}   total {self.total:+.3f}")
 
 
 def told(parts: dict[str, float]) -> str:

@@ -121,7 +121,7 @@ def test_a_lambda_can_run_but_has_no_json_form():
         ([("x", 3)], "a design is a name, a file, a transform or a pair"),
         (
             [EventBonus(feature="smell")],
-            "reads the feature 'smell', which 'KeyFarm' does not offer; it offers",
+            "needs feature 'smell'; the task 'KeyFarm' offers",
         ),
         ([("mine", {"type": "Potentiel"})], "Potential"),
     ],

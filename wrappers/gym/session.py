@@ -25,6 +25,7 @@ from rewardax.wrappers.gym.session_program import (
     programs,
     to_host,
 )
+from rewardax.wrappers.requirements import require_features
 
 
 class Outcome(NamedTuple):
@@ -221,11 +222,7 @@ class RewardSession:
                 self._feedback.setdefault(component, {})[field] = np.array(x)
 
     def _build(self, new: Last, components: Mapping[str, np.ndarray] | None) -> None:
-        missing = [name for name in self.reward.requires if name not in new.features]
-        if missing:
-            raise UserError(
-                f"reward transform needs feature {missing[0]!r}; this environment provides {sorted(new.features)}"
-            )
+        require_features(self.reward, new.features)
         no: Any = np.zeros(self.num_envs, bool)
         pay: Any = np.zeros(self.num_envs, np.float32)
         example = Transition(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any
 
@@ -14,12 +14,12 @@ import numpy as np
 from gymnasium.utils import RecordConstructorArgs
 from gymnasium.vector.utils import create_empty_array
 
-from rewardax.base.errors import UserError
 from rewardax.wrappers.config import decode, encode, from_config
 from rewardax.wrappers.core import RewardTransform
 from rewardax.wrappers.encoders import default
 from rewardax.wrappers.gym.session import RewardSession
 from rewardax.wrappers.gym.session_info import opened, paid
+from rewardax.wrappers.requirements import require_features
 
 Encoder = Callable[[Any, Mapping[str, Any]], tuple[Any, Mapping[str, Any]]]
 VECTOR_MODULES = ("gymnasium.vector.sync_vector_env", "gymnasium.vector.async_vector_env")
@@ -139,15 +139,8 @@ def ask_for_features(env: Any, reward: RewardTransform) -> None:
     """
     if not reward.requires or not hasattr(env, "enable_features"):
         return
-    check_names(reward, env.feature_names)
+    require_features(reward, env.feature_names)
     env.enable_features(reward.requires)
-
-
-def check_names(reward: RewardTransform, offered: Collection[str]) -> None:
-    """Raise ``ValueError`` unless every required feature is offered."""
-    missing = [name for name in reward.requires if name not in offered]
-    if missing:
-        raise UserError(f"reward transform needs feature {missing[0]!r}; this environment provides {sorted(offered)}")
 
 
 def as_config(value: Any) -> Any:

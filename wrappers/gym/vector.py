@@ -15,7 +15,8 @@ from rewardax.wrappers.core import RewardTransform
 from rewardax.wrappers.encoders import default
 from rewardax.wrappers.gym.session import RewardSession
 from rewardax.wrappers.gym.session_info import names, opened_batch, paid_batch
-from rewardax.wrappers.gym.single import Encoder, as_config, ask_for_features, check_names
+from rewardax.wrappers.gym.single import Encoder, as_config, ask_for_features
+from rewardax.wrappers.requirements import require_features
 
 
 class VectorRewardWrapper(VectorWrapper):
@@ -172,7 +173,7 @@ def ask_vector_for_features(env: VectorEnv, reward: RewardTransform) -> None:
     if hasattr(base, "enable_features"):
         ask_for_features(base, reward)
     elif reward.requires and hasattr(base, "call") and all(base.call("has_wrapper_attr", "enable_features")):
-        check_names(reward, base.get_attr("feature_names")[0])
+        require_features(reward, base.get_attr("feature_names")[0])
         base.call("enable_features", reward.requires)
 
 

@@ -130,7 +130,7 @@ def test_async_equals_sync() -> None:
     workers = VectorRewardWrapper(corridors(AutoresetMode.SAME_STEP, 2, AsyncVectorEnv), REWARD)
     try:
         ours = play(workers, actions)
-        with pytest.raises(ValueError, match="needs feature 'room'; this environment provides"):
+        with pytest.raises(ValueError, match="needs feature 'room'; this environment offers"):
             VectorRewardWrapper(workers.env, Progress(feature="room"))
     finally:
         workers.close()
@@ -193,7 +193,7 @@ def test_errors_at_the_door() -> None:
     envs = corridors(AutoresetMode.SAME_STEP)
     with pytest.raises(ValueError, match="needs hindsight"):
         VectorRewardWrapper(envs, UniformRedistribution())
-    with pytest.raises(ValueError, match="needs feature 'room'; this environment provides"):
+    with pytest.raises(ValueError, match="needs feature 'room'; this environment offers"):
         VectorRewardWrapper(envs, Progress(feature="room"))
     del envs.metadata["autoreset_mode"]
     with pytest.raises(ValueError, match=r"SyncVectorEnv does not say when it resets.*metadata\['autoreset_mode'\]"):
