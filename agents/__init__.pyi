@@ -1,9 +1,9 @@
 from .advantages import gae as gae
+from .compiled import train_core as train_core
 from .evaluation import evaluate as evaluate
+from .loop import TrainResult as TrainResult
 from .networks import ActorCritic as ActorCritic
 from .networks import Policy as Policy
 from .ppo import PPO as PPO
 from .ppo import PPOConfig as PPOConfig
-from .training import TrainResult as TrainResult
 from .training import train as train
-from .training import train_core as train_core

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,11 +13,12 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
 from rewardax.agents.distributions import log_prob, mask_logits, sample
+from rewardax.agents.loop import Record, TrainResult, plan, run_chunks
 from rewardax.agents.networks import Policy
-from rewardax.agents.ppo import PPO, PPOConfig
+from rewardax.agents.ppo import PPO, PPOConfig, build_policy
 from rewardax.agents.rollout import Batch
-from rewardax.agents.training import CHUNKS, Record, TrainResult, build_policy
 from rewardax.base.errors import UserError, as_user_error
+from rewardax.base.seeds import as_seeds
 from rewardax.wrappers.core import PyTree, RewardTransform, chain
 from rewardax.wrappers.encoders import default, minigrid
 from rewardax.wrappers.gym.vector import VectorRewardWrapper, with_final
@@ -102,7 +102,7 @@ def train_host(
     reward: RewardTransform | None,
     config: PPOConfig,
     frames: int,
-    seeds: Sequence[int],
+    seeds: int | Sequence[int],
     on_chunk: Callable[[Record], None] | None = None,
     eval_levels: int = 512,
     env_kwargs: dict | None = None,
@@ -114,35 +114,21 @@ def train_host(
     """
     env_kwargs = env_kwargs or {}
     reward = chain() if reward is None else reward
+    seeds = as_seeds(seeds)
     encode = pick_encoder(env_id, env_kwargs)
     worlds = [HostEnvs(env_id, reward, config, seed, encode, env_kwargs) for seed in seeds]
-    per_iteration = config.num_envs * config.num_steps
-    iterations = -(-frames // per_iteration)
-    length = max(1, iterations // CHUNKS)
-    chunks = -(-iterations // length)
+    cut = plan(config, frames)
     first = worlds[0]
     policy = build_policy(None, first.space, first.num_actions, config)
-    learner = PPO(None, policy, config, chunks * length * config.epochs * config.minibatches)  # type: ignore[arg-type]
+    learner = PPO(None, policy, config, cut.updates(config))  # type: ignore[arg-type]
     act, update = jax.jit(_act, static_argnums=0), jax.jit(_update, static_argnums=0)
 
+    def advance(runs: list[Run]) -> tuple[list[Run], dict[str, np.ndarray]]:
+        parts = [run.iterate(act, update, cut.iterations) for run in runs]
+        return runs, {name: np.array([p.get(name, np.nan) for p in parts], np.float32) for name in parts[0]}
+
     runs = [Run(learner, world, seed) for world, seed in zip(worlds, seeds, strict=True)]
-    history: list[Record] = []
-    wall = 0.0
-    for chunk in range(chunks):
-        begun = time.perf_counter()
-        parts = [run.iterate(act, update, length) for run in runs]
-        seconds = time.perf_counter() - begun
-        wall += seconds
-        record = {
-            "chunk": chunk,
-            "frames": (chunk + 1) * length * per_iteration,
-            "wall": wall,
-            "fps": length * per_iteration * len(seeds) / seconds,
-            "metrics": {name: np.array([p.get(name, np.nan) for p in parts], np.float32) for name in parts[0]},
-        }
-        history.append(record)
-        if on_chunk is not None:
-            on_chunk(record)
+    runs, history = run_chunks(cut, runs, advance, seeds=len(seeds), on_chunk=on_chunk)
     last = [run.recent(eval_levels) for run in runs]
     return TrainResult(
         history=history,
@@ -150,8 +136,8 @@ def train_host(
         params=jax.tree.map(lambda *x: jnp.stack(x), *[run.weights for run in runs]),
         policy=policy,
         config=config,
-        seeds=tuple(seeds),
-        wall=wall,
+        seeds=seeds,
+        wall=history[-1]["wall"],
         compile_seconds=0.0,
         reward_state=[run.world.envs.session.state for run in runs],
     )
@@ -186,17 +172,17 @@ class Run:
                 self._account(row)
                 rows.append(
                     Batch(
-                        prepared,
-                        mask,
-                        action,
-                        logp,
-                        value,
-                        row["reward"],
-                        row["terminated"],
-                        row["truncated"],
-                        row["first"],
-                        row["next"],
-                        self.hidden,
+                        prepared=prepared,
+                        mask=mask,
+                        action=action,
+                        logp=logp,
+                        value=value,
+                        reward=row["reward"],
+                        terminated=row["terminated"],
+                        truncated=row["truncated"],
+                        first=row["first"],
+                        next_prepared=row["next"],
+                        next_hidden=self.hidden,
                     )
                 )
             batch = jax.tree.map(lambda *x: np.stack(x), *rows)

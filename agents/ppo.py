@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from flax import nnx
 from jax import Array
 
 from rewardax.agents.advantages import gae
@@ -77,6 +78,15 @@ class PPOConfig:
             raise UserError(
                 f"pool={self.pool} levels are too few for {self.num_envs} environments; use at least twice as many"
             )
+
+
+def build_policy(env: Any, space: Any, num_actions: int, config: PPOConfig) -> Policy:
+    """The actor-critic that fits an observation space."""
+
+    def build(rngs: nnx.Rngs) -> ActorCritic:
+        return ActorCritic(env, space, num_actions, config.width, config.recurrent, rngs)
+
+    return Policy(build)
 
 
 class TrainState(NamedTuple):

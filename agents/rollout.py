@@ -200,17 +200,17 @@ def collect(
         done = transition.done
         again = begin.take(env, reset, n)
         row = Batch(
-            moment.prepared,
-            mask,
-            action,
-            log_prob(logits, action),
-            value,
-            rewards.total,
-            transition.terminated,
-            transition.truncated,
-            carry.first,
-            after.prepared,
-            hidden,
+            prepared=moment.prepared,
+            mask=mask,
+            action=action,
+            logp=log_prob(logits, action),
+            value=value,
+            reward=rewards.total,
+            terminated=transition.terminated,
+            truncated=transition.truncated,
+            first=carry.first,
+            next_prepared=after.prepared,
+            next_hidden=hidden,
         )
         stored = transition if reward.learns else None
         carry = Collector(env_where(done, again, after), done, hidden, reward_state, carry.fresh, carry.running)

@@ -8,8 +8,7 @@ from typing import Any
 
 from benchmarks.peer_ppo import World, train
 
-from rewardax.agents import PPOConfig
-from rewardax.agents.training import train_core
+from rewardax.agents import PPOConfig, train_core
 from rewardax.envs import make
 from rewardax.envs.potentials import progress
 from rewardax.wrappers import Potential

@@ -14,8 +14,8 @@ from benchmarks.timing import alternate, host_rates, rate
 
 import rewardax  # noqa: F401  (registers the ids)
 from rewardax.agents import PPOConfig
+from rewardax.agents.ppo import build_policy
 from rewardax.agents.rollout import example_transition, move, starts
-from rewardax.agents.training import build_policy
 from rewardax.envs import make, make_pool
 from rewardax.envs.potentials import progress
 from rewardax.wrappers import EpisodicCount, EventBonus, GatedAccumulation, Potential, chain

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rewardax.analysis import stats
+from rewardax.analysis.plots import overview
 from rewardax.base.errors import UserError
-from rewardax.experiments.results import Results, plain
+from rewardax.experiments import table
+from rewardax.experiments.report import fragment, write_report
+from rewardax.experiments.results import Results
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-SOLVED = 0.9  # success that counts as solved
-SCORES = ("success", "return/task", "return/total")
-TIMES = ("seconds", "frames/s")
-COLUMNS = ("design", *SCORES, "frames to 90 %", "hacking?", *TIMES)
-WIDE = 110  # characters a terminal needs for all columns
 
 
 class Comparison:
@@ -75,25 +72,9 @@ class Comparison:
     def _row(self, name: str) -> dict[str, Any]:
         final = self.results.final(name)
         assert final is not None
-        frames, success = self.curves(name, "success")
-        reached = stats.frames_to_threshold(frames, success, SOLVED)
-        row: dict[str, Any] = {"design": name}
-        for metric in SCORES:
-            interval = stats.bootstrap_interval(final["final"][metric])
-            row[metric] = interval.point
-            row[f"{metric}_interval"] = [interval.low, interval.high]
-        median = float(np.median(reached))
-        row |= {
-            "frames_to_90": int(median) if np.isfinite(median) else None,
-            "seeds_at_90": int(np.isfinite(reached).sum()),
-            "hacking": stats.hacking(self.curves(name, "return/total")[1], self.curves(name, "return/task")[1]).flag,
-            "seeds": len(reached),
-            "frames": int(frames[-1]),
-            "seconds": final["wall"],
-            "compile_seconds": final["compile_seconds"],
-            "frames_per_second": final["fps"],
-        }
-        return plain(row)
+        curves = {metric: self.curves(name, metric) for metric in table.SCORES}
+        frames = curves["success"][0]
+        return table.make_row(name, final, frames, {metric: curve for metric, (_, curve) in curves.items()})
 
     @property
     def baseline(self) -> str:
@@ -104,7 +85,7 @@ class Comparison:
     def findings(self) -> list[str]:
         """What the numbers show, one sentence each: every design against the baseline, then warnings."""
         base = self.baseline
-        said = []
+        sentences = []
         for row in self.table:
             name = row["design"]
             if name == base:
@@ -113,27 +94,27 @@ class Comparison:
             chance = stats.probability_of_improvement(self._final(name), self._final(base))
             scores = f"success {ours.point:.2f} against {theirs.point:.2f}"
             if stats.intervals_overlap(ours, theirs):
-                said.append(f"{name} is not shown to differ from {base}: {scores}, and the intervals overlap.")
+                sentences.append(f"{name} is not shown to differ from {base}: {scores}, and the intervals overlap.")
             else:
                 verb = "beats" if ours.point > theirs.point else "falls behind"
-                said.append(
+                sentences.append(
                     f"{name} {verb} {base}: {scores}, the intervals do not overlap "
                     f"(probability of improvement {chance:.2f})."
                 )
-        return said + self.warnings
+        return sentences + self.warnings
 
     @property
     def warnings(self) -> list[str]:
         """One sentence for each design that looks as if its reward was gamed, and for too few seeds."""
-        said = [
+        sentences = [
             f"{row['design']}: return/total rises while return/task does not; it may be learning to collect "
             "its own reward instead of solving the task."
             for row in self.table
             if row["hacking"]
         ]
         if self.table[0]["seeds"] < 3:
-            said.append(f"{self.table[0]['seeds']} seed(s) say little about the spread; use at least 3.")
-        return said
+            sentences.append(f"{self.table[0]['seeds']} seed(s) say little about the spread; use at least 3.")
+        return sentences
 
     def _final(self, name: str) -> np.ndarray:
         final = self.results.final(name)
@@ -144,40 +125,12 @@ class Comparison:
         return stats.bootstrap_interval(self._final(name))
 
     def cells(self) -> list[tuple[str, ...]]:
-        """The table as text, one tuple a design in the order of ``COLUMNS``."""
-        return [_cells(row) for row in self.table]
+        """The table as text, one tuple per design in the order of its columns."""
+        return [table.cells(row) for row in self.table]
 
     def show(self) -> None:
         """Print the table and the findings to the terminal; a narrow one gets intervals and times on own lines."""
-        from rich import box
-        from rich.console import Console
-        from rich.table import Table
-
-        console = Console()
-        wide = console.width >= WIDE
-        columns = COLUMNS if wide else COLUMNS[: -len(TIMES)]
-        first = self.table[0]
-        table = Table(
-            title=f"{self.env}: {first['seeds']} seeds x {first['frames']:,} frames",
-            title_justify="left",
-            title_style="bold",
-            box=box.SIMPLE_HEAD,
-            padding=(0, 1, 0, 0) if not wide else (0, 1),
-            pad_edge=False,
-        )
-        for column in columns:
-            heading = column if wide else column.replace(" ", "\n", 1)
-            table.add_column(heading, justify="left" if column == "design" else "right", no_wrap=True)
-        for row, cells in zip(self.table, self.cells(), strict=True):
-            shown = cells if wide else [cell.replace(" ", "\n", 1) for cell in cells[: len(columns)]]
-            table.add_row(*shown, style="bold" if (row["success"] or 0.0) >= SOLVED else None)
-        console.print(table)
-        said = self.findings
-        if not wide:
-            times = (f"{c[0]} {c[-2]} s at {c[-1]} frames/s" for c in self.cells())
-            said = [*said, f"Times: {', '.join(times)}."]
-        for sentence in said:
-            console.print(sentence, highlight=False, markup=False)
+        table.show(self.env, self.table, self.findings)
 
     def to_json(self) -> str:
         """The rows of ``table`` as JSON; ``null`` where there is no number."""
@@ -185,9 +138,7 @@ class Comparison:
 
     def figure(self) -> Figure:
         """Learning curves of success and, below, return/total beside return/task for each design."""
-        from rewardax.analysis.plots import overview
-
-        panels = {name: {metric: self.curves(name, metric) for metric in SCORES} for name in self.designs}
+        panels = {name: {metric: self.curves(name, metric) for metric in table.SCORES} for name in self.designs}
         hacked = [row["design"] for row in self.table if row["hacking"]]
         return overview(panels, title=self.env, flagged=hacked)
 
@@ -199,39 +150,10 @@ class Comparison:
 
     def report(self, path: str | Path) -> Path:
         """Write one self-contained HTML file: table, picture, findings, every design's terms, manifest."""
-        from rewardax.experiments.report import write_report
-
         return write_report(self, path)
 
     def _repr_html_(self) -> str:
-        from rewardax.experiments.report import fragment
-
         return fragment(self)
 
     def __repr__(self) -> str:
         return f"Comparison({self.env!r}, designs={self.designs})"
-
-
-def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
-    reached = f"{row['frames_to_90'] / 1000:,.0f}k" if row["frames_to_90"] is not None else "not reached"
-    some = row["frames_to_90"] is None and row["seeds_at_90"]
-    return (
-        row["design"],
-        *(_score(row[metric], row[f"{metric}_interval"]) for metric in SCORES),
-        f"{row['seeds_at_90']}/{row['seeds']} seeds" if some else reached,
-        "yes" if row["hacking"] else "no",
-        f"{row['seconds'] + row['compile_seconds']:.0f}",
-        f"{row['frames_per_second']:,.0f}",
-    )
-
-
-def _score(point: float | None, interval: Sequence[float | None]) -> str:
-    """A number and its interval, as in ``0.97 [0.95, 0.99]``; a dash where nothing is known.
-
-    >>> _score(0.969, [0.951, 0.992]), _score(0.5, [None, None]), _score(None, [None, None])
-    ('0.97 [0.95, 0.99]', '0.50', '-')
-    """
-    if point is None:
-        return "-"
-    low, high = interval
-    return f"{point:.2f}" if low is None or high is None else f"{point:.2f} [{low:.2f}, {high:.2f}]"

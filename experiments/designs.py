@@ -28,9 +28,11 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+from rewardax.agents.ppo import PPOConfig
 from rewardax.base.errors import UserError
 from rewardax.envs.registry import PREFIX, PRESETS, SUFFIX, make, task_id
 from rewardax.wrappers import RewardTransform, from_config, to_config
+from rewardax.wrappers.judges import judge_from_config
 from rewardax.wrappers.requirements import require_features
 
 BUILT_IN: tuple[str, ...] = (
@@ -57,7 +59,7 @@ class Design:
 
 
 def resolve(
-    designs: Iterable[Any], env_id: str, env_kwargs: Mapping[str, Any] | None = None, *, agent: Any = None
+    designs: Iterable[Any], env_id: str, env_kwargs: Mapping[str, Any] | None = None, *, agent: PPOConfig | None = None
 ) -> list[Design]:
     """Turn what a user names into designs for a task.
 
@@ -67,7 +69,7 @@ def resolve(
             arguments that returns one; a transform; a pair ``(name, transform or reward config or None)``; a
             :class:`Design`.
         env_id: task the designs are for.
-        env_kwargs: knobs of the task.
+        env_kwargs: parameters of the task, as for :func:`rewardax.make`.
         agent: settings of the learner; default ``PPOConfig()``.
 
     Raises:
@@ -140,8 +142,8 @@ def facts(env: Any, params: Any) -> dict[str, Any]:
 class _Task:
     """A task and a learner as designs see them; foreign tasks have no facts and the agent checks their features."""
 
-    def __init__(self, env_id: str, env_kwargs: dict[str, Any], agent: Any) -> None:
-        self.id, self._agent = env_id, agent
+    def __init__(self, env_id: str, env_kwargs: dict[str, Any], agent: PPOConfig | None) -> None:
+        self.id, self._agent = env_id, PPOConfig() if agent is None else agent
         self.env: Any = None
         self.facts: dict[str, Any] = {}
         if env_id.removeprefix(PREFIX).removesuffix(SUFFIX) in PRESETS:
@@ -174,10 +176,6 @@ class _Task:
         return [self.fill(inner, design) for inner in value] if isinstance(value, list) else value
 
     def _setting(self, name: str, design: str) -> Any:
-        if self._agent is None:
-            from rewardax.agents import PPOConfig
-
-            self._agent = PPOConfig()
         settings = dataclasses.asdict(self._agent)
         if name not in settings:
             raise UserError(f"design {design!r} needs the agent's setting {name!r}; there are {', '.join(settings)}")
@@ -256,11 +254,7 @@ def _of_file(data: Mapping[str, Any], name: str, task: _Task) -> Design:
     name = str(data.get("name", name))
     source = task.fill({"reward": data.get("reward"), "judge": data.get("judge")}, name)
     reward = None if source["reward"] is None else from_config(source["reward"])
-    judge = None
-    if source["judge"] is not None:
-        from rewardax.wrappers.judges import judge_from_config
-
-        judge = judge_from_config(source["judge"])
+    judge = None if source["judge"] is None else judge_from_config(source["judge"])
     return Design(name, str(data.get("summary", "")), reward, judge, source)
 
 

@@ -8,14 +8,37 @@ import json
 from importlib.resources import files
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import Any, Protocol
 
 from rewardax.analysis.plots import colours
 from rewardax.base.errors import UserError
-from rewardax.experiments.comparison import COLUMNS, SOLVED, Comparison
+from rewardax.experiments.table import COLUMNS, Row, cells, solved
 
 
-def fragment(comparison: Comparison) -> str:
+class Reportable(Protocol):
+    """What a report is made from: :class:`rewardax.experiments.Comparison`."""
+
+    env: str
+    designs: list[str]
+    table: list[Row]
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """Config, versions and hardware behind the numbers."""
+
+    @property
+    def findings(self) -> list[str]:
+        """What the numbers show, warnings included, one sentence each."""
+
+    @property
+    def warnings(self) -> list[str]:
+        """The findings that are set apart."""
+
+    def png(self) -> bytes:
+        """The picture."""
+
+
+def fragment(comparison: Reportable) -> str:
     """Table, findings and picture as HTML for a notebook; without matplotlib the picture is left out."""
     try:
         picture = _picture(comparison)
@@ -25,7 +48,7 @@ def fragment(comparison: Comparison) -> str:
     return f'<style>{_asset("report.css")}</style><div class="rx">{inside}</div>'
 
 
-def write_report(comparison: Comparison, path: str | Path) -> Path:
+def write_report(comparison: Reportable, path: str | Path) -> Path:
     """Write the report and return its path.
 
     Raises:
@@ -42,7 +65,7 @@ def write_report(comparison: Comparison, path: str | Path) -> Path:
     return target
 
 
-def page(comparison: Comparison) -> str:
+def page(comparison: Reportable) -> str:
     """The whole document as text."""
     first, manifest = comparison.table[0], comparison.manifest
     agent = manifest["config"]["agent"]["type"].removesuffix("Config")
@@ -64,15 +87,16 @@ def _asset(name: str) -> str:
     return files("rewardax.experiments").joinpath("assets", "report", name).read_text(encoding="utf-8")
 
 
-def _table(comparison: Comparison) -> str:
+def _table(comparison: Reportable) -> str:
     shade = colours(comparison.designs)
     lines = ["".join(f"<th>{_esc(column)}</th>" for column in COLUMNS)]
     flags = ["<tr>"]
-    for row, cells in zip(comparison.table, comparison.cells(), strict=True):
-        flags.append('<tr class="solved">' if (row["success"] or 0.0) >= SOLVED else "<tr>")
+    for row in comparison.table:
+        texts = cells(row)
+        flags.append('<tr class="solved">' if solved(row) else "<tr>")
         dot = f'<span class="dot" style="background:{shade[row["design"]]}"></span>'
-        line = f"<td>{dot}{_esc(cells[0])}</td>"
-        for column, cell in list(zip(COLUMNS, cells, strict=True))[1:]:
+        line = f"<td>{dot}{_esc(texts[0])}</td>"
+        for column, cell in list(zip(COLUMNS, texts, strict=True))[1:]:
             alarm = ' class="alarm"' if column == "hacking?" and row["hacking"] else ""
             line += f"<td{alarm}>{_esc(cell)}</td>"
         lines.append(line)
@@ -80,18 +104,18 @@ def _table(comparison: Comparison) -> str:
     return f'<div class="scroll"><table>\n{body}\n</table></div>'
 
 
-def _findings(comparison: Comparison) -> str:
+def _findings(comparison: Reportable) -> str:
     warnings = comparison.warnings
     return "\n".join(f"<p{' class=warn' if text in warnings else ''}>{_esc(text)}</p>" for text in comparison.findings)
 
 
-def _picture(comparison: Comparison) -> str:
+def _picture(comparison: Reportable) -> str:
     data = base64.b64encode(comparison.png()).decode("ascii")
     words = "Success of each design while training; below, return/total beside return/task for each design"
     return f'<p><img alt="{words}" src="data:image/png;base64,{data}"></p>'
 
 
-def _designs(comparison: Comparison) -> str:
+def _designs(comparison: Reportable) -> str:
     described = comparison.manifest["descriptions"]
     return "\n".join(
         f"<h3>{_esc(name)}</h3><p>{_esc(described[name]['summary'])}</p><pre>{_esc(described[name]['terms'])}</pre>"

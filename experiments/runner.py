@@ -10,11 +10,16 @@ from typing import Any
 
 import numpy as np
 
+from rewardax.agents.loop import Record
+from rewardax.agents.ppo import PPOConfig
+from rewardax.agents.training import train
 from rewardax.base.errors import UserError
+from rewardax.base.seeds import as_seeds
 from rewardax.experiments import defaults
 from rewardax.experiments.comparison import Comparison
 from rewardax.experiments.designs import Design, resolve
 from rewardax.experiments.results import Results
+from rewardax.wrappers import describe
 from rewardax.wrappers.requirements import require_gamma
 
 
@@ -25,7 +30,7 @@ def compare(
     seeds: int | Sequence[int] = defaults.DEFAULT_SEEDS,
     frames: int | None = None,
     out: str | Path | None = None,
-    config: Any = None,
+    config: PPOConfig | None = None,
     env_kwargs: Mapping[str, Any] | None = None,
     eval_levels: int | None = None,
     progress: bool = True,
@@ -45,7 +50,7 @@ def compare(
             with the same settings it resumes: finished designs are not trained again, new designs join.
             Without it nothing is written.
         config: a ``PPOConfig``; default ``PPOConfig()``.
-        env_kwargs: knobs of the task.
+        env_kwargs: parameters of the task, as for :func:`rewardax.make`.
         eval_levels: held-out levels of the final score; default 512.
         progress: show a progress bar with the current success and returns.
         fast: a smoke run with tiny budgets, for trying things out; its numbers mean nothing.
@@ -58,8 +63,6 @@ def compare(
             agent's, a feature the task lacks, fewer than one seed, too few frames, a folder that cannot be written or
             holds another experiment.
     """
-    from rewardax.agents import PPOConfig
-
     config = PPOConfig() if config is None else config
     chosen = resolve(defaults.DEFAULT_DESIGNS if designs is None else designs, env, env_kwargs, agent=config)
     for design in chosen:
@@ -99,20 +102,14 @@ def terms(design: Design) -> str:
     """The terms of a design's reward as text."""
     if design.reward is None:
         return "The task's own reward, nothing added."
-    from rewardax.wrappers import describe
-
     return describe(design.reward)
 
 
 def _settings(
-    env: str, seeds: Any, frames: int | None, eval_levels: int | None, config: Any, fast: bool
+    env: str, seeds: int | Sequence[int], frames: int | None, eval_levels: int | None, config: PPOConfig, fast: bool
 ) -> dict[str, Any]:
     """Budgets as they enter the manifest, checked."""
-    if isinstance(seeds, int):
-        seeds = range(min(seeds, defaults.FAST_SEEDS) if fast else seeds)
-    chosen = tuple(int(seed) for seed in seeds)
-    if len(chosen) < 1 or len(set(chosen)) < len(chosen):
-        raise UserError(f"seeds must be at least 1, or distinct numbers; got {seeds!r}")
+    chosen = as_seeds(min(seeds, defaults.FAST_SEEDS) if fast and isinstance(seeds, int) else seeds)
     if frames is None:
         family = env.removeprefix("rewardax/").partition("-")[0]
         frames = defaults.FAST_FRAMES if fast else defaults.FRAMES.get(family, defaults.DEFAULT_FRAMES)
@@ -135,13 +132,12 @@ def _run(
     bar: _Bar,
     env: str,
     settings: Mapping[str, Any],
-    config: Any,
+    config: PPOConfig,
     env_kwargs: Mapping[str, Any] | None,
 ) -> None:
     """Train one design over all seeds and store what it leaves behind."""
-    from rewardax.agents import train
 
-    def on_chunk(record: Mapping[str, Any]) -> None:
+    def on_chunk(record: Record) -> None:
         results.add_chunk(design.name, record)
         bar.update(design.name, record)
 
@@ -151,7 +147,7 @@ def _run(
         reward=design.reward,
         config=config,
         frames=settings["frames"],
-        seeds=tuple(settings["seeds"]),
+        seeds=settings["seeds"],
         judge=design.judge,
         out=results.checkpoint(design.name),
         on_chunk=on_chunk,
@@ -204,7 +200,7 @@ class _Bar:
             self._progress.start_task(self._tasks[name])
             self._progress.update(self._tasks[name], note="compiling")
 
-    def update(self, name: str, record: Mapping[str, Any]) -> None:
+    def update(self, name: str, record: Record) -> None:
         if self._progress is not None:
             metrics = record["metrics"]
             note = (

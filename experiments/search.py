@@ -18,7 +18,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rewardax.agents.evaluation import evaluate
+from rewardax.agents.ppo import PPOConfig
+from rewardax.agents.training import train
 from rewardax.base.errors import UserError
+from rewardax.base.seeds import as_seeds
+from rewardax.envs import make
 from rewardax.wrappers import ExpressionReward, Weights, chain
 from rewardax.wrappers.algebra.expression import Tree, parse, size
 from rewardax.wrappers.core import RewardTransform
@@ -128,8 +133,6 @@ def count_primitives(env: str, features: Sequence[str], env_kwargs: Mapping[str,
     >>> count_primitives("KeyFarm", ("subgoals", "success"))
     4
     """
-    from rewardax.envs import make
-
     core, params = make(env, **dict(env_kwargs or {}))
     offered = jax.eval_shape(lambda: core.features(core.reset(jax.random.key(0), params), params))
     missing = [name for name in features if name not in offered]
@@ -144,21 +147,17 @@ def validation_success(
     reward: RewardTransform,
     *,
     frames: int,
-    seeds: Sequence[int] = (0,),
-    config: Any = None,
+    seeds: int | Sequence[int] = (0,),
+    config: PPOConfig | None = None,
     env_kwargs: Mapping[str, Any] | None = None,
     levels: int = 256,
 ) -> float:
     """Train on ``reward``, then the mean success over seeds and ``levels`` levels of the split ``valid``."""
-    from rewardax.agents import train
-    from rewardax.agents.evaluation import evaluate
-    from rewardax.envs import make
-
     run = train(
         env, reward=reward, config=config, frames=frames, seeds=seeds, eval_levels=0, env_kwargs=dict(env_kwargs or {})
     )
     core, params = make(env, **dict(env_kwargs or {}))
-    keys = jax.vmap(jax.random.key)(jnp.asarray(seeds))
+    keys = jax.vmap(jax.random.key)(jnp.asarray(run.seeds))
 
     def score(weights: Any, key: jax.Array) -> jax.Array:
         return evaluate(core, params, run.policy, weights, key, levels, "valid")["success"]
@@ -176,8 +175,8 @@ def search_reward(
     out: str | Path | None = None,
     seed: int = 0,
     frames: int = 200_000,
-    seeds: Sequence[int] = (0,),
-    config: Any = None,
+    seeds: int | Sequence[int] = (0,),
+    config: PPOConfig | None = None,
     env_kwargs: Mapping[str, Any] | None = None,
     on_trial: Callable[[Trial], None] | None = None,
 ) -> list[Trial]:
@@ -206,7 +205,7 @@ def search_reward(
         "features": list(features),
         "seed": seed,
         "frames": frames,
-        "seeds": list(seeds),
+        "seeds": list(as_seeds(seeds)),
         "env_kwargs": dict(env_kwargs or {}),
         "config": None if config is None else dataclasses.asdict(config),
     }

@@ -6,10 +6,11 @@ import jax
 import numpy as np
 import pytest
 
-import rewardax.agents.training as training
+import rewardax.agents.loop as loop
 from rewardax.agents import PPOConfig, train
-from rewardax.agents.ppo import PPO
+from rewardax.agents.ppo import PPO, build_policy
 from rewardax.agents.rollout import starts
+from rewardax.envs.levels import make_pool
 from rewardax.envs.potentials import progress
 from rewardax.envs.registry import make
 from rewardax.wrappers import (
@@ -53,7 +54,7 @@ def test_hidden_performance_tells_a_hack_from_a_solution():
 
 
 def test_a_killed_run_continues_bit_for_bit(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
     reward = chain(
         count=EpisodicCount(num_keys=64),
         bonus=EventBonus(events=(0,)),
@@ -88,8 +89,8 @@ def test_a_seed_gives_the_same_run_alone_and_among_others():
 
 def test_the_second_chunk_does_not_compile_again():
     env, params = make("KeyFarm")
-    learner = PPO(env, training.build_policy(env, env.observation_space(params), env.num_actions, SMALL), SMALL, 100)
-    pool = training.make_pool(env, params, 64)
+    learner = PPO(env, build_policy(env, env.observation_space(params), env.num_actions, SMALL), SMALL, 100)
+    pool = make_pool(env, params, 64)
     begin = starts(env, params, chain(), learner.policy.prepare, pool)
     traces = []
 
@@ -152,8 +153,8 @@ def test_bad_input_is_refused_at_the_door():
 def test_first_episodes_start_at_staggered_clocks():
     """Otherwise nothing could fail before the first time limit, and early success rates would all be 1."""
     env, params = make("KeyFarm")
-    policy = training.build_policy(env, env.observation_space(params), env.num_actions, SMALL)
-    begin = starts(env, params, chain(), policy.prepare, training.make_pool(env, params, 512))
+    policy = build_policy(env, env.observation_space(params), env.num_actions, SMALL)
+    begin = starts(env, params, chain(), policy.prepare, make_pool(env, params, 512))
     learner = PPO(env, policy, PPOConfig(num_envs=256, num_steps=4, pool=512), 1, env.horizon(params))
     state = learner.init(jax.random.key(0), policy.init(jax.random.key(0)), params, chain(), begin)
     clocks = np.asarray(state.collector.moment.state.t)

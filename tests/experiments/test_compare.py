@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 from support.fake_train import FakeTrain
 
-import rewardax.agents
-from rewardax.experiments import Comparison
-from rewardax.experiments.comparison import COLUMNS
+from rewardax.experiments import Comparison, runner
 from rewardax.experiments.runner import compare
+from rewardax.experiments.table import COLUMNS
 from rewardax.wrappers import EventBonus, Potential
 
 DESIGNS = ["sparse", ("solver", Potential()), ("farmer", EventBonus())]
@@ -21,7 +20,7 @@ QUIET = {"frames": 80_000, "progress": False}
 @pytest.fixture
 def fake(monkeypatch):
     train = FakeTrain()
-    monkeypatch.setattr(rewardax.agents, "train", train, raising=False)
+    monkeypatch.setattr(runner, "train", train)
     return train
 
 
@@ -52,7 +51,7 @@ def test_every_design_gets_the_same_training(fake):
     assert len(fake.calls) == 3
     same = ("env", "frames", "seeds", "eval_levels", "env_kwargs", "config")
     assert len({repr({key: call[key] for key in same}) for call in fake.calls}) == 1
-    assert fake.calls[0]["seeds"] == (5, 7) and fake.calls[0]["env_kwargs"] == {"horizon": 30}
+    assert fake.calls[0]["seeds"] == [5, 7] and fake.calls[0]["env_kwargs"] == {"horizon": 30}
     assert [type(call["reward"]).__name__ for call in fake.calls] == ["NoneType", "Potential", "EventBonus"]
 
 
@@ -64,14 +63,14 @@ def test_judges_reach_the_agent(fake):
 def test_a_killed_run_resumes_and_finished_designs_are_kept(fake, tmp_path, monkeypatch):
     whole = compare("KeyFarm", DESIGNS, seeds=2, **QUIET)
     killed = FakeTrain(die_in="Potential", die_after=5)
-    monkeypatch.setattr(rewardax.agents, "train", killed)
+    monkeypatch.setattr(runner, "train", killed)
     with pytest.raises(KeyboardInterrupt):
         compare("KeyFarm", DESIGNS, seeds=2, out=tmp_path, **QUIET)
     lines = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
     assert [line["chunk"] for line in lines if line["design"] == "solver"] == [0, 1, 2, 3, 4]
 
     again = FakeTrain()
-    monkeypatch.setattr(rewardax.agents, "train", again)
+    monkeypatch.setattr(runner, "train", again)
     resumed = compare("KeyFarm", DESIGNS, seeds=2, out=tmp_path, **QUIET)
     assert [type(call["reward"]).__name__ for call in again.calls] == ["Potential", "EventBonus"]
     assert again.calls[0]["out"] == killed.calls[1]["out"] == tmp_path / "checkpoints" / "solver"

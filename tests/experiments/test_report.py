@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from support.fake_train import FakeTrain
 
-import rewardax.agents
 from rewardax.analysis import plots
+from rewardax.experiments import runner
 from rewardax.experiments.runner import compare
 from rewardax.wrappers import EventBonus, Potential
 
@@ -20,7 +20,7 @@ DESIGNS = ["sparse", ("solver <b>", Potential()), ("naive_bonus", EventBonus())]
 
 @pytest.fixture
 def comparison(monkeypatch):
-    monkeypatch.setattr(rewardax.agents, "train", FakeTrain(), raising=False)
+    monkeypatch.setattr(runner, "train", FakeTrain())
     return compare("KeyFarm", DESIGNS, seeds=3, frames=80_000, progress=False)
 
 

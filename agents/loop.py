@@ -1,0 +1,145 @@
+"""What the compiled and the host training loop share: chunks, history records, checkpoints and results."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypedDict, TypeVar
+
+import numpy as np
+
+from rewardax.agents.checkpoint import Checkpoints
+from rewardax.agents.networks import Policy
+from rewardax.agents.ppo import PPOConfig
+from rewardax.wrappers.core import PyTree
+
+CHUNKS = 40  # pieces a run is cut into, if it is long enough
+CHECKPOINT_SECONDS = 5.0  # least time between two checkpoints
+
+State = TypeVar("State")
+
+
+class Record(TypedDict):
+    """What is logged after one chunk of training."""
+
+    chunk: int
+    frames: int  # environment steps per seed so far
+    wall: float  # seconds of training so far, without compilation
+    fps: float  # environment steps per second in this chunk, all seeds together
+    metrics: dict[str, np.ndarray]  # name -> f32[S], NaN where nothing was measured
+
+
+@dataclasses.dataclass
+class TrainResult:
+    """What a run leaves behind. Arrays have one entry per seed."""
+
+    history: list[Record]
+    """One record per chunk: ``chunk``, ``frames``, ``wall``, ``fps`` and ``metrics`` (name -> f32[S])."""
+    final: dict[str, np.ndarray]
+    """Means over held-out levels: ``success``, ``length``, ``performance`` (the hidden true score, which no reward can
+    read) and ``return/`` of task, total and components. Of a reward that needs hindsight, total and components are
+    those of the last finished training episodes."""
+    params: PyTree
+    """Network parameters, leading axis S."""
+    policy: Policy
+    config: PPOConfig
+    seeds: tuple[int, ...]
+    wall: float
+    """Seconds of training, without compilation."""
+    compile_seconds: float
+    reward_state: Any
+
+    @property
+    def fps(self) -> float:
+        """Environment steps per second over all seeds, without compilation."""
+        return self.history[-1]["frames"] * len(self.seeds) / self.wall if self.history else 0.0
+
+
+class Plan(NamedTuple):
+    """How a run is cut up: ``chunks`` of ``iterations`` rollouts of ``rollout`` frames."""
+
+    chunks: int
+    iterations: int
+    rollout: int
+
+    def updates(self, config: PPOConfig) -> int:
+        """Gradient steps of the whole run."""
+        return self.chunks * self.iterations * config.epochs * config.minibatches
+
+
+def plan(config: PPOConfig, frames: int, chunk_frames: int | None = None) -> Plan:
+    """Cut ``frames`` environment steps, rounded up, into about 40 chunks, or into chunks of ``chunk_frames``.
+
+    >>> plan(PPOConfig(num_envs=64, num_steps=32), frames=1_000_000)
+    Plan(chunks=41, iterations=12, rollout=2048)
+    """
+    rollout = config.num_envs * config.num_steps
+    rollouts = -(-frames // rollout)
+    iterations = max(1, chunk_frames // rollout if chunk_frames else rollouts // CHUNKS)
+    return Plan(-(-rollouts // iterations), iterations, rollout)
+
+
+def run_chunks(
+    cut: Plan,
+    state: State,
+    advance: Callable[[State], tuple[State, dict[str, np.ndarray]]],
+    *,
+    seeds: int,
+    on_chunk: Callable[[Record], None] | None = None,
+    checkpoints: Checkpoints | None = None,
+) -> tuple[State, list[Record]]:
+    """Train chunk after chunk, from the newest checkpoint on if there is one.
+
+    Args:
+        cut: number and size of the chunks.
+        state: what a run starts from.
+        advance: trains one chunk; returns the new state and the metrics, ``f32[seeds]`` each.
+        seeds: how many runs ``state`` holds.
+        on_chunk: called with every new record.
+        checkpoints: where the state is kept, at most every ``CHECKPOINT_SECONDS`` and after the last chunk.
+
+    Returns:
+        The state at the end and one record per chunk, restored ones included.
+    """
+    history: list[Record] = []
+    done, saved = 0, time.perf_counter()
+    if checkpoints is not None and (found := checkpoints.restore(state)) is not None:
+        done, state, history = found
+    wall = history[-1]["wall"] if history else 0.0
+    frames = cut.iterations * cut.rollout
+    for chunk in range(done, cut.chunks):
+        begun = time.perf_counter()
+        state, metrics = advance(state)
+        seconds = time.perf_counter() - begun
+        wall += seconds
+        record = Record(
+            chunk=chunk, frames=(chunk + 1) * frames, wall=wall, fps=frames * seeds / seconds, metrics=metrics
+        )
+        history.append(record)
+        if on_chunk is not None:
+            on_chunk(record)
+        pending = time.perf_counter() - saved > CHECKPOINT_SECONDS or chunk == cut.chunks - 1
+        if checkpoints is not None and pending:
+            checkpoints.save(chunk + 1, state, history)
+            saved = time.perf_counter()
+    return state, history
+
+
+def weighted_mean(total: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """``total / weight`` per seed; NaN where nothing was counted."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(total / weight, np.float32)
+
+
+def latest(history: list[Record], name: str) -> np.ndarray:
+    """The last value per seed that is not NaN.
+
+    >>> rows = [Record(chunk=i, frames=0, wall=0.0, fps=0.0, metrics={"a": np.array(v)})
+    ...         for i, v in enumerate([[1.0, 2.0], [3.0, np.nan]])]
+    >>> latest(rows, "a").tolist()
+    [3.0, 2.0]
+    """
+    values = np.stack([record["metrics"][name] for record in history])
+    last = len(values) - 1 - np.argmax(~np.isnan(values)[::-1], 0)
+    return values[last, np.arange(values.shape[1])]
