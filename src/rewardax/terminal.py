@@ -8,6 +8,8 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from rewardax.envs import card, oracle_action
+
 KEYS = {
     "left": "a",
     "right": "d",
@@ -81,8 +83,6 @@ class Game:
 
     def help(self) -> None:
         """What can be typed."""
-        from rewardax.envs import card
-
         facts = card(self.core.family)
         told = self.core.text(self.raw.state, self.raw.params).partition("\n")[0].removeprefix("your task: ")
         self.say(f"the task: {told if hasattr(self.core, 'legend') else facts.get('goal') or facts['question']}")
@@ -99,8 +99,6 @@ class Game:
 
     def hint(self) -> None:
         """What the oracle would do, where the task has one."""
-        from rewardax.envs import oracle_action
-
         core, state, params = self.core, self.raw.state, self.raw.params
         told = "oracle_steps" in core.feature_names
         left = int(core.features(state, params)["oracle_steps"]) if told else -2

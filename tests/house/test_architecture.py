@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.imports import cycle, imports, modules
 from support.repository import FOLDERS, ROOT, tracked
 
 PARTS = {**FOLDERS, "rewardax.base": FOLDERS["rewardax"] / "base"}
@@ -68,6 +69,74 @@ def test_arrow_rule_can_fail(tmp_path: Path) -> None:
     sample = tmp_path / "sample.py"
     sample.write_text("def f():\n    from rewardax.envs.core import Env\n    from rewardax import testing\n")
     assert {owner(name) for name in imported_names(sample)} == {"rewardax.envs", "rewardax"}
+
+
+# Circles and lazy imports that wait for their removal: (importing module, imported module).
+PENDING_CIRCLES = {
+    ("rewardax.envs.text.strips.game", "rewardax.envs.text.strips.tables"),
+    ("rewardax.envs.text.strips.game", "rewardax.envs.text.strips.world"),
+    ("rewardax.wrappers.algebra.combine", "rewardax.wrappers.bonuses.counts"),
+}
+PENDING_LAZY = {
+    *PENDING_CIRCLES,
+    ("rewardax.envs.grid.minigrid.tasks", "rewardax.envs.grid.tasks.multi_room"),
+    ("rewardax.wrappers.credit.blend", "rewardax.wrappers.bonuses.events"),
+    ("rewardax.wrappers.credit.blend", "rewardax.wrappers.core"),
+    ("rewardax.wrappers.gates.levels", "rewardax.wrappers.bonuses.events"),
+    ("rewardax.wrappers.gates.levels", "rewardax.wrappers.core"),
+    ("rewardax.wrappers.gates.outcomes", "rewardax.wrappers.algebra.schedules"),
+    ("rewardax.wrappers.learned.ensembles", "rewardax.wrappers.core"),
+    ("rewardax.wrappers.learned.ensembles", "rewardax.wrappers.shaping.potential"),
+    ("rewardax.wrappers.multi.lagrangian", "rewardax.wrappers.core"),
+    ("rewardax.wrappers.multi.lagrangian", "rewardax.wrappers.shaping.potential"),
+    ("rewardax.wrappers.multi.scalarise", "rewardax.wrappers.core"),
+    ("rewardax.wrappers.multi.scalarise", "rewardax.wrappers.shaping.potential"),
+}
+# The command line starts without JAX: its commands import what they need when they run. Nothing imports them.
+STARTS_LIGHT = "rewardax.cli"
+
+
+def test_no_import_circle() -> None:
+    """Neither at the top of modules, nor inside functions, nor for types alone."""
+    found = {(one.source, one.target) for one in imports(modules())}
+    graph: dict[str, set[str]] = {}
+    for source, target in found - PENDING_CIRCLES:
+        graph.setdefault(source, set()).add(target)
+    assert not cycle(graph)
+
+
+def test_no_import_inside_a_function() -> None:
+    """Of our own modules; others may be optional or slow to import."""
+    found = {
+        (one.source, one.target)
+        for one in imports(modules())
+        if one.lazy and not f"{one.source}.".startswith(f"{STARTS_LIGHT}.")
+    }
+    assert not found - PENDING_LAZY
+
+
+def test_circle_rule_can_fail(tmp_path: Path) -> None:
+    """A circle through a function body and a lazy package is seen; so is one that only types need."""
+    texts = {
+        "p.py": "",
+        "p/a.py": "from p import b",
+        "p/b.py": "def f():\n    from p.lazy import Name",
+        "p/lazy.py": "",
+        "p/lazy.pyi": "from .inside import Name as Name",
+        "p/lazy/inside.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import p.a",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    files = {name[:-3].replace("/", "."): tmp_path / name for name in texts if name.endswith(".py")}
+    found = imports(files)
+    assert [(one.source, one.target, one.lazy) for one in found] == [
+        ("p.a", "p.b", False),
+        ("p.b", "p.lazy.inside", True),
+        ("p.lazy.inside", "p.a", False),
+    ]
+    assert set(cycle({one.source: {one.target} for one in found})) == {"p.a", "p.b", "p.lazy.inside"}
+    assert not cycle({one.source: {one.target} for one in found[:2]})
 
 
 def test_files_are_short() -> None:
