@@ -33,7 +33,7 @@ print(json.dumps({s.id: [s.entry_point, s.vector_entry_point, s.to_json()] for s
     found = json.loads(run(code))
     assert set(found) == {f"rewardax/{name}-v0" for name in PRESETS}
     assert {tuple(entry[:2]) for entry in found.values()} == {
-        ("rewardax.gym_entry:TaskEnv", "rewardax.gym_entry:TaskVectorEnv")
+        ("rewardax.gym_entry:make_task", "rewardax.gym_entry:make_task_vector")
     }
 
 
