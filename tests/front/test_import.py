@@ -50,5 +50,5 @@ print(sum(env.step(a)[1] for a in (1, 1, 2, 1, 1, 1)))
 def test_all_public_names_load():
     for name in rewardax.__all__:
         assert getattr(rewardax, name) is not None
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+    with pytest.raises(AttributeError, match="has no 'nothing'; it has"):
         _ = rewardax.nothing
