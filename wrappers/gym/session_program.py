@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from rewardax.wrappers.core import PyTree, Rewards, State, Transition, advance, env_where
+from rewardax.base.arrays import env_where, is_key
+from rewardax.wrappers.core import PyTree, Rewards, State, Transition, advance
 
 PADDING = np.iinfo(np.int32).max  # label id that points outside every table
 
@@ -130,12 +131,11 @@ def pad(values: np.ndarray) -> np.ndarray:
 
 def to_host(x: Any) -> np.ndarray:
     """An array, or the bits of a random key, as NumPy (a copy)."""
-    is_key = isinstance(x, Array) and jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)
-    return np.array(jax.random.key_data(x) if is_key else x)
+    return np.array(jax.random.key_data(x) if is_key(x) else x)
 
 
 def from_host(saved: np.ndarray, like: Array) -> Array:
     """Inverse of :func:`to_host`."""
-    if jax.dtypes.issubdtype(like.dtype, jax.dtypes.prng_key):
+    if is_key(like):
         return jax.random.wrap_key_data(jnp.asarray(saved), impl=jax.random.key_impl(like))
     return jnp.array(saved, like.dtype)
