@@ -4,6 +4,8 @@ from .evaluation import evaluate as evaluate
 from .loop import TrainResult as TrainResult
 from .networks import ActorCritic as ActorCritic
 from .networks import Policy as Policy
+from .parameters import load_parameters as load_parameters
+from .parameters import save_parameters as save_parameters
 from .ppo import PPO as PPO
 from .ppo import PPOConfig as PPOConfig
 from .training import train as train

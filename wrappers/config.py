@@ -2,8 +2,9 @@
 
 A configuration is JSON: ``{"type": "Potential", "phi": "progress", "gamma": 0.99, ...}``. Nested transforms,
 curves and teachers are nested configurations; a chain is ``{"type": "Chain", "parts": [{"name": "shaping", "type":
-"Potential"}, ...]}``, a list because the order is the order of application. Functions are written ``{"$fn":
-"package.module:name"}``, arrays ``{"$array": [...]}``. Fields that are left out keep their defaults.
+"Potential"}, ...]}``, a list because the order is the order of application. Arrays are written ``{"$array": [...]}``.
+Classes and functions of this library are written by their name, as ``{"type": "Clip"}`` and ``{"$fn": "progress"}``;
+your own by where they are, ``"package.module:name"``. Fields that are left out keep their defaults.
 """
 
 from __future__ import annotations
@@ -25,6 +26,17 @@ from rewardax.base.errors import MissingFile, UserError, UserTypeError, as_user_
 from rewardax.wrappers.algebra.schedules import Curve
 from rewardax.wrappers.core import Chain, RewardTransform
 from rewardax.wrappers.learned.teachers import Teacher
+
+# name of a function of ours that a configuration can hold -> the module that defines it
+FUNCTIONS = {
+    name: module
+    for module, names in {
+        "rewardax.envs.potentials": "discounted_oracle oracle progress solvable straight_line subgoals",
+        "rewardax.wrappers.algebra.pointwise": "total_reward",
+        "rewardax.wrappers.encoders": "default minigrid",
+    }.items()
+    for name in names.split()
+}
 
 
 def registered() -> dict[str, type[struct.PyTreeNode]]:
@@ -114,6 +126,52 @@ def encode(value: Any, where: str) -> Any:
     return array.item() if array.ndim == 0 else {"$array": array.tolist()}
 
 
+def structure_of(reward: Any) -> Any:
+    """What the compiled program and the memory of a reward depend on, as JSON: its configuration without numbers.
+
+    Functions are written by their bare name, so that this exists for every reward.
+
+    >>> from rewardax.wrappers import EventBonus
+    >>> structure_of(EventBonus())
+    {'type': 'EventBonus', 'events': [0], 'latched': False, 'component': 'events'}
+    """
+    if isinstance(reward, RewardTransform | Curve | Teacher):
+        fields = {f.name: (getattr(reward, f.name), f.metadata) for f in dataclasses.fields(reward)}
+        kept = {name: structure_of(x) for name, (x, how) in fields.items() if _has_structure(x, how)}
+        return {"type": type(reward).__name__, **kept}
+    if isinstance(reward, Mapping):
+        return {str(name): structure_of(x) for name, x in reward.items()}
+    if isinstance(reward, tuple | list):
+        return [structure_of(x) for x in reward]
+    if reward is None or isinstance(reward, bool | int | float | str):
+        return reward
+    return getattr(reward, "__qualname__", type(reward).__qualname__)
+
+
+def _has_structure(value: Any, metadata: Mapping[str, Any]) -> bool:
+    """Whether a field is static, or holds parts that have static fields."""
+    parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, tuple | list) else (value,)
+    nested = any(isinstance(part, RewardTransform | Curve | Teacher) for part in parts)
+    return nested or not metadata.get("pytree_node", True)
+
+
+def imported_names(config: Any) -> list[str]:
+    """Every ``package.module:name`` in a configuration: what building it would import.
+
+    >>> imported_names({"type": "Potential", "phi": {"$fn": "my.rewards:distance"}})
+    ['my.rewards:distance']
+    """
+    if isinstance(config, Mapping):
+        here = [str(config[key]) for key in ("$fn", "type") if key in config and not _is_ours(str(config[key]))]
+        return here + [name for value in config.values() for name in imported_names(value)]
+    return [name for value in config for name in imported_names(value)] if isinstance(config, list | tuple) else []
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a written name is of this library; files written before 0.1.0 name its modules, which have moved."""
+    return ":" not in name or name.startswith("rewardax.")
+
+
 def _type_name(cls: type) -> str:
     known = registered().get(cls.__name__) is cls
     return cls.__name__ if known and cls.__module__.startswith("rewardax.") else f"{cls.__module__}:{cls.__qualname__}"
@@ -121,11 +179,24 @@ def _type_name(cls: type) -> str:
 
 def _function_name(fn: Any, where: str) -> str:
     module, name = getattr(fn, "__module__", None), getattr(fn, "__qualname__", None)
+    if FUNCTIONS.get(str(name)) == module:
+        return str(name)
     if not module or not name or "<" in name:
         raise UserError(f"{where}: {fn!r} has no importable name; define it at module level to save this reward.")
     if _import(f"{module}:{name}", where) is not fn:
         raise UserError(f"{where}: {module}:{name} names something else; functions must be reachable by their name.")
     return f"{module}:{name}"
+
+
+def _function(target: str, where: str) -> Any:
+    name = target.rpartition(":")[2] if _is_ours(target) else target
+    if ":" not in name and name not in FUNCTIONS:
+        hint = _suggest(name, FUNCTIONS)
+        raise ValueError(
+            f"{where}: no function {name!r} in rewardax;{hint} There are {', '.join(sorted(FUNCTIONS))}. "
+            "Write one of your own as 'package.module:name'."
+        )
+    return _import(f"{FUNCTIONS[name]}:{name}" if name in FUNCTIONS else name, where)
 
 
 def _import(target: str, where: str) -> Any:
@@ -169,10 +240,10 @@ def _build_chain(given: Mapping[str, Any]) -> Chain:
 
 
 def _resolve(name: str) -> type[Any]:
-    if ":" in name:
+    if not _is_ours(name):
         cls = _import(name, "type")
     else:
-        known = registered()
+        known, name = registered(), name.rpartition(":")[2]
         if name not in known:
             hint = _suggest(name, known)
             raise UserError(f"no reward transform {name!r};{hint} There are {', '.join(sorted(known))}.")
@@ -200,7 +271,7 @@ def decode(value: Any, where: str) -> Any:
     """
     if isinstance(value, Mapping):
         if "$fn" in value:
-            return _import(str(value["$fn"]), where)
+            return _function(str(value["$fn"]), where)
         if "$array" in value:
             return np.asarray(value["$array"])
         if "type" in value:

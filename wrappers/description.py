@@ -6,10 +6,9 @@ import dataclasses
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from rewardax.wrappers.contract.examples import rollout
+from rewardax.wrappers.contract.data import guess
 from rewardax.wrappers.core import Chain, RewardTransform, State, Transition
 
 HEADER = ("name", "type", "component", "numbers", "remembers", "causal")
@@ -31,7 +30,7 @@ def describe(reward: RewardTransform, example: Transition | None = None) -> str:
     count    EpisodicCount  count      scale=1 exponent=0.5    env        yes
     scale    Weights        -          weights={'count': 0.1}  -          yes
     """
-    step = _example(reward) if example is None else example
+    step = guess(reward) if example is None else example
     rows = [HEADER, *_rows("", reward, step, 0)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(HEADER))]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
@@ -86,9 +85,3 @@ def _remembers(reward: RewardTransform, example: Transition) -> str:
     except (KeyError, TypeError, ValueError, AttributeError):
         return "?"
     return " ".join(field for field, part in zip(State._fields, state, strict=True) if jax.tree.leaves(part)) or "-"
-
-
-def _example(reward: RewardTransform) -> Transition:
-    step = jax.tree.map(lambda x: x[0], rollout(reward=[0.0]))
-    features = {name: jnp.zeros((1,), jnp.int32) for name in reward.requires}
-    return step.replace(features=features, next_features=features)

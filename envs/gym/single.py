@@ -154,7 +154,7 @@ class GymEnv(gym.Env):
             raise gym.error.ResetNeeded("call reset() first: there is no state yet")
         generator = gym_state.generator_state(self.np_random)
         facts = {"level": self._level, "split": self._split, "generator": generator}
-        return gym_state.dump(self._program, gym_state.leaves_to_arrays(self._leaves), facts)
+        return gym_state.dump(self._program, self.state, facts)
 
     def set_state(self, data: bytes) -> tuple[Any, dict[str, Any]]:
         """Go on from a saved state; returns observation and info like ``reset``.
@@ -162,10 +162,10 @@ class GymEnv(gym.Env):
         Raises:
             ValueError: if the bytes come from another kind of task.
         """
-        arrays, facts = gym_state.load(self._program, data)
-        self._level, self._split = facts["level"], facts["split"]
-        self.np_random = gym_state.generator_from(facts["generator"])
-        self._leaves = gym_state.leaves_from_arrays(arrays)
+        saved = gym_state.load(self._program, data)
+        self._leaves = self._program.gather(self._program.to_leaves(saved.tree(self._program.structure)))
+        self._level, self._split = saved.facts["level"], saved.facts["split"]
+        self.np_random = gym_state.generator_from(saved.facts["generator"])
         self._buffer = self._program.look(self._leaves, self.params)
         observation, _, _, _, info = self._read()
         return observation, info

@@ -14,6 +14,7 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
+from rewardax.base import saving
 from rewardax.base.errors import UserError
 from rewardax.envs.gym import program as gym_program
 from rewardax.envs.gym import state as gym_state
@@ -274,12 +275,9 @@ class GymVectorEnv(gym.vector.VectorEnv):
 
     def get_state(self) -> bytes:
         """Everything needed to go on from here, the levels drawn ahead included."""
-        arrays = gym_state.leaves_to_arrays(self._started())
-        levels = self._levels
-        arrays |= {"level": self._level, "split": self._split, "ended": self._ended}
-        arrays |= {"ids": levels.ids, "head": levels.head, "left": levels.left}
         generators = [gym_state.generator_state(generator) for generator in self._generators]
-        return gym_state.dump(self._program, arrays, {"generators": generators})
+        tree = {"state": self.state, **self._books()}
+        return gym_state.dump(self._program, tree, {"num_envs": self.num_envs, "generators": generators})
 
     def set_state(self, data: bytes) -> tuple[Any, dict[str, Any]]:
         """Go on from a saved state; returns observations and infos like ``reset``.
@@ -287,17 +285,25 @@ class GymVectorEnv(gym.vector.VectorEnv):
         Raises:
             ValueError: if the bytes come from another kind of task or another number of environments.
         """
-        arrays, facts = gym_state.load(self._program, data)
-        if len(arrays.get("ids", ())) != self.num_envs:
+        saved = gym_state.load(self._program, data)
+        if saved.facts.get("num_envs") != self.num_envs:
             raise UserError(f"this state was not saved by a vector of {self.num_envs} environments")
-        self._leaves = gym_state.leaves_from_arrays(arrays)
-        self._level, self._split, self._ended = arrays["level"], arrays["split"], arrays["ended"]
-        self._generators = [gym_state.generator_from(state) for state in facts["generators"]]
+        like = saving.with_axes(self._program.structure, self.num_envs)
+        tree = saved.tree({"state": like, **self._books()})
+        self._leaves = self._program.to_leaves(tree["state"])
+        self._level, self._split, self._ended = tree["level"], tree["split"], tree["ended"]
+        self._generators = [gym_state.generator_from(state) for state in saved.facts["generators"]]
         levels = self._levels
-        levels.ids, levels.head, levels.left = arrays["ids"], arrays["head"], arrays["left"]
+        levels.ids, levels.head, levels.left = tree["ids"], tree["head"], tree["left"]
         levels.bind(self._lanes, self.params)
         self._device = None
         return self._look(np.ones(self.num_envs, bool))
+
+    def _books(self) -> dict[str, np.ndarray]:
+        """What is saved beside the states: levels now and drawn ahead."""
+        levels = self._levels
+        now = {"level": self._level, "split": self._split, "ended": self._ended}
+        return {**now, "ids": levels.ids, "head": levels.head, "left": levels.left}
 
 
 def _count_up(seed: Any, num_envs: int) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -11,15 +12,15 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from support.reward_data import examples, play, random_rollout, row
+from support.reward_data import examples
 
+from rewardax.envs import potentials
 from rewardax.wrappers import (
     RND,
     Chain,
     Clip,
     EpisodicCount,
     EventBonus,
-    GlobalCount,
     Linear,
     Potential,
     Product,
@@ -31,11 +32,11 @@ from rewardax.wrappers import (
     Weights,
     chain,
     describe,
+    encoders,
     from_config,
-    load,
-    save,
     to_config,
 )
+from rewardax.wrappers.config import FUNCTIONS, decode, encode
 
 
 def half(observation: Any, features: Any) -> Any:
@@ -102,7 +103,8 @@ def test_arrays_survive() -> None:
         ({"type": "Linear"}, "not a reward transform"),
         ({"type": "json:dumps"}, "not a reward transform"),
         ({"type": "no.such:Thing"}, "cannot import 'no.such:Thing'"),
-        ({"type": "Potential", "phi": {"$fn": "nothing"}}, r"Potential\.phi: cannot import 'nothing'"),
+        ({"type": "Potential", "phi": {"$fn": "nothing"}}, r"Potential\.phi: no function 'nothing' in rewardax"),
+        ({"type": "Potential", "phi": {"$fn": "no.such:thing"}}, r"Potential\.phi: cannot import 'no.such:thing'"),
         ({"type": "Chain", "parts": [{"type": "Clip"}]}, "need a 'name' each"),
         ({"type": "Chain", "parts": [{"name": "a", "type": "Clip"}] * 2}, "all different"),
         ({"type": "Chain", "parts": {"a": 1}}, "a list of configurations"),
@@ -137,22 +139,27 @@ def test_describe_names_every_part() -> None:
     assert "env shared" in lines["rnd"] and lines["tap"].split() == ["tap", "Tap", "-", "-", "-", "yes"]
 
 
-def test_save_and_load_continue_bit_for_bit(tmp_path: Path) -> None:
-    data = random_rollout(0)
-    reward = chain(rnd=RND(width=4, outputs=2), ever=GlobalCount(num_keys=8))
-    _, state = play(reward, data)
-    save(tmp_path / "reward.npz", reward, state)
-    again, restored = load(tmp_path / "reward.npz")
-    assert again == reward and jax.tree.structure(restored) == jax.tree.structure(state)
-    jax.tree.map(np.testing.assert_array_equal, restored, state)
-    step = row(data, 5)
-    one = jax.jit(reward.update)(Rewards.open(step), state, step)
-    two = jax.jit(again.update)(Rewards.open(step), restored, step)
-    jax.tree.map(np.testing.assert_array_equal, one, two)
-    other = chain(rnd=RND(width=4, outputs=2, gamma=0.5), ever=GlobalCount(num_keys=8))
-    with pytest.raises(ValueError, match=r"another reward \(reward.parts\[0\].gamma: 0.99 in the file, 0.5 given\)"):
-        load(tmp_path / "reward.npz", other)
-    assert load(tmp_path / "reward.npz", other, strict=False)[0] is other
+def test_functions_of_ours_are_written_by_name_and_old_paths_load() -> None:
+    config = to_config(chain(tap=Tap(), shape=Potential(phi=potentials.progress)))
+    assert [part.get("fn") or part.get("phi") for part in config["parts"]] == [
+        {"$fn": "total_reward"},
+        {"$fn": "progress"},
+    ]
+    assert from_config(config).parts[1].phi is potentials.progress  # type: ignore[attr-defined]
+    old = {"type": "Tap", "fn": {"$fn": "rewardax.wrappers.pointwise:total_reward"}}  # a module of 0.1.0's drafts
+    assert from_config(old) == Tap()
+    assert from_config({"type": "rewardax.wrappers.pointwise:Clip"}) == Clip()
+    with pytest.raises(ValueError, match=r"Tap\.fn: no function 'total_rewards' in rewardax; did you mean 'total_rew"):
+        from_config({"type": "Tap", "fn": {"$fn": "total_rewards"}})
+
+
+def test_every_function_a_configuration_can_name_exists() -> None:
+    found = {name: getattr(importlib.import_module(module), name) for name, module in FUNCTIONS.items()}
+    assert [
+        name for name, fn in found.items() if encode(fn, "fn") != {"$fn": name} or decode({"$fn": name}, "") is not fn
+    ] == []
+    theirs = {name for module in (potentials, encoders) for name, fn in vars(module).items() if hasattr(fn, "requires")}
+    assert theirs <= set(FUNCTIONS)
 
 
 def test_importing_the_package_does_not_import_jax() -> None:

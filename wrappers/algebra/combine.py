@@ -10,10 +10,9 @@ import jax.numpy as jnp
 from jax import Array
 
 from rewardax.base.errors import UserError
-from rewardax.wrappers.algebra.normalise import Normalise
-from rewardax.wrappers.bonuses.events import EventBonus
-from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, chain, static
-from rewardax.wrappers.shaping.potential import Progress
+from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, chain, static
+
+Result = tuple[Rewards, State]
 
 
 class _Around:
@@ -63,8 +62,10 @@ class Product(_Around, RewardTransform):
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
-        parts = chain(once=EventBonus(latched=True), near=Progress(), even=Normalise(component="progress"))
-        return (cls(parts),)
+        from rewardax.wrappers.bonuses.counts import EpisodicCount, GlobalCount
+
+        here, ever = EpisodicCount(component="here", num_keys=16), GlobalCount(component="ever", num_keys=16)
+        return (cls(chain(here=here, ever=ever)),)
 
     def combine(self, factors: list[Array]) -> Array:
         """Join the factors [..., N] into one component."""
@@ -110,6 +111,7 @@ class Minimum(Product):
     [0.5, 0.0]
     """
 
+    inner: RewardTransform
     component: str = static("minimum")
 
     def combine(self, factors: list[Array]) -> Array:
@@ -134,6 +136,7 @@ class Sum(Product):
     [1.5, 0.707]
     """
 
+    inner: RewardTransform
     component: str = static("sum")
 
     def combine(self, factors: list[Array]) -> Array:
@@ -163,7 +166,9 @@ class Freeze(_Around, RewardTransform):
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
-        return (cls(Normalise()),)
+        from rewardax.wrappers.bonuses.counts import GlobalCount
+
+        return (cls(GlobalCount(num_keys=16)),)
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         rewards, new = self.inner.update(rewards, state, transition)

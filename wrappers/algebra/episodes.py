@@ -6,8 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rewardax.base.arrays import env_where
-from rewardax.wrappers.core import PyTree, Transition
+from rewardax.wrappers.core import PyTree, Transition, env_where
 
 
 def from_end(rollout: Transition, values: PyTree) -> tuple[Array, PyTree]:

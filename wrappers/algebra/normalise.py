@@ -8,12 +8,12 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
-from rewardax.base.choices import check_choices
+from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.moments import Moments
 from rewardax.wrappers.algebra.pointwise import rewrite
-from rewardax.wrappers.core import PyTree, Result, Rewards, RewardTransform, State, Transition, static
+from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, static
 
-FORMS = ("std", "meanstd", "clip", "minmax")
+Result = tuple[Rewards, State]
 
 
 class Normalise(RewardTransform):
@@ -65,7 +65,13 @@ class Normalise(RewardTransform):
     prior_count: float = 1e-4
 
     def __post_init__(self) -> None:
-        check_choices(self, form=FORMS, of=("value", "return"), clock=("step", "rollout"))
+        for field, choices in {
+            "form": ("std", "meanstd", "clip", "minmax"),
+            "of": ("value", "return"),
+            "clock": ("step", "rollout"),
+        }.items():
+            if getattr(self, field) not in choices:
+                raise UserError(f"Normalise: {field} is one of {choices}, not {getattr(self, field)!r}.")
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flax import struct
 from jax import Array
 
-from rewardax.base.choices import check_choices
+from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.normalise import Normalise
 from rewardax.wrappers.core import Rewards, State, Transition, static
 
@@ -26,7 +26,9 @@ class Bonus(struct.PyTreeNode):
     gamma: float = 0.99
 
     def _check(self, **choices: tuple[str, ...]) -> None:
-        check_choices(self, normalise=NORMALISERS, **choices)
+        for field, allowed in {"normalise": NORMALISERS, **choices}.items():
+            if getattr(self, field) not in allowed:
+                raise UserError(f"{type(self).__name__}: {field} is one of {allowed}, not {getattr(self, field)!r}.")
 
     @property
     def _normaliser(self) -> Normalise:

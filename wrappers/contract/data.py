@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from rewardax.base.errors import UserError
-from rewardax.wrappers.core import PyTree, Transition
+from rewardax.wrappers.core import PyTree, RewardTransform, Transition
 
 Draw = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
 
@@ -99,6 +99,16 @@ def sample_rollout(names: Collection[str], steps: int = 24, lanes: int = 3, seed
         "next_features": {name: reached for name, (_, reached) in offered.items()},
     }
     return Transition(**columns)
+
+
+def guess(reward: RewardTransform) -> Transition:
+    """One step of an environment of which only the features that the reward reads are known.
+
+    Features that our own environments offer have their shape; others are taken to be int32[N].
+    """
+    step = jax.tree.map(lambda x: x[0], sample_rollout([name for name in reward.requires if name in FEATURES], 1, 1))
+    other = {name: np.zeros(1, np.int32) for name in reward.requires if name not in FEATURES}
+    return step.replace(features={**step.features, **other}, next_features={**step.next_features, **other})
 
 
 def on_host(rollout: Transition) -> Transition:

@@ -8,8 +8,10 @@ import jax.numpy as jnp
 from flax import struct
 from jax import Array
 
-from rewardax.base.choices import check_choices
-from rewardax.wrappers.core import PyTree, Result, Rewards, RewardTransform, State, Transition, static
+from rewardax.base.errors import UserError
+from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, static
+
+Result = tuple[Rewards, State]
 
 
 class CaRL(RewardTransform):
@@ -68,7 +70,8 @@ class CaRL(RewardTransform):
     component: str = static("carl")
 
     def __post_init__(self) -> None:
-        check_choices(self, mode=("difference", "best"))
+        if self.mode not in ("difference", "best"):
+            raise UserError(f"CaRL: mode is 'difference' or 'best', not {self.mode!r}.")
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:

@@ -14,18 +14,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rewardax.base import saving
 from rewardax.base.errors import UserError
+from rewardax.wrappers.config import structure_of
 from rewardax.wrappers.core import PyTree, RewardTransform, State, Transition
 from rewardax.wrappers.gym.session_program import (
     Last,
     Moved,
-    from_host,
     numeric,
     pad,
     programs,
-    to_host,
 )
 from rewardax.wrappers.requirements import require_features
+
+KIND = "wrapper state"
 
 
 class Outcome(NamedTuple):
@@ -190,36 +192,30 @@ class RewardSession:
         """Everything needed to continue bit for bit, as flat arrays (``np.savez`` takes them)."""
         if self._state is None:
             raise RuntimeError("nothing to save before the first reset()")
-        return {name: to_host(x) for name, x in self._named().items()}
+        return saving.pack(
+            KIND,
+            {**self._carried(), "feedback": self._feedback},
+            self._fingerprint(),
+            {"rows": self._rows, "feedback": saving.outline(self._feedback)},
+        )
 
     def load_state_dict(self, saved: Mapping[str, np.ndarray]) -> None:
         """Continue from :meth:`state_dict` of a session with the same reward, observations and ``num_envs``.
 
         Before the first reset the arrays are kept and applied by it (that reset then opens a new episode).
+
+        Raises:
+            UserError: the arrays are of another reward or environment; what differs is named.
         """
         if self._state is None:
             self._restore = dict(saved)
             return
-        named = {name: x for name, x in self._named().items() if not name.startswith("feedback/")}
-        given = {name: x for name, x in saved.items() if not name.startswith("feedback/")}
-        if named.keys() != given.keys():
-            odd = sorted(named.keys() ^ given.keys())
-            raise UserError(f"saved state belongs to another reward or environment: {odd[0]!r} is on one side only")
-        for name, x in named.items():
-            if to_host(x).shape != np.shape(given[name]):
-                raise UserError(
-                    f"saved {name!r} has shape {np.shape(given[name])}, this session needs {to_host(x).shape}"
-                )
-        self._rows = int(given["rows"])
-        self._sums = np.array(given["sums"])
-        carried = (self._state, self._rollout, self._last)
-        leaves = [from_host(given[name], x) for name, x in named.items() if name not in ("rows", "sums")]
-        self._state, self._rollout, self._last = jax.tree.unflatten(jax.tree.structure(carried), leaves)
-        self._feedback = {}
-        for name, x in saved.items():
-            if name.startswith("feedback/"):
-                _, component, field = name.split("/")
-                self._feedback.setdefault(component, {})[field] = np.array(x)
+        found = saving.unpack(saved, KIND, "this state_dict").expect(self._fingerprint())
+        feedback = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), saving.from_outline(found.facts["feedback"]))
+        tree = found.tree({**self._carried(), "feedback": feedback})
+        self._rows, self._feedback = found.facts["rows"], tree["feedback"]
+        self._sums, self._state = tree["sums"], tree["state"]
+        self._rollout, self._last = tree["rollout"], tree["last"]
 
     def _build(self, new: Last, components: Mapping[str, np.ndarray] | None) -> None:
         require_features(self.reward, new.features)
@@ -275,16 +271,9 @@ class RewardSession:
         self._rows = 0
         self._feedback = {}
 
-    def _named(self) -> dict[str, Any]:
-        carried = ("state", self._state), ("rollout", self._rollout), ("last", self._last)
-        named = {
-            part + jax.tree_util.keystr(path): x
-            for part, tree in carried
-            for path, x in jax.tree_util.tree_leaves_with_path(tree)
-        }
-        waiting = {
-            f"feedback/{component}/{field}": x
-            for component, fields in self._feedback.items()
-            for field, x in fields.items()
-        }
-        return {**named, "rows": np.int32(self._rows), "sums": self._sums, **waiting}
+    def _carried(self) -> dict[str, Any]:
+        return {"state": self._state, "rollout": self._rollout, "last": self._last, "sums": self._sums}
+
+    def _fingerprint(self) -> dict[str, Any]:
+        learn_every = self.learn_every if self.reward.learns else None
+        return {"reward": structure_of(self.reward), "num_envs": self.num_envs, "learn_every": learn_every}

@@ -11,8 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from rewardax.base.arrays import env_where, is_key
-from rewardax.wrappers.core import PyTree, Rewards, State, Transition, advance
+from rewardax.wrappers.core import PyTree, Rewards, State, Transition, advance, env_where
 
 PADDING = np.iinfo(np.int32).max  # label id that points outside every table
 
@@ -127,15 +126,3 @@ def pad(values: np.ndarray) -> np.ndarray:
     short = (1 << max(len(values) - 1, 0).bit_length()) - len(values)
     filler = np.nan if values.dtype.kind == "f" else PADDING
     return np.concatenate([values, np.full((short, *values.shape[1:]), filler, values.dtype)])
-
-
-def to_host(x: Any) -> np.ndarray:
-    """An array, or the bits of a random key, as NumPy (a copy)."""
-    return np.array(jax.random.key_data(x) if is_key(x) else x)
-
-
-def from_host(saved: np.ndarray, like: Array) -> Array:
-    """Inverse of :func:`to_host`."""
-    if is_key(like):
-        return jax.random.wrap_key_data(jnp.asarray(saved), impl=jax.random.key_impl(like))
-    return jnp.array(saved, like.dtype)

@@ -8,7 +8,9 @@ import jax.numpy as jnp
 from jax import Array
 
 from rewardax.base.errors import UserError
-from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, static
+from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
+
+Result = tuple[Rewards, State]
 
 
 def goal_similarity(states: Array, goals: Array, baselines: Array, alpha: float | Array = 0.5) -> Array:

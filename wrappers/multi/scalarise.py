@@ -6,14 +6,12 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rewardax.base.arrays import key_bits
-from rewardax.base.choices import check_choices
 from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.pointwise import rewrite
-from rewardax.wrappers.algebra.scopes import SCOPES, STATISTICS, begin, channels, check_lengths, collect, due
-from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, chain, static
-from rewardax.wrappers.shaping.potential import Progress
+from rewardax.wrappers.algebra.scopes import SCOPES, STATISTICS, begin, channels, check, check_lengths, collect, due
+from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
 
+Result = tuple[Rewards, State]
 ADDITIVE = ("linear", "direction", "log_sigmoid")
 KINDS = (*ADDITIVE, "weighted_geometric", "chebyshev", "krc")
 
@@ -161,13 +159,16 @@ class Scalarise(RewardTransform):
     statistic: str = static("sum")
 
     def __post_init__(self) -> None:
-        check_choices(self, kind=KINDS, scope=SCOPES, statistic=STATISTICS)
+        check(self, kind=KINDS, scope=SCOPES, statistic=STATISTICS)
         check_lengths(self, self.components, weights=self.weights, ideal=self.ideal)
         if self.kind == "direction" and len(self.components) != 2:
             raise UserError(f"Scalarise: a direction takes two components, not {self.components}; use 'linear'.")
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
+        from rewardax.wrappers.core import chain
+        from rewardax.wrappers.shaping.potential import Progress
+
         joins = (
             cls(("task", "progress"), "log_sigmoid", weights=(1.0, 0.5), scope="episode"),
             cls(("task", "progress"), "krc"),
@@ -248,6 +249,9 @@ class Direction(RewardTransform):
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
+        from rewardax.wrappers.core import chain
+        from rewardax.wrappers.shaping.potential import Progress
+
         return (chain(near=Progress(), mix=cls(components=("task", "progress"))),)
 
     @staticmethod
@@ -258,7 +262,7 @@ class Direction(RewardTransform):
     def init(self, key: Array, example: Transition) -> State:
         lane = jnp.arange(example.reward.shape[0])
         episode = jnp.zeros_like(lane)
-        shared = key_bits(key)
+        shared = jax.random.key_data(key) if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else key
         angle = self._draw(shared, lane, episode).astype(example.reward.dtype)
         return State(env={"lane": lane, "episode": episode, "angle": angle}, shared=shared)
 

@@ -9,11 +9,11 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rewardax.base.arrays import env_where
-from rewardax.base.choices import check_choices
+from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.schedules import Curve, Linear, count_steps
-from rewardax.wrappers.core import PyTree, Result, Rewards, RewardTransform, State, Transition, static
+from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, env_where, static
 
+Result = tuple[Rewards, State]
 Phi = Callable[[PyTree, Mapping[str, Array]], Array] | str
 
 
@@ -83,7 +83,8 @@ class Potential(RewardTransform):
     component: str = static("shaping")
 
     def __post_init__(self) -> None:
-        check_choices(self, truncation=("bootstrap", "absorb"))
+        if self.truncation not in ("bootstrap", "absorb"):
+            raise UserError(f"Potential: truncation is 'bootstrap' or 'absorb', not {self.truncation!r}.")
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
@@ -159,7 +160,10 @@ class ActionAdvice(RewardTransform):
     component: str = static("advice")
 
     def __post_init__(self) -> None:
-        check_choices(self, mode=("lookback", "lookahead"), after=("max", "mean", "zero"))
+        if self.mode not in ("lookback", "lookahead"):
+            raise UserError(f"ActionAdvice: mode is 'lookback' or 'lookahead', not {self.mode!r}.")
+        if self.after not in ("max", "mean", "zero"):
+            raise UserError(f"ActionAdvice: after is 'max', 'mean' or 'zero', not {self.after!r}.")
 
     @property
     def causal(self) -> bool:  # type: ignore[override]
@@ -260,7 +264,8 @@ class Progress(RewardTransform):
     component: str = static("progress")
 
     def __post_init__(self) -> None:
-        check_choices(self, mode=("difference", "positive", "best"))
+        if self.mode not in ("difference", "positive", "best"):
+            raise UserError(f"Progress: mode is 'difference', 'positive' or 'best', not {self.mode!r}.")
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
