@@ -33,10 +33,10 @@ TOLERANCE = 1e-4
 
 
 class Task(NamedTuple):
-    """A task of the matrix: what it is made of, and the event that a naive designer would pay for."""
+    """A task of the matrix: what it is made of, and the event that a naive designer would reward."""
 
     env: str
-    knobs: Mapping[str, Any]
+    env_kwargs: Mapping[str, Any]
     event: str
     level: int = 0
     outcome: bool = True  # whether the task's reward says how the episode ended, so that a gate can use it
@@ -126,7 +126,7 @@ def outcome_matrix(tasks: Sequence[str] | None = None, designs: Sequence[str] | 
     found = []
     for name in TASKS if tasks is None else tasks:
         task = _named(TASKS, name)
-        env, params = make(task.env, **task.knobs)
+        env, params = make(task.env, **task.env_kwargs)
         key = level_key("train", task.level)
         if env.family == "RepoRepair":
             env = _narrowed(env, env.reset(key, params))

@@ -17,7 +17,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def reward_statistics(
-    rewards: npt.ArrayLike, lengths: npt.ArrayLike, *, discount: float = 1.0, max_lag: int = 5
+    rewards: npt.ArrayLike, lengths: npt.ArrayLike, *, gamma: float = 1.0, max_lag: int = 5
 ) -> dict[str, Any]:
     """Statistics of the reward signal of ``N`` episodes.
 
@@ -28,7 +28,7 @@ def reward_statistics(
     ``episodes_with_reward``    share of episodes that pay anything at all
     ``first_reward_step``       i[N], -1 where nothing was paid; also ``last_reward_step``
     ``mean_gap``                mean steps between payments, the first counted from step -1; NaN without payments
-    ``return``                  f64[N]; also ``discounted_return`` with γ = ``discount``
+    ``return``                  f64[N]; also ``discounted_return`` with γ = ``gamma``
     ``return_snr``              mean/standard deviation (sample) of the returns; NaN with one episode or no spread
     ``mass_weighted_delay``     mean steps left until the episode's end, weighted by |reward|; NaN without payments
     ``autocorrelation``         f64[max_lag] of the rewards within episodes, for lags 1, 2, ...; NaN without spread
@@ -37,7 +37,7 @@ def reward_statistics(
     Args:
         rewards: f[N, T], padded.
         lengths: i[N], in 1..T.
-        discount: γ of ``discounted_return``.
+        gamma: γ of ``discounted_return``.
         max_lag: largest lag of the autocorrelation.
 
     Raises:
@@ -63,7 +63,7 @@ def reward_statistics(
         "last_reward_step": last,
         "mean_gap": _ratio(float((last + 1)[any_paid].sum()), float(some.sum())),
         "return": totals,
-        "discounted_return": paid @ discount**steps,
+        "discounted_return": paid @ gamma**steps,
         "return_snr": _ratio(float(totals.mean()), float(totals.std(ddof=1)) if len(totals) > 1 else 0.0),
         "mass_weighted_delay": _ratio(float((mass * left).sum()), float(mass.sum())),
         "autocorrelation": autocorrelation(paid, lengths, max_lag),

@@ -57,7 +57,7 @@ def audit(
     max_inverted: float = 0.05,
     max_states: int = 60_000,
     seed: int = 0,
-    **knobs: Any,
+    **env_kwargs: Any,
 ) -> Audit:
     """Look for what is wrong with the reward of a task: wrong order, wrong sign, hacks, farms.
 
@@ -88,7 +88,7 @@ def audit(
         max_inverted: allowed share of inverted pairs; rewards that are noisy by design need more.
         max_states: largest table of an exact audit.
         seed: of all that is drawn.
-        knobs: of the task.
+        env_kwargs: parameters of the task, as for :func:`rewardax.make`.
 
     Of an exact audit the time limit ends the task: use potentials with ``truncation="absorb"``.
 
@@ -112,7 +112,7 @@ def audit(
     ours = isinstance(env, Env) or (isinstance(env, str) and env in PRESETS)
     why = "policies were given" if policies else "" if ours else "only tasks of ours can be solved exactly"
     if ours and not policies and method != "played":
-        core, params = make(env, **knobs)
+        core, params = make(env, **env_kwargs)
         try:
             return _exact(core, params, transform, level, max_inverted, max_states, seed)
         except ValueError as error:
@@ -121,7 +121,7 @@ def audit(
             why = str(error)
     elif method == "exact":
         raise UserError(f"{why}, so the audit cannot be exact; leave method='auto'")
-    world: gym.Env = GymEnv(env, **knobs) if ours else _foreign(env, knobs) if isinstance(env, str) else env
+    world: gym.Env = GymEnv(env, **env_kwargs) if ours else _foreign(env, env_kwargs) if isinstance(env, str) else env
     given = {**(_policies_of(world) if isinstance(world, GymEnv) else {}), **(policies or {})}
     paying = world if transform is None else RewardWrapper(world, transform)
     name = world.core.family if isinstance(world, GymEnv) else str(getattr(world.spec, "id", type(world).__name__))

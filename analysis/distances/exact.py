@@ -33,7 +33,7 @@ def uniform_policy(reward: npt.ArrayLike) -> Floats:
 
 
 def policy_values(
-    reward: npt.ArrayLike, transition: npt.ArrayLike, discount: float, policy: npt.ArrayLike | None = None
+    reward: npt.ArrayLike, transition: npt.ArrayLike, gamma: float, policy: npt.ArrayLike | None = None
 ) -> Floats:
     """f64[S]: exact values of a policy (default: uniform), V = (I - γ P_π)⁻¹ r_π.
 
@@ -41,15 +41,15 @@ def policy_values(
     >>> policy_values([[[1.0, 0.0]], [[0.0, 0.0]]], stay, 0.5)
     array([2., 0.])
     """
-    paid, tau, chance = _model(reward, transition, discount, policy)
+    paid, tau, chance = _model(reward, transition, gamma, policy)
     step = np.einsum("sa,sat->st", chance, tau)
-    return np.linalg.solve(np.eye(len(step)) - discount * step, np.einsum("sa,sat,sat->s", chance, tau, paid))
+    return np.linalg.solve(np.eye(len(step)) - gamma * step, np.einsum("sa,sat,sat->s", chance, tau, paid))
 
 
 def epic_canonical(
     reward: npt.ArrayLike,
     transition: npt.ArrayLike,
-    discount: float,
+    gamma: float,
     *,
     states: npt.ArrayLike | None = None,
     actions: npt.ArrayLike | None = None,
@@ -66,13 +66,13 @@ def epic_canonical(
     over_states = _weights(states, paid.shape[2])
     over_actions = _weights(actions, paid.shape[1])
     mean = np.einsum("sat,a,t->s", paid, over_actions, over_states)
-    return paid + discount * mean - mean[:, None, None] - discount * over_states @ mean
+    return paid + gamma * mean - mean[:, None, None] - gamma * over_states @ mean
 
 
 def dard_canonical(
     reward: npt.ArrayLike,
     transition: npt.ArrayLike,
-    discount: float,
+    gamma: float,
     *,
     actions: npt.ArrayLike | None = None,
     independent: bool = False,
@@ -86,7 +86,7 @@ def dard_canonical(
         independent: draw the three actions separately. By default one action A serves S', S'' and the inner reward,
             as in the released code and the published formula; both remove potentials.
     """
-    paid, tau, _ = _model(reward, transition, discount, None)
+    paid, tau, _ = _model(reward, transition, gamma, None)
     chance = _weights(actions, paid.shape[1])
     mean = np.einsum("a,sat,sat->s", chance, tau, paid)
     if independent:
@@ -94,31 +94,31 @@ def dard_canonical(
         inner = np.einsum("su,tv,uv->st", step, step, np.einsum("a,uav->uv", chance, paid))
     else:
         inner = np.einsum("a,sau,tau->st", chance, tau, np.einsum("tav,uav->tau", tau, paid), optimize=True)
-    return paid + discount * mean - mean[:, None, None] - discount * inner[:, None, :]
+    return paid + gamma * mean - mean[:, None, None] - gamma * inner[:, None, :]
 
 
 def val_canonical(
-    reward: npt.ArrayLike, transition: npt.ArrayLike, discount: float, *, policy: npt.ArrayLike | None = None
+    reward: npt.ArrayLike, transition: npt.ArrayLike, gamma: float, *, policy: npt.ArrayLike | None = None
 ) -> Floats:
     """VAL: c(R)(s, a, ·) = E[R(s, a, S') - V(s) + γ·V(S')], V the values of a fixed policy (default: uniform).
 
     Removes potentials and redistribution over successors; constant in the next state.
     """
     tau = np.asarray(transition, np.float64)
-    advantage = (tau * val_potential_canonical(reward, tau, discount, policy=policy)).sum(2)
+    advantage = (tau * val_potential_canonical(reward, tau, gamma, policy=policy)).sum(2)
     return np.repeat(advantage[:, :, None], tau.shape[2], axis=2)
 
 
 def val_potential_canonical(
-    reward: npt.ArrayLike, transition: npt.ArrayLike, discount: float, *, policy: npt.ArrayLike | None = None
+    reward: npt.ArrayLike, transition: npt.ArrayLike, gamma: float, *, policy: npt.ArrayLike | None = None
 ) -> Floats:
     """VALPotential: c(R) = R - V(s) + γ·V(s'). Removes potentials only."""
-    value = policy_values(reward, transition, discount, policy)
-    return np.asarray(reward, np.float64) - value[:, None, None] + discount * value
+    value = policy_values(reward, transition, gamma, policy)
+    return np.asarray(reward, np.float64) - value[:, None, None] + gamma * value
 
 
 def minimal_canonical(
-    reward: npt.ArrayLike, transition: npt.ArrayLike, discount: float, *, redistribute: bool = True
+    reward: npt.ArrayLike, transition: npt.ArrayLike, gamma: float, *, redistribute: bool = True
 ) -> Floats:
     """Minimal: the reward of smallest L2 norm among all that differ by potentials and redistribution.
 
@@ -131,24 +131,24 @@ def minimal_canonical(
     >>> (standard[0].round(6) + 0.0).tolist()
     [[0.0, -0.5], [0.0, 0.5]]
     """
-    paid, tau, _ = _model(reward, transition, discount, None)
+    paid, tau, _ = _model(reward, transition, gamma, None)
     count = len(paid)
     if not redistribute:
-        shape = np.broadcast_to(discount * np.eye(count), (count, paid.shape[1], count, count)).copy()
+        shape = np.broadcast_to(gamma * np.eye(count), (count, paid.shape[1], count, count)).copy()
         shape[np.arange(count), :, :, np.arange(count)] -= 1.0
         change = shape.reshape(-1, count)
         potential = np.linalg.lstsq(change, -paid.ravel(), rcond=None)[0]
         return paid + (change @ potential).reshape(paid.shape)
     expected, size = (tau * paid).sum(2), np.sqrt((tau**2).sum(2))
-    change = (discount * tau - np.eye(count)[:, None]) / size[..., None]
+    change = (gamma * tau - np.eye(count)[:, None]) / size[..., None]
     potential = np.linalg.lstsq(change.reshape(-1, count), -(expected / size).ravel(), rcond=None)[0]
-    best = expected + discount * tau @ potential - potential[:, None]
+    best = expected + gamma * tau @ potential - potential[:, None]
     return tau * (best / size**2)[..., None]
 
 
-def minimal_potential_canonical(reward: npt.ArrayLike, transition: npt.ArrayLike, discount: float) -> Floats:
+def minimal_potential_canonical(reward: npt.ArrayLike, transition: npt.ArrayLike, gamma: float) -> Floats:
     """The reward of smallest L2 norm among all that differ by a potential; see :func:`minimal_canonical`."""
-    return minimal_canonical(reward, transition, discount, redistribute=False)
+    return minimal_canonical(reward, transition, gamma, redistribute=False)
 
 
 CANONICAL: dict[str, Callable[..., Floats]] = {
@@ -188,7 +188,7 @@ def starc_distance(
     first: npt.ArrayLike,
     second: npt.ArrayLike,
     transition: npt.ArrayLike,
-    discount: float,
+    gamma: float,
     *,
     canonical: str = "val",
     norm: str = "l2",
@@ -202,7 +202,7 @@ def starc_distance(
     Args:
         first, second: rewards f64[S, A, S].
         transition: f64[S, A, S], rows adding up to 1.
-        discount: γ in [0, 1), the task's.
+        gamma: γ in [0, 1), the task's.
         canonical: ``val``, ``val_potential``, ``minimal``, ``minimal_potential``, ``epic`` or ``dard``.
         norm: see :func:`reward_norm`; ``none`` compares magnitudes too.
         metric: norm of the difference; default the same as ``norm`` (``l2`` for ``none``).
@@ -223,12 +223,12 @@ def starc_distance(
     form = CANONICAL[canonical]
     parts = []
     for reward in (first, second):
-        standard = form(reward, transition, discount, **options)
+        standard = form(reward, transition, gamma, **options)
         parts.append(unit(standard, reward_norm(standard, norm, transition), np.abs(np.asarray(reward)).max(initial=0)))
     return reward_norm(parts[0] - parts[1], metric or ("l2" if norm == "none" else norm), transition) / 2
 
 
-def epic_distance(first: npt.ArrayLike, second: npt.ArrayLike, discount: float, **coverage: npt.ArrayLike) -> float:
+def epic_distance(first: npt.ArrayLike, second: npt.ArrayLike, gamma: float, **coverage: npt.ArrayLike) -> float:
     """EPIC distance √((1 - ρ)/2), ρ the correlation of the standard forms over the coverage distribution.
 
     With uniform coverage it equals half the L2 distance of the normalised forms. Two constant forms are at 0; one
@@ -240,7 +240,7 @@ def epic_distance(first: npt.ArrayLike, second: npt.ArrayLike, discount: float, 
     >>> epic_distance([[[0.0, 1.0]]] * 2, [[[0.0, 2.0]]] * 2, 0.9)
     0.0
     """
-    forms = [epic_canonical(reward, (), discount, **coverage) for reward in (first, second)]
+    forms = [epic_canonical(reward, (), gamma, **coverage) for reward in (first, second)]
     count, actions, _ = forms[0].shape
     over_states, over_actions = (
         _weights(coverage.get("states"), count),
@@ -280,14 +280,14 @@ def _weights(given: npt.ArrayLike | None, count: int) -> Floats:
 
 
 def _model(
-    reward: npt.ArrayLike, transition: npt.ArrayLike, discount: float, policy: npt.ArrayLike | None
+    reward: npt.ArrayLike, transition: npt.ArrayLike, gamma: float, policy: npt.ArrayLike | None
 ) -> tuple[Floats, Floats, Floats]:
     paid, tau = np.asarray(reward, np.float64), np.asarray(transition, np.float64)
     if paid.ndim != 3 or paid.shape != tau.shape or tau.shape[0] != tau.shape[2]:
         raise UserError(f"reward and transition are [S, A, S] arrays of one shape; got {paid.shape} and {tau.shape}")
     if not np.allclose(tau.sum(2), 1.0, atol=1e-3):
         raise UserError("transition: the chances of each state and action must add up to 1")
-    if not 0.0 <= discount < 1.0:
-        raise UserError(f"discount must be in [0, 1), got {discount}: the values of a fixed policy need it")
+    if not 0.0 <= gamma < 1.0:
+        raise UserError(f"gamma must be in [0, 1), got {gamma}: the values of a fixed policy need it")
     chance = uniform_policy(paid) if policy is None else np.asarray(policy, np.float64)
     return paid, tau, chance

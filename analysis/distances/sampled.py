@@ -19,7 +19,7 @@ def sampled_epic(
     coverage: tuple[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike],
     states: npt.ArrayLike,
     actions: npt.ArrayLike,
-    discount: float,
+    gamma: float,
 ) -> float:
     """EPIC distance of two reward functions, the means over states and actions taken over samples.
 
@@ -28,7 +28,7 @@ def sampled_epic(
         coverage: ``(states, actions, next states)`` of ``n`` transitions on which the rewards are compared.
         states, actions: ``m`` independent samples of each, for the mean M(s) = E R(s, A, S'). ``n·m`` evaluations a
             reward, and ``m²`` for the mean of M.
-        discount: γ.
+        gamma: γ.
 
     Returns:
         √((1 - ρ)/2) in [0, 1]. Exact invariance to potentials holds for the samples drawn, not only on average.
@@ -55,7 +55,7 @@ def sampled_epic(
             return np.array([np.asarray(row, np.float64).mean() for row in rows])
 
         paid = np.asarray(reward(at, doing, to), np.float64)
-        forms.append(paid + discount * mean(to) - mean(at) - discount * mean(some).mean())
+        forms.append(paid + gamma * mean(to) - mean(at) - gamma * mean(some).mean())
         scales.append(float(np.abs(paid).max(initial=0)))
     return pearson_distance(*forms, scales=scales)
 
@@ -67,7 +67,7 @@ def sampled_starc(
     over: npt.ArrayLike,
     first: npt.ArrayLike,
     second: npt.ArrayLike,
-    discount: float,
+    gamma: float,
 ) -> float:
     """STARC distance (VAL, L2, halved) of two rewards on recorded steps: the exact distance on the task as recorded.
 
@@ -79,7 +79,7 @@ def sampled_starc(
         states, actions, next_states: ids ``[...]`` of equal shape, e.g. ``state_id`` or a hash as one integer.
         over: bool, the step ended the episode for good (terminated, not truncated).
         first, second: what each reward paid for the step.
-        discount: γ in [0, 1).
+        gamma: γ in [0, 1).
 
     Raises:
         ValueError: if nothing is left to compare or the discount is not below 1.
@@ -89,8 +89,8 @@ def sampled_starc(
     >>> [round(sampled_starc(s, a, t, over, [0, 0, 0, 1], [0, 0, 0, x], 0.9), 6) for x in (5, -1)]
     [0.0, 1.0]
     """
-    if not 0.0 <= discount < 1.0:
-        raise UserError(f"discount must be in [0, 1), got {discount}: the values of a fixed policy need it")
+    if not 0.0 <= gamma < 1.0:
+        raise UserError(f"gamma must be in [0, 1), got {gamma}: the values of a fixed policy need it")
     at, doing, to, ended, *paid = (np.asarray(x).ravel() for x in (states, actions, next_states, over, first, second))
     ended = ended.astype(bool)
     keep = np.ones(len(at), bool)
@@ -111,7 +111,7 @@ def sampled_starc(
     parts = []
     for reward in paid:
         mean = np.bincount(pair, reward[keep].astype(np.float64)) / visits
-        value = np.linalg.solve(np.eye(len(names)) - discount * policy @ ahead, policy @ mean)
-        advantage = mean - value[pairs[0]] + discount * ahead @ value
+        value = np.linalg.solve(np.eye(len(names)) - gamma * policy @ ahead, policy @ mean)
+        advantage = mean - value[pairs[0]] + gamma * ahead @ value
         parts.append(unit(advantage, float(np.linalg.norm(advantage)), float(np.abs(reward).max(initial=0))))
     return float(np.linalg.norm(parts[0] - parts[1]) / 2)

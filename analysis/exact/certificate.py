@@ -50,7 +50,7 @@ class Certificate(NamedTuple):
     best: float
     kept: float  # best - regret
     lowest: float
-    discount: float
+    gamma: float
     time_limit: str  # "cut": not part of the task; "end": the task ends there
     states: int  # pairs (task state, reward memory)
 
@@ -67,7 +67,7 @@ def certify(
     key: Array,
     reward: RewardTransform | Mapping[str, Any] | str,
     *,
-    discount: float = 0.99,
+    gamma: float = 0.99,
     time_limit: str = "auto",
     tolerance: float = 1e-5,
     max_states: int = 200_000,
@@ -84,7 +84,7 @@ def certify(
     Args:
         env, params, key: a task small enough to write out, and the key of its level.
         reward: a transform or its configuration.
-        discount: the learner's γ.
+        gamma: the learner's γ.
         time_limit: ``"cut"`` if the learner bootstraps at the time limit, which then is no part of the task (the clock
             is taken out of the state); ``"end"`` if the episode is over there for good; ``"auto"`` takes the first
             where it is possible: nothing that pays depends on the clock and the reward's memory is finite.
@@ -112,18 +112,18 @@ def certify(
     view, task, mdp = _tables(env, params, key, transform, time_limit, max_states)
     row = _rows_of(mdp.states.task, task.states, mdp.over, task.over)
     paid, alive = task.reward[row], ~mdp.over
-    solved = value_iteration(task, discount)
-    truth, wanted = solved.action_value[row], value_iteration(mdp, discount).action_value
+    solved = value_iteration(task, gamma)
+    truth, wanted = solved.action_value[row], value_iteration(mdp, gamma).action_value
     limits = [tolerance * max(1.0, float(np.abs(r).max())) for r in (paid, mdp.reward)]
     best_of_task, best_of_reward = (
         alive[:, None] & optimal_actions(q, t) for q, t in zip((truth, wanted), limits, strict=True)
     )
     wrong = (best_of_task != best_of_reward).any(1)
-    obeyed = -value_iteration(mdp, discount, reward=np.where(best_of_reward | ~alive[:, None], -paid, -1e12)).value
+    obeyed = -value_iteration(mdp, gamma, reward=np.where(best_of_reward | ~alive[:, None], -paid, -1e12)).value
     loss = solved.value[row] - obeyed
     best, kept = float(solved.value[row[0]]), float(obeyed[0])
-    lowest = -float(value_iteration(task, discount, reward=-task.reward).value[row[0]])
-    distance, bound = _distance_and_bound(mdp, paid, discount)
+    lowest = -float(value_iteration(task, gamma, reward=-task.reward).value[row[0]])
+    distance, bound = _distance_and_bound(mdp, paid, gamma)
     spread = best - lowest
     worst = None
     if wrong.any():
@@ -147,14 +147,14 @@ def certify(
         best=best,
         kept=kept,
         lowest=lowest,
-        discount=discount,
+        gamma=gamma,
         time_limit=view,
         states=len(mdp.over),
     )
 
 
 def normalised_regret(
-    mdp: TabularMDP, policy: np.ndarray, discount: float, *, start: npt.ArrayLike | None = None
+    mdp: TabularMDP, policy: np.ndarray, gamma: float, *, start: npt.ArrayLike | None = None
 ) -> float:
     """(J* - J(π))/(J* - J_worst) under ``mdp.reward``: 0 for the best policy, 1 for the worst; 0 if all are equal.
 
@@ -163,31 +163,29 @@ def normalised_regret(
         start: weights f[S] of the first states; default state 0.
     """
     weights = np.eye(len(mdp.over))[0] if start is None else np.asarray(start, np.float64)
-    best, worst = (
-        sign * weights @ value_iteration(mdp, discount, reward=sign * mdp.reward).value for sign in (1.0, -1.0)
-    )
-    return _share(best - weights @ policy_value(mdp, policy, discount), best - worst)
+    best, worst = (sign * weights @ value_iteration(mdp, gamma, reward=sign * mdp.reward).value for sign in (1.0, -1.0))
+    return _share(best - weights @ policy_value(mdp, policy, gamma), best - worst)
 
 
-def advantage(mdp: TabularMDP, reward: npt.ArrayLike, discount: float) -> Floats:
+def advantage(mdp: TabularMDP, reward: npt.ArrayLike, gamma: float) -> Floats:
     """f64[S, A]: the VAL form of a reward f64[S, A] on a table, R - V(s) + γ·E V(s'), V of the uniform policy.
 
     As ``val_canonical``, without matrices, so that large tables can be compared.
     """
     paid = np.asarray(reward, np.float64)
-    value = policy_value(mdp, np.full(paid.shape, 1.0 / paid.shape[1]), discount, reward=paid)
-    return np.where(mdp.over[:, None], 0.0, paid - value[:, None] + discount * after(mdp, value))
+    value = policy_value(mdp, np.full(paid.shape, 1.0 / paid.shape[1]), gamma, reward=paid)
+    return np.where(mdp.over[:, None], 0.0, paid - value[:, None] + gamma * after(mdp, value))
 
 
-def _distance_and_bound(mdp: TabularMDP, paid: Floats, discount: float) -> tuple[float, float]:
-    forms = [advantage(mdp, reward, discount) for reward in (paid, mdp.reward)]
+def _distance_and_bound(mdp: TabularMDP, paid: Floats, gamma: float) -> tuple[float, float]:
+    forms = [advantage(mdp, reward, gamma) for reward in (paid, mdp.reward)]
     scales = [1e-6 * max(1.0, float(np.abs(reward).max())) for reward in (paid, mdp.reward)]
     sizes = [float(np.linalg.norm(form)) for form in forms]
     parts = [
         form / size if size > scale else 0.0 * form for form, size, scale in zip(forms, sizes, scales, strict=True)
     ]
     rest = forms[0] - sizes[0] * parts[1]
-    span = sum(float(value_iteration(mdp, discount, reward=sign * rest).value[0]) for sign in (1.0, -1.0))
+    span = sum(float(value_iteration(mdp, gamma, reward=sign * rest).value[0]) for sign in (1.0, -1.0))
     return float(np.linalg.norm(parts[0] - parts[1]) / 2), span
 
 

@@ -20,7 +20,7 @@ class Solution(NamedTuple):
 
 def value_iteration(
     mdp: TabularMDP,
-    discount: float = 1.0,
+    gamma: float = 1.0,
     *,
     reward: np.ndarray | None = None,
     tolerance: float = 1e-10,
@@ -30,7 +30,7 @@ def value_iteration(
 
     Args:
         mdp: from ``enumerate_mdp`` or ``reward_mdp``.
-        discount: γ in [0, 1]. γ = 1 is exact for episodes that must end, e.g. with the clock in the state.
+        gamma: γ in [0, 1]. γ = 1 is exact for episodes that must end, e.g. with the clock in the state.
         reward: f64[S, A] in place of ``mdp.reward``, e.g. ``mdp.performance`` or one component.
         tolerance: stop when no value changes by more.
         max_sweeps: give up after so many sweeps.
@@ -38,12 +38,12 @@ def value_iteration(
     Raises:
         ValueError: if the values do not settle: with γ = 1, a cycle pays more than nothing.
     """
-    if not 0.0 <= discount <= 1.0:
-        raise UserError(f"discount must be in [0, 1], got {discount}")
+    if not 0.0 <= gamma <= 1.0:
+        raise UserError(f"gamma must be in [0, 1], got {gamma}")
     paid = mdp.reward if reward is None else np.asarray(reward, np.float64)
     value = np.zeros(len(mdp.over))
     for _ in range(max_sweeps):
-        action_value = paid + discount * after(mdp, value)
+        action_value = paid + gamma * after(mdp, value)
         new = np.where(mdp.over, 0.0, action_value.max(1))
         change = np.abs(new - value).max()
         value = new
@@ -67,7 +67,7 @@ def backward_induction(mdp: TabularMDP, horizon: int, *, reward: np.ndarray | No
 def policy_value(
     mdp: TabularMDP,
     policy: np.ndarray,
-    discount: float = 1.0,
+    gamma: float = 1.0,
     *,
     reward: np.ndarray | None = None,
     tolerance: float = 1e-10,
@@ -81,7 +81,7 @@ def policy_value(
     chance = np.eye(paid.shape[1])[policy] if np.ndim(policy) == 1 else np.asarray(policy, np.float64)
     value = np.zeros(len(mdp.over))
     for _ in range(max_sweeps):
-        new = np.where(mdp.over, 0.0, (chance * (paid + discount * after(mdp, value))).sum(1))
+        new = np.where(mdp.over, 0.0, (chance * (paid + gamma * after(mdp, value))).sum(1))
         change = np.abs(new - value).max()
         value = new
         if change <= tolerance:

@@ -51,7 +51,7 @@ def action_gap(action_value: npt.ArrayLike, tolerance: float = 1e-8, where: npt.
     return float(gaps.min() if where is None else gaps[np.asarray(where)].min(initial=np.inf))
 
 
-def cliff_radius(action_value: npt.ArrayLike, discount: float, where: npt.ArrayLike | None = None) -> float:
+def cliff_radius(action_value: npt.ArrayLike, gamma: float, where: npt.ArrayLike | None = None) -> float:
     """(1 - γ)·(smallest action gap)/2: rewards that change by less everywhere leave a best action of each state best
     and make no other action best.
 
@@ -60,12 +60,12 @@ def cliff_radius(action_value: npt.ArrayLike, discount: float, where: npt.ArrayL
     >>> cliff_radius([[1.0, 0.0]], 0.9)
     0.04999999999999999
     """
-    return (1.0 - discount) * action_gap(action_value, where=where) / 2.0
+    return (1.0 - gamma) * action_gap(action_value, where=where) / 2.0
 
 
 def policy_cliff(
     mdp: TabularMDP,
-    discount: float,
+    gamma: float,
     epsilons: npt.ArrayLike,
     *,
     draws: int = 100,
@@ -81,7 +81,7 @@ def policy_cliff(
 
     Args:
         mdp: table of a task or of a task with a reward.
-        discount: γ in [0, 1).
+        gamma: γ in [0, 1).
         epsilons: sizes f[E] of the perturbation.
         draws: perturbations of each size.
         temperature: τ > 0 of the soft policies.
@@ -93,11 +93,11 @@ def policy_cliff(
     >>> round(found.radius, 5), found.changed.round(3).tolist()
     (0.00215, [0.0, 0.657])
     """
-    if temperature <= 0 or not 0.0 <= discount < 1.0:
-        raise UserError(f"needs temperature > 0 and discount in [0, 1), got {temperature} and {discount}")
+    if temperature <= 0 or not 0.0 <= gamma < 1.0:
+        raise UserError(f"needs temperature > 0 and gamma in [0, 1), got {temperature} and {gamma}")
     alive = ~mdp.over
-    values = value_iteration(mdp, discount).action_value
-    before, soft = optimal_actions(values), soft_policy(mdp, discount, temperature)
+    values = value_iteration(mdp, gamma).action_value
+    before, soft = optimal_actions(values), soft_policy(mdp, gamma, temperature)
     rng = np.random.default_rng(seed)
     sizes = np.asarray(epsilons, np.float64)
     found = np.zeros((3, len(sizes)))
@@ -105,18 +105,18 @@ def policy_cliff(
         for _ in range(draws):
             noise = np.where(mdp.over[:, None], 0.0, rng.uniform(-1.0, 1.0, mdp.size))
             paid = mdp.reward + size * noise
-            now = optimal_actions(value_iteration(mdp, discount, reward=paid).action_value)
+            now = optimal_actions(value_iteration(mdp, gamma, reward=paid).action_value)
             found[0, column] += (before != now).any(1)[alive].mean()
             found[1, column] += _variation(_spread(before), _spread(now))[alive].max(initial=0.0)
-            again = soft_policy(mdp, discount, temperature, reward=paid)
+            again = soft_policy(mdp, gamma, temperature, reward=paid)
             found[2, column] += _variation(soft, again)[alive].max(initial=0.0)
     changed, variation, soft_variation = found / draws
-    return Cliff(sizes, changed, variation, soft_variation, cliff_radius(values, discount, alive))
+    return Cliff(sizes, changed, variation, soft_variation, cliff_radius(values, gamma, alive))
 
 
 def soft_policy(
     mdp: TabularMDP,
-    discount: float,
+    gamma: float,
     temperature: float,
     *,
     reward: npt.ArrayLike | None = None,
@@ -126,11 +126,11 @@ def soft_policy(
     paid = mdp.reward if reward is None else np.asarray(reward, np.float64)
     value, change = np.zeros(len(mdp.over)), np.inf
     while change > tolerance:
-        scaled = (paid + discount * after(mdp, value)) / temperature
+        scaled = (paid + gamma * after(mdp, value)) / temperature
         top = scaled.max(1)
         new = np.where(mdp.over, 0.0, temperature * (top + np.log(np.exp(scaled - top[:, None]).sum(1))))
         change, value = np.abs(new - value).max(), new
-    scaled = (paid + discount * after(mdp, value)) / temperature
+    scaled = (paid + gamma * after(mdp, value)) / temperature
     weight = np.exp(scaled - scaled.max(1, keepdims=True))
     return weight / weight.sum(1, keepdims=True)
 

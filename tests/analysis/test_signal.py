@@ -36,8 +36,8 @@ def test_padding_counts_for_nothing() -> None:
     rewards, lengths = RNG.normal(size=(6, 9)), np.array([9, 1, 4, 5, 9, 2])
     noisy = np.where(np.arange(9) < lengths[:, None], rewards, 1e6)
     clean = np.where(np.arange(9) < lengths[:, None], rewards, 0.0)
-    for name, value in reward_statistics(clean, lengths, discount=0.9).items():
-        np.testing.assert_array_equal(value, reward_statistics(noisy, lengths, discount=0.9)[name])
+    for name, value in reward_statistics(clean, lengths, gamma=0.9).items():
+        np.testing.assert_array_equal(value, reward_statistics(noisy, lengths, gamma=0.9)[name])
     found = reward_statistics(clean, lengths)
     assert found["density"] == 1.0 and found["mean_gap"] == 1.0
     np.testing.assert_allclose(found["return"], [row[:n].sum() for row, n in zip(rewards, lengths, strict=True)])
@@ -46,7 +46,7 @@ def test_padding_counts_for_nothing() -> None:
 def test_a_reward_at_the_end_only() -> None:
     rewards = np.zeros((3, 10))
     rewards[:2, 9] = 1.0
-    found = reward_statistics(rewards, [10, 10, 10], discount=0.5)
+    found = reward_statistics(rewards, [10, 10, 10], gamma=0.5)
     assert found["density"] == pytest.approx(2 / 30)
     assert found["mass_weighted_delay"] == 0.0 and found["mean_gap"] == 10.0
     np.testing.assert_array_equal(found["first_reward_step"], [9, 9, -1])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rewardax.cli import COMMANDS, main
+from rewardax.cli import COMMANDS, main, parse
 from rewardax.cli.output import cell
 
 
@@ -45,11 +45,13 @@ def test_every_flag_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
         (["compare", "--env", "DoorKey-9x9"], "DoorKey-8x8"),
         (["compare", "--designs", "potentail"], "potential"),
         (["compare", "--seeds", "many"], "--seeds"),
+        (["train", "--seeds", "0"], "seeds"),
+        (["train", "--seeds", "2", "2"], "distinct"),
         (["train", "--env", "DoorKey-9x9"], "DoorKey-8x8"),
         (["train", "--reward", "potentail"], "potential"),
         (["train", "--frames", "0"], "--frames"),
-        (["train", "--knobs", "size"], "name=value"),
-        (["train", "--knobs", "sice=5"], "size"),
+        (["train", "--env-kwargs", "size"], "name=value"),
+        (["train", "--env-kwargs", "sice=5"], "size"),
         (["train", "--agent", "entropi=1"], "entropy_coef"),
         (["compare", "--agent", "gamma=0.9", "gamma=0.8"], "twice"),
         (["bench", "--env", "DoorKey-9x9"], "DoorKey-8x8"),
@@ -67,6 +69,12 @@ def test_mistakes_are_one_line(arguments: list[str], says: str, capsys: pytest.C
     assert err.startswith("rewardax: error: ")
     assert err.count("\n") == 1
     assert says in err
+
+
+def test_seeds_are_a_number_or_a_list_and_the_earlier_name_of_an_option_works() -> None:
+    assert parse(["train", "--seeds", "3"]).seeds == 3
+    assert parse(["train", "--seeds", "3", "5"]).seeds == (3, 5)
+    assert parse(["compare", "--knobs", "size=5"]).env_kwargs == ("size=5",)
 
 
 def test_unknown_component_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -105,7 +105,7 @@ def policy_invariance(inputs: Case, params: Case) -> dict[str, Any]:
 
 
 def reward_signal_stats(inputs: Case, params: Case) -> dict[str, Any]:
-    found = reward_statistics(inputs["rewards"], inputs["length"], discount=params["gamma"])
+    found = reward_statistics(inputs["rewards"], inputs["length"], gamma=params["gamma"])
     return {**found, **group_statistics(inputs["group_returns"])}
 
 

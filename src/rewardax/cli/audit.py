@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rewardax.base.errors import UserError
-from rewardax.cli.settings import settings
+from rewardax.cli.settings import EnvKwargs, settings
 
 SHOWN = 5  # farms that are told in full
 
@@ -21,8 +21,8 @@ class Audit:
     """Id of a task; small ones are solved exactly, others are played with their oracle."""
     reward: str = ""
     """Built-in design, JSON or TOML file, or "my_reward.py:MyReward"; by default the task's own reward."""
-    knobs: tuple[str, ...] = ()
-    """Numbers of the task, as name=value."""
+    env_kwargs: EnvKwargs = ()
+    """Parameters of the task as name=value, for example layouts=1."""
     level: int = 0
     """Number of the training level that is solved."""
     levels: int = 16
@@ -39,11 +39,11 @@ class Audit:
 
         if self.levels < 1:
             raise UserError(f"--levels must be at least 1, got {self.levels}")
-        knobs, reward, name = settings(self.knobs, "--knobs"), None, "its own reward"
+        env_kwargs, reward, name = settings(self.env_kwargs, "--env-kwargs"), None, "its own reward"
         if self.reward:
-            design = resolve([self.reward], self.env, knobs)[0]
+            design = resolve([self.reward], self.env, env_kwargs)[0]
             reward, name = design.reward, design.name
-        found = audit(self.env, reward=reward, method=self.method, level=self.level, levels=self.levels, **knobs)
+        found = audit(self.env, reward=reward, method=self.method, level=self.level, levels=self.levels, **env_kwargs)
         if self.json:
             print(json.dumps({"env": self.env, "reward": name, **found.to_dict()}, indent=1))
         else:

@@ -38,15 +38,15 @@ class Certify:
 
         if not 0.0 < self.gamma <= 1.0:
             raise UserError(f"--gamma must be in (0, 1], got {self.gamma:g}")
-        knobs: dict[str, Any] = {} if self.horizon is None else {"horizon": self.horizon}
-        env, params = make(self.env, **knobs)
-        design = resolve([self.reward], self.env, knobs, agent=PPOConfig(gamma=self.gamma))[0]
+        env_kwargs: dict[str, Any] = {} if self.horizon is None else {"horizon": self.horizon}
+        env, params = make(self.env, **env_kwargs)
+        design = resolve([self.reward], self.env, env_kwargs, agent=PPOConfig(gamma=self.gamma))[0]
         found = certify(
             env,
             params,
             level_key("train", self.level),
             design.reward or chain(),
-            discount=self.gamma,
+            gamma=self.gamma,
             time_limit=self.time_limit,
         )
         if self.json:
@@ -73,7 +73,7 @@ def _sentences(env: str, reward: str, found: Any) -> list[str]:
     ends = {"cut": "the time limit is no part of the task", "end": "the time limit ends the task"}[found.time_limit]
     verdict = "INVARIANT" if found.invariant else "NOT INVARIANT"
     told = [
-        f"{verdict}: {reward} on {env}, discount {found.discount:g}, {ends}",
+        f"{verdict}: {reward} on {env}, discount {found.gamma:g}, {ends}",
         f"states           {found.states:,} pairs of task state and reward memory",
         f"distance         {found.distance:.4f} to the task's reward (STARC; 0 same order of policies, 1 opposite)",
         f"regret           {found.regret:.4f} of {found.best - found.lowest:.4f} "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from rewardax.cli.settings import agent_config, settings
+from rewardax.cli.settings import EnvKwargs, agent_config, settings
 from rewardax.experiments.defaults import DEFAULT_DESIGNS, DEFAULT_ENV, DEFAULT_SEEDS
 
 
@@ -17,12 +17,12 @@ class Compare:
     """Id of the task: one of ours or any Gymnasium id."""
     designs: tuple[str, ...] = DEFAULT_DESIGNS
     """Built-in designs, JSON or TOML files, or "my_reward.py:MyReward"."""
-    seeds: int = DEFAULT_SEEDS
-    """Number of seeds of each design, trained together."""
+    seeds: int | tuple[int, ...] = DEFAULT_SEEDS
+    """How many seeds of each design (one number), or which (several); trained together."""
     frames: int | None = None
     """Environment steps of each seed; by default what suits the task."""
-    knobs: tuple[str, ...] = ()
-    """Knobs of the task as name=value, for example layouts=1."""
+    env_kwargs: EnvKwargs = ()
+    """Parameters of the task as name=value, for example layouts=1."""
     agent: tuple[str, ...] = ()
     """Settings of the learner as name=value, for example entropy_coef=0.05."""
     out: str | None = None
@@ -43,7 +43,7 @@ class Compare:
             self.designs,
             seeds=self.seeds,
             frames=self.frames,
-            env_kwargs=settings(self.knobs, "--knobs"),
+            env_kwargs=settings(self.env_kwargs, "--env-kwargs"),
             config=agent_config(self.agent),
             out=folder,
             progress=not self.json,
@@ -63,6 +63,7 @@ class Compare:
 
     def _folder(self) -> Path:
         task = self.env.replace("/", "-").replace(":", "-")
+        seeds = f"{self.seeds}-seeds" if isinstance(self.seeds, int) else f"seeds-{'-'.join(map(str, self.seeds))}"
         budget = "fast" if self.fast else f"{self.frames}-frames" if self.frames else "default"
-        name = "-".join([task, f"{self.seeds}-seeds", budget, *self.knobs, *self.agent])
+        name = "-".join([task, seeds, budget, *self.env_kwargs, *self.agent])
         return Path("results") / name.replace("/", "-")

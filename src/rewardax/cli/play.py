@@ -29,8 +29,8 @@ class Play:
         from rewardax.terminal import Game
 
         name = task_id(self.env)
-        knobs: dict[str, Any] = {} if self.reward is None else {"reward": resolve([self.reward], name)[0].reward}
-        env = gymnasium.make(f"rewardax/{name}-v0", render_mode="ansi", **knobs)
+        reward: dict[str, Any] = {} if self.reward is None else {"reward": resolve([self.reward], name)[0].reward}
+        env = gymnasium.make(f"rewardax/{name}-v0", render_mode="ansi", **reward)
         Game(env).play(prompted(), self.level)
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, Any
+
+import tyro
 
 from rewardax.base.errors import UserError
+
+EnvKwargs = Annotated[tuple[str, ...], tyro.conf.arg(aliases=["--knobs"])]  # the option's earlier name
 
 
 def settings(pairs: Iterable[str], option: str) -> dict[str, Any]:
     """Parse ``name=value`` pairs; values are JSON, anything else is text.
 
-    >>> settings(["layouts=1", "tv=off"], "--knobs")
+    >>> settings(["layouts=1", "tv=off"], "--env-kwargs")
     {'layouts': 1, 'tv': 'off'}
 
     Raises:

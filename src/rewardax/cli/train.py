@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from rewardax.base.errors import UserError
+from rewardax.base.seeds import as_seeds
 from rewardax.cli.output import show
-from rewardax.cli.settings import agent_config, settings
+from rewardax.cli.settings import EnvKwargs, agent_config, settings
 
 
 @dataclass(frozen=True)
@@ -20,10 +21,10 @@ class Train:
     """Built-in design, JSON or TOML file, or "my_reward.py:MyReward"."""
     frames: int = 500_000
     """Environment steps of each seed."""
-    seeds: int = 1
-    """Number of seeds, trained together."""
-    knobs: tuple[str, ...] = ()
-    """Knobs of the task as name=value, for example layouts=1."""
+    seeds: int | tuple[int, ...] = 1
+    """How many seeds (one number), or which (several); trained together."""
+    env_kwargs: EnvKwargs = ()
+    """Parameters of the task as name=value, for example layouts=1."""
     agent: tuple[str, ...] = ()
     """Settings of the learner as name=value, for example entropy_coef=0.05."""
     out: str | None = None
@@ -32,23 +33,23 @@ class Train:
     """Print JSON instead of a table."""
 
     def run(self) -> None:
-        """Train with a progress line and print one row a metric: the mean over seeds and each seed."""
+        """Train with a progress line and print one row per metric: the mean over seeds and each seed."""
         from rewardax.agents import train
         from rewardax.experiments.designs import resolve
 
-        if self.frames < 1 or self.seeds < 1:
-            raise UserError(f"--frames and --seeds must be at least 1, got {self.frames} and {self.seeds}")
-        knobs, config = settings(self.knobs, "--knobs"), agent_config(self.agent)
-        design = resolve([self.reward], self.env, knobs, agent=config)[0]
+        if self.frames < 1:
+            raise UserError(f"--frames must be at least 1, got {self.frames}")
+        env_kwargs, config = settings(self.env_kwargs, "--env-kwargs"), agent_config(self.agent)
+        design = resolve([self.reward], self.env, env_kwargs, agent=config)[0]
         with _Line(self.frames) as line:
             result = train(
                 self.env,
                 reward=design.reward,
                 judge=design.judge,
                 config=config,
-                env_kwargs=knobs,
+                env_kwargs=env_kwargs,
                 frames=self.frames,
-                seeds=tuple(range(self.seeds)),
+                seeds=as_seeds(self.seeds),
                 out=self.out,
                 on_chunk=line.update,
             )
@@ -63,12 +64,12 @@ class Train:
             {
                 "metric": name,
                 "mean": float(values.mean()),
-                **{f"seed {i}": float(v) for i, v in enumerate(values)},
+                **{f"seed {seed}": float(value) for seed, value in zip(result.seeds, values, strict=True)},
             }
             for name, values in result.final.items()
         ]
         show(f"{self.env}, {design.name}: held-out levels after {self.frames:,} frames", rows, as_json=False)
-        print(f"{result.fps:,.0f} frames/s over {self.seeds} seeds, {result.wall:.0f} s of training")
+        print(f"{result.fps:,.0f} frames/s over {len(result.seeds)} seeds, {result.wall:.0f} s of training")
 
 
 class _Line:
@@ -95,5 +96,5 @@ class _Line:
     def update(self, record: dict[str, Any]) -> None:
         """Take one record of the training run."""
         success = float(record["metrics"]["success"].mean())
-        told = f"success {success:.2f}  {record['fps']:,.0f} frames/s"
-        self._bar.update(self._task, completed=record["frames"], description=told)
+        text = f"success {success:.2f}  {record['fps']:,.0f} frames/s"
+        self._bar.update(self._task, completed=record["frames"], description=text)

@@ -276,7 +276,7 @@ def _simple_cycles(ahead: np.ndarray, weight: np.ndarray, allowed: np.ndarray) -
         (["--env", "KeyFarm"], 0, "PASSED: KeyFarm with its own reward, exact"),
         (["--env", "RingRace"], 1, "perform -0.25 where 8 is possible"),
         (["--env", "KeyFarm", "--reward", "naive_bonus"], 1, "after right, right, pick, drop: (pick, drop) again"),
-        (["--env", "Supervisor", "--knobs", "supervision=1.0"], 0, "inverted pairs 0.0 %"),
+        (["--env", "Supervisor", "--env-kwargs", "supervision=1.0"], 0, "inverted pairs 0.0 %"),
         (["--env", "KeyFarm", "--method", "played", "--levels", "2"], 0, "careless"),
     ],
 )

@@ -49,7 +49,7 @@ def test_naive_bonus_is_found_out() -> None:
 def test_numbers_agree_with_dense_formulas() -> None:
     env, squash = RandomTask(4), Squash(scale=3.0)
     params = env.default_params()
-    found = certify(env, params, KEY, squash, discount=0.8)
+    found = certify(env, params, KEY, squash, gamma=0.8)
     mdp = reward_mdp(env, params, KEY, squash, forget=("t",))
     plain = reward_mdp(env, params, KEY, chain(), forget=("t",))
     assert plain.size == mdp.size == (found.states, 3)
@@ -94,13 +94,13 @@ def test_frozen_memory_is_certified_as_it_stands() -> None:
         (chain(fade=Schedule(curve=Linear(1.0, 0.0, 9.0))), {}, "changes while training"),
         (Potential(phi="advice"), {}, "needs feature .advice"),
         (Potential(), {"time_limit": "never"}, "auto, cut, end"),
-        (EventBonus(scale=0.1), {"discount": 1.0, "time_limit": "cut"}, "some cycle pays"),
+        (EventBonus(scale=0.1), {"gamma": 1.0, "time_limit": "cut"}, "some cycle pays"),
         (EpisodicCount(num_keys=32), {"max_states": 1500, "horizon": 12}, "shorter horizon"),
     ],
     ids=lambda value: type(value).__name__ if hasattr(value, "update") else None,
 )
 def test_refusals(reward: Any, options: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if options.get("discount") == 1.0:
+    if options.get("gamma") == 1.0:
         patient = value_iteration.__kwdefaults__["max_sweeps"]
         assert patient > 1000
         monkeypatch.setitem(value_iteration.__kwdefaults__, "max_sweeps", 1000)
@@ -136,7 +136,7 @@ def test_command(reward: str, capsys: pytest.CaptureFixture[str]) -> None:
 def test_command_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["certify", "--reward", "naive_bonus", "--json", "--gamma", "0.9"]) == 0  # too little to wait for
     found = json.loads(capsys.readouterr().out)
-    assert found["invariant"] and found["worst"] is None and found["discount"] == 0.9
+    assert found["invariant"] and found["worst"] is None and found["gamma"] == 0.9
     assert found["env"] == "KeyFarm" and 0 < found["distance"] < 0.5 and found["regret"] == 0.0
     assert np.isfinite(found["regret_bound"])
 

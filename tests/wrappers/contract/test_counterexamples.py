@@ -199,7 +199,7 @@ def test_every_table_names_transforms_that_exist_and_do_not_claim() -> None:
 
 
 def changes_the_best_actions(reward: RewardTransform, pay: float) -> None:
-    found = certify(SmallTask(seed=3, pay=pay), HORIZON, KEY, reward, discount=GAMMA, time_limit="end")
+    found = certify(SmallTask(seed=3, pay=pay), HORIZON, KEY, reward, gamma=GAMMA, time_limit="end")
     assert not found.invariant
     assert found.worst is not None and set(found.worst.task_actions) != set(found.worst.reward_actions)
     assert found.worst.loss > 0.01 * pay and found.distance > 1e-3
@@ -287,8 +287,8 @@ def fork(names: tuple[str, ...], seed: int) -> Transition:
 
 @pytest.mark.parametrize("name", HINDSIGHT)
 def test_pays_another_episode_best(name: str) -> None:
-    reward, discount, seed = HINDSIGHT[name]
-    weights = discount ** np.arange(STEPS)[:, None]
+    reward, gamma, seed = HINDSIGHT[name]
+    weights = gamma ** np.arange(STEPS)[:, None]
     data = fork(reward.requires, seed)
     task = (data.reward * weights).sum(0)
     paid = (np.asarray(jax.jit(replay)(reward, data)[0].total) * weights).sum(0)

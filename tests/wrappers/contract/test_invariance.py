@@ -57,7 +57,7 @@ SIMILARITY = GoalSimilarity(feature="advice", gamma=GAMMA, scale=2.0)
 POTENTIAL = Potential(gamma=GAMMA, scale=3.0)
 SHAPING_ONLY = Weights({"machine": 0.0})  # what the machine itself pays is a task of its own
 
-# (class that claims, reward, discount, time limit); proved on random tasks
+# (class that claims, reward, gamma, time limit); proved on random tasks
 PROOFS: list[tuple[str, RewardTransform, float, str]] = [
     ("Potential", POTENTIAL, GAMMA, "cut"),
     ("Potential", POTENTIAL.replace(scale=-3.0, truncation="absorb"), GAMMA, "end"),
@@ -106,17 +106,17 @@ def certificate(task: str, settings: dict[str, Any], reward: RewardTransform, **
         params = env.default_params()
     else:
         env, params = make(task, **settings)
-    return certify(env, params, level_key("train", 0), reward, **{"discount": GAMMA, **options})
+    return certify(env, params, level_key("train", 0), reward, **{"gamma": GAMMA, **options})
 
 
 def names(cases: list[Any]) -> list[str]:
     return [f"{case[0]}-{i}" for i, case in enumerate(cases)]
 
 
-@pytest.mark.parametrize(("name", "reward", "discount", "time_limit"), PROOFS, ids=names(PROOFS))
-def test_claims_hold_on_random_tasks(name: str, reward: RewardTransform, discount: float, time_limit: str) -> None:
+@pytest.mark.parametrize(("name", "reward", "gamma", "time_limit"), PROOFS, ids=names(PROOFS))
+def test_claims_hold_on_random_tasks(name: str, reward: RewardTransform, gamma: float, time_limit: str) -> None:
     seed = 3 + len(name)
-    found = certificate("RandomTask", {"seed": seed}, reward, discount=discount, time_limit=time_limit)
+    found = certificate("RandomTask", {"seed": seed}, reward, gamma=gamma, time_limit=time_limit)
     assert found.invariant and found.worst is None
     assert found.regret < 1e-4 and found.kept == pytest.approx(found.best, abs=1e-4)
     assert found.action_gap > 1e-4 and found.best > found.lowest + 0.1  # there was something to get wrong
