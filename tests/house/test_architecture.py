@@ -75,22 +75,10 @@ def test_arrow_rule_can_fail(tmp_path: Path) -> None:
 PENDING_CIRCLES = {
     ("rewardax.envs.text.strips.game", "rewardax.envs.text.strips.tables"),
     ("rewardax.envs.text.strips.game", "rewardax.envs.text.strips.world"),
-    ("rewardax.wrappers.algebra.combine", "rewardax.wrappers.bonuses.counts"),
 }
 PENDING_LAZY = {
     *PENDING_CIRCLES,
     ("rewardax.envs.grid.minigrid.tasks", "rewardax.envs.grid.tasks.multi_room"),
-    ("rewardax.wrappers.credit.blend", "rewardax.wrappers.bonuses.events"),
-    ("rewardax.wrappers.credit.blend", "rewardax.wrappers.core"),
-    ("rewardax.wrappers.gates.levels", "rewardax.wrappers.bonuses.events"),
-    ("rewardax.wrappers.gates.levels", "rewardax.wrappers.core"),
-    ("rewardax.wrappers.gates.outcomes", "rewardax.wrappers.algebra.schedules"),
-    ("rewardax.wrappers.learned.ensembles", "rewardax.wrappers.core"),
-    ("rewardax.wrappers.learned.ensembles", "rewardax.wrappers.shaping.potential"),
-    ("rewardax.wrappers.multi.lagrangian", "rewardax.wrappers.core"),
-    ("rewardax.wrappers.multi.lagrangian", "rewardax.wrappers.shaping.potential"),
-    ("rewardax.wrappers.multi.scalarise", "rewardax.wrappers.core"),
-    ("rewardax.wrappers.multi.scalarise", "rewardax.wrappers.shaping.potential"),
 }
 # The command line starts without JAX: its commands import what they need when they run. Nothing imports them.
 STARTS_LIGHT = "rewardax.cli"
