@@ -11,9 +11,10 @@ from jax import Array
 from rewardax.agents.distributions import mask_logits, sample
 from rewardax.agents.networks import Policy
 from rewardax.agents.rollout import example_transition, look, move
+from rewardax.base.arrays import env_where
 from rewardax.envs.core import Env
 from rewardax.envs.levels import reset_level
-from rewardax.wrappers.core import Chain, PyTree, RewardTransform, State, advance, env_where
+from rewardax.wrappers.core import Chain, PyTree, RewardTransform, State, advance
 
 
 def evaluate(

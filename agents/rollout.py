@@ -12,9 +12,10 @@ from jax import Array
 
 from rewardax.agents.distributions import log_prob, mask_logits, sample
 from rewardax.agents.networks import ActorCritic
+from rewardax.base.arrays import env_where
 from rewardax.envs.core import Env
 from rewardax.envs.levels import LevelPool
-from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, advance, env_where
+from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, advance
 
 Prepare = Callable[[PyTree], PyTree]
 

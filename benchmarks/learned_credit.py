@@ -23,11 +23,12 @@ from rich.console import Console
 from rich.table import Table
 
 from rewardax.agents.rollout import Moment, look, move
+from rewardax.base.arrays import env_where
 from rewardax.envs import make
 from rewardax.envs.core import Env, PyTree
 from rewardax.envs.levels import reset_level
 from rewardax.wrappers import RUDDER, SPA, Delay, ReturnDecomposition, chain, lare
-from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, advance, env_where
+from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, advance
 
 Truth = Callable[[Transition], jax.Array]
 

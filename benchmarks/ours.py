@@ -16,10 +16,11 @@ import rewardax  # noqa: F401  (registers the ids)
 from rewardax.agents import PPOConfig
 from rewardax.agents.ppo import build_policy
 from rewardax.agents.rollout import example_transition, move, starts
+from rewardax.base.arrays import env_where
 from rewardax.envs import make, make_pool
 from rewardax.envs.potentials import progress
 from rewardax.wrappers import EpisodicCount, EventBonus, GatedAccumulation, Potential, chain
-from rewardax.wrappers.core import RewardTransform, advance, env_where
+from rewardax.wrappers.core import RewardTransform, advance
 
 
 def consume(tree: Any) -> jax.Array:

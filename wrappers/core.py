@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from flax import struct
 from jax import Array
 
+from rewardax.base.arrays import env_where
 from rewardax.base.errors import UserError, UserTypeError
 
 PyTree = Any
@@ -95,6 +96,9 @@ class State(NamedTuple):
     episode: PyTree = ()  # [N, ...] forgotten in an environment when its episode ends
     env: PyTree = ()  # [N, ...] kept per environment across episodes
     shared: PyTree = ()  # no environment axis: kept for the whole run
+
+
+Result = tuple[Rewards, State]  # what every step of a transform returns
 
 
 class RewardTransform(struct.PyTreeNode):
@@ -197,11 +201,6 @@ def chain(**parts: RewardTransform) -> Chain:
         if not isinstance(part, RewardTransform):
             raise UserTypeError(f"chain({name}=...) takes reward transforms, got {type(part).__name__}")
     return Chain(names=tuple(parts), parts=tuple(parts.values()))
-
-
-def env_where(mask: Array, yes: PyTree, no: PyTree) -> PyTree:
-    """Per environment choice between two pytrees of ``[N, ...]`` arrays."""
-    return jax.tree.map(lambda a, b: jnp.where(mask.reshape(mask.shape + (1,) * (a.ndim - 1)), a, b), yes, no)
 
 
 def advance(

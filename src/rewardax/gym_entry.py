@@ -1,7 +1,7 @@
-"""The environments behind the registered ids: tasks that can be made with a reward of one's own.
+"""The functions behind the registered ids: a task, and around it a reward if one is given.
 
 ``gym.make("rewardax/KeyFarm-v0", reward=config)`` and ``gym.make_vec(...)`` take the same configuration as every other
-route and pay the same numbers.
+route and give the same numbers.
 """
 
 from __future__ import annotations
@@ -23,49 +23,25 @@ from rewardax.wrappers.gym.vector import VectorRewardWrapper
 Reward = RewardTransform | Mapping[str, Any] | str
 
 
-class _RewardMemory:
-    """What a task that pays a reward offers beyond a task, single or vector."""
+def make_task(task: str, *, reward: Reward | None = None, reward_seed: int = 0, **kwargs: Any) -> gym.Env:
+    """A task under Gymnasium: :class:`rewardax.envs.GymEnv`, in a :class:`TaskReward` if a reward is given.
 
-    _paid: Any
-
-    def feed(self, feedback: Mapping[str, Mapping[str, Any]]) -> None:
-        """Hand in late labels; see :meth:`rewardax.wrappers.gym.session.RewardSession.feed`."""
-        if self._paid is None:
-            raise UserError("this task was made without reward=, so there is nothing to hand labels to")
-        self._paid.feed(feedback)
-
-    def get_state(self) -> bytes:
-        memory = {} if self._paid is None else self._paid.state_dict()
-        named = {f"reward/{name}": value for name, value in memory.items()}
-        return saving.to_bytes({"environment": np.frombuffer(super().get_state(), np.uint8), **named})  # type: ignore[misc]
-
-    def set_state(self, data: bytes) -> tuple[Any, dict[str, Any]]:
-        arrays = saving.from_bytes(data, "this state")
-        if "environment" not in arrays:
-            raise UserError(
-                "this is no state of a task made by gym.make, or one from before rewardax 0.1.0, which no longer "
-                "loads: reset with the same seed and repeat the actions."
-            )
-        memory = {name.removeprefix("reward/"): x for name, x in arrays.items() if name.startswith("reward/")}
-        if self._paid is not None:
-            if not memory:
-                raise UserError("this state was saved without a reward; make the task without reward= to load it")
-            self.reset()  # type: ignore[attr-defined]
-            self._paid.load_state_dict(memory)
-        return super().set_state(arrays["environment"].tobytes())  # type: ignore[misc]
-
-
-class TaskEnv(_RewardMemory, GymEnv):
-    """A task, paying ``reward`` if one is given; otherwise exactly :class:`rewardax.envs.GymEnv`.
+    With a reward, ``info`` has ``reward_components``, ``reward_metrics``, ``task_reward`` and, when an episode ends,
+    ``episode_components``.
 
     Args:
-        task, **kwargs: as for :class:`rewardax.envs.GymEnv`.
+        task: its id.
         reward: a transform or its configuration (dict or path). Only a configuration keeps ``env.spec`` writable
             as JSON.
         reward_seed: seed of the reward's own memory.
+        kwargs: as for :class:`rewardax.envs.GymEnv`.
 
-    ``info`` then has ``reward_components``, ``reward_metrics``, ``task_reward`` and, when an episode ends,
-    ``episode_components``.
+    Returns:
+        The environment. ``env.unwrapped`` is the task alone; what the reward adds is reached with
+        ``env.get_wrapper_attr("feed")``, ``"get_state"`` and ``"set_state"``.
+
+    Raises:
+        UserError: an unknown id or argument, or a reward that does not fit the task.
 
     >>> import gymnasium as gym
     >>> import rewardax
@@ -75,24 +51,28 @@ class TaskEnv(_RewardMemory, GymEnv):
     >>> [round(env.step(action)[1], 3) for action in (1, 1, 2)]
     [0.0, 0.0, 0.1]
     """
-
-    def __init__(self, task: str, *, reward: Reward | None = None, reward_seed: int = 0, **kwargs: Any) -> None:
-        super().__init__(task, **kwargs)
-        self._paid = None if reward is None else RewardWrapper(_Unpaid(self), reward, seed=reward_seed)
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        if self._paid is None:
-            return super().reset(seed=seed, options=options)
-        return self._paid.reset(seed=seed, options=options)
-
-    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        return super().step(action) if self._paid is None else self._paid.step(action)
+    env = GymEnv(task, **kwargs)
+    return env if reward is None else TaskReward(env, reward, seed=reward_seed)
 
 
-class TaskVectorEnv(_RewardMemory, GymVectorEnv):
-    """Tasks in parallel, paying one shared ``reward`` if given; otherwise :class:`rewardax.envs.GymVectorEnv`.
+# Gymnasium reads from the entry point which render modes it may emulate ("human", "ansi_list").
+make_task.metadata = GymEnv.metadata  # type: ignore[attr-defined]
 
-    Arguments as for :class:`TaskEnv` and :class:`rewardax.envs.GymVectorEnv`.
+
+def make_task_vector(
+    task: str, num_envs: int = 1, *, reward: Reward | None = None, reward_seed: int = 0, **kwargs: Any
+) -> gym.vector.VectorEnv:
+    """Tasks in parallel: :class:`rewardax.envs.GymVectorEnv`, in a :class:`VectorTaskReward` if a reward is given.
+
+    Args:
+        task: its id.
+        num_envs: number of environments; they share the reward's shared memory.
+        reward: a transform or its configuration (dict or path).
+        reward_seed: seed of the reward's own memory.
+        kwargs: as for :class:`rewardax.envs.GymVectorEnv`.
+
+    Raises:
+        UserError: an unknown id or argument, or a reward that does not fit the task.
 
     >>> import gymnasium as gym
     >>> import rewardax
@@ -103,58 +83,57 @@ class TaskVectorEnv(_RewardMemory, GymVectorEnv):
     >>> envs.step([2, 1])[1].round(3)
     array([0.1, 0. ])
     """
-
-    def __init__(
-        self,
-        task: str,
-        num_envs: int = 1,
-        *,
-        reward: Reward | None = None,
-        reward_seed: int = 0,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(task, num_envs, **kwargs)
-        self._paid = None
-        if reward is not None:
-            self._paid = VectorRewardWrapper(_UnpaidVector(self), reward, seed=reward_seed)
-
-    def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        if self._paid is None:
-            return super().reset(seed=seed, options=options)
-        return self._paid.reset(seed=seed, options=options)
-
-    def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        return super().step(actions) if self._paid is None else self._paid.step(np.asarray(actions))
+    envs = GymVectorEnv(task, num_envs, **kwargs)
+    return envs if reward is None else VectorTaskReward(envs, reward, seed=reward_seed)
 
 
-class _Unpaid(gym.Env):
-    """The task as it is without its reward: what the reward wrapper inside :class:`TaskEnv` wraps."""
+class _TaskAndReward:
+    """Saves the task and what its reward remembers together."""
 
-    def __init__(self, task: TaskEnv) -> None:
-        self.action_space, self.observation_space = task.action_space, task.observation_space
-        self.feature_names, self.enable_features = task.feature_names, task.enable_features
-        self._task = task
+    env: Any
 
-    def reset(self, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
-        return GymEnv.reset(self._task, **kwargs)
+    def get_state(self) -> bytes:
+        """Everything needed to go on from here: the task's state and the reward's memory."""
+        named = {f"reward/{name}": value for name, value in self.state_dict().items()}  # type: ignore[attr-defined]
+        return saving.to_bytes({"environment": np.frombuffer(self.env.get_state(), np.uint8), **named})
 
-    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        return GymEnv.step(self._task, action)
+    def set_state(self, data: bytes) -> tuple[Any, dict[str, Any]]:
+        """Go on from a saved state; returns observation and info of the task like its ``reset``.
+
+        Raises:
+            UserError: the state is of another task or reward.
+        """
+        arrays = saving.from_bytes(data, "this state")
+        if "environment" not in arrays:
+            raise UserError(
+                "this is no state of a task with a reward, or one from before rewardax 0.1.0, which no longer loads: "
+                "reset with the same seed and repeat the actions."
+            )
+        self.reset()  # type: ignore[attr-defined]
+        memory = {name.removeprefix("reward/"): x for name, x in arrays.items() if name != "environment"}
+        self.load_state_dict(memory)  # type: ignore[attr-defined]
+        return self.env.set_state(arrays["environment"].tobytes())
 
 
-class _UnpaidVector(gym.vector.VectorEnv):
-    """The same for :class:`TaskVectorEnv`."""
+class TaskReward(_TaskAndReward, RewardWrapper):
+    """The reward of a task made with ``reward=``.
 
-    def __init__(self, task: TaskVectorEnv) -> None:
-        self.num_envs, self.metadata = task.num_envs, task.metadata
-        self.single_action_space, self.action_space = task.single_action_space, task.action_space
-        self.single_observation_space = task.single_observation_space
-        self.observation_space = task.observation_space
-        self.feature_names, self.enable_features = task.feature_names, task.enable_features
-        self._task = task
+    ``env.spec`` names it among the arguments of the task, so not once more as a wrapper: ``gym.make(env.spec)`` and
+    ``gym.make_vec(env.spec)`` give the task exactly one reward.
+    """
 
-    def reset(self, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
-        return GymVectorEnv.reset(self._task, **kwargs)
+    @property
+    def spec(self) -> Any:
+        return self.env.spec
+
+
+class VectorTaskReward(_TaskAndReward, VectorRewardWrapper):
+    """The reward of tasks made with ``gym.make_vec(..., reward=)``; other attributes are those of the tasks."""
 
     def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        return GymVectorEnv.step(self._task, actions)
+        return super().step(np.asarray(actions))
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name == "env":
+            raise AttributeError(name)
+        return getattr(self.env, name)

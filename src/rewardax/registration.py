@@ -12,7 +12,7 @@ def register_all() -> None:
     for name in PRESETS:
         gym.register(
             id=f"{PREFIX}{name}{SUFFIX}",
-            entry_point="rewardax.gym_entry:TaskEnv",
-            vector_entry_point="rewardax.gym_entry:TaskVectorEnv",
+            entry_point="rewardax.gym_entry:make_task",
+            vector_entry_point="rewardax.gym_entry:make_task_vector",
             kwargs={"task": name},
         )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
+from support.learner_envs import Recall
 
 import rewardax.agents.loop as loop
-from rewardax.agents import PPOConfig, train
+from rewardax.agents import PPOConfig, train, train_core
 from rewardax.agents.ppo import PPO, build_policy
 from rewardax.agents.rollout import starts
 from rewardax.envs.levels import make_pool
@@ -125,9 +128,23 @@ def test_hindsight_redistribution_conserves_the_return():
         np.testing.assert_allclose(metrics["return/total"], metrics["return/task"], atol=1e-5)
 
 
-def test_recurrent_ppo_trains():
-    result = small(config=PPOConfig(num_envs=16, num_steps=16, pool=64, recurrent=True, width=16))
-    assert all(np.isfinite(v).all() for k, v in result.history[-1]["metrics"].items() if k.startswith("loss"))
+def recall():
+    config = PPOConfig(
+        num_envs=32, num_steps=6, minibatches=2, pool=64, recurrent=True, width=16, learning_rate=3e-3, gamma=0.9
+    )
+    result = train_core(Recall(), (), reward=None, config=config, frames=32 * 6 * 60, seeds=1, eval_levels=256)
+    return result.final["success"].item()
+
+
+def test_recurrent_ppo_solves_what_needs_memory():
+    assert recall() > 0.9
+
+
+def test_without_its_memory_the_same_network_stays_at_chance(monkeypatch):
+    """So that the test above could fail."""
+    step = nnx.GRUCell.__call__
+    monkeypatch.setattr(nnx.GRUCell, "__call__", lambda self, hidden, x: step(self, jnp.zeros_like(hidden), x))
+    assert recall() < 0.7
 
 
 def test_any_gymnasium_environment_trains_with_the_same_call():

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from rewardax.base import saving
-from rewardax.base.keys import is_key, key_data
+from rewardax.base.arrays import is_key, key_bits
 
 KIND = "test"
 TREE: dict[str, Any] = {
@@ -43,7 +43,7 @@ def test_every_kind_of_leaf_comes_back_from_shapes_alone() -> None:
     for (path, old), new in zip(jax.tree_util.tree_leaves_with_path(TREE), jax.tree.leaves(again), strict=True):
         assert type(new) is type(old) and new.dtype == old.dtype, path
         assert getattr(new, "weak_type", None) == getattr(old, "weak_type", None), path
-        assert np.asarray(key_data(new)).tobytes() == np.asarray(key_data(old)).tobytes(), path
+        assert np.asarray(key_bits(new)).tobytes() == np.asarray(key_bits(old)).tobytes(), path
     assert again["weak"].weak_type and is_key(again["rbg"]) and again["half"].dtype == ml_dtypes.bfloat16
 
 

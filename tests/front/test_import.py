@@ -33,7 +33,7 @@ print(json.dumps({s.id: [s.entry_point, s.vector_entry_point, s.to_json()] for s
     found = json.loads(run(code))
     assert set(found) == {f"rewardax/{name}-v0" for name in PRESETS}
     assert {tuple(entry[:2]) for entry in found.values()} == {
-        ("rewardax.gym_entry:TaskEnv", "rewardax.gym_entry:TaskVectorEnv")
+        ("rewardax.gym_entry:make_task", "rewardax.gym_entry:make_task_vector")
     }
 
 
@@ -50,5 +50,5 @@ print(sum(env.step(a)[1] for a in (1, 1, 2, 1, 1, 1)))
 def test_all_public_names_load():
     for name in rewardax.__all__:
         assert getattr(rewardax, name) is not None
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+    with pytest.raises(AttributeError, match="has no 'nothing'; it has"):
         _ = rewardax.nothing

@@ -9,22 +9,19 @@ import jax.numpy as jnp
 import numpy as np
 from run import NotCovered
 
-from rewardax.wrappers.groups.rules import c_grpo, evol_rl, grpo_lambda, outcome_exploration, trust_grpo
-from rewardax.wrappers.groups.scores import (
-    GateWidth,
-    TaskMoments,
-    budget_reward,
-    diversity_weighted,
-    dler,
-    ema_grpo,
-    gdpo,
-    hbpo,
-    rank_gap,
-    step_whiten,
-    verpo,
-)
+from rewardax.wrappers.groups.cgrpo import c_grpo
+from rewardax.wrappers.groups.dler import dler, step_whiten
+from rewardax.wrappers.groups.ema_grpo import TaskMoments, ema_grpo
+from rewardax.wrappers.groups.gardo import GateWidth, diversity_weighted, rank_gap
+from rewardax.wrappers.groups.gdpo import gdpo
+from rewardax.wrappers.groups.grpo_lambda import grpo_lambda
+from rewardax.wrappers.groups.hbpo import budget_reward, hbpo
+from rewardax.wrappers.groups.majority_novelty import evol_rl
+from rewardax.wrappers.groups.outcome_exploration import outcome_exploration
 from rewardax.wrappers.groups.statistics import group_zscore, whiten
 from rewardax.wrappers.groups.success_distance import success_distance
+from rewardax.wrappers.groups.trust_grpo import trust_grpo
+from rewardax.wrappers.groups.verpo import verpo
 
 Case = Mapping[str, Any]
 

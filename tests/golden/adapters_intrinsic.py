@@ -11,7 +11,7 @@ from driver import Read, begin, play, proceed, rollout
 from run import NotCovered
 
 from rewardax.wrappers import E3B, EpisodicCount, GlobalCount, Product, Sum, chain
-from rewardax.wrappers.bonuses.counts import FORMS, visit_weight
+from rewardax.wrappers.bonuses.count_tables import FORMS, visit_weight
 from rewardax.wrappers.bonuses.hash_count import HashCount, simhash_bits, simhash_code
 from rewardax.wrappers.bonuses.memory import Book, Window, exploit_term, explore_term
 from rewardax.wrappers.bonuses.neighbours import nearest, neighbour_novelty

@@ -23,8 +23,8 @@ from rewardax.wrappers import (
     par_pipeline,
 )
 from rewardax.wrappers.bonuses.errors import disagreement, distributional_error, prediction_error
-from rewardax.wrappers.bonuses.rnd import whiten
 from rewardax.wrappers.credit.redistribution import corrected, decomposition_loss
+from rewardax.wrappers.learned.networks import whiten
 
 Case = Mapping[str, Any]
 

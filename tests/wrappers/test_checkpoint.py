@@ -12,7 +12,7 @@ import pytest
 from support.reward_data import examples, play, random_rollout, row
 
 from rewardax.base import saving
-from rewardax.base.keys import key_data
+from rewardax.base.arrays import key_bits
 from rewardax.wrappers import (
     HERON,
     RND,
@@ -33,7 +33,7 @@ def same(one: Any, other: Any) -> None:
     assert jax.tree.structure(one) == jax.tree.structure(other)
     for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
         assert (a.dtype, a.weak_type) == (b.dtype, b.weak_type)
-        np.testing.assert_array_equal(key_data(a), key_data(b))
+        np.testing.assert_array_equal(key_bits(a), key_bits(b))
 
 
 def half(observation: Any, features: Any) -> Any:

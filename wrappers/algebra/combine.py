@@ -10,9 +10,10 @@ import jax.numpy as jnp
 from jax import Array
 
 from rewardax.base.errors import UserError
-from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, chain, static
-
-Result = tuple[Rewards, State]
+from rewardax.wrappers.algebra.normalise import Normalise
+from rewardax.wrappers.bonuses.events import EventBonus
+from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, chain, static
+from rewardax.wrappers.shaping.potential import Progress
 
 
 class _Around:
@@ -62,10 +63,8 @@ class Product(_Around, RewardTransform):
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
-        from rewardax.wrappers.bonuses.counts import EpisodicCount, GlobalCount
-
-        here, ever = EpisodicCount(component="here", num_keys=16), GlobalCount(component="ever", num_keys=16)
-        return (cls(chain(here=here, ever=ever)),)
+        parts = chain(once=EventBonus(latched=True), near=Progress(), even=Normalise(component="progress"))
+        return (cls(parts),)
 
     def combine(self, factors: list[Array]) -> Array:
         """Join the factors [..., N] into one component."""
@@ -111,7 +110,6 @@ class Minimum(Product):
     [0.5, 0.0]
     """
 
-    inner: RewardTransform
     component: str = static("minimum")
 
     def combine(self, factors: list[Array]) -> Array:
@@ -136,7 +134,6 @@ class Sum(Product):
     [1.5, 0.707]
     """
 
-    inner: RewardTransform
     component: str = static("sum")
 
     def combine(self, factors: list[Array]) -> Array:
@@ -166,9 +163,7 @@ class Freeze(_Around, RewardTransform):
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
-        from rewardax.wrappers.bonuses.counts import GlobalCount
-
-        return (cls(GlobalCount(num_keys=16)),)
+        return (cls(Normalise()),)
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         rewards, new = self.inner.update(rewards, state, transition)

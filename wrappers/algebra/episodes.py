@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rewardax.wrappers.core import PyTree, Transition, env_where
+from rewardax.base.arrays import env_where
+from rewardax.wrappers.core import PyTree, Transition
 
 
 def from_end(rollout: Transition, values: PyTree) -> tuple[Array, PyTree]:

@@ -8,11 +8,11 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.choices import check_choices
 from rewardax.base.errors import UserError
-from rewardax.wrappers.algebra.scopes import SCOPES, check, due
-from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
+from rewardax.wrappers.algebra.scopes import SCOPES, due
+from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, static
 
-Result = tuple[Rewards, State]
 Tree = tuple[Any, ...]  # ("number", x), ("primitive", i), ("negate", a) or (operator, a, b)
 LONGEST = 500
 _TOKEN = re.compile(
@@ -205,7 +205,7 @@ class ExpressionReward(RewardTransform):
     component: str = static("expression")
 
     def __post_init__(self) -> None:
-        check(self, scope=SCOPES)
+        check_choices(self, scope=SCOPES)
         parse(self.expression)
 
     @classmethod

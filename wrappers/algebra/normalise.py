@@ -8,12 +8,12 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
-from rewardax.base.errors import UserError
+from rewardax.base.choices import check_choices
 from rewardax.wrappers.algebra.moments import Moments
 from rewardax.wrappers.algebra.pointwise import rewrite
-from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, static
+from rewardax.wrappers.core import PyTree, Result, Rewards, RewardTransform, State, Transition, static
 
-Result = tuple[Rewards, State]
+FORMS = ("std", "meanstd", "clip", "minmax")
 
 
 class Normalise(RewardTransform):
@@ -65,13 +65,7 @@ class Normalise(RewardTransform):
     prior_count: float = 1e-4
 
     def __post_init__(self) -> None:
-        for field, choices in {
-            "form": ("std", "meanstd", "clip", "minmax"),
-            "of": ("value", "return"),
-            "clock": ("step", "rollout"),
-        }.items():
-            if getattr(self, field) not in choices:
-                raise UserError(f"Normalise: {field} is one of {choices}, not {getattr(self, field)!r}.")
+        check_choices(self, form=FORMS, of=("value", "return"), clock=("step", "rollout"))
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:

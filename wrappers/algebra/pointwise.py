@@ -14,12 +14,10 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rewardax.base.errors import UserError
+from rewardax.base.choices import check_choices
 from rewardax.wrappers.algebra.schedules import Curve, Linear, count_steps
-from rewardax.wrappers.algebra.scopes import SCOPES, STATISTICS, begin, channels, check, collect, due
-from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
-
-Result = tuple[Rewards, State]
+from rewardax.wrappers.algebra.scopes import SCOPES, STATISTICS, begin, channels, collect, due
+from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, static
 
 
 def rewrite(rewards: Rewards, component: str, value: Array) -> Rewards:
@@ -147,9 +145,7 @@ class Squash(RewardTransform):
     statistic: str = static("sum")
 
     def __post_init__(self) -> None:
-        if self.kind not in _SQUASH:
-            raise UserError(f"Squash has no kind {self.kind!r}; choose one of {sorted(_SQUASH)}.")
-        check(self, scope=SCOPES, statistic=STATISTICS)
+        check_choices(self, kind=tuple(_SQUASH), scope=SCOPES, statistic=STATISTICS)
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
@@ -239,8 +235,7 @@ class Schedule(RewardTransform):
     unit: str = static("transitions")
 
     def __post_init__(self) -> None:
-        if self.unit not in ("transitions", "updates"):
-            raise UserError(f"Schedule counts 'transitions' or 'updates', not {self.unit!r}.")
+        check_choices(self, unit=("transitions", "updates"))
 
     @property
     def learns(self) -> bool:

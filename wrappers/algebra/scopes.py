@@ -14,21 +14,6 @@ SCOPES = ("step", "episode")
 STATISTICS = ("sum", "mean", "max", "last")
 
 
-def check(owner: object, **choices: Sequence[str]) -> None:
-    """Raise ``ValueError`` unless each named field of ``owner`` holds one of its choices.
-
-    >>> check(type("Thing", (), {"scope": "day"})(), scope=SCOPES)
-    Traceback (most recent call last):
-    ...
-    rewardax.base.errors.UserError: Thing: scope is one of ('step', 'episode'), not 'day'.
-    """
-    for field, allowed in choices.items():
-        if getattr(owner, field) not in allowed:
-            raise UserError(
-                f"{type(owner).__name__}: {field} is one of {tuple(allowed)}, not {getattr(owner, field)!r}."
-            )
-
-
 def check_lengths(owner: object, names: Sequence[str], **numbers: object) -> None:
     """Raise ``ValueError`` unless ``names`` are distinct, not none, and as many as each tuple of ``numbers`` has."""
     if not names:

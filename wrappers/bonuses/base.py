@@ -5,7 +5,7 @@ from __future__ import annotations
 from flax import struct
 from jax import Array
 
-from rewardax.base.errors import UserError
+from rewardax.base.choices import check_choices
 from rewardax.wrappers.algebra.normalise import Normalise
 from rewardax.wrappers.core import Rewards, State, Transition, static
 
@@ -26,9 +26,7 @@ class Bonus(struct.PyTreeNode):
     gamma: float = 0.99
 
     def _check(self, **choices: tuple[str, ...]) -> None:
-        for field, allowed in {"normalise": NORMALISERS, **choices}.items():
-            if getattr(self, field) not in allowed:
-                raise UserError(f"{type(self).__name__}: {field} is one of {allowed}, not {getattr(self, field)!r}.")
+        check_choices(self, normalise=NORMALISERS, **choices)
 
     @property
     def _normaliser(self) -> Normalise:

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 from jax import Array
 
 from rewardax.wrappers.bonuses.errors import distributional_error, prediction_error
-from rewardax.wrappers.bonuses.rnd import RND, mlp, mlp_init, whiten
+from rewardax.wrappers.bonuses.rnd import RND
 from rewardax.wrappers.core import PyTree, State, Transition, static
+from rewardax.wrappers.learned.networks import mlp, mlp_init, whiten
 
 
 class DRND(RND):

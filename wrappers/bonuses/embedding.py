@@ -9,10 +9,12 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
+from rewardax.base.arrays import typed_key
 from rewardax.base.errors import UserError
-from rewardax.wrappers.bonuses.rnd import Views, mlp, mlp_init
+from rewardax.wrappers.bonuses.views import Views
 from rewardax.wrappers.core import PyTree, Transition, static
 from rewardax.wrappers.learned.fit import fit, weighted_mean
+from rewardax.wrappers.learned.networks import mlp, mlp_init
 
 ENCODERS = ("inverse", "random", "none")
 
@@ -67,7 +69,7 @@ class Embedding(Views):
                 f"{type(self).__name__}: its networks need discrete actions, one integer per environment, not "
                 f"{action.dtype}{list(action.shape)}. Encode the action, or use encoder='random' or encoder='none'."
             )
-        key = key if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else jax.random.wrap_key_data(key)
+        key = typed_key(key)
         to_encoder, to_heads, later = jax.random.split(key, 3)
         dtype, params = example.reward.dtype, {}
         if self.encoder != "none":

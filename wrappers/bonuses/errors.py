@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jax import Array
 
-from rewardax.base.errors import UserError
+from rewardax.base.choices import check_choice
 
 ERRORS = ("mean_square", "sum_square", "norm")
 
@@ -19,8 +19,7 @@ def prediction_error(predicted: Array, target: Array, kind: str = "mean_square")
     >>> float(prediction_error(jnp.array([3.0, 4.0]), jnp.zeros(2), "norm"))
     5.0
     """
-    if kind not in ERRORS:
-        raise UserError(f"prediction_error: kind is one of {ERRORS}, not {kind!r}.")
+    check_choice("prediction_error", "kind", kind, ERRORS)
     square = (predicted - target) ** 2
     if kind == "mean_square":
         return square.mean(-1)

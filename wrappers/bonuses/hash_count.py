@@ -12,11 +12,10 @@ from jax import Array
 from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.moments import Moments
 from rewardax.wrappers.bonuses.base import Bonus
-from rewardax.wrappers.bonuses.counts import bucket
-from rewardax.wrappers.bonuses.rnd import Views
-from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
+from rewardax.wrappers.bonuses.count_tables import bucket
+from rewardax.wrappers.bonuses.views import Views
+from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, static
 
-Result = tuple[Rewards, State]
 ROWS = 2**20  # largest table of visits
 
 

@@ -12,14 +12,12 @@ from jax import Array
 from rewardax.wrappers.bonuses.base import Bonus
 from rewardax.wrappers.bonuses.embedding import ENCODERS, Embedding
 from rewardax.wrappers.bonuses.errors import prediction_error
-from rewardax.wrappers.bonuses.rnd import mlp, mlp_init
-from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, static
-
-Result = tuple[Rewards, State]
+from rewardax.wrappers.core import PyTree, Result, Rewards, RewardTransform, State, Transition, static
+from rewardax.wrappers.learned.networks import mlp, mlp_init
 
 
-class Dynamics(Embedding):
-    """Embeddings with a forward model f(φ(o_t), a_t) ≈ φ(o_{t+1}); not a transform by itself."""
+class Dynamics(Bonus, Embedding):
+    """Bonuses of embeddings with a forward model f(φ(o_t), a_t) ≈ φ(o_{t+1}); not a transform by itself."""
 
     inverse_weight: float = 0.8
     forward_weight: float = 0.2
@@ -48,8 +46,15 @@ class Dynamics(Embedding):
             return error
         return error + self.inverse_weight * super()._loss(params, phi, next_phi, action)
 
+    def learn(
+        self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
+    ) -> Result:
+        networks, loss = self._train(state.shared[0], rollout)
+        rewards = rewards.log(f"{self.component}/loss", jnp.broadcast_to(loss, rollout.reward.shape))
+        return rewards, state._replace(shared=(networks, state.shared[1]))
 
-class ICM(Bonus, Dynamics, RewardTransform):
+
+class ICM(Dynamics, RewardTransform):
     """Intrinsic curiosity module: b_t = ½·‖f(φ(o_t), a_t) - φ(o_{t+1})‖², what the forward model got wrong.
 
     φ is trained in ``learn`` to tell which action led from o_t to o_{t+1} (weight ``inverse_weight``), the forward
@@ -108,13 +113,6 @@ class ICM(Bonus, Dynamics, RewardTransform):
         raw = curiosity(self._predict(networks["params"], phi, transition.action), next_phi, self.error)
         rewards, statistics = self._pay(rewards, raw, State(env=state.env, shared=memory), transition)
         return rewards, State(env=statistics.env, shared=(networks, statistics.shared))
-
-    def learn(
-        self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
-    ) -> Result:
-        networks, loss = self._train(state.shared[0], rollout)
-        rewards = rewards.log(f"{self.component}/loss", jnp.broadcast_to(loss, rollout.reward.shape))
-        return rewards, state._replace(shared=(networks, state.shared[1]))
 
 
 def curiosity(predicted: Array, target: Array, error: str = "half_sum") -> Array:

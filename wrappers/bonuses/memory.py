@@ -10,9 +10,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from rewardax.base.errors import UserError
-from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
+from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, static
 
-Result = tuple[Rewards, State]
 SAME = 1e-6  # queries this close in every coordinate are one query
 
 

@@ -12,9 +12,7 @@ from jax import Array
 from rewardax.base.errors import UserError
 from rewardax.wrappers.bonuses.base import Bonus
 from rewardax.wrappers.bonuses.embedding import ENCODERS, Embedding
-from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
-
-Result = tuple[Rewards, State]
+from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, static
 
 
 def nearest(queries: Array, memory: Array, k: int, known: Array | None = None) -> Array:

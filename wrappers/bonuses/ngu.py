@@ -12,12 +12,10 @@ from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.moments import Moments
 from rewardax.wrappers.bonuses.base import Bonus
 from rewardax.wrappers.bonuses.embedding import ENCODERS, Embedding
+from rewardax.wrappers.bonuses.episodic_and_global import episodic_with_global
 from rewardax.wrappers.bonuses.neighbours import Ring, nearest
-from rewardax.wrappers.bonuses.noveld import episodic_with_global
 from rewardax.wrappers.bonuses.rnd import RND
-from rewardax.wrappers.core import Chain, Rewards, RewardTransform, State, Transition, static
-
-Result = tuple[Rewards, State]
+from rewardax.wrappers.core import Chain, Result, Rewards, RewardTransform, State, Transition, static
 
 
 def pseudo_count_bonus(

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-import jax.numpy as jnp
 from jax import Array
 
-from rewardax.wrappers.bonuses.base import Bonus
-from rewardax.wrappers.bonuses.counts import FORMS, VisitWeighted
+from rewardax.wrappers.bonuses.count_tables import FORMS, VisitWeighted
 from rewardax.wrappers.bonuses.embedding import ENCODERS
 from rewardax.wrappers.bonuses.errors import prediction_error
 from rewardax.wrappers.bonuses.icm import Dynamics
-from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
-
-Result = tuple[Rewards, State]
+from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, static
 
 
-class RIDE(VisitWeighted, Bonus, Dynamics, RewardTransform):
+class RIDE(VisitWeighted, Dynamics, RewardTransform):
     """Rewarding impact-driven exploration: b_t = ‖φ(o_{t+1}) - φ(o_t)‖₂/√N_e(o_{t+1}).
 
     φ is trained in ``learn`` to tell which action was taken and to be predictable, as in :class:`ICM`. Unlike a
@@ -76,10 +69,3 @@ class RIDE(VisitWeighted, Bonus, Dynamics, RewardTransform):
         raw, visits = self._fade(prediction_error(next_phi, phi, "norm"), visits, transition)
         rewards, statistics = self._pay(rewards, raw, State(env=inner, shared=memory), transition)
         return rewards, State((), (visits, statistics.env), (networks, statistics.shared))
-
-    def learn(
-        self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
-    ) -> Result:
-        networks, loss = self._train(state.shared[0], rollout)
-        rewards = rewards.log(f"{self.component}/loss", jnp.broadcast_to(loss, rollout.reward.shape))
-        return rewards, state._replace(shared=(networks, state.shared[1]))

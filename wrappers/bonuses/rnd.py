@@ -2,88 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
-from flax import struct
 from jax import Array
 
+from rewardax.base.arrays import typed_key
 from rewardax.wrappers.algebra.moments import Moments
 from rewardax.wrappers.algebra.normalise import Normalise
 from rewardax.wrappers.bonuses.base import Bonus
 from rewardax.wrappers.bonuses.errors import ERRORS, prediction_error
-from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, static
+from rewardax.wrappers.bonuses.views import Views
+from rewardax.wrappers.core import PyTree, Result, Rewards, RewardTransform, State, Transition, static
 from rewardax.wrappers.learned.fit import fit, weighted_mean
-
-Result = tuple[Rewards, State]
-
-
-def whiten(moments: Moments, x: Array, clip: float | Array = 5.0) -> Array:
-    """Standardise features [..., D] by running moments: min(max((x - mean)/std, -clip), clip).
-
-    >>> whiten(Moments.create((2,)), jnp.array([[1.0, 9.0]])).tolist()
-    [[1.0, 5.0]]
-    """
-    return jnp.clip((x - moments.mean) / moments.std, -clip, clip)
-
-
-def flatten(observation: PyTree, one_hot: int = 0, dtype: Any = jnp.float32) -> Array:
-    """Vectors [N, D] of a pytree of arrays [N, ...]; ``one_hot`` = K turns integers into K indicators.
-
-    >>> flatten({"grid": jnp.array([[0, 2]])}, one_hot=3).tolist()
-    [[1.0, 0.0, 0.0, 0.0, 0.0, 1.0]]
-    """
-
-    def column(leaf: Array) -> Array:
-        if one_hot and jnp.issubdtype(leaf.dtype, jnp.integer):
-            leaf = jax.nn.one_hot(leaf, one_hot, dtype=dtype)
-        return leaf.reshape(leaf.shape[0], -1).astype(dtype)
-
-    return jnp.concatenate([column(leaf) for leaf in jax.tree.leaves(observation)], axis=-1)
-
-
-def mlp_init(key: Array, sizes: tuple[int, ...], dtype: Any = jnp.float32) -> list[dict[str, Array]]:
-    """Orthogonal weights (gain √2) and zero biases for layers of the given sizes."""
-    init = jax.nn.initializers.orthogonal(math.sqrt(2))
-    keys = jax.random.split(key, len(sizes) - 1)
-    return [
-        {"kernel": init(k, (a, b), dtype), "bias": jnp.zeros((b,), dtype)}
-        for k, a, b in zip(keys, sizes[:-1], sizes[1:], strict=True)
-    ]
-
-
-def mlp(params: list[dict[str, Array]], x: Array) -> Array:
-    """Apply the layers to [..., D], with ReLU between them."""
-    for i, layer in enumerate(params):
-        x = (jax.nn.relu(x) if i else x) @ layer["kernel"] + layer["bias"]
-    return x
-
-
-class Views(struct.PyTreeNode):
-    """Fields and methods shared by what looks at observations, or at one feature; not a transform by itself."""
-
-    feature: str | None = static(None)
-    one_hot: int = static(0)
-
-    @property
-    def _reads(self) -> tuple[str, ...]:
-        return () if self.feature is None else (self.feature,)
-
-    def _views(self, step: Transition) -> tuple[PyTree, PyTree]:
-        """What is looked at of o_t and of o_{t+1}."""
-        if self.feature is None:
-            return step.observation, step.next_observation
-        return step.features[self.feature], step.next_features[self.feature]
-
-    def _vectors(self, view: PyTree, dtype: Any) -> Array:
-        """[N, D] with integers as indicators; an integer outside [0, one_hot) wraps around."""
-        if self.one_hot:
-            view = jax.tree.map(lambda x: x % self.one_hot if jnp.issubdtype(x.dtype, jnp.integer) else x, view)
-        return flatten(view, self.one_hot, dtype)
+from rewardax.wrappers.learned.networks import mlp, mlp_init, whiten
 
 
 class RND(Views, Bonus, RewardTransform):
@@ -162,7 +97,7 @@ class RND(Views, Bonus, RewardTransform):
         return super()._normaliser.replace(clock=self.clock)
 
     def init(self, key: Array, example: Transition) -> State:
-        key = key if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else jax.random.wrap_key_data(key)
+        key = typed_key(key)
         to_target, to_predictor, later = jax.random.split(key, 3)
         dtype = example.reward.dtype
         depth = jax.eval_shape(self._inputs, example).shape[-1]

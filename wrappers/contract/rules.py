@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from rewardax.base.arrays import is_key
 from rewardax.wrappers.checkpoint import load, save
 from rewardax.wrappers.config import from_config, to_config
 from rewardax.wrappers.contract.data import extreme, scrambled, with_fillers
@@ -319,10 +320,6 @@ def same(a: Any, b: Any, tolerance: float = 1e-6) -> bool:
     """Equal up to ``tolerance``, keys and NaN included."""
     a, b = (jax.random.key_data(x) if is_key(x) else x for x in (a, b))
     return bool(np.allclose(np.asarray(a), np.asarray(b), tolerance, tolerance, equal_nan=True))
-
-
-def is_key(x: Any) -> bool:
-    return isinstance(x, Array) and jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
 
 
 def unlike(ours: PyTree, theirs: PyTree, where: str, elsewhere: str, tolerance: float = TOLERANCE) -> Iterator[str]:

@@ -9,13 +9,13 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.choices import check_choices
 from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.pointwise import rewrite
-from rewardax.wrappers.bonuses.counts import bucket
-from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, static
+from rewardax.wrappers.bonuses.count_tables import bucket
+from rewardax.wrappers.bonuses.events import EventBonus
+from rewardax.wrappers.core import PyTree, Result, Rewards, RewardTransform, State, Transition, chain, static
 from rewardax.wrappers.credit.explors import discounted_to_go, observed_policy, score_table
-
-Result = tuple[Rewards, State]
 
 
 def alignment(primary: PyTree, other: PyTree) -> Array:
@@ -96,8 +96,7 @@ class Blend(RewardTransform):
     gamma: float = 0.99
 
     def __post_init__(self) -> None:
-        if self.rule not in ("cosine", "sign"):
-            raise UserError(f"Blend: rule is 'cosine' or 'sign', not {self.rule!r}.")
+        check_choices(self, rule=("cosine", "sign"))
         if not self.auxiliary or self.primary in self.auxiliary:
             raise UserError(
                 f"Blend needs auxiliary components other than the primary {self.primary!r}; got {self.auxiliary}."
@@ -105,9 +104,6 @@ class Blend(RewardTransform):
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
-        from rewardax.wrappers.bonuses.events import EventBonus
-        from rewardax.wrappers.core import chain
-
         blend = cls(auxiliary=("events",), num_keys=8, num_actions=3, rate=0.25)
         return (chain(bonus=EventBonus(scale=0.5), blend=blend),)
 

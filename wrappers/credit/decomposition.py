@@ -11,15 +11,14 @@ import optax
 from flax import struct
 from jax import Array
 
+from rewardax.base.arrays import key_bits, typed_key
 from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.moments import Moments
 from rewardax.wrappers.algebra.pointwise import rewrite
-from rewardax.wrappers.bonuses.rnd import flatten, mlp, mlp_init, whiten
-from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, static
+from rewardax.wrappers.core import PyTree, Result, Rewards, RewardTransform, State, Transition, static
 from rewardax.wrappers.credit.redistribution import decomposition_loss, episode_mean, subset_loss
 from rewardax.wrappers.learned.fit import fit
-
-Result = tuple[Rewards, State]
+from rewardax.wrappers.learned.networks import flatten, mlp, mlp_init, whiten
 
 
 class Episodes(struct.PyTreeNode):
@@ -101,7 +100,32 @@ def step_inputs(step: Transition, factors: tuple[str, ...], one_hot: int, num_ac
     return jnp.concatenate([before, flatten(step.action, num_actions, dtype), before - after], -1)
 
 
-class ReturnDecomposition(RewardTransform):
+class StepModel(struct.PyTreeNode):
+    """Fields and methods of transforms that train a network over single steps; not a transform by itself."""
+
+    factors: tuple[str, ...] = static(())
+    correct: bool = static(False)
+    one_hot: int = static(0)
+    num_actions: int = static(8)
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        return self.factors
+
+    @property
+    def causal(self) -> bool:
+        return not self.correct
+
+    def _inputs(self, step: Transition) -> Array:
+        return step_inputs(step, self.factors, self.one_hot, self.num_actions)
+
+    def _start(self, key: Array, example: Transition) -> tuple[Array, Array, int]:
+        """A key for the parameters, the bits of one for later, and the size of the inputs."""
+        to_params, later = jax.random.split(typed_key(key))
+        return to_params, key_bits(later), jax.eval_shape(self._inputs, example).shape[-1]
+
+
+class ReturnDecomposition(StepModel, RewardTransform):
     """Replace a delayed reward by learnt step rewards p_t = f(o_t, a_t, o_t - o_{t+1}) that add up to the return.
 
         RD   loss = episode mean of (Σ_t p_t - R)²
@@ -144,12 +168,8 @@ class ReturnDecomposition(RewardTransform):
     """
 
     component: str = static("task")
-    factors: tuple[str, ...] = static(())
     samples: int = static(0)
     unbiased: bool = static(True)
-    correct: bool = static(False)
-    one_hot: int = static(0)
-    num_actions: int = static(8)
     width: int = static(64)
     epochs: int = static(1)
     minibatches: int = static(4)
@@ -167,26 +187,16 @@ class ReturnDecomposition(RewardTransform):
         small = cls(width=8, minibatches=2)
         return (small.replace(samples=2), small.replace(factors=("progress",), correct=True))
 
-    @property
-    def requires(self) -> tuple[str, ...]:
-        return self.factors
-
-    @property
-    def causal(self) -> bool:  # type: ignore[override]
-        return not self.correct
-
     def init(self, key: Array, example: Transition) -> State:
-        key = key if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else jax.random.wrap_key_data(key)
-        to_params, later = jax.random.split(key)
+        to_params, later, depth = self._start(key, example)
         dtype = example.reward.dtype
-        depth = jax.eval_shape(self._inputs, example).shape[-1]
         params = mlp_init(to_params, (depth, self.width, self.width, 1), dtype)
         params[-1] = jax.tree.map(jnp.zeros_like, params[-1])
         memory = {
             "params": params,
             "optimiser": self._optimiser().init(params),
             "moments": Moments.create((depth,), dtype),
-            "key": jax.random.key_data(later),
+            "key": later,
         }
         return State(shared=memory)
 
@@ -235,9 +245,6 @@ class ReturnDecomposition(RewardTransform):
 
     def _predict(self, shared: dict[str, Any], inputs: Array) -> Array:
         return jax.lax.stop_gradient(mlp(shared["params"], whiten(shared["moments"], inputs))[..., 0])
-
-    def _inputs(self, step: Transition) -> Array:
-        return step_inputs(step, self.factors, self.one_hot, self.num_actions)
 
     def _optimiser(self) -> optax.GradientTransformation:
         return optax.adam(self.learning_rate)

@@ -9,12 +9,11 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.arrays import env_where
 from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.episodes import flags
-from rewardax.wrappers.bonuses.counts import bucket
-from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, env_where, static
-
-Result = tuple[Rewards, State]
+from rewardax.wrappers.bonuses.count_tables import bucket
+from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, static
 
 
 def discounted_to_go(rollout: Transition, reward: Array, gamma: float | Array) -> tuple[Array, Array]:

@@ -9,13 +9,13 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rewardax.base.errors import UserError
+from rewardax.base.arrays import env_where
+from rewardax.base.choices import check_choice, check_choices
 from rewardax.wrappers.algebra.episodes import flags, from_end, sums
+from rewardax.wrappers.algebra.hindsight import Hindsight
 from rewardax.wrappers.algebra.pointwise import rewrite
-from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, env_where, static
+from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, static
 from rewardax.wrappers.groups.statistics import group_sum
-
-Result = tuple[Rewards, State]
 
 
 def soft_min_weights(rewards: Array, mask: Array, temperature: float | Array = 0.1) -> Array:
@@ -35,8 +35,7 @@ def returns_to_go(rewards: Array, mask: Array, form: str = "sum", gamma: float |
     >>> returns_to_go(jnp.array([2.0, 1.0, 3.0]), jnp.array([True, True, True]), "min").tolist()
     [1.0, 1.0, 3.0]
     """
-    if form not in ("sum", "min"):
-        raise UserError(f"returns_to_go: form is 'sum' or 'min', not {form!r}.")
+    check_choice("returns_to_go", "form", form, ("sum", "min"))
 
     def backwards(later: Array, row: tuple[Array, Array]) -> tuple[Array, Array]:
         now, counts = row
@@ -58,8 +57,7 @@ def pure_returns(
     >>> pure_returns(jnp.array([[1.0, 2.0, 0.0]]), jnp.array([[True, True, False]]), "strict").tolist()
     [[1.0, 2.0, 0.0]]
     """
-    if form not in ("soft", "strict", "sum"):
-        raise UserError(f"pure_returns: form is 'soft', 'strict' or 'sum', not {form!r}.")
+    check_choice("pure_returns", "form", form, ("soft", "strict", "sum"))
     if form == "strict":
         everywhere = returns_to_go(jnp.where(mask, rewards, 0), jnp.ones_like(mask), "min")
         return jnp.where(mask, everywhere, 0) if released else returns_to_go(rewards, mask, "min")
@@ -95,7 +93,7 @@ def _pieces(rollout: Transition) -> Transition:
     return steps.replace(truncated=steps.truncated | cut)
 
 
-class MinForm(RewardTransform):
+class MinForm(Hindsight, RewardTransform):
     """PURE: rewrite step rewards so that their sum to go is about the smallest reward to come.
 
     ::
@@ -136,22 +134,16 @@ class MinForm(RewardTransform):
     [0.0, -1.5, 0.5, 0.0]
     """
 
-    causal = False
     component: str = static("task")
     form: str = static("soft")
     temperature: float = 0.1
 
     def __post_init__(self) -> None:
-        if self.form not in ("soft", "strict"):
-            raise UserError(f"MinForm: form is 'soft' or 'strict', not {self.form!r}.")
+        check_choices(self, form=("soft", "strict"))
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
         return (cls(), cls(form="strict"))
-
-    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
-        rewards.require(self.component)
-        return rewards, state
 
     def learn(
         self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None

@@ -10,14 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from rewardax.base.choices import check_choice
 from rewardax.base.errors import UserError
 from rewardax.wrappers.bonuses.events import EventBonus
-from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
+from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, static
 from rewardax.wrappers.credit.min_form import returns_to_go
 from rewardax.wrappers.groups.statistics import group_count, group_zscore
 from rewardax.wrappers.judges.reward import Judged
 
-Result = tuple[Rewards, State]
 Call = tuple[str, tuple[tuple[str, Any], ...]]  # name, (parameter, value) pairs
 
 
@@ -62,8 +62,7 @@ def assign(similarity: np.ndarray, assignment: str = "greedy") -> np.ndarray:
     >>> assign(table).tolist(), assign(table, "optimal").tolist()
     ([0, -1], [1, 0])
     """
-    if assignment not in ("greedy", "optimal"):
-        raise UserError(f"assign: assignment is 'greedy' or 'optimal', not {assignment!r}.")
+    check_choice("assign", "assignment", assignment, ("greedy", "optimal"))
     matched = np.full(len(similarity), -1, np.int32)
     if assignment == "optimal":
         from scipy.optimize import linear_sum_assignment

@@ -9,12 +9,11 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rewardax.base.errors import UserError
+from rewardax.base.arrays import env_where
+from rewardax.base.choices import check_choices
 from rewardax.wrappers.algebra.episodes import flags, from_end, sums
-from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, env_where, static
+from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, static
 from rewardax.wrappers.shaping.potential import Phi, evaluate, reads_of
-
-Result = tuple[Rewards, State]
 
 
 def best_of(value: Array, n: float | Array) -> Array:
@@ -185,10 +184,7 @@ class HopProgress(RewardTransform):
     component: str = static("hop")
 
     def __post_init__(self) -> None:
-        if self.mode not in ("forward", "fused"):
-            raise UserError(f"HopProgress: mode is 'forward' or 'fused', not {self.mode!r}.")
-        if self.truncation not in ("bootstrap", "absorb"):
-            raise UserError(f"HopProgress: truncation is 'bootstrap' or 'absorb', not {self.truncation!r}.")
+        check_choices(self, mode=("forward", "fused"), truncation=("bootstrap", "absorb"))
 
     @property
     def causal(self) -> bool:  # type: ignore[override]

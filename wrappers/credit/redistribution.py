@@ -10,10 +10,9 @@ import jax.numpy as jnp
 from jax import Array
 
 from rewardax.wrappers.algebra.episodes import from_end, sums
+from rewardax.wrappers.algebra.hindsight import Hindsight
 from rewardax.wrappers.algebra.pointwise import rewrite
-from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
-
-Result = tuple[Rewards, State]
+from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, static
 
 
 def episode_mean(rollout: Transition, values: Array) -> tuple[Array, Array]:
@@ -31,7 +30,7 @@ def episode_mean(rollout: Transition, values: Array) -> tuple[Array, Array]:
     return known & begun, jnp.where(begun, mean, 0)
 
 
-class UniformRedistribution(RewardTransform):
+class UniformRedistribution(Hindsight, RewardTransform):
     """Spread an episode's return evenly over its steps: r_t ← R/T. The simplest return redistribution.
 
     ``learn`` rewrites the episodes that lie completely inside the rollout; rows of other episodes keep the
@@ -54,12 +53,7 @@ class UniformRedistribution(RewardTransform):
     [1.0, 1.0, 1.0, 5.0]
     """
 
-    causal = False
     component: str = static("task")
-
-    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
-        rewards.require(self.component)
-        return rewards, state
 
     def learn(
         self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
@@ -70,7 +64,7 @@ class UniformRedistribution(RewardTransform):
         return rewards.log("redistribute/complete", complete.astype(value.dtype)), state
 
 
-class IRCR(RewardTransform):
+class IRCR(Hindsight, RewardTransform):
     """Iterative relative credit refinement: each step gets how good its episode's return was so far.
 
         r_t ← (R - R_min)/(R_max - R_min)
@@ -94,16 +88,11 @@ class IRCR(RewardTransform):
     [0.0, 0.0, 1.0, 0.5]
     """
 
-    causal = False
     component: str = static("task")
 
     def init(self, key: Array, example: Transition) -> State:
         dtype = example.reward.dtype
         return State(shared={"low": jnp.asarray(jnp.inf, dtype), "high": jnp.asarray(-jnp.inf, dtype)})
-
-    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
-        rewards.require(self.component)
-        return rewards, state
 
     def learn(
         self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None

@@ -10,16 +10,15 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
+from rewardax.base.arrays import env_where
 from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.episodes import flags
 from rewardax.wrappers.algebra.moments import Moments
 from rewardax.wrappers.algebra.pointwise import rewrite
-from rewardax.wrappers.bonuses.rnd import mlp_init, whiten
-from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, env_where, static
-from rewardax.wrappers.credit.decomposition import Episodes, fit_episodes, step_inputs
+from rewardax.wrappers.core import PyTree, Result, Rewards, RewardTransform, State, Transition, static
+from rewardax.wrappers.credit.decomposition import Episodes, StepModel, fit_episodes
 from rewardax.wrappers.credit.redistribution import corrected, decomposition_loss, episode_average, episode_mean
-
-Result = tuple[Rewards, State]
+from rewardax.wrappers.learned.networks import mlp_init, whiten
 
 
 def redistribute(predictions: Array, episode_return: Array, mask: Array) -> Array:
@@ -54,7 +53,7 @@ def gru(params: dict[str, dict[str, Array]], hidden: Array, x: Array) -> Array:
     return gate * hidden + (1 - gate) * candidate
 
 
-class RUDDER(RewardTransform):
+class RUDDER(StepModel, RewardTransform):
     """Return decomposition by a forecast of the return: r_t = g_t - g_{t-1}, with g_{-1} = 0.
 
     A recurrent network sees (o, a, o - o') step by step and predicts after each the return R of the episode (the
@@ -99,10 +98,7 @@ class RUDDER(RewardTransform):
     """
 
     component: str = static("task")
-    factors: tuple[str, ...] = static(())
     correct: bool = static(True)
-    one_hot: int = static(0)
-    num_actions: int = static(8)
     width: int = static(32)
     epochs: int = static(1)
     minibatches: int = static(4)
@@ -123,19 +119,9 @@ class RUDDER(RewardTransform):
         small = cls(width=4, minibatches=2)
         return (small, small.replace(factors=("progress",), correct=False))
 
-    @property
-    def requires(self) -> tuple[str, ...]:
-        return self.factors
-
-    @property
-    def causal(self) -> bool:  # type: ignore[override]
-        return not self.correct
-
     def init(self, key: Array, example: Transition) -> State:
-        key = key if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else jax.random.wrap_key_data(key)
-        to_params, later = jax.random.split(key)
+        to_params, later, depth = self._start(key, example)
         dtype = example.reward.dtype
-        depth = jax.eval_shape(self._inputs, example).shape[-1]
         head = {"kernel": jnp.zeros((self.width,), dtype), "bias": jnp.zeros((), dtype)}
         params = {**gru_init(to_params, depth, self.width, dtype), "head": head}
         shared = {
@@ -143,7 +129,7 @@ class RUDDER(RewardTransform):
             "optimiser": self._optimiser().init(params),
             "moments": Moments.create((depth,), dtype),
             "returns": Moments.create((), dtype),
-            "key": jax.random.key_data(later),
+            "key": later,
         }
         return State(episode=() if self.correct else self._fresh(example.reward), shared=shared)
 
@@ -210,9 +196,6 @@ class RUDDER(RewardTransform):
 
     def _fresh(self, like: Array) -> dict[str, Array]:
         return {"hidden": jnp.zeros((*like.shape, self.width), like.dtype), "last": jnp.zeros_like(like)}
-
-    def _inputs(self, step: Transition) -> Array:
-        return step_inputs(step, self.factors, self.one_hot, self.num_actions)
 
     def _optimiser(self) -> optax.GradientTransformation:
         return optax.chain(optax.clip_by_global_norm(self.max_grad_norm), optax.adam(self.learning_rate))

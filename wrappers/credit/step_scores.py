@@ -9,12 +9,11 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rewardax.base.errors import UserError
+from rewardax.base.arrays import env_where
+from rewardax.base.choices import check_choices
 from rewardax.wrappers.algebra.episodes import flags
 from rewardax.wrappers.algebra.pointwise import rewrite
-from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, env_where, static
-
-Result = tuple[Rewards, State]
+from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, static
 
 
 class ClipDelta(RewardTransform):
@@ -73,8 +72,7 @@ class ClipDelta(RewardTransform):
     deliver: str = static("retro")
 
     def __post_init__(self) -> None:
-        if self.deliver not in ("retro", "delayed"):
-            raise UserError(f"ClipDelta: deliver is 'retro' or 'delayed', not {self.deliver!r}.")
+        check_choices(self, deliver=("retro", "delayed"))
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
@@ -177,8 +175,7 @@ class SpanReward(RewardTransform):
     component: str = static("span")
 
     def __post_init__(self) -> None:
-        if self.statistic not in ("last", "mean", "min"):
-            raise UserError(f"SpanReward: statistic is 'last', 'mean' or 'min', not {self.statistic!r}.")
+        check_choices(self, statistic=("last", "mean", "min"))
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:

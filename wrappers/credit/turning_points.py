@@ -9,22 +9,37 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rewardax.base.errors import UserError
+from rewardax.base.arrays import env_where
+from rewardax.base.choices import check_choices
 from rewardax.wrappers.algebra.episodes import flags, from_end, from_start, sums
-from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, env_where, static
+from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, static
 from rewardax.wrappers.shaping.potential import Phi, evaluate, reads_of
 
-Result = tuple[Rewards, State]
 
+class PrefixCredit:
+    """Mixin of transforms that post their component in ``learn``, from a value of every prefix of an episode."""
 
-def _values(value: Phi, rollout: Transition) -> tuple[Array, Array]:
-    def read(observation: Any, features: Any) -> Array:
-        return evaluate(value, observation, features, rollout.reward.dtype)
+    causal = False
+    value: Phi
+    component: str
 
-    return (
-        jax.vmap(read)(rollout.observation, rollout.features),
-        jax.vmap(read)(rollout.next_observation, rollout.next_features),
-    )
+    @property
+    def requires(self) -> tuple[str, ...]:
+        return reads_of(self.value)
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
+        return rewards.add(self.component, jnp.zeros_like(transition.reward)), state
+
+    def _values(self, rollout: Transition) -> tuple[Array, Array]:
+        """The values [T, N] before and after every step."""
+
+        def read(observation: Any, features: Any) -> Array:
+            return evaluate(self.value, observation, features, rollout.reward.dtype)
+
+        return (
+            jax.vmap(read)(rollout.observation, rollout.features),
+            jax.vmap(read)(rollout.next_observation, rollout.next_features),
+        )
 
 
 def look_ahead_gains(
@@ -66,7 +81,7 @@ def look_ahead_gains(
     return jax.lax.scan(backwards, nothing, (flags(rollout), before, after), reverse=True)[1]
 
 
-class VSRM(RewardTransform):
+class VSRM(PrefixCredit, RewardTransform):
     """Verifiable stepwise reward: pay the change of the success rate, and lend later changes to flat steps before.
 
     The success rate a is estimated at every cut point, by playing on from copies of the state; see
@@ -100,7 +115,6 @@ class VSRM(RewardTransform):
     [0.35, 0.5, -0.25, 0.0]
     """
 
-    causal = False
     value: Phi = static("progress")
     scale: float = 1.0
     discount: float = 0.7
@@ -109,17 +123,10 @@ class VSRM(RewardTransform):
     keep_last: bool = static(False)
     component: str = static("stepwise")
 
-    @property
-    def requires(self) -> tuple[str, ...]:
-        return reads_of(self.value)
-
-    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
-        return rewards.add(self.component, jnp.zeros_like(transition.reward)), state
-
     def learn(
         self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
     ) -> Result:
-        before, after = _values(self.value, rollout)
+        before, after = self._values(rollout)
         gains = look_ahead_gains(before, after, rollout, self.discount, self.look_ahead, self.tolerance)
         paid = rollout.valid if self.keep_last else rollout.valid & ~rollout.done
         return rewards.put(self.component, self.scale * jnp.where(paid, gains, 0)), state
@@ -163,7 +170,7 @@ def turning_point_rewards(
     return (jnp.where(bonus != 0, 0, base) if drop_main else base) + bonus, turned
 
 
-class TurningPoints(RewardTransform):
+class TurningPoints(PrefixCredit, RewardTransform):
     """TP-GRPO, reward side: steps that turn the local trend into the direction of the final one get a bonus.
 
     With R_t the value of the prefix after t steps and R_f the final reward, d_t = R_t - R_{t-1} and
@@ -204,7 +211,6 @@ class TurningPoints(RewardTransform):
     [-0.25, -0.25, 1.5, 0.5]
     """
 
-    causal = False
     value: Phi = static("progress")
     main: str = static("local")
     eta: float = 1.0
@@ -217,26 +223,16 @@ class TurningPoints(RewardTransform):
     component: str = static("turning")
 
     def __post_init__(self) -> None:
-        if self.main not in ("global", "local"):
-            raise UserError(f"TurningPoints: main is 'global' or 'local', not {self.main!r}.")
-        if self.final not in ("value", "return"):
-            raise UserError(f"TurningPoints: final is 'value' or 'return', not {self.final!r}.")
+        check_choices(self, main=("global", "local"), final=("value", "return"))
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
         return (cls(first_step_bonus=True, bonus_from_prefix=True), cls(main="global", final="return"))
 
-    @property
-    def requires(self) -> tuple[str, ...]:
-        return reads_of(self.value)
-
-    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
-        return rewards.add(self.component, jnp.zeros_like(transition.reward)), state
-
     def learn(
         self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
     ) -> Result:
-        before, after = _values(self.value, rollout)
+        before, after = self._values(rollout)
         task, _, begun = sums(rollout, rollout.reward)
         known, (final, begun) = from_end(rollout, (after if self.final == "value" else task, begun))
         complete = known & begun

@@ -9,12 +9,12 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.arrays import env_where
+from rewardax.base.choices import check_choices
 from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.episodes import flags, from_end
 from rewardax.wrappers.bonuses.events import EventBonus
-from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, chain, env_where, static
-
-Result = tuple[Rewards, State]
+from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, chain, static
 
 
 class GatedAccumulation(RewardTransform):
@@ -84,15 +84,8 @@ class GatedAccumulation(RewardTransform):
     on_truncation: str = static("evaluate")
 
     def __post_init__(self) -> None:
-        for field, choices in {
-            "op": (">=", ">"),
-            "statistic": ("sum", "max", "last"),
-            "scope": ("episode", "prefix", "step"),
-            "deliver": ("end", "retro"),
-            "on_truncation": ("evaluate", "close"),
-        }.items():
-            if getattr(self, field) not in choices:
-                raise UserError(f"GatedAccumulation: {field} is one of {choices}, not {getattr(self, field)!r}.")
+        check_choices(self, op=(">=", ">"), statistic=("sum", "max", "last"), scope=("episode", "prefix", "step"))
+        check_choices(self, deliver=("end", "retro"), on_truncation=("evaluate", "close"))
         if isinstance(self.thresholds, tuple) and not (
             len(self.components) == len(self.priority) == len(self.thresholds) > 0
         ):

@@ -8,10 +8,8 @@ import jax.numpy as jnp
 from flax import struct
 from jax import Array
 
-from rewardax.base.errors import UserError
-from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, static
-
-Result = tuple[Rewards, State]
+from rewardax.base.choices import check_choices
+from rewardax.wrappers.core import PyTree, Result, Rewards, RewardTransform, State, Transition, static
 
 
 class CaRL(RewardTransform):
@@ -70,8 +68,7 @@ class CaRL(RewardTransform):
     component: str = static("carl")
 
     def __post_init__(self) -> None:
-        if self.mode not in ("difference", "best"):
-            raise UserError(f"CaRL: mode is 'difference' or 'best', not {self.mode!r}.")
+        check_choices(self, mode=("difference", "best"))
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:

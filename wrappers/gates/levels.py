@@ -5,12 +5,13 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.choices import check_choices
 from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.pointwise import rewrite
-from rewardax.wrappers.algebra.scopes import SCOPES, STATISTICS, begin, channels, check, check_lengths, collect, due
-from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
+from rewardax.wrappers.algebra.scopes import SCOPES, STATISTICS, begin, channels, check_lengths, collect, due
+from rewardax.wrappers.bonuses.events import EventBonus
+from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, chain, static
 
-Result = tuple[Rewards, State]
 GATES = ("geometric", "min", "product")
 
 
@@ -95,14 +96,11 @@ class Gate(RewardTransform):
     statistic: str = static("sum")
 
     def __post_init__(self) -> None:
-        check(self, kind=("hard", "soft"), scope=SCOPES, statistic=STATISTICS)
+        check_choices(self, kind=("hard", "soft"), scope=SCOPES, statistic=STATISTICS)
         check_lengths(self, self.components, tau=self.tau, weights=self.weights)
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
-        from rewardax.wrappers.bonuses.events import EventBonus
-        from rewardax.wrappers.core import chain
-
         hard = cls(components=("events", "task"), tau=(0.5, None), weights=(0.5, 2.0))
         soft = hard.replace(kind="soft", scope="episode", statistic="mean", tau=(0.5, 0.5))
         return tuple(chain(bonus=EventBonus(), gate=gate) for gate in (hard, soft))
@@ -174,7 +172,7 @@ class SoftGate(RewardTransform):
     statistic: str = static("last")
 
     def __post_init__(self) -> None:
-        check(self, kind=GATES, scope=SCOPES, statistic=STATISTICS)
+        check_choices(self, kind=GATES, scope=SCOPES, statistic=STATISTICS)
         check_lengths(self, self.utility, weights=self.weights)
         twice = set(self.bottom) & set(self.utility)
         if twice:
@@ -182,9 +180,6 @@ class SoftGate(RewardTransform):
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
-        from rewardax.wrappers.bonuses.events import EventBonus
-        from rewardax.wrappers.core import chain
-
         gate = cls(bottom=("events",), scope="episode", statistic="mean", weights=(2.0,))
         return (chain(bonus=EventBonus(), gate=gate),)
 

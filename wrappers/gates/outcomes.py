@@ -11,14 +11,13 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.choices import check_choices
 from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.episodes import from_end, sums
 from rewardax.wrappers.algebra.pointwise import rewrite
-from rewardax.wrappers.algebra.schedules import Curve, count_steps
-from rewardax.wrappers.algebra.scopes import check
-from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
+from rewardax.wrappers.algebra.schedules import Curve, Linear, count_steps
+from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, static
 
-Result = tuple[Rewards, State]
 SOURCES = ("feature", "component")
 
 
@@ -94,14 +93,12 @@ class CRF(RewardTransform):
     component: str = static("conciseness")
 
     def __post_init__(self) -> None:
-        check(self, source=SOURCES)
+        check_choices(self, source=SOURCES)
         if self.source == "component" and self.score is None:
             raise UserError("CRF: source 'component' needs the name of that component as `score`.")
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
-        from rewardax.wrappers.algebra.schedules import Linear
-
         return (cls(score="progress", anneal=Linear(1.0, 0.0, 20.0)), cls(shortest="state_id"))
 
     @property
@@ -168,7 +165,7 @@ class SweetSpot(RewardTransform):
     component: str = static("tier")
 
     def __post_init__(self) -> None:
-        check(self, source=SOURCES)
+        check_choices(self, source=SOURCES)
         if not self.edges:
             raise UserError("SweetSpot needs at least one edge.")
 
@@ -220,7 +217,7 @@ class ReNorm(RewardTransform):
     deliver: str = static("retro")
 
     def __post_init__(self) -> None:
-        check(self, deliver=("retro", "end"))
+        check_choices(self, deliver=("retro", "end"))
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:

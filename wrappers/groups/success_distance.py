@@ -1,11 +1,15 @@
-"""How close failures came to the successes of the same batch (SRPO)."""
+"""SRPO: how close failures came to the successes of the same group: clustering, score and transform."""
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.wrappers.core import RewardTransform, State, Transition, static
+from rewardax.wrappers.groups.base import Episodes, Grouped
 from rewardax.wrappers.groups.statistics import members, minmax
 
 
@@ -96,3 +100,40 @@ def clusters(points: Array, together: Array, eps: float | Array, min_samples: in
     border = jnp.where(near & core[None], label[None], far).min(1)
     label = jnp.where(core, label, border)
     return jnp.where(label < far, label, -1).astype(jnp.int32)
+
+
+class SuccessDistance(Grouped, RewardTransform):
+    """Pay failures by how near they came to the successes of the same group (SRPO).
+
+    An episode succeeds when its sum of ``component`` is positive; its embedding is the feature ``embedding`` of
+    the last observation. See :func:`rewardax.wrappers.groups.success_distance.success_distance`.
+
+    Paper: "SRPO: Self-Referential Policy Optimization for Vision-Language-Action Models" 2025.
+    Invariant: no
+    Golden: srpo_progress
+
+    Components: rewrites ``component``.
+    Metrics: ``raw/<component>``, ``group/complete``.
+    Remembers: nothing. Not causal.
+
+    >>> from rewardax.wrappers import replay
+    >>> from rewardax.wrappers.contract.examples import numbers, rollout
+    >>> data = rollout(reward=[1.0, 0.0, 0.0], terminated=[True, True, True], place=[[1.0], [2.0], [9.0]])
+    >>> numbers(replay(SuccessDistance(embedding="place", group=None), data)[0].components["task"])
+    [1.0, 0.596, 0.004]
+    """
+
+    reads: ClassVar[tuple[str, ...]] = ("embedding",)
+    eps: float = 0.5
+    scale: float = 0.6
+    steepness: float = 10.0
+    offset: float = 0.5
+    min_samples: int = static(2)
+    embedding: str = static("subgoals")
+    component: str = static("task")
+    group: str | None = static("state_hash")
+
+    def verdict(self, outcome: Array, table: Episodes, rollout: Transition, state: State) -> tuple[Array, State]:
+        options = {k: getattr(self, k) for k in ("eps", "min_samples", "scale", "steepness", "offset")}
+        where = table.vector(rollout, self.embedding)
+        return success_distance(where, outcome > 0, table.group, table.ends, **options), state

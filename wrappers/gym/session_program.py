@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from rewardax.wrappers.core import PyTree, Rewards, State, Transition, advance, env_where
+from rewardax.base.arrays import env_where
+from rewardax.wrappers.core import PyTree, Rewards, State, Transition, advance
 
 PADDING = np.iinfo(np.int32).max  # label id that points outside every table
 

@@ -9,11 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from rewardax.base.errors import UserError
-from rewardax.wrappers.bonuses.counts import Visits
-from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
-
-Result = tuple[Rewards, State]
+from rewardax.base.choices import check_choices
+from rewardax.wrappers.bonuses.count_tables import Visits
+from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, static
 
 
 class Judged(RewardTransform):
@@ -76,8 +74,7 @@ class Judged(RewardTransform):
     component: str = static("judge")
 
     def __post_init__(self) -> None:
-        if self.form not in ("label", "class", "rank"):
-            raise UserError(f"Judged: form is 'label', 'class' or 'rank', not {self.form!r}.")
+        check_choices(self, form=("label", "class", "rank"))
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.choices import check_choices
 from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.pointwise import rewrite
-from rewardax.wrappers.algebra.scopes import channels, check, check_lengths
-from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
+from rewardax.wrappers.algebra.scopes import channels, check_lengths
+from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, chain, static
 from rewardax.wrappers.learned.preference_reward import ensemble_score
+from rewardax.wrappers.shaping.potential import Progress
 
-Result = tuple[Rewards, State]
 OBJECTIVES = ("mean", "wco", "uwo")
 
 
@@ -62,19 +63,15 @@ class Ensemble(RewardTransform):
     component: str = static("ensemble")
 
     def __post_init__(self) -> None:
-        check(self, objective=OBJECTIVES)
+        check_choices(self, objective=OBJECTIVES)
         if (self.feature is None) == (not self.members):
             raise UserError("Ensemble takes its scores either from a `feature` [N, M] or from component `members`.")
         if self.members:
             check_lengths(self, self.members, centres=self.centres)
-        if self.ddof not in (0, 1):
-            raise UserError(f"Ensemble: ddof is 0 or 1, not {self.ddof!r}.")
+        check_choices(self, ddof=(0, 1))
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
-        from rewardax.wrappers.core import chain
-        from rewardax.wrappers.shaping.potential import Progress
-
         listed = cls(members=("progress", "task"), objective="wco", centres=(0.5, 0.0))
         return (cls(feature="graded"), chain(near=Progress(), pick=listed))
 

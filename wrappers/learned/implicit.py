@@ -10,13 +10,13 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
+from rewardax.base.arrays import typed_key
+from rewardax.base.choices import check_choices
 from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.episodes import sums
-from rewardax.wrappers.bonuses.rnd import flatten, mlp, mlp_init
-from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, static
+from rewardax.wrappers.core import PyTree, Result, Rewards, RewardTransform, State, Transition, static
+from rewardax.wrappers.learned.networks import flatten, mlp, mlp_init
 from rewardax.wrappers.learned.segments import episode_numbers
-
-Result = tuple[Rewards, State]
 
 
 def step_rewards(log_ratio: Array, beta: float | Array, mask: Array | None = None) -> Array:
@@ -133,8 +133,7 @@ class ImplicitProcessReward(RewardTransform):
     learning_rate: float = 1e-3
 
     def __post_init__(self) -> None:
-        if self.loss not in ("outcome", "contrast"):
-            raise UserError(f"ImplicitProcessReward: loss is 'outcome' or 'contrast', not {self.loss!r}.")
+        check_choices(self, loss=("outcome", "contrast"))
         if self.actions < 2:
             raise UserError(f"ImplicitProcessReward needs at least 2 discrete actions, got {self.actions}.")
 
@@ -147,7 +146,7 @@ class ImplicitProcessReward(RewardTransform):
         return () if self.feature is None else (self.feature,)
 
     def init(self, key: Array, example: Transition) -> State:
-        key = key if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else jax.random.wrap_key_data(key)
+        key = typed_key(key)
         dtype = example.reward.dtype
         sizes = (jax.eval_shape(self._inputs, example).shape[-1], self.width, self.width, self.actions)
         layers = mlp_init(key, sizes, dtype)

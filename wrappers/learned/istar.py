@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rewardax.base.errors import UserError
+from rewardax.base.choices import check_choice
 
 FORMS = ("rloo", "grpo_mean", "grpo_mean_std")
 
@@ -51,10 +51,8 @@ def istar_advantages(
     >>> first.tolist(), steps.tolist()
     ([0.0, -1.0, 0.0, 3.0], [-0.5, -1.5, -0.5, 2.5])
     """
-    if form not in FORMS:
-        raise UserError(f"istar_advantages: form is one of {FORMS}, not {form!r}.")
-    if step_baseline not in ("steps", "first"):
-        raise UserError(f"istar_advantages: step_baseline is 'steps' or 'first', not {step_baseline!r}.")
+    check_choice("istar_advantages", "form", form, FORMS)
+    check_choice("istar_advantages", "step_baseline", step_baseline, ("steps", "first"))
     opens = _opens(episode)
     members = opens if step_baseline == "first" else jnp.ones_like(opens)
     outcome = _relative(episode_reward, group, opens, form)

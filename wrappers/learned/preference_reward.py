@@ -10,14 +10,14 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
+from rewardax.base.arrays import typed_key
+from rewardax.base.choices import check_choices
 from rewardax.base.errors import UserError
-from rewardax.wrappers.bonuses.rnd import flatten, mlp, mlp_init
-from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, static
+from rewardax.wrappers.core import PyTree, Result, Rewards, RewardTransform, State, Transition, static
+from rewardax.wrappers.learned.networks import flatten, mlp, mlp_init
 from rewardax.wrappers.learned.preferences import centring_penalty, preference_accuracy, preference_loss, query_scores
 from rewardax.wrappers.learned.segments import Pairs, draw, episode_numbers, gather
 from rewardax.wrappers.learned.teachers import ScriptedTeacher, Teacher, Verdict
-
-Result = tuple[Rewards, State]
 
 
 def ensemble_score(scores: Array, objective: str = "mean", coefficient: float | Array = 0.1, ddof: int = 0) -> Array:
@@ -122,13 +122,8 @@ class PreferenceReward(RewardTransform):
     regression: float = 0.0
 
     def __post_init__(self) -> None:
-        for field, choices in {
-            "query": ("uniform", "disagreement", "entropy"),
-            "objective": ("mean", "wco", "uwo"),
-            "normalise": ("none", "mean", "standard"),
-        }.items():
-            if getattr(self, field) not in choices:
-                raise UserError(f"{type(self).__name__}: {field} is one of {choices}, not {getattr(self, field)!r}.")
+        check_choices(self, query=("uniform", "disagreement", "entropy"), objective=("mean", "wco", "uwo"))
+        check_choices(self, normalise=("none", "mean", "standard"))
         for field in ("members", "segment", "queries", "oversample", "steps", "batch"):
             if getattr(self, field) < 1:
                 raise UserError(f"{type(self).__name__}: {field} must be at least 1, got {getattr(self, field)}.")
@@ -150,7 +145,7 @@ class PreferenceReward(RewardTransform):
         return tuple(dict.fromkeys((*own, *self.teacher.requires)))
 
     def init(self, key: Array, example: Transition) -> State:
-        key = key if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else jax.random.wrap_key_data(key)
+        key = typed_key(key)
         to_networks, later = jax.random.split(key)
         dtype, seen = example.reward.dtype, self._seen(example)
         sizes = (self._inputs(seen, dtype).shape[-1], self.width, self.width, self.width, 1)

@@ -8,9 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rewardax.base.errors import UserError
-from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
-
-Result = tuple[Rewards, State]
+from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, static
 
 
 def goal_similarity(states: Array, goals: Array, baselines: Array, alpha: float | Array = 0.5) -> Array:

@@ -9,12 +9,13 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.choices import check_choices
 from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.pointwise import rewrite
-from rewardax.wrappers.algebra.scopes import channels, check, check_lengths
-from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
+from rewardax.wrappers.algebra.scopes import channels, check_lengths
+from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, chain, static
+from rewardax.wrappers.shaping.potential import Progress
 
-Result = tuple[Rewards, State]
 SQUASHES = ("sigmoid", "tanh")
 
 
@@ -127,16 +128,13 @@ class Lagrangian(RewardTransform):
     initial: float = 0.0
 
     def __post_init__(self) -> None:
-        check(self, squash=SQUASHES)
+        check_choices(self, squash=SQUASHES)
         check_lengths(self, self.components, thresholds=self.thresholds)
         if self.base in self.components:
             raise UserError(f"Lagrangian: the base {self.base!r} cannot be one of the constrained components.")
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
-        from rewardax.wrappers.core import chain
-        from rewardax.wrappers.shaping.potential import Progress
-
         limit = cls(components=("progress",), thresholds=(0.1,), learning_rate=0.5)
         return (chain(near=Progress(), limit=limit),)
 

@@ -10,12 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from rewardax.base.choices import check_choices
 from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.pointwise import Clip, Delay, Squash, rewrite
-from rewardax.wrappers.algebra.scopes import SCOPES, begin, channels, check, collect, due
-from rewardax.wrappers.core import Chain, Rewards, RewardTransform, State, Transition, chain, static
-
-Result = tuple[Rewards, State]
+from rewardax.wrappers.algebra.scopes import SCOPES, begin, channels, collect, due
+from rewardax.wrappers.core import Chain, Result, Rewards, RewardTransform, State, Transition, chain, static
 
 
 def par(component: str = "task", references: str = "references", scale: float = 1.0, kind: str = "sigmoid") -> Squash:
@@ -165,7 +164,7 @@ class MedianLogistic(RewardTransform):
     scope: str = static("episode")
 
     def __post_init__(self) -> None:
-        check(self, scope=SCOPES)
+        check_choices(self, scope=SCOPES)
         if not len(self.medians) == len(self.scales) > 0:
             raise UserError(
                 f"MedianLogistic needs one median and one scale per task; got {len(self.medians)} and "

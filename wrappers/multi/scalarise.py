@@ -6,12 +6,14 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.arrays import key_bits
+from rewardax.base.choices import check_choices
 from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.pointwise import rewrite
-from rewardax.wrappers.algebra.scopes import SCOPES, STATISTICS, begin, channels, check, check_lengths, collect, due
-from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
+from rewardax.wrappers.algebra.scopes import SCOPES, STATISTICS, begin, channels, check_lengths, collect, due
+from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, chain, static
+from rewardax.wrappers.shaping.potential import Progress
 
-Result = tuple[Rewards, State]
 ADDITIVE = ("linear", "direction", "log_sigmoid")
 KINDS = (*ADDITIVE, "weighted_geometric", "chebyshev", "krc")
 
@@ -159,16 +161,13 @@ class Scalarise(RewardTransform):
     statistic: str = static("sum")
 
     def __post_init__(self) -> None:
-        check(self, kind=KINDS, scope=SCOPES, statistic=STATISTICS)
+        check_choices(self, kind=KINDS, scope=SCOPES, statistic=STATISTICS)
         check_lengths(self, self.components, weights=self.weights, ideal=self.ideal)
         if self.kind == "direction" and len(self.components) != 2:
             raise UserError(f"Scalarise: a direction takes two components, not {self.components}; use 'linear'.")
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
-        from rewardax.wrappers.core import chain
-        from rewardax.wrappers.shaping.potential import Progress
-
         joins = (
             cls(("task", "progress"), "log_sigmoid", weights=(1.0, 0.5), scope="episode"),
             cls(("task", "progress"), "krc"),
@@ -249,9 +248,6 @@ class Direction(RewardTransform):
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
-        from rewardax.wrappers.core import chain
-        from rewardax.wrappers.shaping.potential import Progress
-
         return (chain(near=Progress(), mix=cls(components=("task", "progress"))),)
 
     @staticmethod
@@ -262,7 +258,7 @@ class Direction(RewardTransform):
     def init(self, key: Array, example: Transition) -> State:
         lane = jnp.arange(example.reward.shape[0])
         episode = jnp.zeros_like(lane)
-        shared = jax.random.key_data(key) if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else key
+        shared = key_bits(key)
         angle = self._draw(shared, lane, episode).astype(example.reward.dtype)
         return State(env={"lane": lane, "episode": episode, "angle": angle}, shared=shared)
 

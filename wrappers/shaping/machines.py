@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from rewardax.base.choices import check_choices
 from rewardax.base.errors import UserError
 from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
 
@@ -233,10 +234,7 @@ class RewardMachine(RewardTransform):
     component: str = static("machine")
 
     def __post_init__(self) -> None:
-        if self.unmatched not in ("error", "stay", "terminal"):
-            raise UserError(f"RewardMachine: unmatched is 'error', 'stay' or 'terminal', not {self.unmatched!r}.")
-        if self.truncation not in ("bootstrap", "absorb"):
-            raise UserError(f"RewardMachine: truncation is 'bootstrap' or 'absorb', not {self.truncation!r}.")
+        check_choices(self, unmatched=("error", "stay", "terminal"), truncation=("bootstrap", "absorb"))
         unknown = [name for name in self.machine.propositions if name not in self.propositions]
         if unknown:
             raise UserError(f"RewardMachine: no proposition {unknown[0]!r}; there are {', '.join(self.propositions)}.")

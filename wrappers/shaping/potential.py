@@ -9,11 +9,11 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rewardax.base.errors import UserError
+from rewardax.base.arrays import env_where
+from rewardax.base.choices import check_choices
 from rewardax.wrappers.algebra.schedules import Curve, Linear, count_steps
-from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, env_where, static
+from rewardax.wrappers.core import PyTree, Result, Rewards, RewardTransform, State, Transition, static
 
-Result = tuple[Rewards, State]
 Phi = Callable[[PyTree, Mapping[str, Array]], Array] | str
 
 
@@ -83,8 +83,7 @@ class Potential(RewardTransform):
     component: str = static("shaping")
 
     def __post_init__(self) -> None:
-        if self.truncation not in ("bootstrap", "absorb"):
-            raise UserError(f"Potential: truncation is 'bootstrap' or 'absorb', not {self.truncation!r}.")
+        check_choices(self, truncation=("bootstrap", "absorb"))
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
@@ -160,10 +159,7 @@ class ActionAdvice(RewardTransform):
     component: str = static("advice")
 
     def __post_init__(self) -> None:
-        if self.mode not in ("lookback", "lookahead"):
-            raise UserError(f"ActionAdvice: mode is 'lookback' or 'lookahead', not {self.mode!r}.")
-        if self.after not in ("max", "mean", "zero"):
-            raise UserError(f"ActionAdvice: after is 'max', 'mean' or 'zero', not {self.after!r}.")
+        check_choices(self, mode=("lookback", "lookahead"), after=("max", "mean", "zero"))
 
     @property
     def causal(self) -> bool:  # type: ignore[override]
@@ -264,8 +260,7 @@ class Progress(RewardTransform):
     component: str = static("progress")
 
     def __post_init__(self) -> None:
-        if self.mode not in ("difference", "positive", "best"):
-            raise UserError(f"Progress: mode is 'difference', 'positive' or 'best', not {self.mode!r}.")
+        check_choices(self, mode=("difference", "positive", "best"))
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:

@@ -27,8 +27,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rewardax.base.arrays import is_key, key_bits, like_key
 from rewardax.base.errors import UserError
-from rewardax.base.keys import is_key, key_data, like_key
 
 FORMAT = 1
 HEADER, LEAVES = "header", "leaves"
@@ -110,7 +110,7 @@ def pack(kind: str, tree: PyTree, fingerprint: Mapping[str, Any], facts: Mapping
         specs[name] = spec(leaf)
         if getattr(leaf, "weak_type", not hasattr(leaf, "dtype")):
             weak.append(name)
-        array = np.array(key_data(leaf), None if is_key(leaf) else _dtype(leaf))
+        array = np.array(key_bits(leaf), None if is_key(leaf) else _dtype(leaf))
         arrays[LEAVES + name] = array.view(f"u{array.itemsize}") if array.dtype.kind == "V" else array
     header = {
         "format": FORMAT,

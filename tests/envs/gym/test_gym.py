@@ -126,37 +126,6 @@ def test_saved_states_know_where_they_belong():
         envs.set_state(env.get_state())
 
 
-def test_a_saved_task_keeps_what_its_reward_remembers():
-    latched = rewardax.to_config(rewardax.EventBonus(events=(0,), scale=0.1, latched=True))
-    env = gym.make("rewardax/KeyFarm-v0", reward=latched).unwrapped
-    env.reset(seed=0)
-    assert [env.step(a)[1] for a in (1, 1, 2)][-1] == pytest.approx(0.1)
-    saved = env.get_state()
-    other = gym.make("rewardax/KeyFarm-v0", reward=latched).unwrapped
-    other.set_state(saved)
-    assert [other.step(a)[1] for a in (3, 2)] == [0.0, 0.0]  # paid already, in the first life
-
-
-def test_spec_with_a_reward_survives_json():
-    env = gym.make("rewardax/KeyFarm-v0", reward=BONUS, horizon=20)
-    spec = gym.envs.registration.EnvSpec.from_json(env.spec.to_json())
-    assert spec == env.spec
-    twin = gym.make(spec)
-    for made in (env, twin):
-        made.reset(seed=0)
-    actions = (1, 1, 2, 3, 2)
-    assert [env.step(a)[1] for a in actions] == [twin.step(a)[1] for a in actions]
-
-
-def test_a_wrong_reward_fails_when_the_task_is_made():
-    needs = rewardax.to_config(rewardax.EventBonus(feature="speed"))
-    with pytest.raises(ValueError, match="speed"):
-        gym.make("rewardax/KeyFarm-v0", reward=needs)
-    hindsight = rewardax.to_config(rewardax.UniformRedistribution())
-    with pytest.raises(ValueError, match="hindsight"):
-        gym.make("rewardax/KeyFarm-v0", reward=hindsight)
-
-
 def test_observation_modes_of_a_text_task_tell_the_same():
     lines, tokens, text = (GymEnv("Treasure-tiny", obs_mode=mode) for mode in ("dict", "tokens", "text"))
     for env in (lines, tokens, text):

@@ -33,7 +33,7 @@ from rewardax.wrappers import (
     large_scale_curiosity,
     replay,
 )
-from rewardax.wrappers.bonuses.elliptical import elliptical_start, elliptical_visit
+from rewardax.wrappers.bonuses.e3b import elliptical_start, elliptical_visit
 from rewardax.wrappers.bonuses.embedding import unit_layer_norm
 from rewardax.wrappers.contract.examples import numbers, rollout
 

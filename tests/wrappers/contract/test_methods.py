@@ -31,9 +31,9 @@ from rewardax.wrappers import (
     motif,
     replay,
 )
-from rewardax.wrappers.bonuses.counts import bucket
-from rewardax.wrappers.bonuses.rnd import flatten
+from rewardax.wrappers.bonuses.count_tables import bucket
 from rewardax.wrappers.contract.examples import numbers, rollout
+from rewardax.wrappers.learned.networks import flatten
 
 
 def reward_of(term: RewardTransform, name: str, /, **data: Any) -> list[float]:

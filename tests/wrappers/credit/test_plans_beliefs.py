@@ -55,7 +55,7 @@ def test_matchings(rows: int, columns: int, seed: int) -> None:
 def test_matching_of_nothing_and_bad_choice() -> None:
     assert match_rewards(call_similarity([], [call("a")])).tolist() == []
     assert match_rewards(call_similarity([call("a")], []), unmatched=-1.0).tolist() == [-1.0]
-    with pytest.raises(ValueError, match="assignment is 'greedy' or 'optimal'"):
+    with pytest.raises(ValueError, match=r"assignment is one of \('greedy', 'optimal'\)"):
         assign(np.zeros((1, 1)), "hungarian")
 
 
@@ -185,7 +185,7 @@ def test_pure_functions_of_whole_episodes() -> None:
 def test_a_cut_episode_is_weighted_part_by_part() -> None:
     assert reward_of(MinForm(), "task", reward=[0.5, 0.5, 0.25], terminated=[True, False, False])[0] == 0.5
     assert reward_of(MinForm(), "task", reward=[1.0, -1.0]) == [0.0, -1.0]
-    with pytest.raises(ValueError, match="form is 'soft' or 'strict'"):
+    with pytest.raises(ValueError, match=r"form is one of \('soft', 'strict'\)"):
         MinForm(form="sum")
 
 

@@ -190,7 +190,7 @@ def test_hops_of_an_episode_that_goes_on_are_walked_forward_only() -> None:
     expected = [0.0, 0.5, 0.5]
     for mode in ("forward", "fused"):
         assert reward_of(HopProgress(mode=mode, gamma=1.0), "hop", **data) == expected
-    with pytest.raises(ValueError, match="mode is 'forward' or 'fused'"):
+    with pytest.raises(ValueError, match=r"mode is one of \('forward', 'fused'\)"):
         HopProgress(mode="backward")
     with pytest.raises(ValueError, match="truncation is"):
         HopProgress(truncation="maybe")
@@ -240,9 +240,9 @@ def test_turning_points_need_a_turn() -> None:
     assert reward_of(turning, "turning", **falling) == [-1.3, -0.9, -0.9], "the first step starts the trend"
     up = turning.replace(only_if_final_up=True)
     assert reward_of(up, "turning", **falling) == [-0.9, -0.9, -0.9]
-    with pytest.raises(ValueError, match="main is 'global' or 'local'"):
+    with pytest.raises(ValueError, match=r"main is one of \('global', 'local'\)"):
         TurningPoints(main="both")
-    with pytest.raises(ValueError, match="final is 'value' or 'return'"):
+    with pytest.raises(ValueError, match=r"final is one of \('value', 'return'\)"):
         TurningPoints(final="both")
 
 
@@ -261,8 +261,8 @@ def test_turning_points_can_disagree_with_what_is_left() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: ClipDelta(deliver="now"), "deliver is 'retro' or 'delayed'"),
-        (lambda: SpanReward(statistic="sum"), "statistic is 'last', 'mean' or 'min'"),
+        (lambda: ClipDelta(deliver="now"), r"deliver is one of \('retro', 'delayed'\)"),
+        (lambda: SpanReward(statistic="sum"), r"statistic is one of \('last', 'mean', 'min'\)"),
     ],
 )
 def test_bad_choices(make: Any, message: str) -> None:

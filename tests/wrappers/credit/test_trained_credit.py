@@ -162,7 +162,7 @@ def test_agents_can_blend_by_their_own_gradients() -> None:
     [
         (lambda: ExploRS(learnt=False, bonus=False), "pays nothing"),
         (lambda: ExploRS(num_keys=0), "num_keys"),
-        (lambda: Blend(rule="mean"), "'cosine' or 'sign'"),
+        (lambda: Blend(rule="mean"), "one of .'cosine', 'sign'."),
         (lambda: Blend(auxiliary=("task",)), "other than the primary"),
     ],
 )

@@ -169,7 +169,7 @@ def test_carl_infractions_cost_only_where_they_terminate() -> None:
         (lambda: Gate(components=("a", "a"), tau=(1.0, 1.0)), "listed twice"),
         (lambda: SoftGate(bottom=("task",)), "both a bottom line and a utility"),
         (lambda: SoftGate(kind="harmonic"), "kind is one of"),
-        (lambda: CaRL(mode="positive"), "mode is 'difference' or 'best'"),
+        (lambda: CaRL(mode="positive"), r"mode is one of \('difference', 'best'\)"),
         (lambda: play(Gate(components=("judge",)), rollout(reward=[0.0])), "no component 'judge'"),
     ],
 )

@@ -14,20 +14,19 @@ from rewardax.wrappers import replay
 from rewardax.wrappers.algebra.episodes import from_end, sums
 from rewardax.wrappers.config import registered
 from rewardax.wrappers.contract.examples import rollout
-from rewardax.wrappers.groups.rules import c_grpo, evol_rl, grpo_lambda, majority, outcome_exploration, trust_grpo
-from rewardax.wrappers.groups.scores import (
-    GateWidth,
-    TaskMoments,
-    diversity_weighted,
-    dler,
-    ema_grpo,
-    gdpo,
-    rank_gap,
-    verpo,
-)
+from rewardax.wrappers.groups.base import Episodes
+from rewardax.wrappers.groups.cgrpo import c_grpo
+from rewardax.wrappers.groups.dler import dler
+from rewardax.wrappers.groups.ema_grpo import TaskMoments, ema_grpo
+from rewardax.wrappers.groups.gardo import GateWidth, diversity_weighted, rank_gap
+from rewardax.wrappers.groups.gdpo import gdpo
+from rewardax.wrappers.groups.grpo_lambda import grpo_lambda
+from rewardax.wrappers.groups.majority_novelty import evol_rl, majority
+from rewardax.wrappers.groups.outcome_exploration import outcome_exploration
 from rewardax.wrappers.groups.statistics import group_max, group_mean, group_std, group_zscore, members, minmax
 from rewardax.wrappers.groups.success_distance import clusters, success_distance
-from rewardax.wrappers.groups.transforms import Episodes
+from rewardax.wrappers.groups.trust_grpo import trust_grpo
+from rewardax.wrappers.groups.verpo import verpo
 
 REWRITE = ["CGRPO", "TrustGRPO", "GRPOLambda", "SuccessDistance", "MajorityNovelty", "DLER", "EMAGRPO", "GARDO", "HBPO"]
 ROWS = 12

@@ -354,7 +354,7 @@ def test_multiplier_steps() -> None:
         (lambda: ReNorm(deliver="now"), "deliver is one of"),
         (lambda: MedianLogistic(medians=(1.0,), scales=()), "one median and one scale"),
         (lambda: Ensemble(), "either from a `feature`"),
-        (lambda: Ensemble(members=BOTH, ddof=2), "ddof is 0 or 1"),
+        (lambda: Ensemble(members=BOTH, ddof=2), r"ddof is one of \(0, 1\)"),
         (lambda: Ensemble(members=BOTH, centres=(1.0,)), "one of `centres` per component"),
         (lambda: play(Ensemble(members=("task",)), rollout(reward=[0.0])), "no variance"),
         (lambda: Lagrangian(components=("task",)), "cannot be one of the constrained"),

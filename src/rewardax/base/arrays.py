@@ -1,0 +1,55 @@
+"""Small conversions of JAX arrays: random keys, and choices made per environment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+
+def is_key(x: Any) -> bool:
+    """Whether an array, or its shape and dtype, is of typed random keys (``jax.random.key``) and not of their bits.
+
+    >>> is_key(jax.random.key(0)), is_key(jnp.zeros(2, jnp.uint32))
+    (True, False)
+    """
+    return hasattr(x, "dtype") and jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
+
+
+def typed_key(key: Array) -> Array:
+    """A typed random key, from one or from its bits.
+
+    >>> is_key(typed_key(jnp.zeros(2, jnp.uint32)))
+    True
+    """
+    return key if is_key(key) else jax.random.wrap_key_data(key)
+
+
+def key_bits(key: Any) -> Any:
+    """The bits of random keys, uint32[2] each; any other array as it is.
+
+    >>> key_bits(jax.random.key(7)).tolist()
+    [0, 7]
+    """
+    return jax.random.key_data(key) if is_key(key) else key
+
+
+def like_key(like: Any, bits: Any) -> Any:
+    """``bits`` as typed random keys of the kind of ``like`` (keys, or their shape and dtype), if that is one.
+
+    >>> key = jax.random.key(7)
+    >>> like_key(jax.eval_shape(lambda: key), key_bits(key)) == key
+    Array(True, dtype=bool)
+    """
+    return jax.random.wrap_key_data(bits, impl=like.dtype._impl.name) if is_key(like) else bits
+
+
+def env_where(mask: Array, yes: Any, no: Any) -> Any:
+    """Per environment choice between two pytrees of ``[N, ...]`` arrays.
+
+    >>> env_where(jnp.array([True, False]), jnp.ones((2, 2)), jnp.zeros((2, 2))).tolist()
+    [[1.0, 1.0], [0.0, 0.0]]
+    """
+    return jax.tree.map(lambda a, b: jnp.where(mask.reshape(mask.shape + (1,) * (a.ndim - 1)), a, b), yes, no)

@@ -1,0 +1,93 @@
+"""The learner on the host: what it bootstraps from, on an environment with known values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from support.learner_envs import TWO_STEPS, register
+
+from rewardax.agents import host
+from rewardax.agents.ppo import PPO, PPOConfig, build_policy
+from rewardax.wrappers import chain
+from rewardax.wrappers.encoders import default
+
+VALUES = (10.0, 20.0, 30.0, 40.0)  # of the start, the middle, a truncated end, a terminated end
+GAMMA = GAE_LAMBDA = 0.5
+# Worked out by hand from the rewards 1 and 2:
+#   middle, truncated:   2 + 0.5 * 30 - 20 = -3      start before it:  1 + 0.5 * 20 - 10 + 0.25 *  -3 =  0.25
+#   middle, terminated:  2            - 20 = -18     start before it:  1 + 0.5 * 20 - 10 + 0.25 * -18 = -3.5
+#   start in the last row of a rollout:              1 + 0.5 * 20 - 10                                =  1
+TRUNCATED, TERMINATED, CUT = [0.25, -3.0], [-3.5, -18.0], [1.0]
+
+
+class Watched(PPO):
+    """A learner that writes down advantages, targets and the rollout instead of learning."""
+
+    seen: list[Any] = []  # noqa: RUF012  one test at a time
+
+    def update(self, weights: Any, optimiser: Any, batch: Any, hidden: Any, key: Any) -> Any:
+        self.seen.append((batch, *map(np.asarray, self.targets(self.policy.bind(weights), batch))))
+        return weights, optimiser, {"loss/value": (jnp.zeros(()), jnp.ones(()))}
+
+
+def known_values(weights: Any) -> Any:
+    """Weights with which the value of the one-hot observation k is exactly ``VALUES[k]``: tanh(20) is 1 in float32."""
+    width = len(VALUES)
+    weights = jax.tree.map(jnp.zeros_like, weights)
+    weights["first"]["kernel"] = weights["first"]["kernel"].at[:, width:].set(20.0 * jnp.eye(width))
+    weights["value_hidden"]["kernel"] = 20.0 * jnp.eye(width)
+    weights["value_head"]["kernel"] = jnp.array(VALUES)[:, None]
+    return weights
+
+
+def rollouts(time_limit: str = "truncate") -> list[Any]:
+    """Two rollouts of five steps; environment 0 starts with a truncated episode, environment 1 a terminated one."""
+    register()
+    config = PPOConfig(
+        num_envs=2,
+        num_steps=5,
+        minibatches=1,
+        width=len(VALUES),
+        gamma=GAMMA,
+        gae_lambda=GAE_LAMBDA,
+        time_limit=time_limit,
+    )
+    world = host.HostEnvs(TWO_STEPS, chain(), config, 0, default, {})
+    run = host.Run(Watched(None, build_policy(None, world.space, world.num_actions, config), config, 1), world, 0)
+    run.weights = known_values(run.weights)
+    Watched.seen = []
+    run.iterate(host._act, host._update, 2)
+    return Watched.seen
+
+
+def test_advantages_and_targets_are_those_worked_out_by_hand() -> None:
+    (first, advantages, targets), (second, later, later_targets) = rollouts()
+    np.testing.assert_array_equal(first.truncated, [[0, 0], [1, 0], [0, 0], [0, 1], [0, 0]])
+    np.testing.assert_array_equal(first.terminated, [[0, 0], [0, 1], [0, 0], [1, 0], [0, 0]])
+    np.testing.assert_array_equal(first.first, [[1, 1], [0, 0], [1, 1], [0, 0], [1, 1]])
+    np.testing.assert_array_equal(first.value[:, 0], [10, 20, 10, 20, 10])
+    expected = [TRUNCATED + TERMINATED + CUT, TERMINATED + TRUNCATED + CUT]
+    np.testing.assert_array_equal(advantages.T, expected)
+    np.testing.assert_array_equal(targets, advantages + np.asarray(first.value))
+    # the second rollout starts in the middle of an episode: truncated in environment 0, terminated in environment 1
+    expected = [TRUNCATED[1:] + TERMINATED + TRUNCATED, TERMINATED[1:] + TRUNCATED + TERMINATED]
+    np.testing.assert_array_equal(later.T, expected)
+    np.testing.assert_array_equal(later_targets, later + np.asarray(second.value))
+    np.testing.assert_array_equal(second.first[:, 0], [0, 1, 0, 1, 0])
+
+
+def test_a_time_limit_can_count_as_an_end() -> None:
+    advantages = rollouts("terminate")[0][1]
+    np.testing.assert_array_equal(advantages.T, [TERMINATED + TERMINATED + CUT] * 2)
+
+
+def test_the_hand_worked_numbers_tell_the_final_from_the_reset_observation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bootstrapping from the observation after autoreset, worth 10, would give 2 + 0.5 * 10 - 20 = -13."""
+    monkeypatch.setattr(host, "with_final", lambda observation, final, done: observation)
+    advantages = rollouts()[0][1]
+    assert advantages[1, 0] == -13.0 != TRUNCATED[1]
+    assert advantages[1, 1] == TERMINATED[1], "a terminated step does not look at its successor"

@@ -1,0 +1,95 @@
+"""C-GRPO: an outcome that gates a rubric score relative to the best of the group: the rule and the transform."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import jax.numpy as jnp
+from jax import Array
+
+from rewardax.base.choices import check_choice, check_choices
+from rewardax.wrappers.core import RewardTransform, State, Transition, static
+from rewardax.wrappers.groups.base import Episodes, Grouped
+from rewardax.wrappers.groups.statistics import group_max, members
+
+CGRPO_MODES = ("paper", "all", "positive_only", "negative_only")
+
+
+def c_grpo(
+    outcome: Array,
+    rubric: Array,
+    group: Array,
+    mask: Array | None = None,
+    *,
+    alpha: float | Array = 0.3,
+    mode: str = "paper",
+    normalise: bool = True,
+) -> Array:
+    """C-GRPO (CaRR): the outcome gates a rubric score that is relative to the best of the group.
+
+        R = (1 - α)·o + α·o·(q / max_group q), ratio 0 where the maximum is 0
+
+    The other modes are those of the release: ``all`` (1-α)o + αq; ``positive_only`` the same for o ≠ 0, with q
+    *not* normalised whatever ``normalise`` says; ``negative_only`` αq where o ≤ 0, else o. They normalise q
+    only where the maximum is positive.
+
+    >>> from rewardax.wrappers.contract.examples import numbers
+    >>> row = jnp.array([1.0, 1.0, 0.0]), jnp.array([0.2, 0.4, 0.9]), jnp.zeros(3, jnp.int32)
+    >>> numbers(c_grpo(*row))
+    [0.767, 0.833, 0.0]
+    """
+    check_choice("c_grpo", "mode", mode, CGRPO_MODES)
+    group, mask = members(group, mask)
+    best = group_max(rubric, group, mask)
+    safe = jnp.where(best > 0, best, 1)
+    if mode == "paper":
+        paid = (1 - alpha) * outcome + alpha * outcome * jnp.where(best > 0, rubric / safe, 0)
+    else:
+        score = rubric / safe if normalise and mode != "positive_only" else rubric
+        mixed = (1 - alpha) * outcome + alpha * score
+        if mode == "negative_only":
+            paid = jnp.where(outcome > 0, outcome, alpha * score)
+        else:
+            paid = jnp.where((outcome == 0) & (mode == "positive_only"), outcome, mixed)
+    return jnp.where(mask, paid, 0)
+
+
+class CGRPO(Grouped, RewardTransform):
+    """Outcome-gated score relative to the best of the group: R = (1 - α)·o + α·o·(q / max_group q).
+
+    o is the episode's sum of ``component``, q the feature ``score`` of its last observation. See
+    :func:`rewardax.wrappers.groups.cgrpo.c_grpo` for the modes of the release, whose ``positive_only`` forgets to
+    normalise.
+
+    Paper: "Chaining the Evidence" 2026 (C-GRPO, CaRR).
+    Invariant: no
+    Golden: c_grpo
+
+    Components: rewrites ``component``.
+    Metrics: ``raw/<component>``, ``group/complete``.
+    Remembers: nothing. Not causal.
+
+    >>> from rewardax.wrappers import replay
+    >>> from rewardax.wrappers.contract.examples import numbers, rollout
+    >>> data = rollout(reward=[1.0, 1.0, 0.0], terminated=[True, True, True], progress=[0.2, 0.4, 0.9])
+    >>> numbers(replay(CGRPO(group=None), data)[0].components["task"])
+    [0.767, 0.833, 0.0]
+    """
+
+    reads: ClassVar[tuple[str, ...]] = ("score",)
+    alpha: float = 0.3
+    score: str = static("progress")
+    mode: str = static("paper")
+    normalise: bool = static(True)
+    component: str = static("task")
+    group: str | None = static("state_hash")
+
+    def __post_init__(self) -> None:
+        check_choices(self, mode=CGRPO_MODES)
+
+    def verdict(self, outcome: Array, table: Episodes, rollout: Transition, state: State) -> tuple[Array, State]:
+        score = table.score(rollout, self.score)
+        paid = c_grpo(
+            outcome, score, table.group, table.ends, alpha=self.alpha, mode=self.mode, normalise=self.normalise
+        )
+        return paid, state

@@ -1,0 +1,80 @@
+"""DLER: episodes beyond a length earn nothing: the score, whitening over steps and the transform."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+from jax import Array
+
+from rewardax.wrappers.core import RewardTransform, State, Transition, static
+from rewardax.wrappers.groups.base import Episodes, Grouped
+from rewardax.wrappers.groups.statistics import group_count, group_mean, members
+
+
+def dler(
+    outcome: Array, length: Array, group: Array, mask: Array | None = None, *, limit: float | Array
+) -> tuple[Array, Array]:
+    """DLER: an episode longer than ``limit`` earns nothing, and the group mean is taken off (never the std).
+
+    Returns:
+        The effective reward and its difference to the group mean (a group of one is not centred). The paper then
+        whitens over all valid steps of the batch, see :func:`step_whiten`.
+
+    Paper: "DLER: Doing Length pEnalty Right" 2025.
+
+    >>> dler(jnp.array([1.0, 1.0]), jnp.array([3.0, 9.0]), jnp.zeros(2, jnp.int32), limit=5)[1].tolist()
+    [0.5, -0.5]
+    """
+    group, mask = members(group, mask)
+    paid = jnp.where(mask & (length <= limit), outcome, 0)
+    alone = group_count(group, mask) <= 1
+    return paid, jnp.where(mask, paid - jnp.where(alone, 0, group_mean(paid, group, mask)), 0)
+
+
+def step_whiten(advantage: Array, steps: Array) -> Array:
+    """Whiten [E] over the valid ``steps`` bool[E, T] of the batch: (a - m)/√(v + 1e-8), [E, T].
+
+    Both denominators have 1e-8 added to the count; v is the sample variance.
+
+    >>> from rewardax.wrappers.contract.examples import numbers
+    >>> numbers(step_whiten(jnp.array([1.0, -1.0]), jnp.ones((2, 1), bool)))
+    [0.707, -0.707]
+    """
+    spread = jnp.where(steps, advantage[:, None], 0)
+    count = steps.sum().astype(spread.dtype)
+    mean = spread.sum() / (count + 1e-8)
+    variance = (jnp.where(steps, spread - mean, 0) ** 2).sum() / (count + 1e-8)
+    variance = variance * count / jnp.maximum(count - 1, 1)
+    return jnp.where(steps, (spread - mean) / jnp.sqrt(variance + 1e-8), 0)
+
+
+class DLER(Grouped, RewardTransform):
+    """Too long earns nothing: R = o if L <= ``limit`` else 0, minus the group's mean, never over its std.
+
+    See :func:`rewardax.wrappers.groups.dler.dler`; whitening over the batch's steps is left to the agent's
+    advantage normalisation.
+
+    Paper: "DLER: Doing Length pEnalty Right" 2025.
+    Invariant: no
+    Golden: dler_rfpp
+
+    Args:
+        limit: in steps, e.g. twice the shortest path.
+        group: as usual.
+
+    Components: rewrites ``component``.
+    Metrics: ``raw/<component>``, ``group/complete``.
+    Remembers: nothing. Not causal.
+
+    >>> from rewardax.wrappers import replay
+    >>> from rewardax.wrappers.contract.examples import numbers, rollout
+    >>> data = rollout(reward=[1.0, 0.0, 1.0], terminated=[True, False, True])
+    >>> numbers(replay(DLER(limit=1.0, group=None), data)[0].components["task"])
+    [0.5, 0.0, -0.5]
+    """
+
+    limit: float = 100.0
+    component: str = static("task")
+    group: str | None = static("state_hash")
+
+    def verdict(self, outcome: Array, table: Episodes, rollout: Transition, state: State) -> tuple[Array, State]:
+        return dler(outcome, table.length, table.group, table.ends, limit=self.limit)[1], state

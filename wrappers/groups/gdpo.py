@@ -1,0 +1,105 @@
+"""GDPO: every component normalised within its group, then their sum over the batch: the score and the transform."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from rewardax.base.errors import UserError
+from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, static
+from rewardax.wrappers.groups.base import Episodes, named
+from rewardax.wrappers.groups.statistics import group_zscore, members
+
+
+def gdpo(
+    rewards: Array,
+    group: Array,
+    mask: Array | None = None,
+    *,
+    weights: Array | float = 1.0,
+    eps: float | Array = 1e-4,
+    batch: bool = True,
+) -> Array:
+    """GDPO: normalise every component of ``rewards`` [E, K] in its group, weight, then normalise over the batch.
+
+        A_k = w_k·(r_k - mean_g)/(std_g + ε);  Â_k = (A_k - mean_B A_k)/(std_B(Σ_k A_k) + ε)
+
+    Returns:
+        [E, K], whose sum over K is the advantage; ``batch=False`` leaves the second step out (then whiten over valid
+        steps, as one of the two releases does). Sample std. Equal scores give 0.
+
+    Paper: "GDPO: Group reward-Decoupled Normalization Policy Optimization" 2026.
+
+    >>> from rewardax.wrappers.contract.examples import numbers
+    >>> scores = jnp.array([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
+    >>> numbers(gdpo(scores, jnp.zeros(3, jnp.int32)).sum(-1))
+    [0.577, 0.577, -1.155]
+    """
+    group, mask = members(group, mask)
+    part = jax.vmap(lambda r: group_zscore(r, group, mask, eps), -1, -1)(rewards) * weights
+    if not batch:
+        return part
+    count = mask.sum().astype(rewards.dtype)
+    centred = jnp.where(mask[:, None], part - part.sum(0) / jnp.maximum(count, 1), 0)
+    spread = jnp.sqrt((centred.sum(-1) ** 2).sum() / jnp.maximum(count - 1, 1))
+    return centred / (spread + eps)
+
+
+class GDPO(RewardTransform):
+    """Normalise every component within its group of episodes, weight it, then normalise the sum over the batch.
+
+    The components stay apart (they add up to the advantage), so that agents can see which one pays. See
+    :func:`rewardax.wrappers.groups.gdpo.gdpo`.
+
+    Paper: "GDPO: Group reward-Decoupled Normalization Policy Optimization" 2026.
+    Invariant: no
+    Golden: gdpo
+
+    Args:
+        components, weights: one weight for each name.
+
+    Components: rewrites ``components``.
+    Metrics: ``raw/<component>``, ``group/complete``.
+    Remembers: nothing. Not causal.
+
+    Differs from the paper: an episode pays once, at its last step; whitening over steps is left to the agent.
+
+    >>> from rewardax.wrappers import replay
+    >>> from rewardax.wrappers.contract.examples import numbers, rollout
+    >>> data = rollout(reward=[1.0, 0.0], terminated=[True, True])
+    >>> numbers(replay(GDPO(group=None), data)[0].components["task"])
+    [0.707, -0.707]
+    """
+
+    causal = False
+    components: tuple[str, ...] = static(("task",))
+    weights: tuple[float, ...] = (1.0,)
+    eps: float = 1e-4
+    group: str | None = static("state_hash")
+
+    def __post_init__(self) -> None:
+        if len(self.weights) != len(self.components):
+            raise UserError(f"GDPO: {len(self.components)} components but {len(self.weights)} weights")
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        return named(self.group)
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
+        rewards.require(*self.components)
+        return rewards, state
+
+    def learn(
+        self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
+    ) -> Result:
+        table = Episodes.of(rollout, self.group)
+        scores = jnp.stack([table.total(rollout, rewards.components[name]) for name in self.components], -1)
+        weights = jnp.stack([jnp.asarray(w, scores.dtype) for w in self.weights])
+        paid = gdpo(scores, table.group, table.ends, weights=weights, eps=self.eps)
+        for k, name in enumerate(self.components):
+            rewards = table.pay(rewards, name, rollout, paid[:, k])
+        return rewards, state
