@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,37 @@ os.environ.setdefault("MPLBACKEND", "agg")
 
 hypothesis.settings.register_profile("rewardax", deadline=None, derandomize="CI" in os.environ, print_blob=True)
 hypothesis.settings.load_profile("rewardax")
+
+IN_CONTRACT = re.compile(r"/contract/.*?\[(\w+)")
+
+
+def group(nodeid: str) -> str:
+    """Tests of one group run in one process, one after the other: they share compiled programs.
+
+    A group is a file; in folders named ``contract`` it is a transform or a family, the first word in the brackets.
+    """
+    found = IN_CONTRACT.search(nodeid)
+    return found[1] if found else nodeid.partition("::")[0]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Bring the tests of a group together, where its first one is."""
+    groups: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        groups.setdefault(group(item.nodeid), []).append(item)
+    items[:] = [item for tests in groups.values() for item in tests]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """``--dist=loadfile``, by group instead of by file."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group(nodeid)
+
+    return ByGroup(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 MAPPINGS = Path("/proc/self/maps")

@@ -1,4 +1,4 @@
-"""Run every golden JSON file of a folder through this implementation: ``python tests/golden/run.py DIR [--strict]``.
+"""Run golden JSON files through this implementation: ``python tests/golden/run.py DIR [--strict]``.
 
 Prints one line a file: passed, failed (with the first difference) or not implemented (also when only part of a file's
 expected values can be computed). Exits with 1 on any failure, with ``--strict`` also when something is not implemented.
@@ -86,13 +86,16 @@ def run_file(path: Path, table: Mapping[str, Adapter]) -> tuple[str, str]:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("paths", type=Path, nargs="+", help="JSON files, or folders of them")
     parser.add_argument("--strict", action="store_true", help="fail also on files that are not implemented")
     options = parser.parse_args(arguments)
-    files = sorted(options.folder.rglob("*.json"))
-    if not files:
-        print(f"{options.folder}: no golden files (*.json)")
-        return 1
+    files: list[Path] = []
+    for path in options.paths:
+        found = [path] if path.is_file() else sorted(path.rglob("*.json"))
+        files += found
+        if not found:
+            print(f"{path}: no golden files (*.json)")
+            return 1
 
     import jax
 

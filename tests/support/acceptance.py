@@ -1,7 +1,7 @@
 """The acceptance tests of every registered task, numbered as in the coverage table.
 
 Each takes an id and a :class:`Size`; it raises ``AssertionError``, or returns a sentence that says why it does not
-apply. ``test_acceptance_*.py`` run them small on one id per family, ``coverage_of_envs.py`` in full on all.
+apply. ``envs/contract/test_acceptance.py`` runs them small, ``coverage_of_envs.py`` in full on all ids.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 
 from rewardax.analysis.exact.planning import value_iteration
-from rewardax.envs import PRESETS, branch, card, enumerate_mdp, level_key, make, make_pool, reset_level
+from rewardax.envs import branch, card, enumerate_mdp, level_key, make, make_pool, reset_level
 from rewardax.envs.arrays import to_arrays
 from rewardax.envs.contract.core import CORE_RULES, declarations
 from rewardax.envs.contract.core import groups as shared_layouts
@@ -31,7 +30,6 @@ from rewardax.envs.levels import dynamics_key
 from rewardax.envs.text.engine.env import TextEnv
 from support.acceptance_play import (
     BLOCK,
-    SMALL,
     Size,
     broken,
     expander,
@@ -322,8 +320,8 @@ def chance(task: str, size: Size) -> str | None:
     """12. Random play succeeds as often as the card says."""
     env, params = make(task)
     row = card(env.family)["presets"][task]
-    if "random_success" not in row or not size.random:
-        return "no random success in the card" if size.random else "in full runs only"
+    if "random_success" not in row:
+        return "no random success in the card"
     claimed, trials = row["random_success"], min(size.random, max(512, 2_000_000 // env.horizon(params)))
     found = play(env, params, np.arange(500_000, 500_000 + trials), "random", seed=5).success.mean()
     spread = claimed * (1 - claimed) * (1 / trials + 1 / row.get("random_episodes", 1e12))
@@ -335,37 +333,3 @@ CHECKS: tuple[Check, ...] = (
     *(gymnasium, determinism, saving, groups, sentences, masks),
     *(solvable, rewards, knobs, optimum, speed, chance),
 )
-
-
-TOLD = ("DoorKey-5x5-Text", "Fetch-5x5-N2-Text", "NoisyTV-FourRooms-Text")
-
-
-def representatives(kind: str) -> list[str]:
-    """The ids worth a compilation in every test run: the first of each family in a folder, three grids in words."""
-    first: dict[str, str] = {}
-    for name, preset in PRESETS.items():
-        if preset.entry.startswith(f"rewardax.envs.{kind}.") and not name.endswith("-Text"):
-            first.setdefault(preset.entry, name)
-    return [*first.values(), *(name for name in TOLD if kind == "text" and name in PRESETS)]
-
-
-def siblings(task: str) -> list[str]:
-    """The ids that run in the same compiled program."""
-    env, entry = make(task)[0], PRESETS[task].entry
-    return [name for name, preset in PRESETS.items() if preset.entry == entry and make(name)[0] == env]
-
-
-def suite(kind: str) -> Callable[[str, Check], None]:
-    """A test of every check on every representative of a folder; cheap checks take all ids of a program."""
-    untimed = [check for check in CHECKS if check is not speed]  # speed belongs in benchmarks
-
-    @pytest.mark.parametrize("check", untimed, ids=lambda check: check.__name__)
-    @pytest.mark.parametrize("task", representatives(kind))
-    def test_acceptance(task: str, check: Check) -> None:
-        reasons = [check(task, SMALL)]
-        if check in (solvable, rewards):
-            reasons += [check(name, SMALL._replace(search=0)) for name in siblings(task) if name != task]
-        if None not in reasons:
-            pytest.skip(str(reasons[0]))
-
-    return test_acceptance

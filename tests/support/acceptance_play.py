@@ -29,7 +29,7 @@ class Size(NamedTuple):
     texts: int = 40  # states whose commands are parsed
 
 
-SMALL = Size(levels=64, hashes=500, states=256, lanes=16, search=1500, table=3000, random=0, texts=6)
+SMALL = Size(levels=64, hashes=500, states=256, lanes=16, search=1500, table=3000, random=256, texts=6)
 
 
 def broken(rule: Any, *arguments: Any) -> None:

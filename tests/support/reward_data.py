@@ -1,17 +1,24 @@
-"""Random rollouts and the list of all transforms, for the tests of rewards."""
+"""Random rollouts and the list of all transforms, for the tests of rewards.
+
+Tests over all transforms share one shape, that of ``rollout_for``, and the compiled functions of the contract's
+routes, so that each example is compiled once in a process.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
-from rewardax.wrappers import RewardTransform, Transition, replay
+from rewardax.wrappers import Rewards, RewardTransform, State, Transition, replay
 from rewardax.wrappers.config import registered
-from rewardax.wrappers.contract.data import FEATURES
+from rewardax.wrappers.contract.data import FEATURES, on_host, sample_rollout, with_fillers
+from rewardax.wrappers.contract.routes import begin, learn, scan
 
 ROWS, ENVS = 10, 3
 play = jax.jit(replay)
@@ -25,6 +32,32 @@ def examples() -> list[Any]:
         if issubclass(cls, RewardTransform) and cls.__module__.startswith("rewardax.wrappers.")
         for i, example in enumerate(cls.examples())
     ]
+
+
+def each(chosen: Callable[[RewardTransform], bool]) -> Any:
+    """Run a test once for every example that is ``chosen``, as parameter ``reward``."""
+    return pytest.mark.parametrize("reward", [pytest.param(e, id=name) for name, e in examples() if chosen(e)])
+
+
+every_example = each(lambda reward: True)
+
+
+def rollout_for(reward: RewardTransform, fillers: bool = False) -> Transition:
+    """The contract's own rollout, with the features that ``reward`` requires and no others."""
+    data = on_host(sample_rollout(reward.requires))
+    return with_fillers(data) if fillers else data
+
+
+def memory(reward: RewardTransform) -> State:
+    """Shapes and dtypes of what ``reward`` remembers."""
+    return jax.eval_shape(reward.init, jax.random.key(0), row(rollout_for(reward), 0))
+
+
+def run(reward: RewardTransform, data: Transition, state: State | None = None) -> tuple[Rewards, State]:
+    """``replay``, as the contract does it: a scan, then ``learn``."""
+    fresh = begin(reward, jax.random.key(0), row(data, 0))
+    rewards, state = scan(reward, fresh if state is None else state, fresh.episode, data)
+    return learn(reward, rewards, state, data)
 
 
 def random_rollout(

@@ -10,6 +10,7 @@ import gymnasium as gym
 import jax
 import numpy as np
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from jax import Array
 
 from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, advance
 from rewardax.wrappers.gym.single import RewardWrapper
@@ -22,7 +23,7 @@ MakeEnv = Callable[[int], gym.Env]  # lane -> environment
 def scanned(reward: RewardTransform, rollout: Transition, learn_every: int) -> Components:
     """Through ``advance`` in a compiled scan; ``learn`` after every ``learn_every`` steps."""
     length = len(rollout.valid)
-    state = jax.jit(reward.init)(jax.random.key(0), jax.tree.map(lambda x: x[0], rollout))
+    state = begin(reward, jax.random.key(0), jax.tree.map(lambda x: x[0], rollout))
     fresh = state.episode
     chunks = []
     for start in range(0, length, min(learn_every, length)):
@@ -32,6 +33,11 @@ def scanned(reward: RewardTransform, rollout: Transition, learn_every: int) -> C
         if len(chunk.valid) == learn_every:
             _, state = learn(reward, rewards, state, chunk)
     return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+
+
+@jax.jit
+def begin(reward: RewardTransform, key: Array, example: Transition) -> State:
+    return reward.init(key, example)
 
 
 @jax.jit

@@ -7,22 +7,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import pytest
+from support.reward_data import every_example
 
-from rewardax.wrappers.config import registered
 from rewardax.wrappers.contract.check import ContractError, check_reward
 from rewardax.wrappers.contract.data import sample_rollout
 from rewardax.wrappers.contract.rules import RULES
 from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, chain, static
 
-EXAMPLES = [
-    pytest.param(example, id=f"{name}-{number}")
-    for name, cls in registered().items()
-    if issubclass(cls, RewardTransform) and cls.__module__.startswith("rewardax.wrappers.")
-    for number, example in enumerate(cls.examples())
-]
 
-
-@pytest.mark.parametrize("reward", EXAMPLES)
+@every_example
 def test_contract(reward: RewardTransform) -> None:
     assert check_reward(reward, skip=["routes"]) == []  # the routes have a file of their own
 

@@ -1,6 +1,6 @@
 """Laws that hold for all rewards, or for one method whatever the episode looks like.
 
-What the public contract checks of every transform (compiled or not, fillers, order, sweeps) is in test_reward_contract.
+What the public contract checks of every transform (compiled or not, fillers, order, sweeps) is in test_contract.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.reward_data import ENVS, ROWS, episodes, examples, play, random_rollout, row
+from support.reward_data import ENVS, ROWS, episodes, every_example, play, random_rollout, rollout_for, row, run
 
 from rewardax.wrappers import (
     IRCR,
@@ -27,15 +26,14 @@ from rewardax.wrappers import (
     Moments,
     Potential,
     RewardTransform,
-    Transition,
     UniformRedistribution,
     advance,
     chain,
 )
+from rewardax.wrappers.contract.routes import begin, learn, scan
 
 seeds = st.integers(0, 2**31 - 1)
 few = settings(max_examples=12)
-all_examples = pytest.mark.parametrize("reward", [pytest.param(e, id=name) for name, e in examples()])
 close = partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5)
 
 
@@ -45,10 +43,10 @@ def same(a: Any, b: Any, exact: bool = False) -> None:
     jax.tree.map(lambda x, y: check(np.asarray(x), np.asarray(y)), a, b)
 
 
-@all_examples
+@every_example
 def test_total_is_the_sum_and_additive_parts_leave_the_task_alone(reward: RewardTransform) -> None:
-    data = random_rollout(1, fillers=True)
-    rewards, _ = play(reward, data)
+    data = rollout_for(reward, fillers=True)
+    rewards, _ = run(reward, data)
     close(rewards.total, sum(np.asarray(c) for c in rewards.components.values()))
     assert np.isfinite(np.asarray(rewards.total)).all()
     assert not np.asarray(rewards.total)[~np.asarray(data.valid)].any()
@@ -56,24 +54,17 @@ def test_total_is_the_sum_and_additive_parts_leave_the_task_alone(reward: Reward
         np.testing.assert_array_equal(rewards.components["task"], data.reward)
 
 
-@jax.jit
-def one_filler(reward: RewardTransform, state: Any, filler: Transition) -> Any:
-    """What a step of filler pays, the memory after it, and after learning from it alone."""
-    rewards, after = advance(reward, state, reward.init(jax.random.key(0), filler).episode, filler)
-    rows: Any = jax.tree.map(lambda x: x[None], (rewards, filler))
-    return rewards.components, after, reward.learn(rows[0], state, rows[1])[1]
-
-
-@all_examples
-def test_a_step_of_filler_only_changes_nothing(reward: RewardTransform) -> None:
-    data = random_rollout(2, fillers=True)
-    _, state = play(reward, data)
-    filler = row(data, 3).replace(valid=jnp.zeros(ENVS, bool), first=jnp.zeros(ENVS, bool))
-    components, after, learned = one_filler(reward, state, filler)
+@every_example
+def test_padding_steps_alone_change_nothing(reward: RewardTransform) -> None:
+    data = rollout_for(reward, fillers=True)
+    _, state = run(reward, data)
+    nothing = data.replace(valid=np.zeros_like(data.valid), first=np.zeros_like(data.first))
+    fresh = begin(reward, jax.random.key(0), row(data, 0))
+    rewards, after = scan(reward, state, fresh.episode, nothing)
     same(after, state, exact=True)
-    assert all(not np.asarray(c).any() for c in components.values())
+    assert all(not np.asarray(c).any() for c in rewards.components.values())
     if type(reward).__name__ != "Schedule":
-        same(learned, state, exact=True)
+        same(learn(reward, rewards, after, nothing)[1], state, exact=True)
 
 
 @few

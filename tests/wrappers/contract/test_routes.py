@@ -9,31 +9,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.reward_data import each, memory
 from support.toy_envs import ACTIONS, CorridorEnv, play
 
 from rewardax.envs import GymEnv, make, reset_level
 from rewardax.wrappers import EpisodicCount, Potential, Transition, chain
-from rewardax.wrappers.config import registered
 from rewardax.wrappers.contract.routes import routes
 from rewardax.wrappers.core import RewardTransform
 from rewardax.wrappers.gym.single import RewardWrapper
 
-CAUSAL, HINDSIGHT = [], []
-for cls in {id(c): c for c in registered().values() if issubclass(c, RewardTransform)}.values():
-    if cls.__module__.startswith("rewardax.wrappers."):
-        for number, example in enumerate(cls.examples()):
-            (CAUSAL if example.causal else HINDSIGHT).append(pytest.param(example, id=f"{cls.__name__}-{number}"))
+STEPS, LANES = 24, 3  # the shape of rollout_for: what it compiles serves here too
 
 
-def recorded_actions(lanes: int) -> np.ndarray:
-    return np.random.default_rng(3).choice(ACTIONS, p=[0.3, 0.45, 0.25], size=(40, lanes))
-
-
-@pytest.mark.parametrize("reward", CAUSAL)
-@pytest.mark.parametrize(("lanes", "learn_every"), [(1, 81), (3, 16)])
-def test_every_route_pays_the_same(reward: RewardTransform, lanes: int, learn_every: int) -> None:
-    actions = recorded_actions(lanes)
-    rollout = play(actions, CorridorEnv.feature_names)
+def compare(reward: RewardTransform, steps: int, lanes: int, learn_every: int) -> None:
+    actions = np.random.default_rng(3).choice(ACTIONS, p=[0.3, 0.45, 0.25], size=(steps, lanes))
+    rollout = play(actions, reward.requires)
     assert rollout.terminated.any() and rollout.truncated.any()
     for route, paid, expected in routes(reward, CorridorEnv, rollout, actions, learn_every):
         assert paid.keys() == expected.keys()
@@ -41,7 +31,18 @@ def test_every_route_pays_the_same(reward: RewardTransform, lanes: int, learn_ev
             np.testing.assert_allclose(paid[name], values, 1e-5, 1e-5, err_msg=f"{route}: {name}")
 
 
-@pytest.mark.parametrize("reward", HINDSIGHT)
+@each(lambda reward: reward.causal)
+def test_every_route_pays_the_same(reward: RewardTransform) -> None:
+    compare(reward, 2 * STEPS, LANES, learn_every=STEPS)
+
+
+@each(lambda reward: reward.causal and bool(jax.tree.leaves(memory(reward).shared)))
+def test_every_route_pays_the_same_in_one_environment(reward: RewardTransform) -> None:
+    """Memory shared by several environments depends on how they are aligned; with one, all routes see the same."""
+    compare(reward, STEPS, 1, learn_every=2 * STEPS + 1)
+
+
+@each(lambda reward: not reward.causal)
 def test_hindsight_is_refused_by_the_wrappers(reward: RewardTransform) -> None:
     with pytest.raises(ValueError, match="needs hindsight"):
         RewardWrapper(CorridorEnv(), reward)

@@ -1,0 +1,68 @@
+"""The acceptance tests of every registered task, small; by default on one id per family, all ids in the slow tier.
+
+``pytest -m "slow or not slow" -k DoorKey`` runs all of a family, ``python -m tests.coverage_of_envs`` all in full.
+"""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+import pytest
+from support.acceptance import CHECKS, Check, chance, gymnasium, speed
+from support.acceptance_play import SMALL
+
+from rewardax.envs import PRESETS, level_key, make
+
+IN_WORDS = ("DeepSea-10-Text", "DoorKey-5x5-Text", "Fetch-5x5-N2-Text", "NoisyTV-FourRooms-Text")
+ENGINES = ("KeyFarm", "Empty-5x5", "Coin-tiny", "Delivery-tiny", "DoorKey-5x5-Text")  # one id each
+UNTIMED = [check for check in CHECKS if check is not speed]  # speed belongs in benchmarks
+
+
+def representatives() -> set[str]:
+    """The first id of each family, and some told in words."""
+    first: dict[str, str] = {}
+    for name, preset in PRESETS.items():
+        if not name.endswith("-Text"):
+            first.setdefault(preset.entry, name)
+    return {*first.values(), *IN_WORDS}
+
+
+DEFAULT = representatives()
+
+
+def tier(task: str, check: Check) -> tuple[pytest.MarkDecorator, ...]:
+    """What only the interface of an engine decides is tried once per engine."""
+    chosen = ENGINES if check in (gymnasium, chance) else DEFAULT
+    return () if task in chosen else (pytest.mark.slow,)
+
+
+@pytest.mark.parametrize(
+    ("task", "check"),
+    [
+        pytest.param(task, check, id=f"{task}-{check.__name__}", marks=tier(task, check))
+        for task in PRESETS
+        for check in UNTIMED
+    ],
+)
+def test_acceptance(task: str, check: Check) -> None:
+    reason = check(task, SMALL)
+    if reason is not None:
+        pytest.skip(reason)
+
+
+def test_default_acceptance_covers_every_kind() -> None:
+    kinds = {PRESETS[task].entry.split(".")[2] for task in DEFAULT}
+    assert kinds == {preset.entry.split(".")[2] for preset in PRESETS.values()} == {"tabular", "grid", "text"}
+    assert {make(task)[0].family for task in DEFAULT} == {make(task)[0].family for task in PRESETS}
+
+
+def test_observations_have_the_shapes_of_their_spaces() -> None:
+    wrong = []
+    for task in PRESETS:
+        env, params = make(task)
+        space = env.observation_space(params)
+        seen = jax.eval_shape(lambda key, p, env=env: env.observe(env.reset(key, p), p), level_key("train", 0), params)
+        shapes = {name: (part.shape, np.dtype(part.dtype)) for name, part in space.spaces.items()}
+        if shapes != {name: (x.shape, np.dtype(x.dtype)) for name, x in seen.items()}:
+            wrong.append(task)
+    assert not wrong

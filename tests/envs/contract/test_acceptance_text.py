@@ -1,7 +1,0 @@
-"""The acceptance tests on text tasks, small. ``python -m tests.coverage_of_envs`` runs them in full on all ids."""
-
-from __future__ import annotations
-
-from support.acceptance import suite
-
-test_acceptance = suite("text")
