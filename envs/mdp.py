@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from rewardax.base.arrays import from_arrays, to_arrays
 from rewardax.base.errors import UserError
-from rewardax.envs.arrays import from_arrays, to_arrays
 from rewardax.envs.core import Env, PyTree
 
 BATCH = 512

@@ -15,8 +15,8 @@ from jax import Array
 from rewardax.analysis.exact.mdp import reward_mdp
 from rewardax.analysis.exact.planning import after, policy_value, value_iteration
 from rewardax.analysis.exact.sensitivity import action_gap, optimal_actions
+from rewardax.base.arrays import to_arrays
 from rewardax.base.errors import UserError
-from rewardax.envs.arrays import to_arrays
 from rewardax.envs.core import Env, PyTree
 from rewardax.envs.mdp import TabularMDP, enumerate_mdp
 from rewardax.wrappers.config import from_config

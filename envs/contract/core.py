@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from rewardax.envs.arrays import to_arrays
+from rewardax.base.arrays import to_arrays
 from rewardax.envs.core import Env, PyTree
 from rewardax.envs.levels import branch, dynamics_key, reset_group, reset_level
 

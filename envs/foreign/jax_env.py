@@ -14,8 +14,8 @@ import numpy as np
 from flax import struct
 from jax import Array
 
+from rewardax.base.arrays import from_arrays, to_arrays
 from rewardax.base.errors import UserError
-from rewardax.envs.arrays import THREEFRY, from_arrays, to_arrays
 from rewardax.envs.core import Env, PyTree, TimeStep
 from rewardax.envs.foreign.jax_dialects import Dialect, Seen, dialect_of
 from rewardax.envs.hashing import hash32
@@ -24,6 +24,7 @@ COMMON = ("success", "failure", "valid", "invalid_reason", "state_hash", "obs_ha
 CLOCKS = ("t", "time", "step", "steps", "step_num", "step_count", "timestep")
 PASSING = {*CLOCKS, "events"}  # no part of where the world stands
 KEYS = ("key", "rng", "rng_key")
+THREEFRY = "threefry2x32"  # the random keys of all our environments
 
 
 class JaxParams(struct.PyTreeNode):

@@ -17,8 +17,8 @@ import numpy as np
 from gymnasium.vector.utils import create_shared_memory
 from jax import Array
 
+from rewardax.base.arrays import from_arrays, to_arrays
 from rewardax.base.errors import UserError
-from rewardax.envs.arrays import from_arrays, to_arrays
 from rewardax.envs.core import Env, PyTree, TimeStep
 from rewardax.envs.levels import reset_level
 

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from rewardax.base.arrays import to_arrays
 from rewardax.envs import GymEnv, branch, level_key, make, make_pool, reset_group, reset_level
-from rewardax.envs.arrays import to_arrays
 
 TASK = "DoorKey-8x8"
 

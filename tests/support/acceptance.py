@@ -16,8 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from rewardax.analysis.exact.planning import value_iteration
+from rewardax.base.arrays import to_arrays
 from rewardax.envs import branch, card, enumerate_mdp, level_key, make, make_pool, reset_level
-from rewardax.envs.arrays import to_arrays
 from rewardax.envs.contract.core import CORE_RULES, declarations
 from rewardax.envs.contract.core import groups as shared_layouts
 from rewardax.envs.contract.core import knobs as integer_knobs

@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rewardax.base.arrays import from_arrays, to_arrays
 from rewardax.envs import make
-from rewardax.envs.arrays import from_arrays, to_arrays
 from rewardax.envs.contract.core import Subject, programs
 from rewardax.envs.contract.measure import Episodes, play
 

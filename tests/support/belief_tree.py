@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rewardax.envs.arrays import to_arrays
+from rewardax.base.arrays import to_arrays
 
 
 def rows(tree: Any, index: Any) -> Any:

@@ -16,6 +16,7 @@ from rewardax.envs.grid.engine.codes import BOX, CONTENTS
 from rewardax.envs.grid.engine.env import GridEnv
 from rewardax.envs.grid.engine.object_task import read_mission, same_thing
 from rewardax.envs.grid.engine.rules import GridState
+from rewardax.envs.grid.tasks.multi_room import DOORS
 
 
 class Port(NamedTuple):
@@ -45,8 +46,6 @@ def marked(state: GridState, places: dict[int, int], more: tuple[int, ...] = ())
 
 def _doors_of_chain(source: Any, env: GridEnv, state: GridState) -> GridState:
     """The doors of a chain of rooms in its order, padded with -1 to the most there are."""
-    from rewardax.envs.grid.tasks.multi_room import DOORS
-
     cells = [cell_of(source, room.exitDoorPos) for room in source.rooms[:-1]]
     cells += [-1] * (DOORS - len(cells))
     return marked(state, {2: cells[0]}, tuple(cells[1:]))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,10 +19,6 @@ from rewardax.envs.text.strips.ground import ground
 from rewardax.envs.text.strips.groups import exclusive
 from rewardax.envs.text.strips.heuristics import CostSizes, cost_sizes
 from rewardax.envs.text.strips.pages import FIXED, layout, phrases, vocabulary
-
-if TYPE_CHECKING:
-    from rewardax.envs.text.strips.tables import Tables
-    from rewardax.envs.text.strips.world import StripsWorld
 
 MOST_STATES = 20_000  # levels with more states have no table of distances
 MOST_LOOKED_AT = 500_000  # states that a search for one plan may look at
@@ -65,7 +60,9 @@ class Sizes(NamedTuple):
 
 
 class Game:
-    """Rules, levels and words of one game, made by :func:`load`. Equal games are those with equal content.
+    """Rules, levels and words of one game, made by :func:`rewardax.envs.text.strips.load`.
+
+    Equal games are those with equal content.
 
     ``task`` holds the numbered facts and operators, ``commands`` what can be said, ``vocabulary`` the words and
     ``sizes`` the sizes of the arrays.
@@ -114,13 +111,6 @@ class Game:
         spare = self.sizes.actions - 1 - len(self.commands.said)
         said = {str(i): text for i, text in enumerate((*self.commands.said, *[""] * spare, LOOK))}
         return L.Templates(said, self.sizes.command_words, self.vocabulary.ids)
-
-    @functools.cached_property
-    def tables(self) -> tuple[Tables, Tables]:
-        """What the device reads, for what is seen and for the whole state."""
-        from rewardax.envs.text.strips.tables import tables
-
-        return tables(self, whole=False), tables(self, whole=True)
 
     def plan(self, facts: np.ndarray, level: int, limit: int = MOST_LOOKED_AT) -> list[int] | None:
         """Actions of a shortest plan from a state bool[F] of a level; ``None`` if there is none."""
@@ -187,46 +177,3 @@ class Game:
         )
         numbers = [array.tobytes() for array in (task.start, self.phrases.says, self.seen.gate)]
         return hashlib.sha256(repr((parts, numbers)).encode()).hexdigest()[:12]
-
-
-def load(
-    domain: Source,
-    problems: Source | Iterable[Source],
-    grammar: str | os.PathLike[str] | Mapping[str, Any] | None = None,
-    *,
-    sizes: Sizes | None = None,
-    **static: Any,
-) -> StripsWorld:
-    """A game of your own as a task, from PDDL.
-
-    Args:
-        domain: file with the rules, or its text: typed STRIPS with negative preconditions, equality and constants.
-        problems: files with the levels, or their texts; one may hold several. Each problem is a level.
-        grammar: sentences, see :class:`rewardax.envs.text.strips.grammar.Grammar`; by default the names in the domain
-            are made into simple sentences.
-        sizes: array sizes, at least those that the game needs. Games with equal ``sizes`` share compiled programs:
-            their params are interchangeable.
-        static: fields of :class:`StripsWorld`, such as ``view`` or ``history``.
-
-    Needs the extra ``pddl``.
-
-    Raises:
-        ModuleNotFoundError: without it.
-        ValueError: naming the line or the action, for what is not supported, for levels without a solution and for
-            sentences that cannot be told apart.
-
-    >>> world = load(
-    ...     '''(define (domain lamp) (:predicates (lit))
-    ...          (:action press :parameters () :precondition (not (lit)) :effect (lit)))''',
-    ...     "(define (problem first) (:domain lamp) (:init) (:goal (lit)))",
-    ...     {"facts": {"lit": "the lamp glows."}, "actions": {"press": "press the button"}},
-    ... )
-    >>> world.action_names
-    ('press the button', 'look')
-    >>> from rewardax.envs import GymEnv
-    >>> GymEnv(world, obs_mode="text").reset(seed=0)[0]
-    'your goal is that the lamp glows.'
-    """
-    from rewardax.envs.text.strips.world import StripsWorld
-
-    return StripsWorld(game=Game(domain, problems, grammar, sizes), **static)

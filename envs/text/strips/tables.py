@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import jax.numpy as jnp
@@ -44,8 +45,12 @@ class Tables(struct.PyTreeNode):
     costs: Costs
 
 
-def tables(game: Game, whole: bool) -> Tables:
-    """The arrays of a game; ``whole`` lays the observation out for all facts that are told."""
+@functools.lru_cache(maxsize=32)
+def tables_of(game: Game, whole: bool) -> Tables:
+    """The arrays of a game, kept for the games used last.
+
+    ``whole`` lays the observation out for all facts instead of those that are seen.
+    """
     task, said, sizes = game.task, game.phrases, game.sizes
     count, page = len(task.atoms), game.whole if whole else game.seen
     bits = lambda rows, shape: padded(words(rows, sizes.facts), (*shape, sizes.facts // 32))  # noqa: E731

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 import jax
@@ -18,10 +20,11 @@ from rewardax.envs.language.vocab import Vocabulary
 from rewardax.envs.text.engine.env import HEADING, Page, TextEnv, join, rows
 from rewardax.envs.text.engine.world import bits
 from rewardax.envs.text.strips.commands import LOOK
-from rewardax.envs.text.strips.game import Game
+from rewardax.envs.text.strips.domain import Source
+from rewardax.envs.text.strips.game import Game, Sizes
 from rewardax.envs.text.strips.heuristics import additive
 from rewardax.envs.text.strips.pages import LOOKED, NO_COMMAND, SILENCE
-from rewardax.envs.text.strips.tables import ADDS, DELETES, NO, YES, Tables, distance
+from rewardax.envs.text.strips.tables import ADDS, DELETES, NO, YES, Tables, distance, tables_of
 
 ACCEPTED, INADMISSIBLE, NO_SUCH_ACTION = range(3)
 
@@ -135,9 +138,10 @@ class StripsWorld(TextEnv):
         return tuple(sentence[0] for sentence in self.game.phrases.sentences)
 
     def default_params(self) -> StripsParams:
-        tables = self.game.tables[self.view == "full"]
         longest = max(int(self.game.optimal.max()), 15)
-        return StripsParams(tables=tables, count=len(self.game.task.levels), horizon=3 * longest + 5)
+        return StripsParams(
+            tables=tables_of(self.game, self.view == "full"), count=len(self.game.task.levels), horizon=3 * longest + 5
+        )
 
     def horizon(self, params: StripsParams) -> int:
         return int(params.horizon)
@@ -331,6 +335,47 @@ class StripsWorld(TextEnv):
     def _refusal(self, action: int, state: StripsState, params: StripsParams) -> str:
         after, _ = self._host("step")(state, jnp.int32(action), params)
         return self.text_of(self.templates.ids[0, int(after.log[0, 0])])
+
+
+def load(
+    domain: Source,
+    problems: Source | Iterable[Source],
+    grammar: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    *,
+    sizes: Sizes | None = None,
+    **static: Any,
+) -> StripsWorld:
+    """A game of your own as a task, from PDDL.
+
+    Args:
+        domain: file with the rules, or its text: typed STRIPS with negative preconditions, equality and constants.
+        problems: files with the levels, or their texts; one may hold several. Each problem is a level.
+        grammar: sentences, see :class:`rewardax.envs.text.strips.grammar.Grammar`; by default the names in the domain
+            are made into simple sentences.
+        sizes: array sizes, at least those that the game needs. Games with equal ``sizes`` share compiled programs:
+            their params are interchangeable.
+        static: fields of :class:`StripsWorld`, such as ``view`` or ``history``.
+
+    Needs the extra ``pddl``.
+
+    Raises:
+        ModuleNotFoundError: without it.
+        ValueError: naming the line or the action, for what is not supported, for levels without a solution and for
+            sentences that cannot be told apart.
+
+    >>> world = load(
+    ...     '''(define (domain lamp) (:predicates (lit))
+    ...          (:action press :parameters () :precondition (not (lit)) :effect (lit)))''',
+    ...     "(define (problem first) (:domain lamp) (:init) (:goal (lit)))",
+    ...     {"facts": {"lit": "the lamp glows."}, "actions": {"press": "press the button"}},
+    ... )
+    >>> world.action_names
+    ('press the button', 'look')
+    >>> from rewardax.envs import GymEnv
+    >>> GymEnv(world, obs_mode="text").reset(seed=0)[0]
+    'your goal is that the lamp glows.'
+    """
+    return StripsWorld(game=Game(domain, problems, grammar, sizes), **static)
 
 
 def _possible(rules: Array, facts: Array) -> Array:

@@ -1,7 +1,8 @@
-"""Small conversions of JAX arrays: random keys, and choices made per environment."""
+"""Small conversions of JAX arrays: random keys, pytrees as plain arrays, and choices made per environment."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -44,6 +45,21 @@ def like_key(like: Any, bits: Any) -> Any:
     Array(True, dtype=bool)
     """
     return jax.random.wrap_key_data(bits, impl=like.dtype._impl.name) if is_key(like) else bits
+
+
+def to_arrays(tree: Any) -> tuple[Array, ...]:
+    """The leaves, keys replaced by their bits.
+
+    >>> [x.shape for x in to_arrays({"key": jax.random.key(7), "t": jnp.int32(0)})]
+    [(2,), ()]
+    """
+    return tuple(key_bits(leaf) for leaf in jax.tree.leaves(tree))
+
+
+def from_arrays(structure: Any, arrays: Sequence[Any]) -> Any:
+    """Inverse of :func:`to_arrays`, for a structure given as shapes or an example; leading axes may have been added."""
+    kinds, tree = jax.tree.flatten(structure)
+    return jax.tree.unflatten(tree, [like_key(kind, array) for kind, array in zip(kinds, arrays, strict=True)])
 
 
 def env_where(mask: Array, yes: Any, no: Any) -> Any:
