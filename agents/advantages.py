@@ -53,7 +53,7 @@ def shift_values(
     """Successor values ``[T, N]`` from stored values and the value after the last row.
 
     With same-step autoreset pass ``final_values`` (value of the final observation where ``truncated``); with next-step
-    autoreset plain shifting is right because the filler row carries the value of the final observation.
+    autoreset plain shifting is right because the padding step carries the value of the final observation.
 
     >>> shift_values(jnp.array([[1.0], [2.0]]), jnp.array([3.0])).tolist()
     [[2.0], [3.0]]

@@ -1,4 +1,4 @@
-"""Categorical distribution over admissible actions."""
+"""The categorical distribution over admissible actions: log-probability, entropy, sampling."""
 
 from __future__ import annotations
 

@@ -30,10 +30,26 @@ def evaluate(
     greedy: bool = False,
     mask_actions: bool = True,
 ) -> dict[str, Array]:
-    """Success rate, mean length and mean returns of a policy over ``levels`` levels of a split.
+    """Success rate, mean length and mean returns of a policy over levels of a split.
 
-    The reward, if given, starts from fresh episode memory and the ``shared`` memory of a training run, which it does
-    not change. Actions are sampled from the policy unless ``greedy``. All results are means over the levels, f32[].
+    The reward starts from fresh episode memory and the shared memory of a training run, which it does not change.
+
+    Args:
+        env: a functional environment.
+        params: its parameters.
+        policy: the network's structure.
+        weights: the network's parameters, of one seed.
+        key: of the sampled actions.
+        levels: how many levels are played, >= 1.
+        split: ``"train"``, ``"valid"`` or ``"test"``.
+        reward: what ``return/total`` and the components are of; ``None`` is the task's own reward.
+        shared: shared memory of the reward.
+        greedy: take the likeliest action instead of sampling.
+        mask_actions: choose among admissible actions only.
+
+    Returns:
+        Means over the levels, f32[] each: ``return/task``, ``return/total``, ``return/<component>``, ``length``
+        (steps), ``success`` (in [0, 1]) and ``performance``.
     """
     reward = Chain() if reward is None else reward
     net = policy.bind(weights)

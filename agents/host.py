@@ -1,4 +1,4 @@
-"""The same learner on any Gymnasium vector environment: rollouts on the host, updates compiled."""
+"""Training on any Gymnasium vector environment: rollouts on the host, updates compiled, the same learner."""
 
 from __future__ import annotations
 
@@ -203,9 +203,9 @@ class Run:
 
     def _account(self, row: dict[str, Any]) -> None:
         info, done = row["info"], row["terminated"] | row["truncated"]
-        posted = {k: v for k, v in info["reward_components"].items() if not k.startswith("_")}
-        posted = {**posted, "total": row["reward"], "task": info["task_reward"], "length": np.ones(done.shape)}
-        for name, value in posted.items():
+        summed = {k: v for k, v in info["reward_components"].items() if not k.startswith("_")}
+        summed = {**summed, "total": row["reward"], "task": info["task_reward"], "length": np.ones(done.shape)}
+        for name, value in summed.items():
             self.sums[name] = self.sums.get(name, np.zeros(done.shape)) + value
         for i in np.flatnonzero(done):
             episode = {k if k == "length" else f"return/{k}": float(v[i]) for k, v in self.sums.items()}
@@ -217,7 +217,7 @@ class Run:
             value[done] = 0.0
 
     def _success(self, final: Mapping[str, Any], i: int, score: float) -> float:
-        """What the environment says; in Minigrid, whether it paid at all; else unknown (NaN)."""
+        """What the environment says; in Minigrid, whether there was any reward; else unknown (NaN)."""
         if "success" in final:
             return float(final["success"][i])
         return float(score > 0) if self.world.encode is minigrid else float("nan")

@@ -1,4 +1,4 @@
-"""Judge traffic of a training run: captions that were seen go out, labels come back between compiled chunks."""
+"""Labels of a judge during training: captions that were seen go out, labels come back between compiled chunks."""
 
 from __future__ import annotations
 

@@ -21,7 +21,30 @@ State = TypeVar("State")
 
 
 class Record(TypedDict):
-    """What is logged after one chunk of training."""
+    """What is logged after one chunk of training.
+
+    Metrics are means over the episodes that ended in the chunk, or over its updates:
+
+    ============================  ========================================================================
+    name                          meaning
+    ============================  ========================================================================
+    ``return/task``               the environment's own reward, summed over an episode: the score
+    ``return/total``              the reward the agent was trained on, summed over an episode
+    ``return/<component>``        one component of that reward, summed over an episode
+    ``success``                   share of episodes in [0, 1] that ended in success; NaN if unknown
+    ``length``                    steps of an episode
+    ``performance``               hidden true score of an episode (tasks of ours only)
+    ``episodes``                  ended episodes, per iteration (compiled) or in the chunk (host)
+    ``metric/<name>``             what a transform logs, mean over steps (compiled only)
+    ``policy/loss``               clipped surrogate, to be minimised
+    ``policy/entropy``            in nats, over admissible actions
+    ``policy/kl``                 estimate k3 of KL(old policy ‖ new policy), in nats
+    ``policy/clip_fraction``      share of steps in [0, 1] whose probability ratio left 1 ± ε
+    ``value/loss``                half the squared error of the value
+    ``value/explained_variance``  1 - Var(target - value)/Var(target), <= 1; 0 for constant targets
+    ``gradient/norm``             global norm before clipping
+    ============================  ========================================================================
+    """
 
     chunk: int
     frames: int  # environment steps per seed so far

@@ -28,34 +28,42 @@ Metrics = dict[str, tuple[Array, Array]]
 
 @dataclasses.dataclass(frozen=True)
 class PPOConfig:
-    """Settings of PPO (Schulman et al. 2017). Defaults suit sparse grid and text tasks on a CPU."""
+    """Settings of PPO (Schulman et al. 2017). Defaults suit sparse grid and text tasks on a CPU.
+
+    Raises:
+        UserError: a count below 1, minibatches that do not divide a rollout, an unknown ``time_limit``, or a pool
+            too small for the environments.
+
+    >>> PPOConfig(num_envs=128).num_steps
+    32
+    """
 
     num_envs: int = 64
-    """Parallel environments N per seed."""
+    """Parallel environments N per seed, >= 1."""
     num_steps: int = 32
-    """Steps T per rollout."""
+    """Steps T of each environment per rollout, >= 1."""
     epochs: int = 4
-    """Passes over a rollout."""
+    """Passes over a rollout, >= 1."""
     minibatches: int = 4
-    """Minibatches per pass; must divide N*T (N with a recurrent core)."""
+    """Minibatches per pass, >= 1; must divide N*T (N with a recurrent core)."""
     learning_rate: float = 1e-3
-    """Adam step size at the start."""
+    """Adam step size at the start, > 0."""
     anneal: bool = True
     """Lower the step size linearly to 0 over the run."""
     gamma: float = 0.99
-    """Discount of the learner; a Potential in the reward must carry the same."""
+    """Discount γ per step, in [0, 1]; a Potential in the reward must carry the same."""
     gae_lambda: float = 0.95
-    """λ of generalised advantage estimation."""
+    """λ of generalised advantage estimation, in [0, 1]: 0 one-step errors, 1 whole returns."""
     clip: float = 0.2
-    """Clip range ε of the probability ratio."""
+    """Clip range ε > 0 of the probability ratio."""
     entropy_coef: float = 0.01
-    """Weight of the entropy bonus."""
+    """Weight of the entropy bonus in nats, >= 0."""
     value_coef: float = 0.5
-    """Weight of the value loss."""
+    """Weight of the value loss, >= 0."""
     max_grad_norm: float = 0.5
-    """Global gradient norm bound."""
+    """Largest global norm of a gradient, > 0; longer ones are scaled down to it."""
     width: int = 64
-    """Hidden units per layer."""
+    """Hidden units per layer, and of the recurrent core, >= 1."""
     recurrent: bool = False
     """Put a GRU between encoder and heads."""
     mask_actions: bool = True
@@ -63,7 +71,7 @@ class PPOConfig:
     time_limit: str = "truncate"
     """"truncate": bootstrap through step limits; "terminate": treat them as ends."""
     pool: int = 4096
-    """Training levels per seed, made once at the start."""
+    """Training levels per seed, made once at the start, >= 2N; unused on the host."""
 
     def __post_init__(self) -> None:
         unit = self.num_envs if self.recurrent else self.num_envs * self.num_steps
@@ -193,7 +201,7 @@ class PPO(NamedTuple):
             start = hidden[rows] if c.recurrent else hidden
             (_, logged), grads = jax.value_and_grad(self.loss, has_aux=True)(weights, start, *part)
             updates, optimiser = self.optimiser().update(grads, optimiser, weights)
-            logged["grad_norm"] = optax.tree.norm(grads)
+            logged["gradient/norm"] = optax.tree.norm(grads)
             return (optax.apply_updates(weights, updates), optimiser), logged
 
         def epoch(carry: tuple, key: Array) -> tuple[tuple, dict[str, Array]]:
@@ -202,7 +210,7 @@ class PPO(NamedTuple):
 
         (weights, optimiser), logged = jax.lax.scan(epoch, (weights, optimiser), jax.random.split(key, c.epochs))
         metrics = {name: (value.mean(), jnp.ones(())) for name, value in logged.items()}
-        metrics["explained_variance"] = (explained_variance(batch.value, targets), jnp.ones(()))
+        metrics["value/explained_variance"] = (explained_variance(batch.value, targets), jnp.ones(()))
         return weights, optimiser, metrics
 
     def loss(
@@ -218,10 +226,10 @@ class PPO(NamedTuple):
         critic = value_loss(value, target).mean()
         spread = entropy(logits, batch.mask).mean()
         logged = {
-            "loss/policy": policy,
-            "loss/value": critic,
-            "entropy": spread,
-            "kl": kl_estimate(batch.logp, logp).mean(),
-            "clip_fraction": (jnp.abs(jnp.exp(logp - batch.logp) - 1.0) > c.clip).mean(),
+            "policy/loss": policy,
+            "value/loss": critic,
+            "policy/entropy": spread,
+            "policy/kl": kl_estimate(batch.logp, logp).mean(),
+            "policy/clip_fraction": (jnp.abs(jnp.exp(logp - batch.logp) - 1.0) > c.clip).mean(),
         }
         return policy + c.value_coef * critic - c.entropy_coef * spread, logged

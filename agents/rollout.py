@@ -230,17 +230,17 @@ def collect(
 def account(
     running: Running, rewards: Rewards, scores: tuple[Array, Array], done: Array, success: Array
 ) -> tuple[Running, dict[str, tuple[Array, Array]]]:
-    """Sums over the episodes that ended in a rollout ``[T, N]``, of the rewards as they were finally paid.
+    """Sums over the episodes that ended in a rollout ``[T, N]``, of the rewards as they were finally received.
 
     ``scores`` are the environment's own reward, which is what ``return/task`` means whatever a design makes of that
     component, and its hidden performance.
     """
-    paid = {**rewards.components, "total": rewards.total, "task": scores[0]}
-    posted = {**{f"return/{name}": value for name, value in paid.items()}, "performance": scores[1]}
+    received = {**rewards.components, "total": rewards.total, "task": scores[0]}
+    summed = {**{f"return/{name}": value for name, value in received.items()}, "performance": scores[1]}
 
     def body(carry: Running, row: tuple[dict[str, Array], Array, Array]) -> tuple[Running, dict[str, Array]]:
-        paid, over, won = row
-        returns = {name: carry.returns[name] + value for name, value in paid.items()}
+        received, over, won = row
+        returns = {name: carry.returns[name] + value for name, value in received.items()}
         length = carry.length + 1
         finished = {
             **returns,
@@ -251,7 +251,7 @@ def account(
         carry = Running({name: jnp.where(over, 0.0, x) for name, x in returns.items()}, jnp.where(over, 0, length))
         return carry, ended
 
-    running, ended = jax.lax.scan(body, running, (posted, done, success))
+    running, ended = jax.lax.scan(body, running, (summed, done, success))
     count = jnp.sum(done).astype(jnp.float32)
     metrics = {name: (value.sum(), count) for name, value in ended.items()}
     metrics["episodes"] = (count, jnp.ones(()))

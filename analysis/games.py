@@ -1,4 +1,4 @@
-"""The off-switch game: when does a robot that is unsure of its orders let itself be switched off?"""
+"""The off-switch game: values of acting, switching off and deferring to a human, under uncertainty."""
 
 from __future__ import annotations
 

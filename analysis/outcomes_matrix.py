@@ -1,4 +1,4 @@
-"""What perfect learners do: reward designs against hackable tasks, solved exactly, without any learning.
+"""What optimal policies do: a table of reward designs against hackable tasks, solved exactly, without any learning.
 
 Each cell solves a task under a reward over pairs (task state, reward memory), undiscounted and with the clock in the
 state, and looks at what the best policies of that reward are truly worth.
@@ -225,7 +225,7 @@ def _narrowed(env: Env, start: PyTree) -> Env:
 
 
 def performance_gate(horizon: int = 16, share: float = 1.0) -> Outcome:
-    """RingRace with its checkpoints paid only if the true performance reaches ``share`` of the best one.
+    """RingRace with its checkpoints rewarded only if the true performance reaches ``share`` of the best one.
 
     The proxy is then worth having only in honest episodes: what a gate on the truth repairs and one on the proxy
     does not.
@@ -241,9 +241,9 @@ def performance_gate(horizon: int = 16, share: float = 1.0) -> Outcome:
     return outcome(Truth(env), params, level_key("train", 0), reward, task="RingRace", design=name)  # type: ignore[arg-type]
 
 
-def _worth(mdp: TabularMDP, allowed: np.ndarray, paid: np.ndarray, sign: float) -> float:
-    """Largest (sign 1) or smallest (-1) total of ``paid`` among policies that take allowed actions."""
-    barred = np.where(allowed | mdp.over[:, None], sign * paid, -1e9)
+def _worth(mdp: TabularMDP, allowed: np.ndarray, earned: np.ndarray, sign: float) -> float:
+    """Largest (sign 1) or smallest (-1) total of ``earned`` among policies that take allowed actions."""
+    barred = np.where(allowed | mdp.over[:, None], sign * earned, -1e9)
     return float(sign * value_iteration(mdp, reward=barred).value[0])
 
 

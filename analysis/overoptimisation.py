@@ -1,4 +1,4 @@
-"""What happens to the true score while a proxy is optimised: curves, best-of-n, visible against held-out checks."""
+"""The true score while a proxy is optimised: curves, best-of-n, visible against held-out checks."""
 
 from __future__ import annotations
 

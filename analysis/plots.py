@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Curve = tuple[np.ndarray, np.ndarray]  # frames [T], one curve a seed [S, T]
 
-# Okabe & Ito's palette, told apart by readers with any colour vision. Built-in designs keep theirs.
+# Okabe & Ito's palette, distinguished by readers with any colour vision. Built-in designs keep theirs.
 COLOURS = {
     "sparse": "#5A5A5A",
     "potential": "#0072B2",

@@ -1,4 +1,4 @@
-"""How informative a reward is before anyone learns from it: density, delay, spread, and what each part adds.
+"""Statistics of a reward signal before anyone learns from it: density, delay, spread, and what each part adds.
 
 NumPy on padded episodes ``[episodes, steps]``; steps at or after an episode's length are ignored.
 """
@@ -24,13 +24,13 @@ def reward_statistics(
     ==========================  ==================================================================================
     name                        meaning
     ==========================  ==================================================================================
-    ``density``                 share of steps that pay something
-    ``episodes_with_reward``    share of episodes that pay anything at all
-    ``first_reward_step``       i[N], -1 where nothing was paid; also ``last_reward_step``
-    ``mean_gap``                mean steps between payments, the first counted from step -1; NaN without payments
+    ``density``                 share of steps with a reward
+    ``episodes_with_reward``    share of episodes with any reward at all
+    ``first_reward_step``       i[N], -1 without any reward; also ``last_reward_step``
+    ``mean_gap``                mean steps between rewards, the first counted from step -1; NaN without rewards
     ``return``                  f64[N]; also ``discounted_return`` with γ = ``gamma``
     ``return_snr``              mean/standard deviation (sample) of the returns; NaN with one episode or no spread
-    ``mass_weighted_delay``     mean steps left until the episode's end, weighted by |reward|; NaN without payments
+    ``mass_weighted_delay``     mean steps left until the episode's end, weighted by |reward|; NaN without rewards
     ``autocorrelation``         f64[max_lag] of the rewards within episodes, for lags 1, 2, ...; NaN without spread
     ==========================  ==================================================================================
 
@@ -47,26 +47,26 @@ def reward_statistics(
     >>> found["density"], found["episodes_with_reward"], found["first_reward_step"].tolist(), found["return"].tolist()
     (0.2, 0.5, [1, -1], [1.0, 0.0])
     """
-    paid, inside = _padded(rewards, lengths)
-    steps = np.arange(paid.shape[1])
-    some = paid != 0
-    any_paid = some.any(1)
-    first = np.where(any_paid, some.argmax(1), -1)
-    last = np.where(any_paid, paid.shape[1] - 1 - some[:, ::-1].argmax(1), -1)
+    earned, inside = _padded(rewards, lengths)
+    steps = np.arange(earned.shape[1])
+    some = earned != 0
+    any_earned = some.any(1)
+    first = np.where(any_earned, some.argmax(1), -1)
+    last = np.where(any_earned, earned.shape[1] - 1 - some[:, ::-1].argmax(1), -1)
     left = np.asarray(lengths)[:, None] - 1 - steps
-    mass = np.abs(paid)
-    totals = paid.sum(1)
+    mass = np.abs(earned)
+    totals = earned.sum(1)
     return {
         "density": float(some.sum() / inside.sum()),
-        "episodes_with_reward": float(any_paid.mean()),
+        "episodes_with_reward": float(any_earned.mean()),
         "first_reward_step": first,
         "last_reward_step": last,
-        "mean_gap": _ratio(float((last + 1)[any_paid].sum()), float(some.sum())),
+        "mean_gap": _ratio(float((last + 1)[any_earned].sum()), float(some.sum())),
         "return": totals,
-        "discounted_return": paid @ gamma**steps,
+        "discounted_return": earned @ gamma**steps,
         "return_snr": _ratio(float(totals.mean()), float(totals.std(ddof=1)) if len(totals) > 1 else 0.0),
         "mass_weighted_delay": _ratio(float((mass * left).sum()), float(mass.sum())),
-        "autocorrelation": autocorrelation(paid, lengths, max_lag),
+        "autocorrelation": autocorrelation(earned, lengths, max_lag),
     }
 
 
@@ -79,10 +79,10 @@ def autocorrelation(rewards: npt.ArrayLike, lengths: npt.ArrayLike, max_lag: int
     >>> autocorrelation([[0.0, 1.0, 0.0, 1.0]], [4], 2).tolist()
     [-1.0, 1.0]
     """
-    paid, inside = _padded(rewards, lengths)
-    values = paid[inside]
+    earned, inside = _padded(rewards, lengths)
+    values = earned[inside]
     variance = float(values.var())
-    centred = paid - values.mean()
+    centred = earned - values.mean()
     found = []
     for lag in range(1, max_lag + 1):
         pairs = inside[:, :-lag] & inside[:, lag:]
@@ -129,7 +129,7 @@ def component_statistics(
     Args:
         components: name -> f[N, T], padded.
         lengths: i[N].
-        task: component the others are measured against; ``ratio`` is NaN if it never pays.
+        task: component the others are measured against; ``ratio`` is NaN if it is always 0.
         bounds: (low, high) of clipped components.
 
     >>> parts = {"task": [[0.0, 1.0]], "bonus": [[0.5, 0.0]]}
@@ -141,8 +141,8 @@ def component_statistics(
     padded = {name: _padded(values, lengths) for name, values in components.items()}
     whole = float(np.abs(padded[task][0]).sum())
     found = {}
-    for name, (paid, inside) in padded.items():
-        values = paid[inside]
+    for name, (earned, inside) in padded.items():
+        values = earned[inside]
         found[name] = {"ratio": _ratio(float(np.abs(values).sum()), whole), "density": float((values != 0).mean())}
         if bounds and name in bounds:
             low, high = bounds[name]
@@ -153,17 +153,17 @@ def component_statistics(
 def episodes_of(rewards: npt.ArrayLike, done: npt.ArrayLike, valid: npt.ArrayLike | None = None) -> tuple[Any, Any]:
     """Complete episodes of a rollout ``[T, N]`` as ``(rewards f64[episodes, longest], lengths i[episodes])``.
 
-    Every lane is taken to open with an episode; steps after its last end and filler steps are left out.
+    Every environment is taken to begin with an episode; steps after its last end and padding steps are left out.
 
     >>> rewards, lengths = episodes_of([[1.0], [2.0], [3.0], [4.0]], [[False], [True], [True], [False]])
     >>> rewards.tolist(), lengths.tolist()
     ([[1.0, 2.0], [3.0, 0.0]], [2, 1])
     """
-    paid, ends = np.asarray(rewards, np.float64), np.asarray(done, bool)
+    earned, ends = np.asarray(rewards, np.float64), np.asarray(done, bool)
     real = np.ones_like(ends) if valid is None else np.asarray(valid, bool)
     found: list[Floats] = []
-    for lane in range(paid.shape[1]):
-        values, stops = paid[real[:, lane], lane], np.flatnonzero(ends[real[:, lane], lane]) + 1
+    for env in range(earned.shape[1]):
+        values, stops = earned[real[:, env], env], np.flatnonzero(ends[real[:, env], env]) + 1
         found += np.split(values, stops)[: len(stops)]
     lengths = np.array([len(episode) for episode in found], int)
     padded = np.zeros((len(found), lengths.max(initial=0)))
@@ -173,13 +173,13 @@ def episodes_of(rewards: npt.ArrayLike, done: npt.ArrayLike, valid: npt.ArrayLik
 
 
 def _padded(rewards: npt.ArrayLike, lengths: npt.ArrayLike) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    paid, count = np.asarray(rewards, np.float64), np.asarray(lengths)
-    if paid.ndim != 2 or count.shape != paid.shape[:1] or paid.size == 0:
-        raise UserError(f"rewards are [episodes, steps] with one length each; got {paid.shape} and {count.shape}")
-    if (count < 1).any() or (count > paid.shape[1]).any():
-        raise UserError(f"lengths lie in 1..{paid.shape[1]}, got {count.min()}..{count.max()}")
-    inside = np.arange(paid.shape[1]) < count[:, None]
-    return np.where(inside, paid, 0.0), inside
+    earned, count = np.asarray(rewards, np.float64), np.asarray(lengths)
+    if earned.ndim != 2 or count.shape != earned.shape[:1] or earned.size == 0:
+        raise UserError(f"rewards are [episodes, steps] with one length each; got {earned.shape} and {count.shape}")
+    if (count < 1).any() or (count > earned.shape[1]).any():
+        raise UserError(f"lengths lie in 1..{earned.shape[1]}, got {count.min()}..{count.max()}")
+    inside = np.arange(earned.shape[1]) < count[:, None]
+    return np.where(inside, earned, 0.0), inside
 
 
 def _ratio(top: float, bottom: float) -> float:

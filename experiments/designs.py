@@ -3,7 +3,7 @@
 A design file is JSON or TOML with these keys::
 
     name     how the table calls it; default: the name of the file
-    summary  one sentence: what it pays and what to expect
+    summary  one sentence: what it rewards and what to expect
     reward   {"type": "Potential", ...}, as made by to_config; null or absent: the task alone
     judge    {"judge": "scripted", ...}, as made by judge_to_config; for rewards that ask a judge
 

@@ -1,4 +1,4 @@
-"""The report: one HTML file that needs nothing else, for readers who were not there."""
+"""The report of an experiment: one HTML file that needs nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where an experiment keeps its numbers: ``manifest.json`` and ``results.jsonl``, which survive a kill.
+"""The numbers of an experiment in a folder: ``manifest.json`` and ``results.jsonl``, which survive a kill.
 
 ``results.jsonl`` gets one line after every compiled chunk of every design, and one when it is done::
 
@@ -6,7 +6,7 @@
     {"kind": "final", "design": "potential", "wall": 40.2, "final": {"success": [0.97, 0.99], ...}, ...}
 
 Metrics are lists with one number a seed; ``null`` is "not measured". A kill loses at most the current chunk:
-a half-written last line is cut off when the folder is opened again. Without a folder the
+a half-written last line is cut off when the folder is used again. Without a folder the
 lines stay in memory.
 """
 

@@ -38,7 +38,7 @@ def compare(
 ) -> Comparison:
     """Train one agent per reward design and seed, and say which design learns the task.
 
-    Ranking uses ``success`` and ``return/task`` on held-out levels only, never what a design itself pays.
+    Ranking uses ``success`` and ``return/task`` on held-out levels only, never the reward of a design itself.
 
     Args:
         env: task id, ``"DoorKey-8x8"`` or ``"rewardax/DoorKey-8x8-v0"``, or any Gymnasium id.

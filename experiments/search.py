@@ -182,7 +182,7 @@ def search_reward(
 ) -> list[Trial]:
     """Try ``trials`` expressions and return them, best first.
 
-    The inner agent is paid the value of the expression on an episode's last step, and nothing else; the task reward
+    The inner agent receives the value of the expression on an episode's last step, and nothing else; the task reward
     is only the judge. Equal arguments give equal results.
 
     Args:
@@ -230,7 +230,7 @@ def search_reward(
 
 
 def inner_reward(expression: str, features: Sequence[str], primitives: int) -> RewardTransform | None:
-    """What the inner agent is paid: the expression instead of the task reward; ``None`` if it is not valid.
+    """What the inner agent receives: the expression instead of the task reward; ``None`` if it is not valid.
 
     >>> inner_reward("g1 + g2", ("subgoals",), 2).names
     ('meta', 'task')

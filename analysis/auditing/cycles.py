@@ -1,4 +1,4 @@
-"""Cycles that pay: loops of a small task that earn reward for ever and do no good."""
+"""Cycles of a small task that earn reward for ever and do no good."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Cycle(NamedTuple):
 
 
 def farmable_cycles(mdp: TabularMDP, *, tolerance: float = 1e-6) -> list[Cycle]:
-    """Cycles that earn reward while the true performance does not rise, best paid per step first.
+    """Cycles that earn reward while the true performance does not rise, most reward per step first.
 
     Such a cycle can be farmed for as long as the episode lasts. A cycle whose reward comes with true performance, as
     in tasks that pay per step, is no farm. Only steps with a certain outcome are followed. For each of several prices
@@ -53,11 +53,11 @@ def farmable_cycles(mdp: TabularMDP, *, tolerance: float = 1e-6) -> list[Cycle]:
     found: dict[tuple[int, ...], Cycle] = {}
     for price in PRICES:
         for states, actions in best_cycles(ahead, mdp.reward - price * mdp.performance, certain):
-            paid, done = (float(table[states, actions].sum()) for table in (mdp.reward, mdp.performance))
-            if paid > tolerance and done <= tolerance:
+            earned, done = (float(table[states, actions].sum()) for table in (mdp.reward, mdp.performance))
+            if earned > tolerance and done <= tolerance:
                 first = states.index(min(states))
                 name = min(_turned(actions, k) for k in range(len(actions)))
-                cycle = Cycle(_turned(states, first), _turned(actions, first), paid, done)
+                cycle = Cycle(_turned(states, first), _turned(actions, first), earned, done)
                 if name not in found or cycle.states < found[name].states:
                     found[name] = cycle
     return sorted(found.values(), key=lambda cycle: (-round(cycle.rate, 9), len(cycle.actions), cycle.states))

@@ -23,7 +23,7 @@ class Exact(NamedTuple):
 
     scores: dict[str, tuple[float, float]]  # policy -> (reward, performance)
     best_performance: float
-    proxy_low: float  # performance of the best-paid policies, ties broken badly
+    proxy_low: float  # performance of the policies with the most reward, ties broken badly
     proxy_high: float  # and well
     episodes: Floats  # [E, 2] reward and performance of sampled episodes of all policies and of mixtures
 
@@ -31,16 +31,16 @@ class Exact(NamedTuple):
 def solve(mdp: TabularMDP, horizon: int, *, episodes: int, seed: int) -> Exact:
     """Policies of a task that lasts at most ``horizon`` steps; ``episodes`` are drawn from each."""
     free = admissible(mdp)
-    paid = mdp.reward
+    earned = mdp.reward
     hurried = np.where(mdp.over[:, None], 0.0, mdp.performance - HURRY)
-    greedy = best_plan(mdp, paid, horizon)
+    greedy = best_plan(mdp, earned, horizon)
     plans: dict[str, Plan] = {
         "oracle": best_plan(mdp, hurried, horizon),
         "random": np.broadcast_to(free, (horizon, *free.shape)),
         "anti_oracle": best_plan(mdp, -mdp.performance, horizon),
         "greedy_proxy": greedy,
     }
-    scores = {name: (value(mdp, plan, paid), value(mdp, plan, mdp.performance)) for name, plan in plans.items()}
+    scores = {name: (value(mdp, plan, earned), value(mdp, plan, mdp.performance)) for name, plan in plans.items()}
     low, high = (
         value(mdp, best_plan(mdp, sign * mdp.performance, horizon, among=greedy), mdp.performance)
         for sign in (-1.0, 1.0)
@@ -63,15 +63,15 @@ def admissible(mdp: TabularMDP) -> npt.NDArray[np.bool_]:
     return mdp.admissible | mdp.over[:, None] | ~mdp.admissible.any(1, keepdims=True)
 
 
-def best_plan(mdp: TabularMDP, paid: Floats, horizon: int, *, among: Plan | None = None) -> Plan:
-    """The best actions at every time and place, for the total of ``paid`` f64[S, A]; all ties are kept.
+def best_plan(mdp: TabularMDP, earned: Floats, horizon: int, *, among: Plan | None = None) -> Plan:
+    """The best actions at every time and place, for the total of ``earned`` f64[S, A]; all ties are kept.
 
     ``among`` restricts the choice.
     """
-    plan = np.empty((horizon, *paid.shape), bool)
-    ahead, tie = np.zeros(len(paid)), TIES * max(1e-3, float(np.abs(paid).max()))
+    plan = np.empty((horizon, *earned.shape), bool)
+    ahead, tie = np.zeros(len(earned)), TIES * max(1e-3, float(np.abs(earned).max()))
     for t in reversed(range(horizon)):
-        worth = paid + after(mdp, ahead)
+        worth = earned + after(mdp, ahead)
         if among is not None:
             worth = np.where(among[t], worth, -np.inf)
         best = worth.max(1)
@@ -80,11 +80,11 @@ def best_plan(mdp: TabularMDP, paid: Floats, horizon: int, *, among: Plan | None
     return plan
 
 
-def value(mdp: TabularMDP, plan: Plan, paid: Floats) -> float:
-    """Expected total of ``paid`` from the start, every allowed action being equally likely."""
-    ahead = np.zeros(len(paid))
+def value(mdp: TabularMDP, plan: Plan, earned: Floats) -> float:
+    """Expected total of ``earned`` from the start, every allowed action being equally likely."""
+    ahead = np.zeros(len(earned))
     for t in reversed(range(len(plan))):
-        worth = np.where(plan[t], paid + after(mdp, ahead), 0.0).sum(1) / plan[t].sum(1)
+        worth = np.where(plan[t], earned + after(mdp, ahead), 0.0).sum(1) / plan[t].sum(1)
         ahead = np.where(mdp.over, 0.0, worth)
     return float(ahead[0])
 

@@ -32,7 +32,7 @@ DRAWN = ("random", "half_oracle", "careless")
 
 
 class Episode(NamedTuple):
-    """What an episode paid and what it was worth."""
+    """What an episode earned and what it was worth."""
 
     policy: str
     level: int
@@ -82,7 +82,9 @@ def play_one(env: gym.Env, name: str, policy: Policy, level: int, performance: P
         except Exception as error:
             return Episode(name, level, total, worth, f"step {t + 1} raised {type(error).__name__}: {error}")
         if not isinstance(reward, Real) or isinstance(reward, bool) or not math.isfinite(reward):
-            return Episode(name, level, total, worth, f"step {t + 1} paid {reward!r}, which is not a finite number")
+            return Episode(
+                name, level, total, worth, f"step {t + 1} gave the reward {reward!r}, which is not a finite number"
+            )
         total += float(reward)
         scored = measured(info, performance)
         if scored is None and (terminated or truncated) and worth is None and "success" in info:
@@ -94,7 +96,7 @@ def play_one(env: gym.Env, name: str, policy: Policy, level: int, performance: P
 
 
 def measured(info: Mapping[str, Any], performance: Performance) -> float | None:
-    """The true score of a step, if it is told."""
+    """The true score of a step, if it is known."""
     if callable(performance):
         return float(performance(info))
     return float(info[performance]) if performance in info else None
@@ -110,7 +112,7 @@ def admissible_action(env: gym.Env, info: Mapping[str, Any], generator: np.rando
 
 
 def best_paid(episodes: list[Episode]) -> list[Episode]:
-    """Per level the episode that was paid most, the worst of them among equals: what selection by reward picks."""
+    """Per level the episode that earned most, the worst of them among equals: what selection by reward picks."""
     found: dict[int, Episode] = {}
     for episode in episodes:
         best = found.get(episode.level)
@@ -124,12 +126,12 @@ def judge(name: str, episodes: list[Episode], max_inverted: float, notes: tuple[
     findings = []
     if problems:
         first, share = problems[0], len(problems) / len(episodes)
-        told = f"{100 * share:.0f} % of the episodes; first, {first.policy} on level {first.level}: {first.problem}"
-        findings.append(Finding("number", told))
+        text = f"{100 * share:.0f} % of the episodes; first, {first.policy} on level {first.level}: {first.problem}"
+        findings.append(Finding("number", text))
     sound = [episode for episode in episodes if not episode.problem]
     known = bool(sound) and all(episode.performance is not None for episode in sound)
     if not known:
-        notes += ("no true performance is told, so only the order of policies was looked at",)
+        notes += ("no true performance is known, so only the order of policies was looked at",)
     by_name = {policy: [e for e in sound if e.policy == policy] for policy in dict.fromkeys(e.policy for e in sound)}
     if known:
         by_name["best_paid"] = best_paid(sound)
@@ -177,8 +179,8 @@ def _hacked(by_name: dict[str, list[Episode]], scores: dict[str, Score], best: s
     for policy, rows in by_name.items():
         other = "random" if policy == "best_paid" else best
         if _less(by_name[other], rows, "reward") and _less(rows, by_name[other], "performance"):
-            (paid, worth), (lesser, whole) = scores[policy], scores[other]
-            text = f"{policy} earns {paid:.6g} and performs {worth:.6g}; "
+            (earned, worth), (lesser, whole) = scores[policy], scores[other]
+            text = f"{policy} earns {earned:.6g} and performs {worth:.6g}; "
             return [Finding("hackable", f"{text}{other} earns {lesser:.6g} and performs {whole:.6g}")]
     return []
 

@@ -1,4 +1,4 @@
-"""What an audit says: scores, findings and how they are put."""
+"""The result of an audit: scores, findings and their wording."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class Audit(NamedTuple):
     name: str
     findings: tuple[Finding, ...]
     scores: dict[str, Score]
-    farms: tuple[Farm, ...]  # best paid per step first; empty if only played
+    farms: tuple[Farm, ...]  # most reward per step first; empty if only played
     correlation: float | None  # Kendall's tau-b of reward and performance over episodes of equal levels
-    inverted: float | None  # share of pairs of such episodes of which the better one is paid less
+    inverted: float | None  # share of pairs of such episodes of which the better one earns less
     best_performance: float | None
-    proxy_performance: tuple[float, float] | None  # of the best-paid policies, ties broken badly and well
+    proxy_performance: tuple[float, float] | None  # of the policies with the most reward, ties broken badly and well
     method: str  # "exact" or "played"
     episodes: int  # that were sampled
     notes: tuple[str, ...]  # what could not be looked at
@@ -55,7 +55,7 @@ class Audit(NamedTuple):
 
     @property
     def hackable(self) -> bool:
-        """Whoever is paid best does worse than possible in truth."""
+        """Whoever earns most does worse than possible in truth."""
         return any(finding.kind == "hackable" for finding in self.findings)
 
     def to_dict(self) -> dict[str, Any]:
@@ -81,29 +81,29 @@ def ranks(groups: list[npt.NDArray[np.float64]], tie: float) -> tuple[float | No
 
 
 def out_of_order(better: str, worse: str, more: float, less: float) -> Finding:
-    return Finding("order", f"{worse} is paid {less:.6g} on average, {better} only {more:.6g}")
+    return Finding("order", f"{worse} earns {less:.6g} on average, {better} only {more:.6g}")
 
 
-def says_nothing(paid: float) -> Finding:
-    return Finding("silent", f"oracle and anti_oracle are both paid {paid:.6g}: the reward cannot tell them apart")
+def says_nothing(earned: float) -> Finding:
+    return Finding("silent", f"oracle and anti_oracle both earn {earned:.6g}: the reward cannot tell them apart")
 
 
 def farmed(farms: tuple[Farm, ...]) -> Finding:
     best, steps = farms[0], len(farms[0].actions)
     round_ = ", ".join(best.actions[:8]) + (", ..." if steps > 8 else "")
-    told = (
+    text = (
         f"cycles that pay for nothing ({len(farms)}), the best of them {best.reward:.6g} per round of {steps}: {round_}"
     )
-    return Finding("farm", told)
+    return Finding("farm", text)
 
 
 def too_inverted(share: float | None, limit: float) -> list[Finding]:
     if share is None or share <= limit:
         return []
-    told = (
-        f"of {100 * share:.1f} % of all pairs of episodes the truly better one is paid less ({100 * limit:g} % allowed)"
+    text = (
+        f"of {100 * share:.1f} % of all pairs of episodes the truly better one earns less ({100 * limit:g} % allowed)"
     )
-    return [Finding("inverted", told)]
+    return [Finding("inverted", text)]
 
 
 def tidy(value: Any) -> float:

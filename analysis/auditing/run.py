@@ -1,4 +1,4 @@
-"""Does a reward order behaviour as it should? An audit before anyone trains with it."""
+"""``audit``: whether a reward orders policies as it should, before anyone trains with it."""
 
 from __future__ import annotations
 
@@ -68,10 +68,10 @@ def audit(
 
     - ``number``: a reward that is no finite number, or a step that raises;
     - ``order``: not oracle >= random >= anti-oracle in mean reward;
-    - ``silent``: the oracle is paid no more than the anti-oracle;
-    - ``hackable``: those who are paid best do worse in truth than is possible;
+    - ``silent``: the oracle earns no more than the anti-oracle;
+    - ``hackable``: those who earn most do worse in truth than is possible;
     - ``farm``: a cycle that earns reward without true performance (exact audits only);
-    - ``inverted``: of more than ``max_inverted`` of all pairs of episodes on one level the truly better one is paid
+    - ``inverted``: of more than ``max_inverted`` of all pairs of episodes on one level the truly better one earns
       less.
 
     Args:
@@ -163,7 +163,7 @@ def _exact(
         findings.append(says_nothing(top.reward))
     if found.proxy_low < found.best_performance - 1e-4 * max(1.0, abs(found.best_performance)):
         low, high, best = tidy(found.proxy_low), tidy(found.proxy_high), tidy(found.best_performance)
-        text = f"the best-paid policies earn {scores['greedy_proxy'].reward:.6g} and perform {low:.6g}"
+        text = f"the policies with the most reward earn {scores['greedy_proxy'].reward:.6g} and perform {low:.6g}"
         text += f" to {high:.6g}" if high - low > slack else ""
         findings.append(Finding("hackable", f"{text} where {best:.6g} is possible, which pays {top.reward:.6g}"))
     notes: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""How far apart two rewards are as instructions: EPIC, DARD and STARC, computed exactly on small tasks.
+"""Distances between rewards, EPIC, DARD and STARC, computed exactly on small tasks.
 
 Two rewards can differ in every number and still order all policies alike: potentials, positive factors and, within a
 given task, the way a reward is spread over random successors do not matter. Each distance first brings both rewards
@@ -41,9 +41,9 @@ def policy_values(
     >>> policy_values([[[1.0, 0.0]], [[0.0, 0.0]]], stay, 0.5)
     array([2., 0.])
     """
-    paid, tau, chance = _model(reward, transition, gamma, policy)
+    earned, tau, chance = _model(reward, transition, gamma, policy)
     step = np.einsum("sa,sat->st", chance, tau)
-    return np.linalg.solve(np.eye(len(step)) - gamma * step, np.einsum("sa,sat,sat->s", chance, tau, paid))
+    return np.linalg.solve(np.eye(len(step)) - gamma * step, np.einsum("sa,sat,sat->s", chance, tau, earned))
 
 
 def epic_canonical(
@@ -62,11 +62,11 @@ def epic_canonical(
     Args:
         states, actions: distributions f64[S], f64[A] to draw from; default uniform.
     """
-    paid = np.asarray(reward, np.float64)
-    over_states = _weights(states, paid.shape[2])
-    over_actions = _weights(actions, paid.shape[1])
-    mean = np.einsum("sat,a,t->s", paid, over_actions, over_states)
-    return paid + gamma * mean - mean[:, None, None] - gamma * over_states @ mean
+    earned = np.asarray(reward, np.float64)
+    over_states = _weights(states, earned.shape[2])
+    over_actions = _weights(actions, earned.shape[1])
+    mean = np.einsum("sat,a,t->s", earned, over_actions, over_states)
+    return earned + gamma * mean - mean[:, None, None] - gamma * over_states @ mean
 
 
 def dard_canonical(
@@ -86,15 +86,15 @@ def dard_canonical(
         independent: draw the three actions separately. By default one action A serves S', S'' and the inner reward,
             as in the released code and the published formula; both remove potentials.
     """
-    paid, tau, _ = _model(reward, transition, gamma, None)
-    chance = _weights(actions, paid.shape[1])
-    mean = np.einsum("a,sat,sat->s", chance, tau, paid)
+    earned, tau, _ = _model(reward, transition, gamma, None)
+    chance = _weights(actions, earned.shape[1])
+    mean = np.einsum("a,sat,sat->s", chance, tau, earned)
     if independent:
         step = np.einsum("a,sat->st", chance, tau)
-        inner = np.einsum("su,tv,uv->st", step, step, np.einsum("a,uav->uv", chance, paid))
+        inner = np.einsum("su,tv,uv->st", step, step, np.einsum("a,uav->uv", chance, earned))
     else:
-        inner = np.einsum("a,sau,tau->st", chance, tau, np.einsum("tav,uav->tau", tau, paid), optimize=True)
-    return paid + gamma * mean - mean[:, None, None] - gamma * inner[:, None, :]
+        inner = np.einsum("a,sau,tau->st", chance, tau, np.einsum("tav,uav->tau", tau, earned), optimize=True)
+    return earned + gamma * mean - mean[:, None, None] - gamma * inner[:, None, :]
 
 
 def val_canonical(
@@ -131,15 +131,15 @@ def minimal_canonical(
     >>> (standard[0].round(6) + 0.0).tolist()
     [[0.0, -0.5], [0.0, 0.5]]
     """
-    paid, tau, _ = _model(reward, transition, gamma, None)
-    count = len(paid)
+    earned, tau, _ = _model(reward, transition, gamma, None)
+    count = len(earned)
     if not redistribute:
-        shape = np.broadcast_to(gamma * np.eye(count), (count, paid.shape[1], count, count)).copy()
+        shape = np.broadcast_to(gamma * np.eye(count), (count, earned.shape[1], count, count)).copy()
         shape[np.arange(count), :, :, np.arange(count)] -= 1.0
         change = shape.reshape(-1, count)
-        potential = np.linalg.lstsq(change, -paid.ravel(), rcond=None)[0]
-        return paid + (change @ potential).reshape(paid.shape)
-    expected, size = (tau * paid).sum(2), np.sqrt((tau**2).sum(2))
+        potential = np.linalg.lstsq(change, -earned.ravel(), rcond=None)[0]
+        return earned + (change @ potential).reshape(earned.shape)
+    expected, size = (tau * earned).sum(2), np.sqrt((tau**2).sum(2))
     change = (gamma * tau - np.eye(count)[:, None]) / size[..., None]
     potential = np.linalg.lstsq(change.reshape(-1, count), -(expected / size).ravel(), rcond=None)[0]
     best = expected + gamma * tau @ potential - potential[:, None]
@@ -282,12 +282,12 @@ def _weights(given: npt.ArrayLike | None, count: int) -> Floats:
 def _model(
     reward: npt.ArrayLike, transition: npt.ArrayLike, gamma: float, policy: npt.ArrayLike | None
 ) -> tuple[Floats, Floats, Floats]:
-    paid, tau = np.asarray(reward, np.float64), np.asarray(transition, np.float64)
-    if paid.ndim != 3 or paid.shape != tau.shape or tau.shape[0] != tau.shape[2]:
-        raise UserError(f"reward and transition are [S, A, S] arrays of one shape; got {paid.shape} and {tau.shape}")
+    earned, tau = np.asarray(reward, np.float64), np.asarray(transition, np.float64)
+    if earned.ndim != 3 or earned.shape != tau.shape or tau.shape[0] != tau.shape[2]:
+        raise UserError(f"reward and transition are [S, A, S] arrays of one shape; got {earned.shape} and {tau.shape}")
     if not np.allclose(tau.sum(2), 1.0, atol=1e-3):
         raise UserError("transition: the chances of each state and action must add up to 1")
     if not 0.0 <= gamma < 1.0:
         raise UserError(f"gamma must be in [0, 1), got {gamma}: the values of a fixed policy need it")
-    chance = uniform_policy(paid) if policy is None else np.asarray(policy, np.float64)
-    return paid, tau, chance
+    chance = uniform_policy(earned) if policy is None else np.asarray(policy, np.float64)
+    return earned, tau, chance

@@ -54,9 +54,9 @@ def sampled_epic(
             rows = (reward(np.repeat(s[None], len(some), 0), acts, some) for s in where)
             return np.array([np.asarray(row, np.float64).mean() for row in rows])
 
-        paid = np.asarray(reward(at, doing, to), np.float64)
-        forms.append(paid + gamma * mean(to) - mean(at) - gamma * mean(some).mean())
-        scales.append(float(np.abs(paid).max(initial=0)))
+        earned = np.asarray(reward(at, doing, to), np.float64)
+        forms.append(earned + gamma * mean(to) - mean(at) - gamma * mean(some).mean())
+        scales.append(float(np.abs(earned).max(initial=0)))
     return pearson_distance(*forms, scales=scales)
 
 
@@ -78,7 +78,7 @@ def sampled_starc(
     Args:
         states, actions, next_states: ids ``[...]`` of equal shape, e.g. ``state_id`` or a hash as one integer.
         over: bool, the step ended the episode for good (terminated, not truncated).
-        first, second: what each reward paid for the step.
+        first, second: the two rewards of the step.
         gamma: γ in [0, 1).
 
     Raises:
@@ -91,7 +91,7 @@ def sampled_starc(
     """
     if not 0.0 <= gamma < 1.0:
         raise UserError(f"gamma must be in [0, 1), got {gamma}: the values of a fixed policy need it")
-    at, doing, to, ended, *paid = (np.asarray(x).ravel() for x in (states, actions, next_states, over, first, second))
+    at, doing, to, ended, *earned = (np.asarray(x).ravel() for x in (states, actions, next_states, over, first, second))
     ended = ended.astype(bool)
     keep = np.ones(len(at), bool)
     while (loose := keep & ~ended & ~np.isin(to, at[keep])).any():
@@ -109,7 +109,7 @@ def sampled_starc(
     policy[pairs[0], np.arange(len(visits))] = 1.0
     policy /= policy.sum(1, keepdims=True)
     parts = []
-    for reward in paid:
+    for reward in earned:
         mean = np.bincount(pair, reward[keep].astype(np.float64)) / visits
         value = np.linalg.solve(np.eye(len(names)) - gamma * policy @ ahead, policy @ mean)
         advantage = mean - value[pairs[0]] + gamma * ahead @ value

@@ -1,4 +1,4 @@
-"""Certificates: does a reward keep the best policies of a small task, and if not, where and how much is lost?"""
+"""Certificates: whether a reward keeps the best policies of a small task, and if not, where and how much is lost."""
 
 from __future__ import annotations
 
@@ -111,19 +111,19 @@ def certify(
     refuse_run_long_memory(env, params, key, transform)
     view, task, mdp = _tables(env, params, key, transform, time_limit, max_states)
     row = _rows_of(mdp.states.task, task.states, mdp.over, task.over)
-    paid, alive = task.reward[row], ~mdp.over
+    earned, alive = task.reward[row], ~mdp.over
     solved = value_iteration(task, gamma)
     truth, wanted = solved.action_value[row], value_iteration(mdp, gamma).action_value
-    limits = [tolerance * max(1.0, float(np.abs(r).max())) for r in (paid, mdp.reward)]
+    limits = [tolerance * max(1.0, float(np.abs(r).max())) for r in (earned, mdp.reward)]
     best_of_task, best_of_reward = (
         alive[:, None] & optimal_actions(q, t) for q, t in zip((truth, wanted), limits, strict=True)
     )
     wrong = (best_of_task != best_of_reward).any(1)
-    obeyed = -value_iteration(mdp, gamma, reward=np.where(best_of_reward | ~alive[:, None], -paid, -1e12)).value
+    obeyed = -value_iteration(mdp, gamma, reward=np.where(best_of_reward | ~alive[:, None], -earned, -1e12)).value
     loss = solved.value[row] - obeyed
     best, kept = float(solved.value[row[0]]), float(obeyed[0])
     lowest = -float(value_iteration(task, gamma, reward=-task.reward).value[row[0]])
-    distance, bound = _distance_and_bound(mdp, paid, gamma)
+    distance, bound = _distance_and_bound(mdp, earned, gamma)
     spread = best - lowest
     worst = None
     if wrong.any():
@@ -172,14 +172,14 @@ def advantage(mdp: TabularMDP, reward: npt.ArrayLike, gamma: float) -> Floats:
 
     As ``val_canonical``, without matrices, so that large tables can be compared.
     """
-    paid = np.asarray(reward, np.float64)
-    value = policy_value(mdp, np.full(paid.shape, 1.0 / paid.shape[1]), gamma, reward=paid)
-    return np.where(mdp.over[:, None], 0.0, paid - value[:, None] + gamma * after(mdp, value))
+    earned = np.asarray(reward, np.float64)
+    value = policy_value(mdp, np.full(earned.shape, 1.0 / earned.shape[1]), gamma, reward=earned)
+    return np.where(mdp.over[:, None], 0.0, earned - value[:, None] + gamma * after(mdp, value))
 
 
-def _distance_and_bound(mdp: TabularMDP, paid: Floats, gamma: float) -> tuple[float, float]:
-    forms = [advantage(mdp, reward, gamma) for reward in (paid, mdp.reward)]
-    scales = [1e-6 * max(1.0, float(np.abs(reward).max())) for reward in (paid, mdp.reward)]
+def _distance_and_bound(mdp: TabularMDP, earned: Floats, gamma: float) -> tuple[float, float]:
+    forms = [advantage(mdp, reward, gamma) for reward in (earned, mdp.reward)]
+    scales = [1e-6 * max(1.0, float(np.abs(reward).max())) for reward in (earned, mdp.reward)]
     sizes = [float(np.linalg.norm(form)) for form in forms]
     parts = [
         form / size if size > scale else 0.0 * form for form, size, scale in zip(forms, sizes, scales, strict=True)
@@ -245,9 +245,9 @@ def refuse_run_long_memory(env: Env, params: PyTree, key: Array, reward: RewardT
     def step() -> tuple[PyTree, PyTree]:
         start, actions = env.reset(key, params), jnp.arange(env.num_actions)
         new, made = jax.vmap(env.step, (None, 0, None))(start, actions, params)
-        lanes = jax.tree.map(lambda x: jnp.broadcast_to(x, (env.num_actions, *x.shape)), start)
+        rows = jax.tree.map(lambda x: jnp.broadcast_to(x, (env.num_actions, *x.shape)), start)
         transition = Transition(
-            observation=jax.vmap(env.observe, (0, None))(lanes, params),
+            observation=jax.vmap(env.observe, (0, None))(rows, params),
             action=actions,
             next_observation=jax.vmap(env.observe, (0, None))(new, params),
             reward=made.reward.astype(jnp.float32),
@@ -255,7 +255,7 @@ def refuse_run_long_memory(env: Env, params: PyTree, key: Array, reward: RewardT
             truncated=made.truncated & ~made.terminated,
             first=jnp.ones(env.num_actions, bool),
             valid=jnp.ones(env.num_actions, bool),
-            features=jax.vmap(env.features, (0, None))(lanes, params),
+            features=jax.vmap(env.features, (0, None))(rows, params),
             next_features=jax.vmap(env.features, (0, None))(new, params),
         )
         state = reward.init(jax.random.key(0), transition)

@@ -10,7 +10,7 @@ from rewardax.envs.mdp import TabularMDP
 
 
 def tabular(transition: npt.ArrayLike, reward: npt.ArrayLike, over: npt.ArrayLike | None = None) -> TabularMDP:
-    """A table for the planners from ``transition`` f64[S, A, S] and ``reward`` f64[S, A, S] (paid on the way).
+    """A table for the planners from ``transition`` f64[S, A, S] and ``reward`` f64[S, A, S] (received on the way).
 
     Args:
         transition: rows add up to 1 (rounded inputs are scaled).
@@ -24,21 +24,21 @@ def tabular(transition: npt.ArrayLike, reward: npt.ArrayLike, over: npt.ArrayLik
     >>> value_iteration(mdp, 0.5).value.round(6).tolist()
     [3.0, 2.0]
     """
-    tau, paid = np.array(transition, np.float64), np.array(reward, np.float64)
-    if tau.ndim != 3 or tau.shape != paid.shape or tau.shape[0] != tau.shape[2]:
-        raise UserError(f"transition and reward are [S, A, S] arrays of one shape; got {tau.shape} and {paid.shape}")
+    tau, earned = np.array(transition, np.float64), np.array(reward, np.float64)
+    if tau.ndim != 3 or tau.shape != earned.shape or tau.shape[0] != tau.shape[2]:
+        raise UserError(f"transition and reward are [S, A, S] arrays of one shape; got {tau.shape} and {earned.shape}")
     count, actions, _ = tau.shape
     ended = np.zeros(count, bool) if over is None else np.asarray(over, bool)
-    tau[ended], paid[ended] = np.eye(count)[ended][:, None], 0.0
+    tau[ended], earned[ended] = np.eye(count)[ended][:, None], 0.0
     tau /= tau.sum(2, keepdims=True)
-    expected = (tau * paid).sum(2)
+    expected = (tau * earned).sum(2)
     return TabularMDP(
         successor=np.broadcast_to(np.arange(count, dtype=np.int32), tau.shape),
         chance=tau,
         reward=expected,
         components={"task": expected},
         performance=expected,
-        outcome_reward=paid,
+        outcome_reward=earned,
         terminated=np.broadcast_to(ended, tau.shape) & ~ended[:, None, None],
         truncated=np.zeros(tau.shape, bool),
         admissible=np.ones((count, actions), bool),

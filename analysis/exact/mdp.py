@@ -17,7 +17,7 @@ from rewardax.wrappers.core import RewardTransform, State, Transition, advance
 
 
 class Joint(NamedTuple):
-    """A state of the task, what the reward remembers there, and whether it opens the episode."""
+    """A state of the task, what the reward remembers there, and whether it starts the episode."""
 
     task: PyTree
     memory: State
@@ -33,7 +33,7 @@ def reward_mdp(
     forget: Sequence[str] = (),
     max_states: int = 500_000,
 ) -> TabularMDP:
-    """The decision problem of an agent that is paid by ``reward``, over pairs (task state, reward's memory).
+    """The decision problem of an agent that receives ``reward``, over pairs (task state, reward's memory).
 
     Its optimum is what a perfect learner of this reward ends up doing; its ``performance`` table says what that
     is worth. Memory that outlives the episode (counts across episodes, networks) is taken fresh, as it is in the
@@ -86,9 +86,9 @@ def reward_mdp(
     def move(joint: Joint, action: Array) -> tuple[Array, Joint, dict[str, Any]]:
         def pay(new: PyTree, step: TimeStep) -> tuple[Joint, dict[str, Any]]:
             transition = record(joint.task, joint.first, action, new, step)
-            paid, after = advance(reward, joint.memory, memory.episode, transition)
+            earned, after = advance(reward, joint.memory, memory.episode, transition)
             facts = {
-                "components": {name: value[0] for name, value in paid.components.items()},
+                "components": {name: value[0] for name, value in earned.components.items()},
                 "performance": step.performance,
                 "terminated": transition.terminated[0],
                 "truncated": transition.truncated[0],

@@ -40,10 +40,10 @@ def value_iteration(
     """
     if not 0.0 <= gamma <= 1.0:
         raise UserError(f"gamma must be in [0, 1], got {gamma}")
-    paid = mdp.reward if reward is None else np.asarray(reward, np.float64)
+    earned = mdp.reward if reward is None else np.asarray(reward, np.float64)
     value = np.zeros(len(mdp.over))
     for _ in range(max_sweeps):
-        action_value = paid + gamma * after(mdp, value)
+        action_value = earned + gamma * after(mdp, value)
         new = np.where(mdp.over, 0.0, action_value.max(1))
         change = np.abs(new - value).max()
         value = new
@@ -57,10 +57,10 @@ def value_iteration(
 
 def backward_induction(mdp: TabularMDP, horizon: int, *, reward: np.ndarray | None = None) -> np.ndarray:
     """f64[horizon + 1, S]: best undiscounted total with so many steps left. For tables without a clock."""
-    paid = mdp.reward if reward is None else np.asarray(reward, np.float64)
+    earned = mdp.reward if reward is None else np.asarray(reward, np.float64)
     values = np.zeros((horizon + 1, len(mdp.over)))
     for left in range(1, horizon + 1):
-        values[left] = np.where(mdp.over, 0.0, (paid + after(mdp, values[left - 1])).max(1))
+        values[left] = np.where(mdp.over, 0.0, (earned + after(mdp, values[left - 1])).max(1))
     return values
 
 
@@ -77,11 +77,11 @@ def policy_value(
 
     Pass the policy that is best under one reward and ``reward=mdp.performance`` to see what it is truly worth.
     """
-    paid = mdp.reward if reward is None else np.asarray(reward, np.float64)
-    chance = np.eye(paid.shape[1])[policy] if np.ndim(policy) == 1 else np.asarray(policy, np.float64)
+    earned = mdp.reward if reward is None else np.asarray(reward, np.float64)
+    chance = np.eye(earned.shape[1])[policy] if np.ndim(policy) == 1 else np.asarray(policy, np.float64)
     value = np.zeros(len(mdp.over))
     for _ in range(max_sweeps):
-        new = np.where(mdp.over, 0.0, (chance * (paid + gamma * after(mdp, value))).sum(1))
+        new = np.where(mdp.over, 0.0, (chance * (earned + gamma * after(mdp, value))).sum(1))
         change = np.abs(new - value).max()
         value = new
         if change <= tolerance:

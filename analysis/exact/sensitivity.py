@@ -1,4 +1,4 @@
-"""The policy cliff: how small a change of the reward changes what is best to do."""
+"""Sensitivity of optimal policies: how small a change of the reward changes what is best to do."""
 
 from __future__ import annotations
 
@@ -104,11 +104,11 @@ def policy_cliff(
     for column, size in enumerate(sizes):
         for _ in range(draws):
             noise = np.where(mdp.over[:, None], 0.0, rng.uniform(-1.0, 1.0, mdp.size))
-            paid = mdp.reward + size * noise
-            now = optimal_actions(value_iteration(mdp, gamma, reward=paid).action_value)
+            earned = mdp.reward + size * noise
+            now = optimal_actions(value_iteration(mdp, gamma, reward=earned).action_value)
             found[0, column] += (before != now).any(1)[alive].mean()
             found[1, column] += _variation(_spread(before), _spread(now))[alive].max(initial=0.0)
-            again = soft_policy(mdp, gamma, temperature, reward=paid)
+            again = soft_policy(mdp, gamma, temperature, reward=earned)
             found[2, column] += _variation(soft, again)[alive].max(initial=0.0)
     changed, variation, soft_variation = found / draws
     return Cliff(sizes, changed, variation, soft_variation, cliff_radius(values, gamma, alive))
@@ -123,14 +123,14 @@ def soft_policy(
     tolerance: float = 1e-10,
 ) -> Floats:
     """f64[S, A]: the policy that is best with an entropy bonus: π ∝ exp(Q/τ), V = τ·log Σ exp(Q/τ)."""
-    paid = mdp.reward if reward is None else np.asarray(reward, np.float64)
+    earned = mdp.reward if reward is None else np.asarray(reward, np.float64)
     value, change = np.zeros(len(mdp.over)), np.inf
     while change > tolerance:
-        scaled = (paid + gamma * after(mdp, value)) / temperature
+        scaled = (earned + gamma * after(mdp, value)) / temperature
         top = scaled.max(1)
         new = np.where(mdp.over, 0.0, temperature * (top + np.log(np.exp(scaled - top[:, None]).sum(1))))
         change, value = np.abs(new - value).max(), new
-    scaled = (paid + gamma * after(mdp, value)) / temperature
+    scaled = (earned + gamma * after(mdp, value)) / temperature
     weight = np.exp(scaled - scaled.max(1, keepdims=True))
     return weight / weight.sum(1, keepdims=True)
 

@@ -1,4 +1,4 @@
-"""How good a reward model is: benchmark scores, one-against-many, ties, consistency. NumPy, no model needed."""
+"""Benchmark scores of reward models: one-against-many, ties, consistency. NumPy, no model needed."""
 
 from __future__ import annotations
 

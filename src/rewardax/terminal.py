@@ -1,4 +1,4 @@
-"""A person plays a task in the terminal and sees what each step pays, component by component."""
+"""A person plays a task in the terminal and sees the reward of each step, component by component."""
 
 from __future__ import annotations
 
@@ -78,14 +78,14 @@ class Game:
 
     def show(self) -> None:
         """The situation, as the task describes it in words or characters."""
-        told = str(self.env.render())
-        self.say(told.replace(". ", ".\n") if self.is_text else told)
+        text = str(self.env.render())
+        self.say(text.replace(". ", ".\n") if self.is_text else text)
 
     def help(self) -> None:
         """What can be typed."""
         facts = card(self.core.family)
-        told = self.core.text(self.raw.state, self.raw.params).partition("\n")[0].removeprefix("your task: ")
-        self.say(f"the task: {told if hasattr(self.core, 'legend') else facts.get('goal') or facts['question']}")
+        text = self.core.text(self.raw.state, self.raw.params).partition("\n")[0].removeprefix("your task: ")
+        self.say(f"the task: {text if hasattr(self.core, 'legend') else facts.get('goal') or facts['question']}")
         self.say(f"the reward: {facts['reward']}")
         self.say(HELP)
         if self.is_text:
@@ -100,8 +100,8 @@ class Game:
     def hint(self) -> None:
         """What the oracle would do, where the task has one."""
         core, state, params = self.core, self.raw.state, self.raw.params
-        told = "oracle_steps" in core.feature_names
-        left = int(core.features(state, params)["oracle_steps"]) if told else -2
+        knows = "oracle_steps" in core.feature_names
+        left = int(core.features(state, params)["oracle_steps"]) if knows else -2
         if left == -1:
             self.say("the oracle sees no way to success any more; r opens the next level")
         elif left >= 0:
@@ -135,7 +135,7 @@ class Game:
         return []
 
     def step(self, action: int) -> None:
-        """Do one thing and say what it paid."""
+        """Do one thing and say what reward it gave."""
         if self.over:
             self.say("the episode is over; r opens the next level")
             return
@@ -147,17 +147,17 @@ class Game:
             self.totals[component] = self.totals.get(component, 0.0) + value
         self.total += float(reward)
         self.show()
-        self.say(f"step {self.steps}: {done}   {told(parts)}   total {float(reward):+.3f}")
+        self.say(f"step {self.steps}: {done}   {in_words(parts)}   total {float(reward):+.3f}")
         self.over = bool(terminated or truncated)
         if self.over:
             end = "solved" if self.info["success"] else "failed" if terminated else "out of time"
-            self.say(f"{end} after {self.steps} steps: {told(self.totals)}   total {self.total:+.3f}")
+            self.say(f"{end} after {self.steps} steps: {in_words(self.totals)}   total {self.total:+.3f}")
 
 
-def told(parts: dict[str, float]) -> str:
-    """Components in one line, what the task paid first.
+def in_words(parts: dict[str, float]) -> str:
+    """Components in one line, the task's own first.
 
-    >>> told({"shaping": -0.25, "task": 1.0})
+    >>> in_words({"shaping": -0.25, "task": 1.0})
     'task +1.000   shaping -0.250'
     """
     return "   ".join(

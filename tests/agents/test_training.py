@@ -42,8 +42,8 @@ def same(a, b):
 def test_ppo_solves_keyfarm_and_reports_every_metric():
     result = train("KeyFarm", frames=60_000, seeds=(0, 1, 2), eval_levels=64)
     assert (result.final["success"] > 0.95).all() and (result.final["return/task"] > 0.95).all()
-    expected = {"return/task", "return/total", "success", "length", "episodes", "loss/policy", "loss/value"}
-    expected |= {"entropy", "kl", "clip_fraction", "explained_variance", "grad_norm"}
+    expected = {"return/task", "return/total", "success", "length", "episodes", "policy/loss", "value/loss"}
+    expected |= {"policy/entropy", "policy/kl", "policy/clip_fraction", "value/explained_variance", "gradient/norm"}
     assert expected <= set(result.history[-1]["metrics"])
     assert all(v.shape == (3,) for v in result.history[-1]["metrics"].values())
     assert [r["chunk"] for r in result.history] == list(range(len(result.history)))
@@ -150,7 +150,7 @@ def test_without_its_memory_the_same_network_stays_at_chance(monkeypatch):
 def test_any_gymnasium_environment_trains_with_the_same_call():
     pytest.importorskip("minigrid")
     result = small("MiniGrid-Empty-5x5-v0", frames=512, seeds=(0,))
-    assert np.isfinite(result.history[-1]["metrics"]["loss/value"]).all()
+    assert np.isfinite(result.history[-1]["metrics"]["value/loss"]).all()
     assert result.history[-1]["frames"] == 512
 
 
@@ -178,8 +178,8 @@ def test_first_episodes_start_at_staggered_clocks():
     assert clocks.min() < 5 and clocks.max() == 59 and abs(clocks.mean() - 29.5) < 5
 
 
-def test_training_curves_show_what_hindsight_finally_paid():
-    """A retroactive gate that never opens leaves the bonus unpaid, in the curves as well."""
+def test_training_curves_show_what_hindsight_finally_gave():
+    """A retroactive gate that never opens withholds the bonus, in the curves as well."""
     gate = GatedAccumulation(components=("task", "events"), thresholds=(100.0, None), deliver="retro")
     result = small(reward=chain(bonus=EventBonus(events=(0,)), gate=gate))
     ended = [r["metrics"] for r in result.history if (r["metrics"]["episodes"] > 0).all()]
@@ -190,7 +190,7 @@ def test_training_curves_show_what_hindsight_finally_paid():
         np.testing.assert_allclose(metrics["return/total"], metrics["return/task"], atol=1e-6)
 
 
-def test_the_score_is_the_task_s_own_reward_whatever_a_design_pays_for_it():
+def test_the_score_is_the_task_s_own_reward_whatever_a_design_makes_of_it():
     result = small(reward=chain(half=Weights({"task": 0.5})))
     for metrics in (*(record["metrics"] for record in result.history), result.final):
         np.testing.assert_allclose(metrics["return/total"], 0.5 * metrics["return/task"], atol=1e-6)

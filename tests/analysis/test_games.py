@@ -135,10 +135,10 @@ def payoffs(env, state, worths, params):
     return jax.vmap(jax.vmap(expected, (None, 0)), (0, None))(jnp.arange(3), worths)
 
 
-def values(mean, deviation, temperature, **knobs):
+def values(mean, deviation, temperature, **changed):
     """Expected reward of each action under the belief, by quadrature over what the environment pays."""
     env, params, state = belief(mean, deviation)
-    params = params.replace(temperature=jnp.float32(temperature), **{k: jnp.float32(v) for k, v in knobs.items()})
+    params = params.replace(temperature=jnp.float32(temperature), **{k: jnp.float32(v) for k, v in changed.items()})
     if temperature > 0:  # Gauss-Hermite
         nodes, weights = np.polynomial.hermite.hermgauss(100)
         z, weights = nodes * 2**0.5, weights / np.pi**0.5
@@ -178,16 +178,16 @@ def test_analysis_knows_the_same_game(temperature):
     reward, performance = payoffs(
         env, state, worths.astype(np.float32), params.replace(temperature=jnp.float32(temperature))
     )
-    told = off_switch(worths, chance, temperature)
-    assert np.asarray(reward) @ chance == pytest.approx([told.act, told.off, told.defer], abs=1e-6)
+    worked_out = off_switch(worths, chance, temperature)
+    assert np.asarray(reward) @ chance == pytest.approx([worked_out.act, worked_out.off, worked_out.defer], abs=1e-6)
     np.testing.assert_array_equal(reward, performance)
 
 
 def test_the_proxy_never_defers():
     """Where deferring is best in truth, a reward that counts only acting makes the robot act, or give up."""
     for given, choice in (((2, 10), ACT), ((-2, 10), OFF), ((10, 5), ACT)):
-        paid = values(*given, 0.0, credit=0.0)
-        assert paid[DEFER] == 0.0 and int(paid.round(9).argmax()) == choice
+        earned = values(*given, 0.0, credit=0.0)
+        assert earned[DEFER] == 0.0 and int(earned.round(9).argmax()) == choice
         assert values(*given, 0.0)[DEFER] > values(*given, 0.0)[[ACT, OFF]].max()
 
 
@@ -234,5 +234,5 @@ def test_one_level_as_a_table():
     mdp = enumerate_mdp(env, params, level_key("train", 3))
     assert mdp.size == (5, 3) and mdp.over.tolist() == [False] + [True] * 4
     worth = float(mdp.states.worth[0])
-    told = off_switch([worth], [1.0], 0.5)
-    assert value_iteration(mdp).action_value[0] == pytest.approx([told.act, 0.0, told.defer], abs=1e-6)
+    worked_out = off_switch([worth], [1.0], 0.5)
+    assert value_iteration(mdp).action_value[0] == pytest.approx([worked_out.act, 0.0, worked_out.defer], abs=1e-6)

@@ -23,17 +23,17 @@ def cells() -> dict[tuple[str, str], Outcome]:
 def page_table() -> dict[tuple[str, str], str]:
     text = (ROOT / "docs" / "matrix.md").read_text().partition("<!-- matrix -->\n")[2].partition("\n<!--")[0]
     header, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines())
-    return {(task, row[0]): told for row in rows for task, told in zip(header[1:], row[1:], strict=True) if told}
+    return {(task, row[0]): shown for row in rows for task, shown in zip(header[1:], row[1:], strict=True) if shown}
 
 
 def test_page_shows_every_task_and_design(cells: dict[tuple[str, str], Outcome]) -> None:
-    told = page_table()
-    assert {task for task, _ in told} == set(TASKS) and {design for _, design in told} == set(DESIGNS)
+    shown = page_table()
+    assert {task for task, _ in shown} == set(TASKS) and {design for _, design in shown} == set(DESIGNS)
     for key, cell in cells.items():
         lost = cell.verdict in ("farms", "hacks")
         worth = f" ({cell.performance:.5g} of {cell.best:.5g})" if lost else ""
-        assert told[key] == cell.verdict + worth, key
-    assert {key for key in told if key[0] in PINNED} == set(cells)
+        assert shown[key] == cell.verdict + worth, key
+    assert {key for key in shown if key[0] in PINNED} == set(cells)
 
 
 def test_catalogue_predictions(cells: dict[tuple[str, str], Outcome]) -> None:

@@ -67,7 +67,7 @@ def test_autocorrelation_knows_rhythm_and_episode_borders() -> None:
     wave = np.tile([1.0, -1.0], 50)
     np.testing.assert_allclose(autocorrelation([wave], [100], 2), [-1.0, 1.0])
     pieces = np.array([[1.0, 1.0, 0.0], [-1.0, -1.0, 0.0]])
-    np.testing.assert_allclose(autocorrelation(pieces, [2, 2], 2)[0], 1.0)  # no pair across the border
+    np.testing.assert_allclose(autocorrelation(pieces, [2, 2], 2)[0], 1.0)  # no pair across the edge
 
 
 def test_groups() -> None:

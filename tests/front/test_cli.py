@@ -163,30 +163,30 @@ def play(*arguments: str, typed: str) -> str:
 
 
 def test_play_shows_components_and_the_end() -> None:
-    told = play(
+    printed = play(
         "--env", "KeyFarm", "--reward", "potential", "--level", "0",
         typed="?\nfly\nright\nright\npick\nright\nright\nright\nright\nq\n",
     )  # fmt: skip
-    assert "possible now: right" in told
-    assert "not understood: 'fly'" in told
-    assert "step 3: pick   task +0.000   shaping +" in told
-    assert "solved after 6 steps: task +1.000" in told
-    assert "the episode is over" in told
+    assert "possible now: right" in printed
+    assert "not understood: 'fly'" in printed
+    assert "step 3: pick   task +0.000   shaping +" in printed
+    assert "solved after 6 steps: task +1.000" in printed
+    assert "the episode is over" in printed
 
 
 def test_play_grid_with_keys_and_hint() -> None:
-    told = play("--env", "DoorKey-5x5", "--level", "0", typed="h\nad\nw\nq\n")
-    assert "the oracle would: " in told
-    assert "step 1: left" in told
-    assert "step 2: right" in told
-    assert "step 3: forward" in told
+    printed = play("--env", "DoorKey-5x5", "--level", "0", typed="h\nad\nw\nq\n")
+    assert "the oracle would: " in printed
+    assert "step 1: left" in printed
+    assert "step 2: right" in printed
+    assert "step 3: forward" in printed
 
 
 def test_play_text_takes_commands() -> None:
-    told = play("--env", "Coin-easy", "--level", "0", typed="?\nh\nxyzzy plugh\nlook around\nq\n")
-    assert "possible now: " in told
-    assert "that is not a command." in told
-    assert "step 1: look   task +0.000" in told
+    printed = play("--env", "Coin-easy", "--level", "0", typed="?\nh\nxyzzy plugh\nlook around\nq\n")
+    assert "possible now: " in printed
+    assert "that is not a command." in printed
+    assert "step 1: look   task +0.000" in printed
 
 
 @pytest.mark.parametrize(
@@ -199,8 +199,8 @@ def test_play_text_takes_commands() -> None:
     ],
 )
 def test_play_explains_and_hints(task: str, typed: str, wanted: tuple[str, ...]) -> None:
-    told = play("--env", task, "--level", "3", typed=typed)
-    assert [phrase for phrase in wanted if phrase not in told] == []
+    printed = play("--env", task, "--level", "3", typed=typed)
+    assert [phrase for phrase in wanted if phrase not in printed] == []
 
 
 def test_cells_are_readable() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from rewardax.base.errors import UserError
 from rewardax.cli.settings import EnvKwargs, settings
 
-SHOWN = 5  # farms that are told in full
+SHOWN = 5  # farms that are listed in full
 
 
 @dataclass(frozen=True)
@@ -52,20 +52,20 @@ class Audit:
 
 
 def _sentences(env: str, reward: str, found: Any) -> list[str]:
-    told = [f"{'PASSED' if found.passed else 'FAILED'}: {env} with {reward}, {found.method}"]
-    told += [f"{'policy':14}{'reward':>12}{'performance':>14}"]
+    lines = [f"{'PASSED' if found.passed else 'FAILED'}: {env} with {reward}, {found.method}"]
+    lines += [f"{'policy':14}{'reward':>12}{'performance':>14}"]
     for policy, score in found.scores.items():
         worth = "-" if score.performance is None else f"{score.performance:.5g}"
-        told.append(f"{policy:14}{score.reward:>12.5g}{worth:>14}")
+        lines.append(f"{policy:14}{score.reward:>12.5g}{worth:>14}")
     if found.correlation is not None:
-        told.append(
+        lines.append(
             f"rank correlation {found.correlation:.3f}, inverted pairs {100 * found.inverted:.1f} %, "
             f"over {found.episodes} episodes"
         )
-    told += [f"{finding.kind}: {finding.text}" for finding in found.findings]
+    lines += [f"{finding.kind}: {finding.text}" for finding in found.findings]
     for farm in found.farms[:SHOWN]:
-        told.append(
+        lines.append(
             f"    after {', '.join(farm.path) or 'the start'}: ({', '.join(farm.actions)}) again and again, "
             f"reward {farm.reward:.5g} and performance {farm.performance:.5g} a round"
         )
-    return [*told, *(f"note: {note}" for note in found.notes)]
+    return [*lines, *(f"note: {note}" for note in found.notes)]

@@ -56,9 +56,7 @@ class Certify:
         else:
             print("\n".join(_sentences(self.env, design.name, found)))
             if found.time_limit == "end" and _bootstraps(to_config(design.reward or chain())):
-                print(
-                    'note: the potential pays at the time limit, for learners that bootstrap there; truncation="absorb"'
-                )
+                print('note: the potential counts on a learner that bootstraps at the time limit; truncation="absorb"')
         return 0 if found.invariant else 1
 
 
@@ -72,7 +70,7 @@ def _bootstraps(config: Any) -> bool:
 def _sentences(env: str, reward: str, found: Any) -> list[str]:
     ends = {"cut": "the time limit is no part of the task", "end": "the time limit ends the task"}[found.time_limit]
     verdict = "INVARIANT" if found.invariant else "NOT INVARIANT"
-    told = [
+    lines = [
         f"{verdict}: {reward} on {env}, discount {found.gamma:g}, {ends}",
         f"states           {found.states:,} pairs of task state and reward memory",
         f"distance         {found.distance:.4f} to the task's reward (STARC; 0 same order of policies, 1 opposite)",
@@ -83,11 +81,11 @@ def _sentences(env: str, reward: str, found: Any) -> list[str]:
     ]
     if found.worst is not None:
         worst = found.worst
-        told += [
+        lines += [
             f"worst state      after: {', '.join(worst.path) or '(the start)'}",
             *(f"    {line}" for line in worst.text.splitlines()),
             f"    best for the task: {', '.join(worst.task_actions)}",
             f"    best for the reward: {', '.join(worst.reward_actions)}",
             f"    task value lost from here on: {worst.loss:.4f}",
         ]
-    return told
+    return lines

@@ -1,4 +1,4 @@
-"""``rewardax compare``: the main job."""
+"""``rewardax compare``: train several reward designs on one task and compare them."""
 
 from __future__ import annotations
 

@@ -34,9 +34,9 @@ class List:
         else:
             cards = [facts(name) for name in names]
             rows = [row(card) for card in cards]
-            for before, card, told in zip(cards, cards[1:], rows[1:], strict=False):
+            for before, card, shown in zip(cards, cards[1:], rows[1:], strict=False):
                 if card["question"] == before["question"]:
-                    told["question"] = '"'
+                    shown["question"] = '"'
             show(TITLE, rows, as_json=False)
 
 
@@ -49,13 +49,13 @@ def facts(name: str) -> dict[str, Any]:
     return {"id": name, **family, **presets[name]}
 
 
-def row(told: dict[str, Any]) -> dict[str, Any]:
+def row(shown: dict[str, Any]) -> dict[str, Any]:
     """The facts that fit into a line."""
     return {
-        "id": told["id"],
-        "question": told["question"],
-        "actions": told["actions"],
-        "steps": told.get("optimal_steps"),
-        "random": told.get("random_success"),
-        "hackable": told["hackable"],
+        "id": shown["id"],
+        "question": shown["question"],
+        "actions": shown["actions"],
+        "steps": shown.get("optimal_steps"),
+        "random": shown.get("random_success"),
+        "hackable": shown["hackable"],
     }

@@ -1,4 +1,4 @@
-"""``rewardax play``: try a task and feel its reward."""
+"""``rewardax play``: play a task in the terminal."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Play:
-    """Play a task in the terminal; each step shows what every component of the reward paid."""
+    """Play a task in the terminal; each step shows every component of the reward."""
 
     env: str = "DoorKey-5x5"
     """Id of the task."""
     reward: str | None = None
-    """JSON file of a reward, or the name of a built-in design; without it only the task pays."""
+    """JSON file of a reward, or the name of a built-in design; without it only the task's own reward counts."""
     level: int | None = None
     """Number of the level; random without it."""
 

@@ -101,7 +101,7 @@ def test_a_task_that_pays_by_the_clock() -> None:
 
 
 def test_bandit_that_pays_regret() -> None:
-    """TextArena 0.7.4: the best answer is paid nothing, and the worst one most."""
+    """TextArena 0.7.4: the best answer earns nothing, and the worst one most."""
 
     def policies(env: Bandit) -> dict[str, Any]:
         return {
@@ -130,7 +130,7 @@ SOLUTION = {"100 75 6 4 3 2": "[1 4 -]", "100 6 4 2 72": "[1 4 *]", "100 4 2 432
 
 
 def test_countdown_that_pays_a_sentence() -> None:
-    """TextArena 0.7.4: whoever makes two invalid moves is paid a string."""
+    """TextArena 0.7.4: whoever makes two invalid moves receives a string as reward."""
     policies = {"oracle": lambda observation, info: SOLUTION.get(observation, "[0 1 +]")}
     found = audit(Countdown(), policies=policies, levels=4)
     assert kinds(found) == {"number"}
@@ -301,7 +301,7 @@ def test_command_as_json(capsys: pytest.CaptureFixture[str]) -> None:
         (["--method", "guess"], "auto, exact, played"),
         (["--levels", "0"], "--levels"),
         (["--reward", "nonsense"], "no design 'nonsense'"),
-        (["--knobs", "horizn=3"], "horizon"),
+        (["--env-kwargs", "horizn=3"], "horizon"),
     ],
 )
 def test_mistakes_exit_with_two(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

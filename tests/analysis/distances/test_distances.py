@@ -162,12 +162,12 @@ def test_sampled_starc_approaches_the_exact_one_and_never_sees_potentials() -> N
     states, actions = rng.integers(0, 4, 20_000), rng.integers(0, 3, 20_000)
     following = (rng.random((20_000, 1)) > tau[states, actions].cumsum(1)).sum(1).clip(max=3)
     steps = states, actions, following, np.zeros(20_000, bool)
-    paid = [reward[steps[:3]] for reward in (first, second, first + GAMMA * potential - potential[:, None, None])]
-    assert sampled_starc(*steps, paid[0], paid[1], GAMMA) == pytest.approx(
+    rewards = [reward[steps[:3]] for reward in (first, second, first + GAMMA * potential - potential[:, None, None])]
+    assert sampled_starc(*steps, rewards[0], rewards[1], GAMMA) == pytest.approx(
         starc_distance(first, second, tau, GAMMA), abs=0.03
     )
     few_steps = tuple(x[:200] for x in steps)
-    assert sampled_starc(*few_steps, paid[0][:200], paid[2][:200], GAMMA) < 1e-7
+    assert sampled_starc(*few_steps, rewards[0][:200], rewards[2][:200], GAMMA) < 1e-7
 
 
 def test_sampled_starc_leaves_out_what_leads_nowhere() -> None:

@@ -67,7 +67,7 @@ def test_numbers_agree_with_dense_formulas() -> None:
 def test_opposite_and_silent_rewards() -> None:
     opposite, silent = (keyfarm(Weights({"task": weight})) for weight in (-1.0, 0.0))
     assert opposite.distance == pytest.approx(1.0) and opposite.normalised_regret == pytest.approx(1.0)
-    # where nothing is paid every action is as good as any: the worst of them counts
+    # where there is no reward every action is as good as any: the worst of them counts
     assert silent.distance == pytest.approx(0.5) and silent.normalised_regret == pytest.approx(1.0)
     assert silent.worst is not None and silent.worst.reward_actions == ("left", "right", "pick", "drop")
 
@@ -76,7 +76,7 @@ def test_the_time_limit_is_cut_where_that_is_possible() -> None:
     assert keyfarm(Potential()).time_limit == "cut"
     counting = keyfarm(EpisodicCount(num_keys=32), horizon=5)  # remembers without bound
     assert counting.time_limit == "end" and counting.states > 100
-    # a learner that does not bootstrap at the limit is paid for lingering by a potential that expects it to
+    # a learner that does not bootstrap at the limit is rewarded for lingering by a potential that expects it to
     assert not keyfarm(Potential(scale=4.0), horizon=8, time_limit="end").invariant
     assert keyfarm(Potential(scale=4.0, truncation="absorb"), horizon=8, time_limit="end").invariant
 
