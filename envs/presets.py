@@ -13,21 +13,19 @@ class Preset(NamedTuple):
     params: dict[str, Any] = {}  # noqa: RUF012  traced numbers, fields of its params
 
 
-TOLD = "-Text"  # ending of the ids of grids that are told in words
-MAPS = ("Cliff", "DeepSea", "DistShift", "Lake", "RiverSwim")  # families of tabular tasks that can be told
+IN_WORDS = "-Text"  # ending of the ids of grids and tables in words
+MAPS = ("Cliff", "DeepSea", "DistShift", "Lake", "RiverSwim")  # families of tabular tasks that can be put into words
 
 
-def told_in_words(grids: dict[str, Preset], tables: dict[str, Preset]) -> dict[str, Preset]:
-    """The same tasks told in words: ``<id>-Text`` for every grid, and for tabular tasks of the families above.
+def in_words(grids: dict[str, Preset], tables: dict[str, Preset]) -> dict[str, Preset]:
+    """The same tasks in words: ``<id>-Text`` for every grid, and for tabular tasks of the families above.
 
-    Grids that are seen whole are told in rows of the map.
+    Grids that are seen whole are given as rows of the map.
     """
-    style = {name: {"style": "rows"} if grid.spec.get("view") == "full" else {} for name, grid in grids.items()}
+    style = {name: {"style": "rows"} if preset.spec.get("view") == "full" else {} for name, preset in grids.items()}
     maps = [name for name in tables if name.partition("-")[0] in MAPS]
+    table, grid = (f"rewardax.envs.text.verbalized.{part}" for part in ("table:TextTable", "grid:TextGrid"))
     return {
-        **{f"{name}{TOLD}": Preset("rewardax.envs.text.verbalized.table:TextTable", {"inner": name}) for name in maps},
-        **{
-            f"{name}{TOLD}": Preset("rewardax.envs.text.verbalized.grid:TextGrid", {"inner": name, **style[name]})
-            for name in grids
-        },
+        **{f"{name}{IN_WORDS}": Preset(table, {"inner": name}) for name in maps},
+        **{f"{name}{IN_WORDS}": Preset(grid, {"inner": name, **style[name]}) for name in grids},
     }

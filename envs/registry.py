@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from rewardax.base.errors import UserKeyError, UserTypeError
 from rewardax.envs.grid.presets import PRESETS as GRID
-from rewardax.envs.presets import TOLD, Preset, told_in_words
+from rewardax.envs.presets import IN_WORDS, Preset, in_words
 from rewardax.envs.tabular.presets import PRESETS as TABULAR
 from rewardax.envs.text.presets import PRESETS as TEXT
 
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
     E = TypeVar("E", bound=Env)
 
-PRESETS: dict[str, Preset] = {**TABULAR, **GRID, **TEXT, **told_in_words(GRID, TABULAR)}
-FAMILIES = tuple(dict.fromkeys(p.entry.rpartition(":")[2] for name, p in PRESETS.items() if not name.endswith(TOLD)))
+PRESETS: dict[str, Preset] = {**TABULAR, **GRID, **TEXT, **in_words(GRID, TABULAR)}
+FAMILIES = tuple(
+    dict.fromkeys(p.entry.rpartition(":")[2] for name, p in PRESETS.items() if not name.endswith(IN_WORDS))
+)
 PREFIX, SUFFIX = "rewardax/", "-v0"
 
 

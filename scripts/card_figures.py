@@ -22,7 +22,7 @@ from rewardax.envs.contract.measure import play, wilson
 from rewardax.envs.core import Env, PyTree
 from rewardax.envs.language.vocab import VOCAB_HASH
 from rewardax.envs.levels import reset_level
-from rewardax.envs.presets import TOLD
+from rewardax.envs.presets import IN_WORDS
 from rewardax.envs.text.engine.env import TextEnv
 
 ASSETS = Path(__file__).resolve().parents[1] / "envs" / "assets" / "cards"
@@ -106,7 +106,7 @@ def fill(family: str, again: bool) -> None:
     rows = card.setdefault("presets", {})
     for name in names:
         known = rows.get(name, {})
-        if name.endswith(TOLD):
+        if name.endswith(IN_WORDS):
             rows[name] = told_facts(name, card)
         elif again or "random_success" not in known:
             measured = preset_facts(*make(name))

@@ -165,6 +165,9 @@ WORD_ID: dict[str, int] = {word: i for i, word in enumerate(WORDS) if word}
 if len(WORD_ID) != sum(map(bool, WORDS)):
     raise AssertionError("a word stands twice in the vocabulary")
 COLOURS, ROOMS, DIRECTIONS = WORDS[372:384], WORDS[436:468], ("north", "east", "south", "west")
+NAMES = WORDS[724:788]  # invented
+# first ids of ranges that sentences count in
+NUMBER, WAY, COLOUR, ROOM, NAME = (WORD_ID[words[0]] for words in ("0", DIRECTIONS, COLOURS, ROOMS, NAMES))
 VOCAB_HASH = hashlib.sha256("\n".join(WORDS).encode()).hexdigest()[:12]
 
 _PIECE = re.compile(r"[.,:;?]|[^\s.,:;?]+")

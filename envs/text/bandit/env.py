@@ -13,19 +13,19 @@ from jax import Array
 
 from rewardax.envs.core import RandomEnv, TimeStep
 from rewardax.envs.language import templates as L
-from rewardax.envs.language.vocab import WORD_ID
-from rewardax.envs.text.engine.env import FIRST_NUMBER, NOT_A_COMMAND, Page, TextEnv, join, rows, word
-from rewardax.envs.text.engine.world import bits, pack, shuffled
+from rewardax.envs.language.vocab import NUMBER, WORD_ID
+from rewardax.envs.text.engine.env import TextEnv, feature_list, first_record
+from rewardax.envs.text.engine.pages import Page, join, rows, word
+from rewardax.envs.text.engine.words import NOT_A_COMMAND, Words
+from rewardax.envs.text.engine.world import pack, shuffled
 
 ARMS = 5
 NAMES = ("steady", "careful", "gentle", "lively", "daring", "reckless")  # from safe to risky
 NAME = WORD_ID[NAMES[0]]
 REGRET, IDENTIFY = range(2)
-PULL, SAY = 0, ARMS  # first actions of the two kinds
 
-TEMPLATES = L.Templates(
-    {
-        "silence": "nothing happens.",
+WORDS = Words(
+    lines={
         "task_regret": (
             "one arm pays more than any other. pull the best one.",
             "the best arm pays more than any other. pull it.",
@@ -42,7 +42,8 @@ TEMPLATES = L.Templates(
             "of {2} pulls of the {0} arm {1} are good.",
             "{1} of {2} pulls of the {0} arm are good.",
         ),
-        "clock": ("{0} steps are left.", "you have {0} more steps.", "steps left: {0}."),
+    },
+    replies={
         "win": ("the {0} arm pays.", "this time the {0} arm pays.", "a pull of the {0} arm: it pays."),
         "lose": (
             "the {0} arm pays nothing.",
@@ -62,12 +63,20 @@ TEMPLATES = L.Templates(
         "refuse_none": "there is no such arm here.",
         "refuse_name": "here you can only pull.",
         "refuse_over": "it is done.",
-        NOT_A_COMMAND: "that is not a command.",
     },
     width=13,
+    actions={verb: [f"{verb} arm {i + 1}" for i in range(ARMS)] for verb in ("pull", "name")},
+    commands={"pull": "pull the {0} arm", "name": "name the {0} arm"},
+    captions={
+        "win": ["the arm pays."],
+        "lose": ["the arm pays nothing."],
+        "right": ["you are right."],
+        "wrong": ["you are wrong."],
+        NOT_A_COMMAND: ["no."],
+    },
+    like=dict.fromkeys(("refuse_none", "refuse_name", "refuse_over"), NOT_A_COMMAND),
 )
-T = {name: TEMPLATES.index(name) for name in TEMPLATES.names}
-COMMANDS = L.Templates({"pull": "pull the {0} arm", "name": "name the {0} arm"}, width=8)
+T = WORDS.row
 
 
 class TextBanditParams(struct.PyTreeNode):
@@ -129,36 +138,18 @@ class TextBandit(TextEnv, RandomEnv):
     """
 
     family: ClassVar[str] = "TextBandit"
-    templates: ClassVar[L.Templates] = TEMPLATES
-    action_templates: ClassVar[L.Templates] = COMMANDS
-    replies: ClassVar[tuple[str, ...]] = TEMPLATES.names[T["win"] :]
-    verbs: ClassVar[tuple[str, ...]] = ("pull", "name")
+    words: ClassVar[Words] = WORDS
+    params_class: ClassVar[type] = TextBanditParams
     slots: ClassVar[int] = 2 * ARMS + 3
     subgoal_names: ClassVar[tuple[str, ...]] = tuple(f"arm_{i}_pulled" for i in range(ARMS))
     event_names: ClassVar[tuple[str, ...]] = ("pulled", "paid", "best_pulled", "named")
-    feature_names: ClassVar[tuple[str, ...]] = (
-        *("success", "failure", "subgoals", "subgoals_now", "subgoal_event", "progress", "valid", "invalid_reason"),
-        *("state_hash", "obs_hash", "state_id", "events", "caption_id"),
-    )
-
-    @property
-    def action_names(self) -> tuple[str, ...]:
-        return tuple(f"{verb} arm {i + 1}" for verb in ("pull", "name") for i in range(ARMS))
-
-    @property
-    def captions(self) -> tuple[str, ...]:
-        return ("nothing happens.", "the arm pays.", "the arm pays nothing.", "you are right.", "you are wrong.", "no.")
+    feature_names: ClassVar[tuple[str, ...]] = feature_list("state_id")
+    unhashed: ClassVar[frozenset[str]] = TextEnv.unhashed | {"latched"}
 
     @property
     def num_state_ids(self) -> int:
         """``state_id``: which arms have been pulled, as bits."""
         return 1 << ARMS
-
-    def default_params(self) -> TextBanditParams:
-        return TextBanditParams()
-
-    def horizon(self, params: TextBanditParams) -> int:
-        return int(params.horizon)
 
     def reset(self, key: Array, params: TextBanditParams) -> TextBanditState:
         draw = jax.random.uniform(key, (len(NAMES) + ARMS + 2,))
@@ -176,11 +167,8 @@ class TextBandit(TextEnv, RandomEnv):
             pulls=jnp.zeros(ARMS, jnp.int16),
             wins=jnp.zeros(ARMS, jnp.int16),
             said=jnp.int8(-1),
-            latched=jnp.uint8(0),
-            fresh=jnp.uint8(0),
+            **first_record(self.history, clock=jnp.int32),
             events=jnp.uint8(0),
-            log=jnp.zeros((1 + self.history, 5), jnp.int16),
-            t=jnp.int32(0),
             dynamics=jax.random.bits(key, (2,), jnp.uint32),
         )
 
@@ -193,87 +181,80 @@ class TextBandit(TextEnv, RandomEnv):
     def chances(self, state: TextBanditState, action: Array, params: TextBanditParams) -> Array:
         """Nothing, or a pay."""
         percent = state.percent[jnp.clip(action, 0, ARMS - 1)]
-        chance = jnp.where((action >= 0) & (action < SAY), jnp.maximum(percent, 0), 0) / jnp.float32(100)
+        chance = jnp.where((action >= 0) & (action < ARMS), jnp.maximum(percent, 0), 0) / jnp.float32(100)
         return jnp.stack([1 - chance, chance])
 
     def outcome(
         self, state: TextBanditState, action: Array, index: Array, params: TextBanditParams
     ) -> tuple[TextBanditState, TimeStep]:
-        action = jnp.asarray(action, jnp.int32)
-        real = (action >= 0) & (action < 2 * ARMS)
-        at = jnp.clip(action, 0, 2 * ARMS - 1)
-        arm = at % ARMS
-        valid = real & self.action_mask(state, params)[at]
-        pulls, says = valid & (at < SAY), valid & (at >= SAY)
+        turn = self._turn(action, self.action_mask(state, params))
+        arm = turn.x
+        pulls, says = turn.does("pull"), turn.does("name")
         paid, mine = pulls & (index == 1), jnp.arange(ARMS) == arm
         is_best = state.percent[arm] == state.percent.max()
         known = state.percent[arm] >= 0
         refusal = jnp.select([state.said >= 0, ~known], [T["refuse_over"], T["refuse_none"]], T["refuse_name"])
         done = jnp.where(pulls, jnp.where(paid, T["win"], T["lose"]), jnp.where(is_best, T["right"], T["wrong"]))
-        reply = jnp.where(valid, done, jnp.where(real, refusal, T[NOT_A_COMMAND]))
-        t = state.t + 1
-        count = state.pulls + (pulls & mine).astype(jnp.int16)
-        now = pack(count > 0)
         new = state.replace(
-            pulls=count,
+            pulls=state.pulls + (pulls & mine).astype(jnp.int16),
             wins=state.wins + (paid & mine).astype(jnp.int16),
             said=jnp.where(says, arm, state.said).astype(jnp.int8),
-            latched=state.latched | now,
-            fresh=now & ~state.latched,
             events=pack(jnp.stack([pulls, paid, pulls & is_best, says])),
-            log=self._remember(state.log, reply, word(NAME, state.names[arm])),
-            t=t,
+        )
+        new = self._after(
+            state, new, self._subgoals(new, params), turn.answer(done, refusal), word(NAME, state.names[arm])
         )
         regret = jnp.asarray(params.mode) == REGRET
-        over = says | (regret & (t >= params.horizon))
-        won = jnp.where(says & is_best, 1 - params.time_bonus * t / params.horizon, 0)
+        over = says | (regret & (new.t >= params.horizon))
+        won = jnp.where(says & is_best, 1 - params.time_bonus * new.t / params.horizon, 0)
         pay = jnp.where(regret, paid.astype(jnp.float32), won)
         step = TimeStep(
-            reward=(pay - jnp.where(valid, 0, params.invalid_penalty)).astype(jnp.float32),
+            reward=(pay - jnp.where(turn.valid, 0, params.invalid_penalty)).astype(jnp.float32),
             terminated=over,
-            truncated=(t >= params.horizon) & ~over,
+            truncated=(new.t >= params.horizon) & ~over,
             performance=pay.astype(jnp.float32),
         )
         return new, step
 
     # features
 
-    def features(self, state: TextBanditState, params: TextBanditParams) -> dict[str, Array]:
-        reason, latched = self._invalid_reason(state), bits(state.latched, ARMS)
-        named = jnp.where(state.said >= 0, state.percent[state.said], -1)
-        reply = state.log[0, 0].astype(jnp.int32)
-        return {
-            "success": (state.said >= 0) & (named == state.percent.max()),
-            "failure": (state.said >= 0) & (named < state.percent.max()),
-            "subgoals": latched,
-            "subgoals_now": latched,
-            "subgoal_event": bits(state.fresh, ARMS),
-            "progress": latched.sum() / (state.percent >= 0).sum().astype(jnp.float32),
-            "valid": reason == 0,
-            "invalid_reason": reason,
-            "state_hash": L.hash_words(state.percent, state.names, state.pulls, state.wins, state.said),
-            "obs_hash": self._obs_hash(state, params),
-            "state_id": state.latched.astype(jnp.int32),
-            "events": bits(state.events, len(self.event_names)),
-            "caption_id": jnp.where(reply == 0, 0, jnp.minimum(reply - T["win"], 4) + 1),
-        }
+    def _named(self, state: TextBanditState) -> Array:
+        """int16: how often the arm that was named pays, -1 before."""
+        return jnp.where(state.said >= 0, state.percent[state.said], -1)
+
+    def _success(self, state: TextBanditState, params: TextBanditParams) -> Array:
+        return (state.said >= 0) & (self._named(state) == state.percent.max())
+
+    def _failure(self, state: TextBanditState, params: TextBanditParams) -> Array:
+        return (state.said >= 0) & (self._named(state) < state.percent.max())
+
+    def _subgoals(self, state: TextBanditState, params: TextBanditParams) -> Array:
+        return state.pulls > 0
+
+    def _subgoal_count(self, state: TextBanditState, params: TextBanditParams) -> Array:
+        return (state.percent >= 0).sum()
+
+    def _own_features(
+        self, state: TextBanditState, params: TextBanditParams, common: dict[str, Array]
+    ) -> dict[str, Array]:
+        return {"state_id": state.latched.astype(jnp.int32)}
 
     # text
 
     def _limits(self) -> list[int]:
-        longest = TEMPLATES.longest
+        longest = WORDS.templates.longest
         return [longest("task_regret", "task_identify"), *[longest("new", "known")] * ARMS]
 
     def _page(self, state: TextBanditState, params: TextBanditParams) -> Page:
         name = word(NAME, state.names)
         count, wins = (jnp.minimum(x.astype(jnp.int32), 99) for x in (state.pulls, state.wins))
-        told = rows(
+        arms = rows(
             jnp.where(count > 0, T["known"], T["new"]),
-            *(name, FIRST_NUMBER + wins, FIRST_NUMBER + count),
+            *(name, NUMBER + wins, NUMBER + count),
             shown=(state.percent >= 0) & ((self.view != "feedback") | (state.t == 0)),
             kind=L.THING,
         )
-        return join(rows(T["task_regret"] + jnp.clip(params.mode, 0, 1), kind=L.TASK), told)
+        return join(rows(T["task_regret"] + jnp.clip(params.mode, 0, 1), kind=L.TASK), arms)
 
     # commands
 

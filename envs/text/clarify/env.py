@@ -13,10 +13,13 @@ from jax import Array
 from rewardax.envs.core import TimeStep
 from rewardax.envs.language import templates as L
 from rewardax.envs.text.clarify import words as W
-from rewardax.envs.text.engine.env import NOT_A_COMMAND, Page, TextEnv, join, rows
+from rewardax.envs.text.engine.env import TextEnv, feature_list, first_record
+from rewardax.envs.text.engine.pages import Page, join, rows
+from rewardax.envs.text.engine.turn import Turn
+from rewardax.envs.text.engine.words import SILENCE, Words
 from rewardax.envs.text.engine.world import Draws, bits, count_bits, pack, shuffled
 
-T = W.T
+T, VERB = W.T, W.WORDS.verb
 SLOTS = len(W.SLOTS)
 OPEN, WRONG, RIGHT = range(3)
 PATIENCE = 4  # questions without need until the user is not satisfied at all
@@ -97,37 +100,21 @@ class Clarify(TextEnv):
     """
 
     family: ClassVar[str] = "Clarify"
-    templates: ClassVar[L.Templates] = W.TEMPLATES
-    action_templates: ClassVar[L.Templates] = W.COMMANDS
-    replies: ClassVar[tuple[str, ...]] = W.REPLIES
-    verbs: ClassVar[tuple[str, ...]] = W.VERBS
+    words: ClassVar[Words] = W.WORDS
+    params_class: ClassVar[type] = ClarifyParams
     slots: ClassVar[int] = 16
     subgoal_names: ClassVar[tuple[str, ...]] = (*(f"{name}_told" for name in W.SLOTS), "right_box_brought")
     event_names: ClassVar[tuple[str, ...]] = ("asked", "learnt", "asked_again", "small_talk", "acted")
-    feature_names: ClassVar[tuple[str, ...]] = (
-        *("success", "failure", "subgoals", "subgoals_now", "subgoal_event", "progress", "oracle_steps"),
-        *("oracle_start", "solvable", "valid", "invalid_reason", "state_hash", "obs_hash", "state_id", "events"),
-        *("caption_id", "outcome_level", "cost", "belief", "belief_logp", "graded", "satisfaction"),
+    feature_names: ClassVar[tuple[str, ...]] = feature_list(
+        *("oracle_steps", "oracle_start", "solvable", "state_id"),
+        *("outcome_level", "cost", "belief", "belief_logp", "graded", "satisfaction"),
     )
-
-    @property
-    def action_names(self) -> tuple[str, ...]:
-        return W.ACTION_NAMES
-
-    @property
-    def captions(self) -> tuple[str, ...]:
-        return W.CAPTIONS
+    unhashed: ClassVar[frozenset[str]] = TextEnv.unhashed | {"outcome"}
 
     @property
     def num_state_ids(self) -> int:
         """``state_id = known slots + 8 * their choices + 64 * outcome``."""
         return 3 * W.INTENTS**2
-
-    def default_params(self) -> ClarifyParams:
-        return ClarifyParams()
-
-    def horizon(self, params: ClarifyParams) -> int:
-        return int(params.horizon)
 
     def reset(self, key: Array, params: ClarifyParams) -> ClarifyState:
         draws = Draws(key, 2 + SLOTS)
@@ -143,28 +130,21 @@ class Clarify(TextEnv):
             redundant=jnp.int8(0),
             outcome=jnp.int8(OPEN),
             brought=jnp.int8(-1),
-            latched=jnp.uint8(0),
-            fresh=jnp.uint8(0),
+            **first_record(self.history),
             events=jnp.uint8(0),
-            log=jnp.zeros((1 + self.history, 5), jnp.int16),
-            t=jnp.int16(0),
         )
 
     # dynamics
 
     def action_mask(self, state: ClarifyState, params: ClarifyParams) -> Array:
-        action = np.arange(len(W.ACTION_NAMES))
+        action = np.arange(self.num_actions)
         acting = (action >= SLOTS) & (action < W.TALKING)
         return ~acting | (state.outcome == OPEN)
 
     def step(self, state: ClarifyState, action: Array, params: ClarifyParams) -> tuple[ClarifyState, TimeStep]:
-        action = jnp.asarray(action, jnp.int32)
-        real = (action >= 0) & (action < self.num_actions)
-        at = jnp.clip(action, 0, self.num_actions - 1)
-        asks, talks = real & (at < SLOTS), real & (at == W.TALKING)
-        acts = real & (at >= SLOTS) & (at < W.TALKING) & (state.outcome == OPEN)
-        valid = asks | talks | acts
-        slot, intent = jnp.minimum(at, SLOTS - 1), jnp.clip(at - SLOTS, 0, W.INTENTS - 1)
+        turn = self._turn(action, self.action_mask(state, params))
+        asks, talks, acts = (turn.does(verb) for verb in ("ask", "talk", "bring"))
+        slot, intent = jnp.minimum(turn.at, SLOTS - 1), jnp.clip(turn.at - SLOTS, 0, W.INTENTS - 1)
         knew = bits(state.known, SLOTS)[slot]
         verdict = jnp.where(intent == state.intent, RIGHT, WRONG)
         new = state.replace(
@@ -173,95 +153,72 @@ class Clarify(TextEnv):
             outcome=jnp.where(acts, verdict, state.outcome).astype(jnp.int8),
             brought=jnp.where(acts, intent, state.brought).astype(jnp.int8),
             events=pack(jnp.stack([asks, asks & ~knew, asks & knew, talks, acts])),
-            log=self._remember(state.log, *self._reply(state, slot, knew, intent, verdict, asks, talks, valid, real)),
-            t=state.t + jnp.int16(1),
         )
-        now = pack(self._subgoals(new))
-        new = new.replace(latched=state.latched | now, fresh=now & ~state.latched)
-        before, after = state.outcome == RIGHT, new.outcome == RIGHT
-        out = self._timestep(before, after, ~valid, new.t, params, failed=new.outcome == WRONG)
+        new = self._after(
+            state, new, self._subgoals(new, params), *self._reply(state, turn, slot, knew, intent, verdict)
+        )
+        out = self._timestep(state, new, turn.valid, params)
         price = jnp.where(asks & (jnp.asarray(params.charge_cost) > 0), params.ask_cost, 0.0)
         return new, out.replace(reward=out.reward - price, performance=out.performance - price)
 
     @staticmethod
     def _reply(
-        state: ClarifyState,
-        slot: Array,
-        knew: Array,
-        intent: Array,
-        verdict: Array,
-        asks: Array,
-        talks: Array,
-        valid: Array,
-        real: Array,
+        state: ClarifyState, turn: Turn, slot: Array, knew: Array, intent: Array, verdict: Array
     ) -> tuple[Array, ...]:
         """Template and words of the answer to a command."""
+        asks = turn.does("ask")
         answer = jnp.where(knew, T["again"], T["answer"]) + (slot == SLOTS - 1)
         done = jnp.where(verdict == RIGHT, T["right"], T["wrong"])
-        said = jnp.where(asks, answer, jnp.where(talks, T["talk"], done))
-        template = jnp.where(valid, said, jnp.where(real, T["refuse_over"], T[NOT_A_COMMAND]))
+        said = turn.by_verb({"ask": answer, "bring": done}, T["talk"])
         colour, size, room = jnp.asarray(W.CHOICE)[np.arange(SLOTS), jnp.asarray(W.BITS)[intent]]
-        told = jnp.asarray(W.CHOICE)[slot, jnp.asarray(W.BITS)[state.intent, slot]]
-        return template, jnp.where(asks, told, size), colour, room
+        answered = jnp.asarray(W.CHOICE)[slot, jnp.asarray(W.BITS)[state.intent, slot]]
+        return turn.answer(said, T["refuse_over"]), jnp.where(asks, answered, size), colour, room
 
-    def _subgoals(self, state: ClarifyState) -> Array:
-        """bool[4]: true now."""
-        return jnp.append(bits(state.known & ~state.message, SLOTS), state.outcome == RIGHT)
+    def _success(self, state: ClarifyState, params: ClarifyParams) -> Array:
+        return state.outcome == RIGHT
 
-    # features
-
-    def features(self, state: ClarifyState, params: ClarifyParams) -> dict[str, Array]:
-        latched, events = bits(state.latched, SLOTS + 1), bits(state.events, len(self.event_names))
-        reason, left = self._invalid_reason(state), self.oracle_steps(state, params)
-        known = state.known.astype(jnp.int32)
-        unknown = SLOTS - count_bits(known)
-        fits = ((np.arange(W.INTENTS) ^ state.intent) & known) == 0
-        total = SLOTS - count_bits(state.message) + 1
-        ended = state.outcome != OPEN
-        unfinished = jnp.where(state.t >= params.horizon, OPEN, -1)
-        content = jnp.clip(PATIENCE - state.redundant, 0, PATIENCE)
-        return {
-            "success": state.outcome == RIGHT,
-            "failure": state.outcome == WRONG,
-            "subgoals": latched,
-            "subgoals_now": self._subgoals(state),
-            "subgoal_event": bits(state.fresh, SLOTS + 1),
-            "progress": latched.sum() / total.astype(jnp.float32),
-            "oracle_steps": left,
-            "oracle_start": jnp.int32(1),
-            "solvable": left >= 0,
-            "valid": reason == 0,
-            "invalid_reason": reason,
-            "state_hash": L.hash_words(
-                *(state.intent, state.message, state.known, state.redundant, state.brought, state.latched)
-            ),
-            "obs_hash": self._obs_hash(state, params),
-            "state_id": known + W.INTENTS * (known & state.intent) + W.INTENTS**2 * state.outcome.astype(jnp.int32),
-            "events": events,
-            "caption_id": self._caption(state),
-            "outcome_level": jnp.where(ended, state.outcome, unfinished).astype(jnp.int8),
-            "cost": jnp.where(events[0], params.ask_cost, 0.0).astype(jnp.float32),
-            "belief": fits / fits.sum(dtype=jnp.float32),
-            "belief_logp": jnp.asarray(-np.log(2) * np.arange(SLOTS + 1), jnp.float32)[unknown],
-            "graded": jnp.where(ended, bits(~(state.brought ^ state.intent), SLOTS), False).astype(jnp.float32),
-            "satisfaction": jnp.where(state.outcome == WRONG, 0.0, content / jnp.float32(PATIENCE)),
-        }
+    def _failure(self, state: ClarifyState, params: ClarifyParams) -> Array:
+        return state.outcome == WRONG
 
     def oracle_steps(self, state: ClarifyState, params: ClarifyParams) -> Array:
         return jnp.select([state.outcome == RIGHT, state.outcome == WRONG], [0, -1], 1).astype(jnp.int32)
 
-    def _caption(self, state: ClarifyState) -> Array:
-        said, first = state.log[0, 0].astype(jnp.int32), state.log[0, 1].astype(jnp.int32)
-        asked = (said >= T["answer"]) & (said <= T["again_room"])
-        word = jnp.argmax(jnp.asarray(W.CHOICE).ravel() == first)
-        acted = (said == T["right"]) | (said == T["wrong"])
-        offset = jnp.where(asked, word, jnp.where(acted, state.brought, 0))
-        return (jnp.asarray(W.CAPTION_START)[said] + offset).astype(jnp.int32)
+    # features
+
+    def _subgoals(self, state: ClarifyState, params: ClarifyParams) -> Array:
+        return jnp.append(bits(state.known & ~state.message, SLOTS), state.outcome == RIGHT)
+
+    def _subgoal_count(self, state: ClarifyState, params: ClarifyParams) -> Array:
+        return SLOTS - count_bits(state.message) + 1
+
+    def _oracle_start(self, state: ClarifyState, params: ClarifyParams) -> Array:
+        return jnp.int32(1)
+
+    def _caption_offset(self, state: ClarifyState) -> Array:
+        asked = self._said(state, "answer", "answer_room", "again", "again_room")
+        word = jnp.argmax(jnp.asarray(W.CHOICE).ravel() == state.log[0, 1])
+        return jnp.where(asked, word, jnp.where(self._said(state, "right", "wrong"), state.brought, 0))
+
+    def _own_features(self, state: ClarifyState, params: ClarifyParams, common: dict[str, Array]) -> dict[str, Array]:
+        known = state.known.astype(jnp.int32)
+        fits = ((np.arange(W.INTENTS) ^ state.intent) & known) == 0
+        ended = state.outcome != OPEN
+        unfinished = jnp.where(state.t >= params.horizon, OPEN, -1)
+        content = jnp.clip(PATIENCE - state.redundant, 0, PATIENCE)
+        return {
+            "state_id": known + W.INTENTS * (known & state.intent) + W.INTENTS**2 * state.outcome.astype(jnp.int32),
+            "outcome_level": jnp.where(ended, state.outcome, unfinished).astype(jnp.int8),
+            "cost": jnp.where(common["events"][0], params.ask_cost, 0.0).astype(jnp.float32),
+            "belief": fits / fits.sum(dtype=jnp.float32),
+            "belief_logp": jnp.asarray(-np.log(2) * np.arange(SLOTS + 1), jnp.float32)[SLOTS - count_bits(known)],
+            "graded": jnp.where(ended, bits(~(state.brought ^ state.intent), SLOTS), False).astype(jnp.float32),
+            "satisfaction": jnp.where(state.outcome == WRONG, 0.0, content / jnp.float32(PATIENCE)),
+        }
 
     # observation
 
     def _limits(self) -> list[int]:
-        longest = W.TEMPLATES.longest
+        longest = self.templates.longest
         return [longest("task"), *[longest("wants_it", "wants_room", "unknown")] * SLOTS]
 
     def _page(self, state: ClarifyState, params: ClarifyParams) -> Page:
@@ -270,7 +227,7 @@ class Clarify(TextEnv):
         slots = rows(
             jnp.where(known, jnp.array([T["wants_it"], T["wants_it"], T["wants_room"]]), T["unknown"]),
             jnp.where(known, choice, W.SLOT),
-            shown=jnp.bool_(self.view != "feedback") | (state.log[0, 0] == 0),
+            shown=self._shows(state, SILENCE),
             kind=jnp.where(known, L.MEMORY, L.OPTIONS),
         )
         return join(rows(T["task"], kind=L.TASK), slots)
@@ -279,8 +236,7 @@ class Clarify(TextEnv):
 
     def _action_lines(self, state: ClarifyState) -> tuple[Array, Array]:
         colour, size, room = W.CHOICE[np.arange(SLOTS), W.BITS].T
-        asking, acting, talking = rows(W.ASK, W.SLOT), rows(W.BRING, size, colour, room), rows(W.TALK)
-        page = join(asking, acting, talking)
+        page = join(rows(VERB["ask"], W.SLOT), rows(VERB["bring"], size, colour, room), rows(VERB["talk"]))
         return page.template, page.words
 
     def _known(self, state: ClarifyState) -> Array:

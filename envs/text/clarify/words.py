@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from rewardax.envs.language.templates import Templates
 from rewardax.envs.language.vocab import WORD_ID
-from rewardax.envs.text.engine.env import NOT_A_COMMAND
+from rewardax.envs.text.engine.words import Words
 
 SLOTS = ("colour", "size", "room")
 CHOICES = (("red", "blue"), ("small", "large"), ("kitchen", "office"))  # bit j of an intent chooses in row j
@@ -14,9 +13,23 @@ INTENTS = 2 ** len(SLOTS)
 CHOICE = np.array([[WORD_ID[word] for word in pair] for pair in CHOICES], np.int32)
 SLOT = np.array([WORD_ID[name] for name in SLOTS], np.int32)
 
-TEMPLATES = Templates(
-    {
-        "silence": "nothing happens.",
+TALKING = len(SLOTS) + INTENTS  # the last action; asking comes first, then bringing by intent
+# choice of each intent in each slot
+BITS = np.arange(INTENTS)[:, None] >> np.arange(len(SLOTS)) & 1
+
+
+def brought(intent: int) -> str:
+    """What an intent is, in words."""
+    colour, size, room = (CHOICES[j][BITS[intent, j]] for j in range(len(SLOTS)))
+    return f"the {size} {colour} box to the {room}"
+
+
+# what the user can answer, by slot, then choice
+_ANSWERS = [f"{'the ' if j == 2 else ''}{word}" for j, pair in enumerate(CHOICES) for word in pair]
+_BROUGHT = [f"bring {brought(intent)}" for intent in range(INTENTS)]
+
+WORDS = Words(
+    lines={
         "task": (
             "the user wants you to bring a box to a room.",
             "bring the right box to the right room.",
@@ -33,8 +46,8 @@ TEMPLATES = Templates(
             "you can ask for the {0}.",
             "you could ask for the {0} or guess it.",
         ),
-        "clock": ("{0} steps are left.", "you have {0} more steps.", "steps left: {0}."),
-        # replies
+    },
+    replies={
         "answer": ("the user answers: {0}.", "you ask and the answer is {0}.", "the user thinks of a {0} box."),
         "answer_room": (
             "the user answers: the {0}.",
@@ -59,62 +72,25 @@ TEMPLATES = Templates(
             "wrong: the {0} {1} box in the {2} is of no use.",
         ),
         "refuse_over": "the task is done already.",
-        NOT_A_COMMAND: "that is not a command.",
     },
     width=14,
-)
-T = {name: TEMPLATES.index(name) for name in TEMPLATES.names}
-REPLIES = TEMPLATES.names[T["answer"] :]
-
-COMMANDS = Templates(
-    {
+    actions={
+        "ask": [f"ask for the {name}" for name in SLOTS],
+        "bring": _BROUGHT,
+        "talk": ["talk about the weather"],
+    },
+    commands={
         "ask": "ask for the {0}",
         "bring": "bring the {0} {1} box to the {2}",
         "talk": "talk about the weather",
     },
-    width=8,
-)
-VERBS = ("ask", "bring", "talk")
-ASK, BRING, TALK = range(3)  # rows of COMMANDS
-TALKING = len(SLOTS) + INTENTS  # the last action; asking comes first, then bringing by intent
-# choice of each intent in each slot
-BITS = np.arange(INTENTS)[:, None] >> np.arange(len(SLOTS)) & 1
-
-
-def brought(intent: int) -> str:
-    """What an intent is, in words."""
-    colour, size, room = (CHOICES[j][BITS[intent, j]] for j in range(len(SLOTS)))
-    return f"the {size} {colour} box to the {room}"
-
-
-ACTION_NAMES = (
-    *(f"ask for the {name}" for name in SLOTS),
-    *(f"bring {brought(intent)}" for intent in range(INTENTS)),
-    "talk about the weather",
-)
-
-
-def _captions() -> tuple[tuple[str, ...], np.ndarray]:
-    """All captions, and where those of each reply begin; what is asked counts by slot, then choice."""
-    told = [f"{'the ' if j == 2 else ''}{word}" for j, pair in enumerate(CHOICES) for word in pair]
-    groups = {
-        "silence": ["nothing happens."],
-        "answer": [f"the user answers: {word}." for word in told],
-        "again": [f"the user answers again: {word}." for word in told],
+    captions={
+        "answer": [f"the user answers: {word}." for word in _ANSWERS],
+        "again": [f"the user answers again: {word}." for word in _ANSWERS],
         "talk": ["you talk about the weather."],
-        "right": [f"you bring {brought(i)}. that is right." for i in range(INTENTS)],
-        "wrong": [f"you bring {brought(i)}. that is wrong." for i in range(INTENTS)],
-        "refuse_over": ["the task is done already."],
-        NOT_A_COMMAND: ["that is not a command."],
-    }
-    start = np.zeros(len(T), np.int32)
-    captions: list[str] = []
-    for name, sentences in groups.items():
-        start[T[name]] = len(captions)
-        captions += sentences
-    for name in ("answer", "again"):
-        start[T[f"{name}_room"]] = start[T[name]]
-    return tuple(captions), start
-
-
-CAPTIONS, CAPTION_START = _captions()
+        "right": [f"you {phrase}. that is right." for phrase in _BROUGHT],
+        "wrong": [f"you {phrase}. that is wrong." for phrase in _BROUGHT],
+    },
+    like={"answer_room": "answer", "again_room": "again"},
+)
+T = WORDS.row

@@ -6,24 +6,26 @@ import dataclasses
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 from jax import Array
 
 from rewardax.envs.core import TimeStep
 from rewardax.envs.language import templates as L
-from rewardax.envs.language.vocab import DIRECTIONS, ROOMS, WORD_ID
-from rewardax.envs.text.engine.env import NOT_A_COMMAND, Page, TextEnv, join, rows, word
-from rewardax.envs.text.engine.world import Draws, bits, count_bits, grow, shuffled
+from rewardax.envs.language.parser import VERBS
+from rewardax.envs.language.vocab import DIRECTIONS, ROOM, ROOMS, WAY
+from rewardax.envs.text.engine.env import TextEnv, feature_list, first_record
+from rewardax.envs.text.engine.pages import Page, join, rows, word
+from rewardax.envs.text.engine.words import SILENCE, Words
+from rewardax.envs.text.engine.world import Draws, count_bits, grow, shuffled
 
-ROOM, WAY = WORD_ID[ROOMS[0]], WORD_ID[DIRECTIONS[0]]
 SAME_NAME = ROOMS.index("corridor")
 SIZE = 16  # rooms a map can hold
 STAGES = 6  # depth subgoals
-TAKE, LOOK = 4, 5  # actions after the four directions
+HINTS = 4  # lines of at most four directions
 
-TEMPLATES = L.Templates(
-    {
-        "silence": "nothing happens.",
+WORDS = Words(
+    lines={
         "task": ("find the coin and take it.", "your task is to take the coin.", "you want the coin."),
         **{
             f"{word}_{n}": f"{word} go {' '.join(f'{{{k}}}' for k in range(n))}."
@@ -33,25 +35,24 @@ TEMPLATES = L.Templates(
         "room": ("you are in the {0}.", "this is the {0}.", "here is the {0}."),
         "exit": ("there is an exit to the {0}.", "a way leads {0}.", "you can go {0}."),
         "coin": ("there is a coin here.", "you see a coin.", "the coin is here."),
-        "clock": ("{0} steps are left.", "you have {0} more steps.", "steps left: {0}."),
+    },
+    replies={
         "go": ("you walk {0} to the {1}.", "you go {0} to the {1}.", "{0} of there is the {1}."),
         "take": ("you take the coin.", "you pick up the coin.", "the coin is in your hands."),
         "look": ("you look around.", "you look here and there.", "you see what is here."),
         "refuse_go": ("you cannot go {0} from here.", "there is no way {0}.", "no exit leads {0}."),
-        "refuse_take": (
-            "you do not see that here.",
-            "there is no coin here.",
-            "you see nothing of that here.",
-        ),
-        NOT_A_COMMAND: "that is not a command.",
+        "refuse_take": ("you do not see that here.", "there is no coin here.", "you see nothing of that here."),
     },
     width=8,
+    actions={"go": [f"go {way}" for way in DIRECTIONS], "take": ["take the coin"], "look": ["look"]},
+    commands={"go": "go {0}", "take": "take the coin", "look": "look"},
+    verbs=VERBS,
+    captions={
+        "go": [f"you walk {way} to the {room}." for way in DIRECTIONS for room in ROOMS],
+        "refuse_go": [f"you cannot go {way} from here." for way in DIRECTIONS],
+    },
 )
-COMMANDS = L.Templates({"go": "go {0}", "take": "take the coin", "look": "look"}, width=8)
-WENT, TOOK, LOOKED, NO_WAY, NO_COIN, NO_COMMAND = map(
-    TEMPLATES.index, ("go", "take", "look", "refuse_go", "refuse_take", NOT_A_COMMAND)
-)
-HINTS = 4  # lines of at most four directions
+T = WORDS.row
 
 
 class CoinParams(struct.PyTreeNode):
@@ -106,53 +107,27 @@ class Coin(TextEnv):
     2
 
     Differs from the paper: the published coin collectors spell out the way at every level; here that is the
-    knob ``hint``, off by default.
+    parameter ``hint``, off by default.
     """
 
     history: int = 4
 
     family: ClassVar[str] = "Coin"
-    templates: ClassVar[L.Templates] = TEMPLATES
-    action_templates: ClassVar[L.Templates] = COMMANDS
-    replies: ClassVar[tuple[str, ...]] = TEMPLATES.names[WENT:]
+    words: ClassVar[Words] = WORDS
+    params_class: ClassVar[type] = CoinParams
     subgoal_names: ClassVar[tuple[str, ...]] = (
         *(f"depth_{k}_of_{STAGES}" for k in range(1, STAGES + 1)),
         "coin_taken",
     )
     event_names: ClassVar[tuple[str, ...]] = ("moved", "took_goal_object")
-    feature_names: ClassVar[tuple[str, ...]] = (
-        *("success", "failure", "subgoals", "subgoals_now", "subgoal_event", "progress", "oracle_steps"),
-        *("oracle_start", "goal_distance", "valid", "invalid_reason", "state_hash", "obs_hash", "state_id"),
-        *("events", "caption_id"),
+    feature_names: ClassVar[tuple[str, ...]] = feature_list(
+        *("oracle_steps", "oracle_start", "goal_distance", "state_id")
     )
-
-    @property
-    def action_names(self) -> tuple[str, ...]:
-        return (*(f"go {way}" for way in DIRECTIONS), "take the coin", "look")
-
-    @property
-    def captions(self) -> tuple[str, ...]:
-        """Nothing, go x room (4 x 32), take, look, refusals."""
-        went = [f"you walk {way} to the {room}." for way in DIRECTIONS for room in ROOMS]
-        blocked = [f"you cannot go {way} from here." for way in DIRECTIONS]
-        rest = (
-            "you take the coin.",
-            "you look around.",
-            "you do not see that here.",
-            "that is not a command.",
-        )
-        return ("nothing happens.", *went, *blocked, *rest)
 
     @property
     def num_state_ids(self) -> int:
         """``state_id = room + 16 * taken``."""
         return 2 * SIZE
-
-    def default_params(self) -> CoinParams:
-        return CoinParams()
-
-    def horizon(self, params: CoinParams) -> int:
-        return int(params.horizon)
 
     def reset(self, key: Array, params: CoinParams) -> CoinState:
         size = SIZE
@@ -167,116 +142,87 @@ class Coin(TextEnv):
 
         exits, paths = grow(draws.take(size, size, 4), total, allowed, jnp.uint16)
         names = jnp.where(params.mode == 2, SAME_NAME, shuffled(draws.take(len(ROOMS)))[:size])
-        state = CoinState(
+        return CoinState(
             exits=exits,
             paths=paths,
             names=names.astype(jnp.int8),
             goal=quest.astype(jnp.int8),
             agent=jnp.int8(0),
             taken=jnp.bool_(False),
-            latched=jnp.uint8(0),
-            fresh=jnp.uint8(0),
-            log=jnp.zeros((1 + self.history, 5), jnp.int16),
-            t=jnp.int16(0),
+            **first_record(self.history),
             oracle_start=(quest + 1).astype(jnp.int16),
         )
-        return state
-
-    def step(self, state: CoinState, action: Array, params: CoinParams) -> tuple[CoinState, TimeStep]:
-        action = jnp.asarray(action, jnp.int32)
-        exits = state.exits[state.agent]
-        target = exits[jnp.clip(action, 0, 3)]
-        real = (action >= 0) & (action <= LOOK)
-        go = real & (action < 4)
-        moved = go & (target >= 0)
-        here = (state.agent == state.goal) & ~state.taken
-        took = (action == TAKE) & here
-        reply = jnp.where(go, jnp.where(moved, WENT, NO_WAY), jnp.where(took, TOOK, NO_COIN))
-        reply = jnp.where(real, jnp.where(action == LOOK, LOOKED, reply), NO_COMMAND)
-        new = state.replace(
-            agent=jnp.where(moved, target, state.agent),
-            taken=state.taken | took,
-            t=state.t + jnp.int16(1),
-        )
-        name = jnp.where(moved, word(ROOM, new.names[new.agent]), 0)
-        now = self._subgoals(new)
-        new = new.replace(
-            log=self._remember(state.log, reply, jnp.where(go, WAY + action, 0), name),
-            latched=state.latched | now,
-            fresh=now & ~state.latched,
-        )
-        refused = reply >= NO_WAY
-        return new, self._timestep(state.taken, new.taken, refused, new.t, params)
 
     def action_mask(self, state: CoinState, params: CoinParams) -> Array:
         here = (state.agent == state.goal) & ~state.taken
         return jnp.concatenate([state.exits[state.agent] >= 0, jnp.stack([here, jnp.bool_(True)])])
 
-    def features(self, state: CoinState, params: CoinParams) -> dict[str, Array]:
-        left = self.oracle_steps(state, params)
-        reason = self._invalid_reason(state)
-        latched = bits(state.latched, STAGES + 1)
-        reply = state.log[0, 0]
-        return {
-            "success": state.taken,
-            "failure": jnp.bool_(False),
-            "subgoals": latched,
-            "subgoals_now": bits(self._subgoals(state), STAGES + 1),
-            "subgoal_event": bits(state.fresh, STAGES + 1),
-            "progress": latched.mean(dtype=jnp.float32),
-            "oracle_steps": left,
-            "oracle_start": state.oracle_start.astype(jnp.int32),
-            "goal_distance": jnp.maximum(left - 1, 0).astype(jnp.float32) / (SIZE - 1),
-            "valid": reason == 0,
-            "invalid_reason": reason,
-            "state_hash": L.hash_words(state.exits, state.names, state.goal, state.agent, state.taken, state.latched),
-            "obs_hash": self._obs_hash(state, params),
-            "state_id": state.agent.astype(jnp.int32) + SIZE * state.taken,
-            "events": jnp.stack([reply == WENT, reply == TOOK]),
-            "caption_id": self._caption(state),
-        }
+    def step(self, state: CoinState, action: Array, params: CoinParams) -> tuple[CoinState, TimeStep]:
+        turn = self._turn(action, self.action_mask(state, params))
+        moves = turn.does("go")
+        new = state.replace(
+            agent=jnp.where(moves, state.exits[state.agent, turn.x & 3], state.agent),
+            taken=state.taken | turn.does("take"),
+        )
+        said = turn.by_verb({"go": T["go"], "take": T["take"]}, T["look"])
+        refusal = turn.by_verb({"go": T["refuse_go"]}, T["refuse_take"])
+        way = jnp.where(turn.real & turn.asks("go"), WAY + turn.x, 0)
+        room = jnp.where(moves, word(ROOM, new.names[new.agent]), 0)
+        new = self._after(state, new, self._subgoals(new, params), turn.answer(said, refusal), way, room)
+        return new, self._timestep(state, new, turn.valid, params)
+
+    def _success(self, state: CoinState, params: CoinParams) -> Array:
+        return state.taken
 
     def oracle_steps(self, state: CoinState, params: CoinParams) -> Array:
         distance = count_bits(state.paths[state.agent] ^ state.paths[state.goal])
         return jnp.where(state.taken, 0, distance + 1)
 
-    def _subgoals(self, state: CoinState) -> Array:
-        """uint8: bit k-1 when at depth ceil(k * quest / 6) of the path or deeper, bit 6 with the coin."""
+    # features
+
+    def _subgoals(self, state: CoinState, params: CoinParams) -> Array:
+        """bool[7]: number k - 1 when at depth ceil(k * quest / 6) of the path or deeper, the last with the coin."""
         goal = state.paths[state.goal]
         depth, quest = count_bits(state.paths[state.agent] & goal), count_bits(goal)
-        reached = [(depth * STAGES >= k * quest).astype(jnp.uint8) << (k - 1) for k in range(1, STAGES + 1)]
-        return sum(reached, start=state.taken.astype(jnp.uint8) << STAGES)
+        return jnp.append(depth * STAGES >= np.arange(1, STAGES + 1) * quest, state.taken)
 
-    def _caption(self, state: CoinState) -> Array:
-        reply, way, name = (state.log[0, i].astype(jnp.int32) for i in (0, 1, 2))
-        went = 1 + (way - WAY) * len(ROOMS) + (name - ROOM)
-        blocked = 1 + 4 * len(ROOMS) + (way - WAY)
-        rest = 5 + 4 * len(ROOMS)
-        others = jnp.select([reply == r for r in (TOOK, LOOKED, NO_COIN, NO_COMMAND)], [0, 1, 2, 3]) + rest
-        return jnp.where(reply == 0, 0, jnp.where(reply == WENT, went, jnp.where(reply == NO_WAY, blocked, others)))
+    def _events(self, state: CoinState, params: CoinParams) -> Array:
+        return jnp.stack([self._said(state, "go"), self._said(state, "take")])
+
+    def _caption_offset(self, state: CoinState) -> Array:
+        _, way, room, *_ = state.log[0].astype(jnp.int32)
+        way -= WAY
+        return jnp.select(
+            [self._said(state, "go"), self._said(state, "refuse_go")], [way * len(ROOMS) + room - ROOM, way], 0
+        )
+
+    def _own_features(self, state: CoinState, params: CoinParams, common: dict[str, Array]) -> dict[str, Array]:
+        return {
+            "goal_distance": jnp.maximum(common["oracle_steps"] - 1, 0).astype(jnp.float32) / (SIZE - 1),
+            "state_id": state.agent.astype(jnp.int32) + SIZE * state.taken,
+        }
 
     # text
 
     def _limits(self) -> list[int]:
-        longest = TEMPLATES.longest
+        longest = WORDS.templates.longest
         hints = [longest("then_4")] * HINTS
         return [longest("task"), *hints, longest("room"), *[longest("exit")] * 4, longest("coin")]
 
     def _page(self, state: CoinState, params: CoinParams) -> Page:
-        index, said = TEMPLATES.index, state.log[0, 0]
-        describe = jnp.bool_(self.view != "feedback") | (said == 0) | (said == WENT) | (said == LOOKED)
+        describe = self._shows(state, SILENCE, "go", "look")
         here = (state.agent == state.goal) & ~state.taken
         return join(
-            rows(index("task"), kind=L.TASK),
+            rows(T["task"], kind=L.TASK),
             self._hint(state, params),
-            rows(index("room"), word(ROOM, state.names[state.agent]), kind=L.PLACE),
+            rows(T["room"], word(ROOM, state.names[state.agent]), kind=L.PLACE),
             rows(
-                index("exit"),
+                T["exit"],
                 WAY + jnp.arange(4),
                 shown=describe & (state.exits[state.agent] >= 0),
                 kind=L.EXIT,
             ),
-            rows(index("coin"), shown=describe & here, kind=L.THING),
+            rows(T["coin"], shown=describe & here, kind=L.THING),
         )
 
     def _hint(self, state: CoinState, params: CoinParams) -> Page:
@@ -284,7 +230,7 @@ class Coin(TextEnv):
         places = jnp.minimum(jnp.arange(4 * HINTS), SIZE - 1)
         ways = WAY + jnp.argmax(state.exits[places] == (places + 1)[:, None], axis=1).reshape(HINTS, 4)
         count = jnp.clip(state.goal - 4 * jnp.arange(HINTS), 0, 4)
-        start = jnp.where(jnp.arange(HINTS) == 0, TEMPLATES.index("first_1"), TEMPLATES.index("then_1"))
+        start = jnp.where(jnp.arange(HINTS) == 0, T["first_1"], T["then_1"])
         shown = (count > 0) & (params.hint > 0)
         return Page(start + jnp.maximum(count - 1, 0), ways, shown, jnp.full(HINTS, L.TASK))
 

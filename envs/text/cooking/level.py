@@ -1,4 +1,4 @@
-"""Levels of Cooking: state, knobs, generation, and what is true in a state."""
+"""Levels of Cooking: state, parameters, generation, and what is true in a state."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from jax import Array
 
 from rewardax.envs.language.vocab import ROOMS as ROOM_NAMES
 from rewardax.envs.text.cooking.words import COOKS, FOODS, KNIFE, THINGS
+from rewardax.envs.text.engine.env import first_record
 from rewardax.envs.text.engine.world import Draws, bits, grow, one_of, pack, shuffled, some_of
 
-ROOMS, INGREDIENTS = 6, 4  # array sizes; knobs stay below
+ROOMS, INGREDIENTS = 6, 4  # array sizes; parameters stay below
 KITCHEN, YARD = ROOM_NAMES.index("kitchen"), ROOM_NAMES.index("yard")
 HELD, FRIDGE = ROOMS, ROOMS + 1  # loc: 0..5 floor, 6 carried, 7 in the fridge, -1 absent or used up
 BURNT = len(COOKS) + 1  # state of what was cooked twice
@@ -30,7 +31,7 @@ class CookingParams(struct.PyTreeNode):
     other than the kitchen (if there is one), 0 into the kitchen. ``chilled``: probability that a food lies in the
     fridge. ``hands``: carry limit, 5 to 8. ``failure``: what a wrong cut and wrong or double cooking of an ingredient
     do: 0 end the episode, 1 leave it without a solution, 2 replace the ingredient by a fresh one where the first was.
-    ``dense_score``: 1 pays one point for the first time that an ingredient is taken, cut and cooked as the recipe
+    ``dense_score``: 1 gives one point for the first time that an ingredient is taken, cut and cooked as the recipe
     wants, for the meal and for eating it. ``wording``: 0 to 2. ``horizon``: step limit, up to 99 for an exact clock.
     ``time_bonus``: the sparse reward is ``1 - time_bonus * t / horizon`` and a clock line appears.
     ``invalid_penalty``: price of a refused command, at least 0.
@@ -135,10 +136,7 @@ def generate(key: Array, params: CookingParams, history: int) -> CookingState:
         prepared=no,
         eaten=no,
         failed=no,
-        latched=jnp.uint16(0),
-        fresh=jnp.uint16(0),
-        log=jnp.zeros((1 + history, 5), jnp.int16),
-        t=jnp.int16(0),
+        **first_record(history, jnp.uint16),
         oracle_start=jnp.int16(0),
     )
 

@@ -10,6 +10,7 @@ import numpy as np
 from jax import Array
 
 from rewardax.envs.language import templates as L
+from rewardax.envs.language.vocab import ROOM, WAY
 from rewardax.envs.language.vocab import ROOMS as ROOM_NAMES
 from rewardax.envs.text.cooking import words as W
 from rewardax.envs.text.cooking.level import (
@@ -23,10 +24,12 @@ from rewardax.envs.text.cooking.level import (
     spoilt,
 )
 from rewardax.envs.text.cooking.words import THINGS
-from rewardax.envs.text.engine.env import Page, TextEnv, join, rows, word
-from rewardax.envs.text.engine.world import bits
+from rewardax.envs.text.engine.env import TextEnv
+from rewardax.envs.text.engine.pages import Page, join, rows, word
+from rewardax.envs.text.engine.words import SILENCE
+from rewardax.envs.text.engine.world import bits, upward
 
-T, VERB = W.T, W.VERB
+T = W.T
 HOW = (*W.CUTS, *W.COOKS)
 
 
@@ -69,7 +72,7 @@ class CookingView(TextEnv):
     # text
 
     def _limits(self) -> list[int]:
-        longest = W.TEMPLATES.longest
+        longest = self.templates.longest
         full = self.view == "full"
         exits = [longest("exit", "door_open", "door_shut")] * 4
         ways = [longest("map_shut")] * (ROOMS - 1) if full else []
@@ -81,13 +84,10 @@ class CookingView(TextEnv):
         ]
 
     def _page(self, state: CookingState, params: CookingParams) -> Page:
-        sight, said, full = self._sight(state), state.log[0, 0], self.view == "full"
-        describe = list_held = show_recipe = jnp.bool_(True)
-        if self.view == "feedback":
-            describe = (said == 0) | (said == T["go"]) | (said == T["look"])
-            describe |= (said == T["open"]) | (said == T["fridge"])
-            list_held = (said >= T["hold_nothing"]) & (said <= T["hold_many"])
-            show_recipe = said == T["read"]
+        sight, full = self._sight(state), self.view == "full"
+        describe = self._shows(state, SILENCE, "go", "look", "open", "fridge")
+        list_held = self._shows(state, "hold_nothing", "hold_one", "hold_many")
+        show_recipe = self._shows(state, "read")
         thing = jnp.clip(state.recipe, 0)
         cut, cook = state.want_cut[thing], state.want_cook[thing]
         recipe = rows(
@@ -96,10 +96,10 @@ class CookingView(TextEnv):
             shown=(state.recipe >= 0) & ((state.read & show_recipe) | full),
             kind=L.MEMORY,
         )
-        here = word(W.ROOM, state.room_name[state.agent])
+        here = word(ROOM, state.room_name[state.agent])
         exits = rows(
             jnp.where(sight.door, T["door_open"] + sight.shut, T["exit"]),
-            *(0, W.WAY + jnp.arange(4)),
+            *(0, WAY + jnp.arange(4)),
             shown=sight.there & describe,
             kind=L.EXIT,
         )
@@ -111,14 +111,14 @@ class CookingView(TextEnv):
                     jnp.int32(T["far_grill" if full else "grill"]),
                 ]
             ),
-            *(0, 0, 0, word(W.ROOM, state.room_name[state.grill])),
+            *(0, 0, 0, word(ROOM, state.room_name[state.grill])),
             shown=jnp.stack([kitchen, kitchen, kitchen, (describe & sight.grill) | full]),
             kind=L.THING,
         )
         form = jnp.where(sight.ruined, len(W.FORMS) - 1, (state.cut > 0) + 2 * (state.cook > 0))
         lying = T["far_plain"] if full else T["here_plain"]
         where = jnp.select([sight.held, state.loc == FRIDGE], [T["carried_plain"], T["fridge_plain"]], lying)
-        room = word(W.ROOM, state.room_name[jnp.clip(state.loc, 0, ROOMS - 1)]) if full else 0
+        room = word(ROOM, state.room_name[jnp.clip(state.loc, 0, ROOMS - 1)]) if full else 0
         shown = jnp.where(sight.held, list_held, (state.loc >= 0) if full else sight.visible & describe)
         things = rows(
             where + form,
@@ -139,25 +139,21 @@ class CookingView(TextEnv):
 
     def _map(self, state: CookingState) -> Page:
         """One line for every edge of the tree."""
-        edge, exits = jnp.arange(1, ROOMS), state.exits[1:]
-        older = (exits >= 0) & (exits < edge[:, None])
-        parent = jnp.max(jnp.where(older, exits, 0), axis=1)
+        there, way, parent = upward(state.exits)
         door, shut = (bits(mask, ROOMS)[1:] for mask in (state.doors, state.shut))
         return rows(
             jnp.where(door, T["map_open"] + shut, T["map"]),
-            word(W.ROOM, state.room_name[1:]),
-            W.WAY + (jnp.argmax(older, axis=1) + 2) % 4,
-            word(W.ROOM, state.room_name[parent]),
-            shown=older.any(1),
+            *(word(ROOM, state.room_name[1:]), WAY + way, word(ROOM, state.room_name[parent])),
+            shown=there,
             kind=L.EXIT,
         )
 
     # commands
 
     def _action_lines(self, state: CookingState) -> tuple[Array, Array]:
-        verb, x = W.ARGUMENTS.T
+        verb, x, _ = W.WORDS.arguments.T
         nothing = np.zeros_like(x)
-        return jnp.asarray(verb), jnp.asarray(np.stack([W.NOUN_WORD[x], W.WAY + x % 4, nothing, nothing], -1))
+        return jnp.asarray(verb), jnp.asarray(np.stack([W.NOUN_WORD[x], WAY + x % 4, nothing, nothing], -1))
 
     def _known(self, state: CookingState) -> Array:
         sight = self._sight(state)
@@ -170,7 +166,7 @@ class CookingView(TextEnv):
 
     def _aliases(self, state: CookingState) -> dict[int, tuple[str, ...]]:
         """Things with their states, and tools named."""
-        action = lambda verb, x=0: int(W.FIRST[VERB[verb]]) + x  # noqa: E731
+        action = lambda verb, x=0: self.words.first[verb] + x  # noqa: E731
         names: dict[int, tuple[str, ...]] = {
             action("read"): ("read", "read the recipe", "examine the cookbook"),
             action("prepare"): ("prepare", "cook the meal"),

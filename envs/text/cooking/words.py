@@ -4,26 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from rewardax.envs.language.templates import Templates
-from rewardax.envs.language.vocab import DIRECTIONS, ROOMS, WORD_ID, WORDS
-from rewardax.envs.text.engine.env import NOT_A_COMMAND
+from rewardax.envs.language.vocab import DIRECTIONS, ROOMS, WORD_ID
+from rewardax.envs.language.vocab import WORDS as SUITE
+from rewardax.envs.text.engine.words import Words, each
 
 FOODS = (
-    *(
-        "apple",
-        "banana",
-        "pear",
-        "lemon",
-        "carrot",
-        "potato",
-        "onion",
-        "tomato",
-        "pepper",
-        "cabbage",
-        "bread",
-        "cheese",
-    ),
-    *("fish", "chicken", "corn"),
+    *("apple", "banana", "pear", "lemon", "carrot", "potato", "onion", "tomato", "pepper", "cabbage", "bread"),
+    *("cheese", "fish", "chicken", "corn"),
 )
 NOUNS = ("knife", *FOODS)  # thing 0 is the knife, thing i is always the same food
 KNIFE, THINGS = 0, len(NOUNS)
@@ -31,7 +18,6 @@ CUTS, COOKS = ("slice", "dice", "chop"), ("fry", "roast", "grill")
 APPLIANCES = ("stove", "oven", "grill")  # for each way to cook
 NOUN_WORD = np.array([WORD_ID[noun] for noun in NOUNS], np.int32)
 UNCUT, RAW = WORD_ID["sliced"] - 1, WORD_ID["fried"] - 1  # plus the state: sliced diced chopped; fried roasted grilled
-WAY, ROOM, NUMBER = WORD_ID[DIRECTIONS[0]], WORD_ID[ROOMS[0]], WORD_ID["0"]
 
 FORMS = {"plain": "{0}", "cut": "{1} {0}", "cooked": "{2} {0}", "both": "{1} {2} {0}", "ruined": "ruined {0}"}
 
@@ -46,9 +32,18 @@ def _forms(name: str, first: str, second: str, third: str) -> dict[str, str | tu
 
 
 # slots: the thing {0}, how it is cut {1} or a direction {1}, how it is cooked {2}, a room {3}
-TEMPLATES = Templates(
-    {
-        "silence": "nothing happens.",
+_ALONE = {
+    "read": "read the cookbook",
+    "prepare": "prepare the meal",
+    "eat": "eat the meal",
+    "look": "look",
+    "inventory": "inventory",
+}
+# for captions: foods of the recipe are marked
+_THINGS = [f"{noun}{flag}" for noun in NOUNS for flag in ("", " of the recipe")]
+
+WORDS = Words(
+    lines={
         "task": (
             "prepare the meal of the cookbook and eat it.",
             "you must prepare and eat the meal of the cookbook.",
@@ -81,8 +76,8 @@ TEMPLATES = Templates(
         **_forms("carried", "you carry the {x}.", "you have the {x}.", "the {x} is in your hands."),
         **_forms("far", "the {x} is in the {3}.", "the {x} is in the {3}.", "the {x} is in the {3}."),
         "meal": ("the meal is ready.", "you have the meal.", "the meal is in your hands."),
-        "clock": ("{0} steps are left.", "you have {0} more steps.", "steps left: {0}."),
-        # replies
+    },
+    replies={
         "go": ("you walk {1} to the {3}.", "you go {1} to the {3}.", "{1} of there is the {3}."),
         "open": (
             "you open the door to the {1}.",
@@ -132,84 +127,53 @@ TEMPLATES = Templates(
         "refuse_missing": "you still need something for the recipe.",
         "refuse_done": "the meal is ready already.",
         "refuse_meal": "there is no meal: prepare it first.",
-        NOT_A_COMMAND: "that is not a command.",
     },
     width=12,
-)
-T = {name: row for row, name in enumerate(TEMPLATES.names)}
-REPLIES = TEMPLATES.names[T["go"] :]
-
-# action layout: (verb, number of arguments)
-LAYOUT = (
-    *(("go", 4), ("open", 4), ("close", 4), ("fridge", 1), ("take", THINGS), ("drop", THINGS)),
-    *((verb, THINGS) for verb in (*CUTS, *COOKS)),
-    *((verb, 1) for verb in ("read", "prepare", "eat", "look", "inventory")),
-)
-VERB = {name: v for v, (name, _) in enumerate(LAYOUT)}
-ARGUMENTS = np.array([(v, x) for v, (_, many) in enumerate(LAYOUT) for x in range(many)], np.int32)
-FIRST = np.array([int(np.argmax(ARGUMENTS[:, 0] == v)) for v in range(len(LAYOUT))])  # first action of each verb
-COMMANDS = Templates(
-    {
+    actions={
+        "go": each("go {0}", DIRECTIONS),
+        "open": each("open the door to the {0}", DIRECTIONS),
+        "close": each("close the door to the {0}", DIRECTIONS),
+        "fridge": ["open the fridge"],
+        **{verb: each(f"{verb} the {{0}}", NOUNS) for verb in ("take", "drop", *CUTS, *COOKS)},
+        **{verb: [command] for verb, command in _ALONE.items()},
+    },
+    commands={
         "go": "go {1}",
         "open": "open the door to the {1}",
         "close": "close the door to the {1}",
         "fridge": "open the fridge",
         **{verb: f"{verb} the {{0}}" for verb in ("take", "drop", *CUTS, *COOKS)},
-        "read": "read the cookbook",
-        "prepare": "prepare the meal",
-        "eat": "eat the meal",
-        "look": "look",
-        "inventory": "inventory",
+        **_ALONE,
     },
-    width=8,
+    verbs=(
+        *("go", "open", "close", "take", "drop", *CUTS, *COOKS, "cut", "cook", "read", "prepare", "eat", "examine"),
+        *("look", "inventory"),
+    ),
+    captions={
+        "go": [f"you walk {way} to the {room}." for way in DIRECTIONS for room in ROOMS],
+        "open": ["you open a door."],
+        "close": ["you close a door."],
+        "fridge": ["you open the fridge."],
+        **{verb: each(f"you {verb} the {{0}}.", _THINGS) for verb in ("take", "drop", *CUTS, "fry", "roast")},
+        "grill_it": each("you grill the {0}.", _THINGS),
+        "ruin": each("you ruin the {0}.", _THINGS),
+        "read": ["you read the cookbook."],
+        "prepare": ["you prepare the meal."],
+        "eat": ["you eat the meal."],
+        "look": ["you look around."],
+        "hold_nothing": ["you carry nothing."],
+        "hold_one": ["you carry one thing."],
+        "hold_many": ["you carry some things."],
+        "refused": ["you try something that is not possible."],
+    },
+    like={"ruin_fresh": "ruin"},
 )
-VERBS = (
-    *("go", "open", "close", "take", "drop", *CUTS, *COOKS, "cut", "cook", "read", "prepare", "eat", "examine"),
-    *("look", "inventory"),
-)
-
-
-def action_names() -> tuple[str, ...]:
-    """Commands: every thing always has the same action."""
-    return tuple(
-        COMMANDS.sentences[v][0].replace("{0}", NOUNS[x]).replace("{1}", DIRECTIONS[x % 4])
-        for v, x in ARGUMENTS.tolist()
-    )
-
-
-# captions: what happened, by food; foods of the recipe are marked
-_FLAG = ("", " of the recipe")
-_THINGS = [f"{noun}{flag}" for noun in NOUNS for flag in _FLAG]
-CAPTION_GROUPS: dict[str, list[str]] = {
-    "silence": ["nothing happens."],
-    "go": [f"you walk {way} to the {room}." for way in DIRECTIONS for room in ROOMS],
-    "open": ["you open a door."],
-    "close": ["you close a door."],
-    "fridge": ["you open the fridge."],
-    **{verb: [f"you {verb} the {thing}." for thing in _THINGS] for verb in ("take", "drop", *CUTS, "fry", "roast")},
-    "grill_it": [f"you grill the {thing}." for thing in _THINGS],
-    "ruin": [f"you ruin the {thing}." for thing in _THINGS],
-    "read": ["you read the cookbook."],
-    "prepare": ["you prepare the meal."],
-    "eat": ["you eat the meal."],
-    "look": ["you look around."],
-    "hold_nothing": ["you carry nothing."],
-    "hold_one": ["you carry one thing."],
-    "hold_many": ["you carry some things."],
-    "refused": ["you try something that is not possible."],
-    NOT_A_COMMAND: ["that is not a command."],
-}
-CAPTIONS = tuple(text for group in CAPTION_GROUPS.values() for text in group)
-_START = dict(zip(CAPTION_GROUPS, np.cumsum([0, *map(len, CAPTION_GROUPS.values())])[:-1].tolist(), strict=True))
-_START["ruin_fresh"] = _START["ruin"]
-CAPTION_START = np.array(
-    [_START.get(name, _START["refused"] if name.startswith("refuse_") else 0) for name in TEMPLATES.names], np.int32
-)  # first caption of each template that can be a reply
+T = WORDS.row
 
 
 def described(noun: int, cut: int, cook: int, spoilt: bool) -> str:
     """A thing in words (host): ``"sliced fried carrot"``."""
     if spoilt or cook > len(COOKS):
         return f"ruined {NOUNS[noun]}"
-    states = [WORDS[UNCUT + cut]] * (cut > 0) + [WORDS[RAW + cook]] * (cook > 0)
+    states = [SUITE[UNCUT + cut]] * (cut > 0) + [SUITE[RAW + cook]] * (cook > 0)
     return " ".join([*states, NOUNS[noun]])

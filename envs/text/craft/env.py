@@ -11,10 +11,14 @@ from jax import Array
 
 from rewardax.envs.core import TimeStep
 from rewardax.envs.language import templates as L
+from rewardax.envs.language.vocab import NUMBER
 from rewardax.envs.text.craft import level as R
 from rewardax.envs.text.craft import words as W
 from rewardax.envs.text.craft.level import CraftParams, CraftState
-from rewardax.envs.text.engine.env import FIRST_NUMBER, NOT_A_COMMAND, Page, TextEnv, join, rows
+from rewardax.envs.text.engine.env import TextEnv, feature_list
+from rewardax.envs.text.engine.pages import Page, join, rows
+from rewardax.envs.text.engine.turn import Turn
+from rewardax.envs.text.engine.words import Words
 from rewardax.envs.text.engine.world import bits, count_bits, pack
 
 T = W.T
@@ -51,35 +55,13 @@ class Craft(TextEnv):
     """
 
     family: ClassVar[str] = "Craft"
-    templates: ClassVar[L.Templates] = W.TEMPLATES
-    action_templates: ClassVar[L.Templates] = W.COMMANDS
-    replies: ClassVar[tuple[str, ...]] = W.REPLIES
-    verbs: ClassVar[tuple[str, ...]] = W.VERBS
+    words: ClassVar[Words] = W.WORDS
+    params_class: ClassVar[type] = CraftParams
     slots: ClassVar[int] = 64
     subgoal_names: ClassVar[tuple[str, ...]] = tuple(f"enough_{item}" for item in W.ITEMS)
     event_names: ClassVar[tuple[str, ...]] = ("got", "crafted", "discarded", "needed", "wasted")
-    feature_names: ClassVar[tuple[str, ...]] = (
-        *("success", "failure", "subgoals", "subgoals_now", "subgoal_event", "progress", "oracle_steps"),
-        *("oracle_start", "solvable", "valid", "invalid_reason", "state_hash", "obs_hash", "events", "caption_id"),
-    )
-
-    @property
-    def action_names(self) -> tuple[str, ...]:
-        return W.action_names()
-
-    @property
-    def num_actions(self) -> int:
-        return W.ACTIONS
-
-    @property
-    def captions(self) -> tuple[str, ...]:
-        return W.CAPTIONS
-
-    def default_params(self) -> CraftParams:
-        return CraftParams()
-
-    def horizon(self, params: CraftParams) -> int:
-        return int(params.horizon)
+    feature_names: ClassVar[tuple[str, ...]] = feature_list("oracle_steps", "oracle_start", "solvable")
+    unhashed: ClassVar[frozenset[str]] = TextEnv.unhashed | {"closure", "lacking"}
 
     def reset(self, key: Array, params: CraftParams) -> CraftState:
         return R.generate(key, params, self.history)
@@ -99,101 +81,76 @@ class Craft(TextEnv):
         return state.inventory < jnp.clip(params.hold, 2, R.CAP)
 
     def step(self, state: CraftState, action: Array, params: CraftParams) -> tuple[CraftState, TimeStep]:
-        action = jnp.asarray(action, jnp.int32)
-        known = (action >= 0) & (action < W.ACTIONS)
-        at = jnp.clip(action, 0, W.ACTIONS - 1)
-        verb, item = at // W.SIZE, at % W.SIZE
+        turn = self._turn(action, self.action_mask(state, params))
+        item = turn.x
+        get, craft, discard = (turn.does(verb) for verb in ("get", "craft", "discard"))
         takes = (state.uses * (jnp.arange(W.RAWS, W.SIZE) == item)[:, None]).sum(0, dtype=jnp.int8)
-        short = takes > state.inventory
-        exists = ((state.exists >> item.astype(jnp.uint32)) & 1).astype(bool)
-        full = ~self._room(state, params)[item]
-        is_raw = item < W.RAWS
-        get = (verb == W.GET) & is_raw & exists & ~full
-        craft = (verb == W.CRAFT) & ~is_raw & exists & ~full & ~short.any()
-        discard = (verb == W.DISCARD) & (state.inventory[item] > 0)
-        valid = known & (get | craft | discard | (verb == W.INVENTORY))
-        get, craft, discard = known & get, known & craft, known & discard
-
         one = (jnp.arange(W.SIZE) == item) * (0 + get + craft - discard)
         held = (state.inventory + one - takes * craft).astype(jnp.int8)
-        new = state.replace(inventory=held, t=state.t + jnp.int16(1))
+        new = state.replace(inventory=held)
         new = new.replace(lacking=R.lacking(new))
+        before, left = state.lacking.sum(dtype=jnp.int32), new.lacking.sum(dtype=jnp.int32)
+        new = new.replace(events=pack(jnp.stack([get, craft, discard, left < before, left > before])))
+        new = self._after(
+            state, new, self._subgoals(new, params), *self._reply(state, turn, takes > state.inventory, params)
+        )
+        return new, self._timestep(state, new, turn.valid, params)
 
+    def _reply(self, state: CraftState, turn: Turn, short: Array, params: CraftParams) -> tuple[Array, ...]:
+        """Template and words of the answer to a command; ``short``: what there is too little of."""
+        item = turn.x
+        exists, is_raw = bits(state.exists, W.SIZE)[item], item < W.RAWS
         refusal = jnp.select(
-            [verb == W.DISCARD, (verb == W.GET) & ~is_raw, (verb == W.CRAFT) & is_raw, ~exists & is_raw, ~exists, full],
+            [
+                *(turn.asks("discard"), turn.asks("get") & ~is_raw, turn.asks("craft") & is_raw, ~exists & is_raw),
+                *(~exists, ~self._room(state, params)[item]),
+            ],
             [
                 *(T["refuse_discard"], T["refuse_get_made"], T["refuse_craft_raw"], T["refuse_get"]),
                 *(T["refuse_recipe"], T["refuse_carry"]),
             ],
             T["refuse_craft"],
         )
-        said = jnp.where(valid, T["get"] + verb, jnp.where(known, refusal, T[NOT_A_COMMAND]))
-        name = jnp.asarray(W.WORD)[jnp.stack([item, jnp.argmax(short)])]
-        before, left = state.lacking.sum(dtype=jnp.int32), new.lacking.sum(dtype=jnp.int32)
-        now = R.enough(new)
-        new = new.replace(
-            log=self._remember(state.log, said, *name),
-            events=pack(jnp.stack([get, craft, discard, left < before, left > before])),
-            latched=state.latched | now,
-            fresh=now & ~state.latched,
-        )
-        return new, self._timestep(self._done(state), self._done(new), ~valid, new.t, params)
+        return turn.answer(T["get"] + turn.verb, refusal), *jnp.asarray(W.WORD)[jnp.stack([item, jnp.argmax(short)])]
 
-    def _done(self, state: CraftState) -> Array:
+    def _success(self, state: CraftState, params: CraftParams) -> Array:
         return state.inventory[state.goal] > 0
-
-    # features
-
-    def features(self, state: CraftState, params: CraftParams) -> dict[str, Array]:
-        reason = self._invalid_reason(state)
-        return {
-            "success": self._done(state),
-            "failure": jnp.bool_(False),
-            "subgoals": bits(state.latched, W.SIZE),
-            "subgoals_now": bits(R.enough(state), W.SIZE),
-            "subgoal_event": bits(state.fresh, W.SIZE),
-            "progress": count_bits(state.latched) / count_bits(state.closure).astype(jnp.float32),
-            "oracle_steps": self.oracle_steps(state, params),
-            "oracle_start": state.oracle_start.astype(jnp.int32),
-            "solvable": jnp.bool_(True),
-            "valid": reason == 0,
-            "invalid_reason": reason,
-            "state_hash": L.hash_words(
-                *(state.uses, state.sentence, state.exists, state.goal, state.inventory, state.latched)
-            ),
-            "obs_hash": self._obs_hash(state, params),
-            "events": bits(state.events, len(self.event_names)),
-            "caption_id": self._caption(state),
-        }
 
     def oracle_steps(self, state: CraftState, params: CraftParams) -> Array:
         return state.lacking.sum(dtype=jnp.int32)
 
-    def _caption(self, state: CraftState) -> Array:
-        said, name = state.log[0, 0], state.log[0, 1]
-        return jnp.asarray(W.CAPTION_START)[said] + jnp.argmax(jnp.asarray(W.WORD) == name)
+    # features
+
+    def _subgoals(self, state: CraftState, params: CraftParams) -> Array:
+        return R.enough(state)
+
+    def _subgoal_count(self, state: CraftState, params: CraftParams) -> Array:
+        return count_bits(state.closure)
+
+    def _caption_offset(self, state: CraftState) -> Array:
+        return jnp.argmax(jnp.asarray(W.WORD) == state.log[0, 1])
 
     # observation
 
     def _limits(self) -> list[int]:
-        longest = W.TEMPLATES.longest
+        longest = self.templates.longest
         return [longest("task"), *[longest("recipe_222")] * W.MAKES, *[longest("have_nn")] * (W.SIZE // 2)]
 
     def _page(self, state: CraftState, params: CraftParams) -> Page:
         names = jnp.asarray(W.WORD)
-        told = state.sentence.astype(jnp.int32)
+        sentence = state.sentence.astype(jnp.int32)
         recipes = rows(
-            *(told[:, 0], names[W.RAWS :], *told[:, 1:].T),
+            *(sentence[:, 0], names[W.RAWS :], *sentence[:, 1:].T),
             shown=bits(state.exists, W.SIZE)[W.RAWS :],
             kind=L.THING,
         )
-        listed = jnp.bool_(self.view != "feedback") | (state.log[0, 0] == T["inventory"])
+        listed = self._shows(state, "inventory")
         held = state.inventory.astype(jnp.int32).reshape(-1, 2)
         amount = jnp.minimum(held, 2)
         first = jnp.arange(W.SIZE // 2) == 0
         have = rows(
             W.NOTHING + 3 * amount[:, 0] + amount[:, 1],
-            *(names[::2], FIRST_NUMBER + held[:, 0], names[1::2], FIRST_NUMBER + held[:, 1]),
+            *(names[::2], NUMBER + held[:, 0], names[1::2], NUMBER + held[:, 1]),
             shown=(held.any(1) | (first & ~held.any())) & listed,
             kind=L.CARRIED,
         )
@@ -202,17 +159,19 @@ class Craft(TextEnv):
     # commands
 
     def _action_lines(self, state: CraftState) -> tuple[Array, Array]:
-        verb, item = np.divmod(np.arange(W.ACTIONS), W.SIZE)
-        words = np.zeros((W.ACTIONS, L.WORDS_PER_LINE), np.int32)
+        verb, item, _ = W.WORDS.arguments.T
+        words = np.zeros((self.num_actions, L.WORDS_PER_LINE), np.int32)
         words[:, 0] = W.WORD[item]
         return jnp.asarray(verb), jnp.asarray(words)
 
     def _known(self, state: CraftState) -> Array:
-        return jnp.ones(W.ACTIONS, bool)
+        return jnp.ones(self.num_actions, bool)
 
     def _aliases(self, state: CraftState) -> dict[int, tuple[str, ...]]:
         """Other words for crafting and discarding."""
-        words = {W.CRAFT: "make", W.DISCARD: "drop"}
+        first = self.words.first
         return {
-            verb * W.SIZE + i: (f"{word} {item}",) for verb, word in words.items() for i, item in enumerate(W.ITEMS)
+            first[verb] + i: (f"{word} {item}",)
+            for verb, word in (("craft", "make"), ("discard", "drop"))
+            for i, item in enumerate(W.ITEMS)
         }

@@ -10,6 +10,7 @@ from flax import struct
 from jax import Array
 
 from rewardax.envs.text.craft.words import FIRST_RECIPE, MAKES, PARTS, RAWS, SIZE, WORD
+from rewardax.envs.text.engine.env import first_record
 from rewardax.envs.text.engine.world import Draws, bits, count_bits, one_of, pack, shuffled
 
 DEPTHS = 4  # recipes on top of each other at most
@@ -91,10 +92,7 @@ def generate(key: Array, params: CraftParams, history: int) -> CraftState:
         inventory=jnp.zeros(SIZE, jnp.int8),
         lacking=jnp.zeros(SIZE, jnp.int8),
         events=jnp.uint8(0),
-        latched=jnp.uint32(0),
-        fresh=jnp.uint32(0),
-        log=jnp.zeros((1 + history, 5), jnp.int16),
-        t=jnp.int16(0),
+        **first_record(history, jnp.uint32),
         oracle_start=book.cost[goal].astype(jnp.int16),
     )
     return state.replace(lacking=lacking(state))
@@ -177,5 +175,5 @@ def lacking(state: CraftState) -> Array:
 
 
 def enough(state: CraftState) -> Array:
-    """uint32: items of the goal's closure of which no more are needed, bits."""
-    return pack(bits(state.closure, SIZE) & (state.lacking == 0), jnp.uint32)
+    """bool[24]: items of the goal's closure of which no more are needed."""
+    return bits(state.closure, SIZE) & (state.lacking == 0)

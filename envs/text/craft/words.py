@@ -6,9 +6,8 @@ import itertools
 
 import numpy as np
 
-from rewardax.envs.language.templates import Templates
 from rewardax.envs.language.vocab import WORD_ID
-from rewardax.envs.text.engine.env import NOT_A_COMMAND
+from rewardax.envs.text.engine.words import Words, each
 
 RAW = ("wood", "stone", "clay", "sand", "wool", "wax", "ore", "straw")
 MADE = (
@@ -40,9 +39,23 @@ _COUNTS = [tuple(reversed(c)) for size in range(1, PARTS + 1) for c in itertools
 # and for how much there is of two items; none of both comes first
 _AMOUNTS = ["".join(c) for c in itertools.product("01n", repeat=2)]
 
-TEMPLATES = Templates(
-    {
-        "silence": "nothing happens.",
+# what happened, most of it with an item
+_CAPTIONS = {
+    "get": "you get 1 part of {0}.",
+    "craft": "you make 1 part of {0}.",
+    "discard": "you discard 1 part of {0}.",
+    "inventory": "you look at what you have.",
+    "refuse_get_made": "you cannot get {0}: you must make it.",
+    "refuse_get": "there is no {0} here.",
+    "refuse_carry": "you cannot carry more {0}.",
+    "refuse_craft_raw": "you cannot make {0}: you must get it.",
+    "refuse_recipe": "you do not know how to make {0}.",
+    "refuse_craft": "you need more to make {0}.",
+    "refuse_discard": "you have no {0}.",
+}
+
+WORDS = Words(
+    lines={
         "task": ("make {0}.", "your task is to make {0}.", "you want to make {0}."),
         **{
             f"recipe_{''.join(map(str, counts))}": (
@@ -54,8 +67,8 @@ TEMPLATES = Templates(
         },
         "have_00": ("you have nothing.", "you carry nothing.", "nothing is here."),
         **{f"have_{n}": (_pair("you have", *n), _pair("you carry", *n), _pair("here :", *n)) for n in _AMOUNTS[1:]},
-        "clock": ("{0} steps are left.", "you have {0} more steps.", "steps left: {0}."),
-        # replies
+    },
+    replies={
         "get": ("you get 1 part of {0}.", "you take 1 part of {0}.", "now you have 1 more part of {0}."),
         "craft": ("you make 1 part of {0}.", "you craft 1 part of {0}.", "1 part of {0} is ready."),
         "discard": ("you discard 1 part of {0}.", "you drop 1 part of {0}.", "1 part of {0} is lost."),
@@ -67,50 +80,15 @@ TEMPLATES = Templates(
         "refuse_recipe": "you do not know how to make {0}.",
         "refuse_craft": "you need more {1} to make {0}.",
         "refuse_discard": "you have no {0}.",
-        NOT_A_COMMAND: "that is not a command.",
     },
     width=14,
+    actions={
+        **{verb: [f"{verb} {item}" for item in ITEMS] for verb in ("get", "craft", "discard")},
+        "inventory": ["inventory"],
+    },
+    commands={**{verb: f"{verb} {{0}}" for verb in ("get", "craft", "discard")}, "inventory": "inventory"},
+    verbs=("get", "craft", "make", "discard", "drop", "inventory"),
+    captions={name: each(text, ITEMS) for name, text in _CAPTIONS.items()},
 )
-T = {name: TEMPLATES.index(name) for name in TEMPLATES.names}
+T = WORDS.row
 FIRST_RECIPE, NOTHING = T["recipe_1"], T["have_00"]
-REPLIES = TEMPLATES.names[T["get"] :]
-
-COMMANDS = Templates(
-    {"get": "get {0}", "craft": "craft {0}", "discard": "discard {0}", "inventory": "inventory"}, width=8
-)
-GET, CRAFT, DISCARD, INVENTORY = range(4)  # verbs; action = verb * SIZE + item
-VERBS = ("get", "craft", "make", "discard", "drop", "inventory")
-ACTIONS = 3 * SIZE + 1
-
-
-def action_names() -> tuple[str, ...]:
-    """One name per action."""
-    return (*(f"{verb} {item}" for verb in ("get", "craft", "discard") for item in ITEMS), "inventory")
-
-
-def _captions() -> tuple[tuple[str, ...], np.ndarray]:
-    """All captions, and where those of each reply begin: one per item, or one."""
-    groups = {
-        "silence": "nothing happens.",
-        "get": "you get 1 part of {}.",
-        "craft": "you make 1 part of {}.",
-        "discard": "you discard 1 part of {}.",
-        "inventory": "you look at what you have.",
-        "refuse_get_made": "you cannot get {}: you must make it.",
-        "refuse_get": "there is no {} here.",
-        "refuse_carry": "you cannot carry more {}.",
-        "refuse_craft_raw": "you cannot make {}: you must get it.",
-        "refuse_recipe": "you do not know how to make {}.",
-        "refuse_craft": "you need more to make {}.",
-        "refuse_discard": "you have no {}.",
-        NOT_A_COMMAND: "that is not a command.",
-    }
-    start = np.zeros(len(T), np.int32)
-    captions: list[str] = []
-    for name, sentence in groups.items():
-        start[T[name]] = len(captions)
-        captions += [sentence.format(item) for item in ITEMS] if "{}" in sentence else [sentence]
-    return tuple(captions), start
-
-
-CAPTIONS, CAPTION_START = _captions()

@@ -13,8 +13,10 @@ from jax import Array
 
 from rewardax.envs.core import RandomEnv, TimeStep
 from rewardax.envs.language import templates as L
-from rewardax.envs.text.engine.env import NOT_A_COMMAND, Page, TextEnv, rows
-from rewardax.envs.text.engine.world import bits, pack
+from rewardax.envs.text.engine.env import TextEnv, feature_list, first_record
+from rewardax.envs.text.engine.pages import Page, rows
+from rewardax.envs.text.engine.words import Sentence, Words
+from rewardax.envs.text.engine.world import pack
 
 PARTNERS = ("always_share", "always_keep", "tit_for_tat", "generous_tit_for_tat", "grim", "random")
 ALWAYS_SHARE, ALWAYS_KEEP, TIT_FOR_TAT, GENEROUS, GRIM, RANDOM = range(len(PARTNERS))
@@ -24,9 +26,31 @@ SHARED, KEPT = 0, 1
 OWN = np.array([[3, 0], [5, 1]], np.int32)  # [mine, theirs]: what I get
 LONGEST = 99  # rounds that can be counted in words
 
-TEMPLATES = L.Templates(
-    {
-        "silence": "nothing happens.",
+ACTIONS = ("share", "keep", "share with a promise", "keep with a promise")
+ROUNDS: dict[str, Sentence] = {
+    "both_share": (
+        "you share and your partner shares: 3 for you, 3 for your partner.",
+        "both share. you have 3 more and your partner 3.",
+        "your partner shares too: 3 and 3.",
+    ),
+    "partner_keeps": (
+        "you share and your partner keeps: 0 for you, 5 for your partner.",
+        "your partner keeps. you have 0 more and your partner 5.",
+        "your partner does not share: 0 and 5.",
+    ),
+    "you_keep": (
+        "you keep and your partner shares: 5 for you, 0 for your partner.",
+        "your partner shares. you have 5 more and your partner 0.",
+        "you do not share: 5 and 0.",
+    ),
+    "both_keep": (
+        "you keep and your partner keeps: 1 for you, 1 for your partner.",
+        "both keep. you have 1 more and your partner 1.",
+        "your partner does not share too: 1 and 1.",
+    ),
+}
+WORDS = Words(
+    lines={
         "task_private": (
             "share or keep. you want as much as possible for you.",
             "you can share or keep. get as much as you can.",
@@ -42,34 +66,15 @@ TEMPLATES = L.Templates(
             "you can share or keep. get as much as you can for both.",
             "you want as much as possible for you and your partner.",
         ),
-        "clock": ("{0} steps are left.", "you have {0} more steps.", "steps left: {0}."),
-        "both_share": (
-            "you share and your partner shares: 3 for you, 3 for your partner.",
-            "both share. you have 3 more and your partner 3.",
-            "your partner shares too: 3 and 3.",
-        ),
-        "partner_keeps": (
-            "you share and your partner keeps: 0 for you, 5 for your partner.",
-            "your partner keeps. you have 0 more and your partner 5.",
-            "your partner does not share: 0 and 5.",
-        ),
-        "you_keep": (
-            "you keep and your partner shares: 5 for you, 0 for your partner.",
-            "your partner shares. you have 5 more and your partner 0.",
-            "you do not share: 5 and 0.",
-        ),
-        "both_keep": (
-            "you keep and your partner keeps: 1 for you, 1 for your partner.",
-            "both keep. you have 1 more and your partner 1.",
-            "your partner does not share too: 1 and 1.",
-        ),
-        NOT_A_COMMAND: "that is not a command.",
     },
+    replies=ROUNDS,
     width=18,
+    actions={name: [name] for name in ACTIONS},
+    commands={name: name for name in ACTIONS},
+    verbs=("share", "keep"),
+    captions={name: sentences[:1] for name, sentences in ROUNDS.items()},
 )
-T = {name: TEMPLATES.index(name) for name in TEMPLATES.names}
-ACTIONS = ("share", "keep", "share with a promise", "keep with a promise")
-COMMANDS = L.Templates({name: name for name in ACTIONS}, width=8)
+T = WORDS.row
 
 
 class DilemmaParams(struct.PyTreeNode):
@@ -110,7 +115,7 @@ class Dilemma(TextEnv, RandomEnv):
     The partner always shares, always keeps, plays tit for tat (shares first, then does what the agent did last),
     generous tit for tat (forgives with chance 0.1), grim (shares until the agent has kept once) or at random; which,
     the level decides and the agent does not see. A promise has no effect. After ten rounds the game is over
-    (terminated, neither success nor failure). The last three rounds are told. ``belief`` is the exact posterior over
+    (terminated, neither success nor failure). The last three rounds are shown. ``belief`` is the exact posterior over
     the six kinds.
 
     Best totals against a known partner, private and cooperative: always shares 50 and 30, always keeps 10 and 25,
@@ -130,39 +135,20 @@ class Dilemma(TextEnv, RandomEnv):
     history: int = 2
 
     family: ClassVar[str] = "Dilemma"
-    templates: ClassVar[L.Templates] = TEMPLATES
-    action_templates: ClassVar[L.Templates] = COMMANDS
-    replies: ClassVar[tuple[str, ...]] = TEMPLATES.names[T["both_share"] :]
-    verbs: ClassVar[tuple[str, ...]] = ("share", "keep")
+    words: ClassVar[Words] = WORDS
+    params_class: ClassVar[type] = DilemmaParams
     slots: ClassVar[int] = 5
     subgoal_names: ClassVar[tuple[str, ...]] = ("both_shared", "both_shared_three_times_in_a_row")
     event_names: ClassVar[tuple[str, ...]] = (
         *("shared", "kept", "partner_shared", "partner_kept", "promised", "promise_broken"),
     )
-    feature_names: ClassVar[tuple[str, ...]] = (
-        *("success", "failure", "subgoals", "subgoals_now", "subgoal_event", "progress", "valid", "invalid_reason"),
-        *("state_hash", "obs_hash", "state_id", "events", "caption_id", "belief"),
-    )
-
-    @property
-    def action_names(self) -> tuple[str, ...]:
-        return ACTIONS
-
-    @property
-    def captions(self) -> tuple[str, ...]:
-        told = TEMPLATES.sentences[T["both_share"] : T["both_keep"] + 1]
-        return ("nothing happens.", *(wordings[0] for wordings in told), "that is not a command.")
+    feature_names: ClassVar[tuple[str, ...]] = feature_list("state_id", "belief")
+    unhashed: ClassVar[frozenset[str]] = TextEnv.unhashed | {"belief"}
 
     @property
     def num_state_ids(self) -> int:
         """``state_id = 4 * rounds played + 2 * mine + theirs``."""
         return 4 * (LONGEST + 1)
-
-    def default_params(self) -> DilemmaParams:
-        return DilemmaParams()
-
-    def horizon(self, params: DilemmaParams) -> int:
-        return int(params.horizon)
 
     def _shows_clock(self, params: DilemmaParams) -> Array:
         return jnp.bool_(True)
@@ -179,11 +165,8 @@ class Dilemma(TextEnv, RandomEnv):
             betrayed=jnp.bool_(False),
             run=jnp.int8(0),
             belief=prior.astype(jnp.float32),
-            latched=jnp.uint8(0),
-            fresh=jnp.uint8(0),
+            **first_record(self.history, clock=jnp.int32),
             events=jnp.uint8(0),
-            log=jnp.zeros((1 + self.history, 5), jnp.int16),
-            t=jnp.int32(0),
             dynamics=draw[1:],
         )
 
@@ -204,68 +187,54 @@ class Dilemma(TextEnv, RandomEnv):
     def outcome(
         self, state: DilemmaState, action: Array, index: Array, params: DilemmaParams
     ) -> tuple[DilemmaState, TimeStep]:
-        action, theirs = jnp.asarray(action, jnp.int32), jnp.asarray(index, jnp.int32)
-        real = (action >= 0) & (action < len(ACTIONS))
-        mine, promise = jnp.clip(action, 0, len(ACTIONS) - 1) % 2, action >= 2
+        turn, theirs = self._turn(action, self.action_mask(state, params)), jnp.asarray(index, jnp.int32)
+        mine, promise = turn.at % 2, turn.at >= 2
         own, other = jnp.asarray(OWN)[mine, theirs], jnp.asarray(OWN)[theirs, mine]
         both = (mine == SHARED) & (theirs == SHARED)
         keeps = self._keeps(state)
         weight = state.belief * jnp.where(theirs == KEPT, keeps, 1 - keeps)
         total = weight.sum()
         belief = jnp.where(total > 0, weight / jnp.maximum(total, 1e-12), state.belief)
-        run = jnp.where(both, jnp.minimum(state.run + 1, 3), 0)
-        now = pack(jnp.stack([both, run >= 3]))
         kept = mine == KEPT
         events = jnp.stack([~kept, kept, theirs == SHARED, theirs == KEPT, promise, promise & kept])
         played = state.replace(
             mine=mine.astype(jnp.int8),
             theirs=theirs.astype(jnp.int8),
             betrayed=state.betrayed | kept,
-            run=run.astype(jnp.int8),
+            run=jnp.where(both, jnp.minimum(state.run + 1, 3), 0).astype(jnp.int8),
             belief=belief,
-            latched=state.latched | now,
-            fresh=now & ~state.latched,
             events=pack(events),
         )
-        idle = state.replace(fresh=jnp.uint8(0), events=jnp.uint8(0))
-        new = jax.tree.map(lambda a, b: jnp.where(real, a, b), played, idle)
-        reply = jnp.where(real, T["both_share"] + 2 * mine + theirs, T[NOT_A_COMMAND])
-        t = state.t + 1
-        new = new.replace(log=self._remember(state.log, reply), t=t)
+        idle = state.replace(events=jnp.uint8(0))
+        new = jax.tree.map(lambda a, b: jnp.where(turn.valid, a, b), played, idle)
+        reply = T["both_share"] + 2 * mine + theirs
+        new = self._after(state, new, self._subgoals(new, params), turn.answer(reply, reply))
         mixed = jnp.select(
             [jnp.asarray(params.mode) == INTEGRATED, jnp.asarray(params.mode) == COOPERATIVE],
             [own + params.weight * other, (own + other) / 2],
             own.astype(jnp.float32),
         )
-        pay = jnp.where(real, mixed, 0).astype(jnp.float32)
-        return new, TimeStep(pay, t >= params.horizon, jnp.bool_(False), pay)
+        pay = jnp.where(turn.valid, mixed, 0).astype(jnp.float32)
+        return new, TimeStep(pay, new.t >= params.horizon, jnp.bool_(False), pay)
 
     # features
 
-    def features(self, state: DilemmaState, params: DilemmaParams) -> dict[str, Array]:
-        reason, latched = self._invalid_reason(state), bits(state.latched, 2)
-        reply = state.log[0, 0].astype(jnp.int32)
+    def _success(self, state: DilemmaState, params: DilemmaParams) -> Array:
+        return jnp.bool_(False)
+
+    def _subgoals(self, state: DilemmaState, params: DilemmaParams) -> Array:
+        return jnp.stack([state.run >= 1, state.run >= 3])
+
+    def _own_features(self, state: DilemmaState, params: DilemmaParams, common: dict[str, Array]) -> dict[str, Array]:
         return {
-            "success": jnp.bool_(False),
-            "failure": jnp.bool_(False),
-            "subgoals": latched,
-            "subgoals_now": jnp.stack([state.run >= 1, state.run >= 3]),
-            "subgoal_event": bits(state.fresh, 2),
-            "progress": latched.mean(dtype=jnp.float32),
-            "valid": reason == 0,
-            "invalid_reason": reason,
-            "state_hash": L.hash_words(state.kind, state.mine, state.theirs, state.betrayed, state.run, state.latched),
-            "obs_hash": self._obs_hash(state, params),
             "state_id": 4 * jnp.minimum(state.t, LONGEST) + 2 * state.mine + state.theirs,
-            "events": bits(state.events, len(self.event_names)),
-            "caption_id": jnp.where(reply == 0, 0, jnp.minimum(reply - T["both_share"], 4) + 1),
             "belief": state.belief,
         }
 
     # text
 
     def _limits(self) -> list[int]:
-        return [TEMPLATES.longest("task_private", "task_integrated", "task_cooperative")]
+        return [WORDS.templates.longest("task_private", "task_integrated", "task_cooperative")]
 
     def _page(self, state: DilemmaState, params: DilemmaParams) -> Page:
         return rows(T["task_private"] + jnp.clip(params.mode, 0, 2), kind=L.TASK)

@@ -1,335 +1,197 @@
-"""What all text tasks share: observations as lines, flat tokens and text; commands and their parser."""
+"""TextEnv: what the tasks in sentences share, so that the file of a family is its rules."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterable
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from rewardax.base.errors import UserError
-from rewardax.envs.core import Env, PyTree, TimeStep
+from rewardax.envs.core import PyTree, TimeStep
 from rewardax.envs.language import templates as L
-from rewardax.envs.language.parser import VERBS, Command, parse
-from rewardax.envs.language.vocab import SUITE, WORD_ID, Vocabulary
+from rewardax.envs.text.engine.turn import Turn
+from rewardax.envs.text.engine.view import TextView
+from rewardax.envs.text.engine.words import NOT_A_COMMAND
+from rewardax.envs.text.engine.world import bits, pack
 
-VIEWS = ("room", "feedback", "full")
-FIRST_NUMBER = WORD_ID["0"]
-NOT_A_COMMAND = "not_a_command"
-HEADING = 4  # words of "2 steps ago :"
-
-
-class Page(NamedTuple):
-    """The line slots of one observation before the words are filled in."""
-
-    template: Array  # int[S] row of the family's templates
-    words: Array  # int[S, 4] word ids for the template's slots
-    shown: Array  # bool[S]
-    kind: Array  # int8[S] line_type where shown
+# names in the order of the tables; those of a second kind only where a family has them
+_ALWAYS = ("success", "failure", "subgoals", "subgoals_now", "subgoal_event", "progress", "valid", "invalid_reason")
+_ALWAYS += ("state_hash", "obs_hash", "events", "caption_id")
+_ORDER = (*_ALWAYS[:6], "oracle_steps", "oracle_start", "goal_distance", "solvable", *_ALWAYS[6:10], "state_id")
+_ORDER += _ALWAYS[10:]
 
 
-class Lines(NamedTuple):
-    """Line slots of one observation in words."""
+def feature_list(*more: str) -> tuple[str, ...]:
+    """Names of the features that every family has, and of ``more``.
 
-    words: Array  # int32[S, W]
-    length: Array  # int[S]
-    shown: Array  # bool[S]
-    kind: Array  # int[S] line_type where shown
-
-
-def _widened(words: Array, width: int) -> Array:
-    return jnp.pad(words, ((0, 0), (0, width - words.shape[1])))
+    >>> feature_list("solvable", "belief")[5:8], feature_list("solvable", "belief")[-2:]
+    (('progress', 'solvable', 'valid'), ('caption_id', 'belief'))
+    """
+    return (*(name for name in _ORDER if name in (*_ALWAYS, *more)), *(name for name in more if name not in _ORDER))
 
 
-def rows(template: Any, *words: Any, shown: Any = True, kind: Any = 0) -> Page:
-    """A page of the lines that the broadcast arguments describe (scalars make one line)."""
-    parts = [jnp.atleast_1d(jnp.asarray(x)) for x in (template, shown, kind, *words)]
-    size = max(part.shape[0] for part in parts)
-    template, shown, kind, *given = [jnp.broadcast_to(part, (size,)) for part in parts]
-    filler = [jnp.zeros(size, jnp.int32)] * (L.WORDS_PER_LINE - len(given))
-    return Page(template, jnp.stack([w.astype(jnp.int32) for w in (*given, *filler)], -1), shown, kind)
+def first_record(history: int, subgoals: Any = jnp.uint8, clock: Any = jnp.int16) -> dict[str, Array]:
+    """Fields of a state before its first step: no subgoal reached, nothing said, clock at 0.
 
-
-def word(first: int, offset: Any) -> Array:
-    """Word ids of a vocabulary range by offset (small integers would overflow)."""
-    return first + jnp.asarray(offset, jnp.int32)
-
-
-def join(*pages: Page) -> Page:
-    """Pages one after the other."""
-    return jax.tree.map(lambda *parts: jnp.concatenate(parts), *pages)
+    Args:
+        history: how many earlier replies are kept.
+        subgoals: integer type with a bit for every subgoal.
+        clock: integer type of the steps taken.
+    """
+    return {
+        "latched": subgoals(0),
+        "fresh": subgoals(0),
+        "log": jnp.zeros((1 + history, 1 + L.WORDS_PER_LINE), jnp.int16),
+        "t": clock(0),
+    }
 
 
 @dataclasses.dataclass(frozen=True)
-class TextEnv(Env):
-    """A task told in sentences.
+class TextEnv(TextView):
+    """A task in sentences.
 
-    Args:
-        view: ``"room"`` shows what is seen here, what is carried and the reply to the last command;
-            ``"feedback"`` shows the room only in reply to walking, opening and looking, and what is carried
-            only in reply to ``inventory``; ``"full"`` shows the whole symbolic state.
-        history: how many earlier replies are repeated as memory lines, 0 to 6.
+    A family gives its words (``words``), its numbers (``params_class``), a state with the fields ``latched``,
+    ``fresh``, ``log`` and ``t`` (see :func:`first_record`), ``reset``, ``action_mask``, ``step`` and the hooks below;
+    observations, commands, common features and the end of a step are made here.
 
-    Observation: ``lines`` int32[S, W] (word ids, 0 beyond a line's end), ``line_len`` int8[S] (0 for lines
-    that are off), ``line_type`` int8[S] (1 task, 2 place, 3 exit, 4 thing, 5 carried, 6 feedback, 7 memory,
-    8 clock, 9 row of a map, 10 list of choices). Their order is fixed: task, room, exits, things by index (carried
-    ones in their place), rows of a map, feedback, memory (newest first), clock.
+    Features of every family: ``success``, ``failure``; ``subgoals`` reached so far, ``subgoals_now`` true now,
+    ``subgoal_event`` first reached in this step; ``progress``, the share of the level's subgoals; ``valid``,
+    ``invalid_reason`` of the last action (0 accepted, 1 not admissible, 2 not a command); ``state_hash``,
+    ``obs_hash``; ``events``, ``caption_id`` of the last step. Where a family has them: ``oracle_steps``, fewest steps
+    to success, knowing everything, ``oracle_start``, the same at the start, and ``solvable``.
     """
 
-    view: str = "room"
-    history: int = 0
+    params_class: ClassVar[type]
+    feature_names: ClassVar[tuple[str, ...]] = feature_list()
+    # fields of a state that its hash leaves out: what follows from others, and what is about the last step
+    unhashed: ClassVar[frozenset[str]] = frozenset(
+        ("paths", "fresh", "events", "log", "t", "dynamics", "oracle_start"),
+    )
 
-    vocabulary: ClassVar[Vocabulary] = SUITE
-    templates: ClassVar[L.Templates]
-    action_templates: ClassVar[L.Templates]
-    replies: ClassVar[tuple[str, ...]]  # names of the templates that can be feedback
-    verbs: ClassVar[tuple[str, ...]] = VERBS  # first words of the commands
-    slots: ClassVar[int] = 48  # more than there ever are admissible actions
+    def default_params(self) -> PyTree:
+        return self.params_class()
 
-    def __post_init__(self) -> None:
-        if self.view not in VIEWS:
-            raise UserError(f"no view {self.view!r}; choose one of {', '.join(VIEWS)}")
-        if not 0 <= self.history <= 6:
-            raise UserError(f"history={self.history} is out of range; give 0 to 6 earlier replies")
+    def horizon(self, params: PyTree) -> int:
+        return int(params.horizon)
 
     # what a family provides
 
-    def _page(self, state: PyTree, params: PyTree) -> Page:
-        """Line slots other than feedback, memory and clock."""
+    def _success(self, state: PyTree, params: PyTree) -> Array:
+        """bool."""
         raise NotImplementedError
 
-    def _limits(self) -> list[int]:
-        """Words of the longest sentence in each of these slots."""
+    def _failure(self, state: PyTree, params: PyTree) -> Array:
+        """bool."""
+        return jnp.bool_(False)
+
+    def _subgoals(self, state: PyTree, params: PyTree) -> Array:
+        """bool[G]: true now, in the order of ``subgoal_names``."""
         raise NotImplementedError
 
-    map_shape: ClassVar[tuple[int, int]] = (0, 0)  # rows and columns of the map, where one is shown
+    def _subgoal_count(self, state: PyTree, params: PyTree) -> Array:
+        """int: subgoals that this level has."""
+        return jnp.int32(len(self.subgoal_names))
 
-    def _map_rows(self, state: PyTree, params: PyTree) -> Array:
-        """Word ids int32[rows, columns] of the map, one word a cell."""
-        return jnp.zeros((0, 0), jnp.int32)
+    def _progress(self, state: PyTree, params: PyTree) -> Array:
+        """f32 in [0, 1]: share of the level's subgoals that are reached."""
+        reached = bits(state.latched, len(self.subgoal_names)).sum()
+        return reached / self._subgoal_count(state, params).astype(jnp.float32)
 
-    def _shows_clock(self, params: PyTree) -> Array:
-        """bool: rewards depend on the clock, so it is told."""
-        return jnp.asarray(params.time_bonus) > 0
+    def _events(self, state: PyTree, params: PyTree) -> Array:
+        """bool[E]: events of the last step."""
+        return bits(state.events, len(self.event_names))
 
-    def _steps_left(self, state: PyTree, params: PyTree) -> Array:
-        """int: steps until the time limit."""
-        return params.horizon - state.t
+    def _caption_offset(self, state: PyTree) -> Array:
+        """int: number of the caption among those of the last reply."""
+        return jnp.int32(0)
 
-    def _action_lines(self, state: PyTree) -> tuple[Array, Array]:
-        """Template row int[A] and slot words int[A, 4] of every action's command."""
-        raise NotImplementedError
-
-    def _known(self, state: PyTree) -> Array:
-        """bool[A]: actions whose things are in view, hence can be spoken of."""
-        raise NotImplementedError
-
-    def _aliases(self, state: PyTree) -> dict[int, tuple[str, ...]]:
-        """Further ways to say an action (host)."""
+    def _own_features(self, state: PyTree, params: PyTree, common: dict[str, Array]) -> dict[str, Array]:
+        """Features that only this family has, given the common ones."""
         return {}
-
-    def _impossible(self, state: PyTree) -> dict[str, tuple[str, ...]]:
-        """Answers to phrases that make sense but are no action in this state (host)."""
-        return {}
-
-    # observation
-
-    @property
-    def line_width(self) -> int:
-        """W: words a line can hold; memory lines need room for their heading."""
-        memory = self.templates.longest(*self.replies) + HEADING if self.history else 0
-        return max(self.templates.width, memory, self.map_shape[1])
-
-    def observe(self, state: PyTree, params: PyTree) -> dict[str, Array]:
-        page = self._page(state, params)
-        log = state.log.astype(jnp.int32)
-        clock = rows(
-            self.templates.index("clock"),
-            FIRST_NUMBER + jnp.clip(self._steps_left(state, params), 0, 99),
-            shown=self._shows_clock(params),
-            kind=L.CLOCK,
-        )
-        reply = Page(log[:1, 0], log[:1, 1:], log[:1, 0] != 0, jnp.full(1, L.FEEDBACK))
-        page = join(page, reply, clock)
-        words, length = self._fill(page.template, page.words, params)
-        width = self.line_width
-        told = Lines(_widened(words, width), length, page.shown, page.kind)
-        pick = lambda part: jax.tree.map(lambda x: x[part], told)  # noqa: E731
-        parts = [pick(slice(None, -2)), pick(slice(-2, -1)), pick(slice(-1, None))]
-        if self.history:
-            past, size = self._memory(log, params)
-            kind = jnp.full(self.history, L.MEMORY)
-            parts.insert(2, Lines(_widened(past, width), size, log[1:, 0] != 0, kind))
-        if self.map_shape[0]:
-            count, columns = self.map_shape
-            cells = _widened(self._map_rows(state, params), width)
-            kind = jnp.full(count, L.GRID_ROW)
-            parts.insert(1, Lines(cells, jnp.full(count, columns), jnp.ones(count, bool), kind))
-        lines, length, shown, kind = jax.tree.map(lambda *xs: jnp.concatenate(xs), *parts)
-        return {
-            "lines": jnp.where(shown[:, None], lines, 0),
-            "line_len": jnp.where(shown, length, 0).astype(jnp.int8),
-            "line_type": jnp.where(shown, kind, 0).astype(jnp.int8),
-        }
-
-    def _fill(self, template: Array, words: Array, params: PyTree) -> tuple[Array, Array]:
-        """Words and lengths of lines."""
-        return self.templates.fill(template, words, params.wording)
-
-    def _memory(self, log: Array, params: PyTree) -> tuple[Array, Array]:
-        """``2 steps ago : <reply>`` for the earlier replies."""
-        said, length = self._fill(log[1:, 0], log[1:, 1:], params)
-        number = jnp.arange(2, 2 + self.history)[:, None] + FIRST_NUMBER
-        words = jnp.array([[WORD_ID[w] for w in ("steps", "ago", ":")]] * self.history)
-        said = jnp.pad(said, ((0, 0), (0, HEADING)))[:, : self.line_width - HEADING]
-        return jnp.concatenate([number, words, said], 1), length + HEADING
-
-    @property
-    def num_lines(self) -> int:
-        """S: line slots of an observation."""
-        return len(self._limits()) + self.map_shape[0] + self.history + 2
-
-    @property
-    def max_tokens(self) -> int:
-        """L: length of the flat form, enough for the longest sentence in every slot."""
-        said = self.templates.longest(*self.replies)
-        memory = self.history * (said + HEADING)
-        rows, columns = self.map_shape
-        return sum(self._limits()) + rows * columns + said + memory + self.templates.longest("clock")
-
-    def observation_space(self, params: PyTree) -> Any:
-        from gymnasium import spaces
-
-        size, width = self.num_lines, self.line_width
-        return spaces.Dict(
-            {
-                "lines": spaces.Box(0, self.vocabulary.size - 1, (size, width), np.int32),
-                "line_len": spaces.Box(0, width, (size,), np.int8),
-                "line_type": spaces.Box(0, L.OPTIONS, (size,), np.int8),
-            }
-        )
-
-    def token_space(self, params: PyTree) -> Any:
-        """Gymnasium space of :meth:`observe_tokens`."""
-        from gymnasium import spaces
-
-        return spaces.Box(0, self.vocabulary.size - 1, (self.max_tokens,), np.int32)
-
-    def observe_tokens(self, state: PyTree, params: PyTree) -> Array:
-        """The observation as one row of word ids, int32[L], 0 beyond the end."""
-        seen = self.observe(state, params)
-        return L.flatten(seen["lines"], seen["line_len"], self.max_tokens)
-
-    def text_of(self, tokens: Iterable[int]) -> str:
-        """Text of a row of word ids (host)."""
-        return self.vocabulary.detokenise(tokens)
-
-    def tokenise(self, text: str) -> list[int]:
-        """Word ids of a text: the inverse of :meth:`text_of` (host)."""
-        return self.vocabulary.tokenise(text)
-
-    def text(self, state: PyTree, params: PyTree) -> str:
-        return self.text_of(np.asarray(self._host("observe_tokens")(state, params)))
-
-    # commands
-
-    def action_lines(self, state: PyTree) -> Array:
-        """int32[A, 8]: every action's command in word ids (for agents that score commands)."""
-        return self.action_templates.fill(*self._action_lines(state))[0]
-
-    def slot_lines(self, state: PyTree, params: PyTree) -> tuple[Array, Array]:
-        """Admissible actions int16[slots] (-1 padding) and their commands int32[slots, 8]."""
-        slots = L.admissible_slots(self.action_mask(state, params), self.slots)
-        lines = self.action_lines(state)[jnp.maximum(slots, 0)]
-        return slots, jnp.where((slots >= 0)[:, None], lines, 0)
-
-    def render_action(self, action: int, state: PyTree | None = None) -> str:
-        """Command of an action (host): with the level's names if a state is given, else the action's name."""
-        if not 0 <= int(action) < self.num_actions:
-            raise UserError(f"no action {int(action)}; this task has 0 to {self.num_actions - 1}")
-        if state is None:
-            return self.action_names[int(action)]
-        return self.text_of(np.asarray(self._host("action_lines")(state))[int(action)])
-
-    def admissible_commands(self, state: PyTree, params: PyTree) -> list[str]:
-        """Commands of the admissible actions, by action index (host)."""
-        mask = np.asarray(self._host("action_mask")(state, params))
-        lines = np.asarray(self._host("action_lines")(state))
-        return [self.text_of(lines[a]) for a in np.flatnonzero(mask)]
-
-    def parse(self, text: str, state: PyTree, params: PyTree, tags: str = "optional") -> tuple[int | None, str]:
-        """Action that a command means here, or ``None`` and why not (host). No ``text`` makes it raise.
-
-        ``tags``: ``"required"`` reads only the last complete ``<action>...</action>``, ``"optional"`` reads it
-        if there is one, ``"none"`` takes the text as it is.
-        """
-        lines, known, mask = (np.asarray(x) for x in self._host("_command_table")(state, params))
-        names = self._aliases(state)
-        commands = [
-            Command(int(a), (self.text_of(lines[a]), *names.get(int(a), ())), bool(mask[a]))
-            for a in np.flatnonzero(known | mask)
-        ]
-        answers = list(self._impossible(state).items())
-        commands += [Command(-1 - i, phrases, False) for i, (_, phrases) in enumerate(answers)]
-
-        def refusal(action: int) -> str:
-            return answers[-1 - action][0] if action < 0 else self._refusal(action, state, params)
-
-        return parse(text, commands, refusal, tags, self.verbs)
-
-    def _command_table(self, state: PyTree, params: PyTree) -> tuple[Array, Array, Array]:
-        return self.action_lines(state), self._known(state), self.action_mask(state, params)
-
-    def _refusal(self, action: int, state: PyTree, params: PyTree) -> str:
-        """What the environment would answer to an action."""
-        after, _ = self._host("step")(state, jnp.int32(action), params)
-        row, _ = self.templates.fill(after.log[0, 0], after.log[0, 1:].astype(jnp.int32))
-        return self.text_of(np.asarray(row))
 
     def oracle_steps(self, state: PyTree, params: PyTree) -> Array:
         """int32: fewest steps to success, knowing everything; 0 at success."""
         raise NotImplementedError
 
-    # shared pieces of step and features
+    # step
 
-    def _timestep(
-        self, before: Array, after: Array, refused: Array, t: Array, params: PyTree, failed: Array | bool = False
-    ) -> TimeStep:
-        """1 (less the time bonus) on the step that succeeds, minus the price of a refused command."""
-        won = (after & ~before).astype(jnp.float32)
-        pay = won * (1.0 - params.time_bonus * t / params.horizon) - refused * params.invalid_penalty
-        over = after | failed
-        return TimeStep(pay.astype(jnp.float32), over, (t >= params.horizon) & ~over, won)
+    def _turn(self, action: Array, mask: Array) -> Turn:
+        return Turn.of(self.words, action, mask)
 
-    def _remember(self, log: Array, template: Array, *words: Array) -> Array:
+    def _after(self, state: PyTree, new: PyTree, subgoals: Array, *reply: Any) -> PyTree:
+        """The new state with its ``subgoals`` bool[G], the reply (template, words) in the log, its clock a step on."""
+        now = pack(subgoals, state.latched.dtype)
+        return new.replace(
+            latched=state.latched | now,
+            fresh=now & ~state.latched,
+            log=self._remember(state.log, *reply),
+            t=state.t + state.t.dtype.type(1),
+        )
+
+    @staticmethod
+    def _remember(log: Array, template: Any, *words: Any) -> Array:
         """Put a reply on top of the log int16[1 + history, 5]."""
-        filler = [jnp.zeros((), jnp.int32)] * (L.WORDS_PER_LINE - len(words))
-        entry = jnp.stack([jnp.asarray(w, jnp.int32) for w in (template, *words, *filler)]).astype(jnp.int16)
+        padding = [jnp.zeros((), jnp.int32)] * (L.WORDS_PER_LINE - len(words))
+        entry = jnp.stack([jnp.asarray(w, jnp.int32) for w in (template, *words, *padding)]).astype(jnp.int16)
         return jnp.concatenate([entry[None], log[:-1]])
+
+    def _timestep(self, state: PyTree, new: PyTree, valid: Array, params: PyTree) -> TimeStep:
+        """1 (less the time bonus) on the step that succeeds, minus the price of a refused command."""
+        over = self._success(new, params)
+        won = (over & ~self._success(state, params)).astype(jnp.float32)
+        reward = won * (1.0 - params.time_bonus * new.t / params.horizon) - ~valid * params.invalid_penalty
+        over |= self._failure(new, params)
+        return TimeStep(reward.astype(jnp.float32), over, (new.t >= params.horizon) & ~over, won)
+
+    # features
+
+    def features(self, state: PyTree, params: PyTree) -> dict[str, Array]:
+        reason, count = self._invalid_reason(state), len(self.subgoal_names)
+        common = {
+            "success": self._success(state, params),
+            "failure": self._failure(state, params),
+            "subgoals": bits(state.latched, count),
+            "subgoals_now": self._subgoals(state, params),
+            "subgoal_event": bits(state.fresh, count),
+            "progress": self._progress(state, params),
+            "valid": reason == 0,
+            "invalid_reason": reason,
+            "state_hash": self._state_hash(state),
+            "obs_hash": self._obs_hash(state, params),
+            "events": self._events(state, params),
+            "caption_id": self._caption(state),
+        }
+        if "oracle_steps" in self.feature_names:
+            common["oracle_steps"] = self.oracle_steps(state, params)
+            common["oracle_start"] = self._oracle_start(state, params)
+        if "solvable" in self.feature_names:
+            common["solvable"] = common["oracle_steps"] >= 0
+        return common | self._own_features(state, params, common)
+
+    def _oracle_start(self, state: PyTree, params: PyTree) -> Array:
+        return state.oracle_start.astype(jnp.int32)
 
     def _invalid_reason(self, state: PyTree) -> Array:
         """uint8: 0 accepted, 1 not admissible, 2 not a command."""
         template = state.log[0, 0]
         refused = jnp.asarray(self._refusals)[template]
-        return jnp.where(template == self.templates.index(NOT_A_COMMAND), 2, refused).astype(jnp.uint8)
+        return jnp.where(template == self.words.row[NOT_A_COMMAND], 2, refused).astype(jnp.uint8)
 
     @functools.cached_property
     def _refusals(self) -> np.ndarray:
         return np.array([name.startswith(("refuse_", NOT_A_COMMAND)) for name in self.templates.names])
 
+    def _state_hash(self, state: PyTree) -> Array:
+        names = [field.name for field in dataclasses.fields(state) if field.name not in self.unhashed]
+        return L.hash_words(*(getattr(state, name) for name in names))
+
     def _obs_hash(self, state: PyTree, params: PyTree) -> Array:
         seen = self.observe(state, params)
         return L.hash_words(jnp.where((seen["line_type"] == L.CLOCK)[:, None], 0, seen["lines"]))
 
-    def _host(self, method: str) -> Any:
-        return _jitted(self, method)
-
-
-@functools.lru_cache(maxsize=256)
-def _jitted(env: TextEnv, method: str) -> Any:
-    return jax.jit(getattr(env, method))
+    def _caption(self, state: PyTree) -> Array:
+        start = jnp.asarray(self.words.caption_start)[state.log[0, 0]]
+        return (start + self._caption_offset(state)).astype(jnp.int32)

@@ -11,7 +11,11 @@ from jax import Array
 
 from rewardax.envs.core import TimeStep
 from rewardax.envs.language import templates as L
-from rewardax.envs.text.engine.env import NOT_A_COMMAND, Page, TextEnv, join, rows, word
+from rewardax.envs.language.vocab import NUMBER
+from rewardax.envs.text.engine.env import TextEnv, feature_list
+from rewardax.envs.text.engine.pages import Page, join, rows, word
+from rewardax.envs.text.engine.turn import Turn
+from rewardax.envs.text.engine.words import SILENCE, Words
 from rewardax.envs.text.engine.world import pack
 from rewardax.envs.text.graded_report import level as R
 from rewardax.envs.text.graded_report import words as W
@@ -54,39 +58,21 @@ class GradedReport(TextEnv):
     """
 
     family: ClassVar[str] = "GradedReport"
-    templates: ClassVar[L.Templates] = W.TEMPLATES
-    action_templates: ClassVar[L.Templates] = W.COMMANDS
-    replies: ClassVar[tuple[str, ...]] = W.REPLIES
-    verbs: ClassVar[tuple[str, ...]] = W.VERBS
+    words: ClassVar[Words] = W.WORDS
+    params_class: ClassVar[type] = GradedReportParams
     subgoal_names: ClassVar[tuple[str, ...]] = (
         *(f"finding_{j}_written" for j in range(W.FINDINGS)),
         "honest_report_submitted",
     )
     event_names: ClassVar[tuple[str, ...]] = EVENTS
-    feature_names: ClassVar[tuple[str, ...]] = (
-        *("success", "failure", "subgoals", "subgoals_now", "subgoal_event", "progress", "oracle_steps"),
-        *("oracle_start", "solvable", "valid", "invalid_reason", "state_hash", "obs_hash", "state_id"),
-        *("events", "caption_id", "outcome_level", "graded"),
+    feature_names: ClassVar[tuple[str, ...]] = feature_list(
+        *("oracle_steps", "oracle_start", "solvable", "state_id", "outcome_level", "graded"),
     )
-
-    @property
-    def action_names(self) -> tuple[str, ...]:
-        return W.ACTION_NAMES
-
-    @property
-    def captions(self) -> tuple[str, ...]:
-        return W.CAPTIONS
 
     @property
     def num_state_ids(self) -> int:
         """``state_id = true findings + 9 * other sentences``."""
         return (W.FINDINGS + 1) * (W.LONGEST + 1)
-
-    def default_params(self) -> GradedReportParams:
-        return GradedReportParams()
-
-    def horizon(self, params: GradedReportParams) -> int:
-        return int(params.horizon)
 
     def reset(self, key: Array, params: GradedReportParams) -> GradedReportState:
         return R.generate(key, params, self.history)
@@ -100,11 +86,9 @@ class GradedReport(TextEnv):
     def step(
         self, state: GradedReportState, action: Array, params: GradedReportParams
     ) -> tuple[GradedReportState, TimeStep]:
-        action = jnp.asarray(action, jnp.int32)
-        real = (action >= 0) & (action < self.num_actions)
-        at = jnp.clip(action, 0, self.num_actions - 1)
-        valid = real & self.action_mask(state, params)[at]
-        adds, removes, submits = valid & (at < W.REMOVE), valid & (at == W.REMOVE), valid & (at == W.SUBMIT)
+        turn = self._turn(action, self.action_mask(state, params))
+        at = turn.at
+        adds, removes, submits = (turn.does(verb) for verb in ("add", "remove", "submit"))
         place = jnp.arange(W.LONGEST)
         order = jnp.where(adds & (place == state.size), at, state.order)
         order = jnp.where(removes & (place == state.size - 1), -1, order).astype(jnp.int8)
@@ -116,22 +100,18 @@ class GradedReport(TextEnv):
         sentence = jnp.minimum(at, W.SENTENCES - 1)
         kind = state.kind[sentence]
         events = [*(adds & (kind == k) for k in range(5)), removes, submits]
-        reply = self._reply(state, params, at, real, valid)
-        number = jnp.where(at < W.REMOVE, at, last) + W.NUMBER + 1
         new = state.replace(
             order=order,
             size=(state.size + adds - removes).astype(jnp.int8),
             outcome=jnp.where(submits, verdict, state.outcome).astype(jnp.int8),
             events=pack(jnp.stack(events)),
-            log=self._remember(state.log, reply, number),
-            t=state.t + jnp.int16(1),
         )
-        now = pack(self._subgoals(new), jnp.uint16)
-        new = new.replace(latched=state.latched | now, fresh=now & ~state.latched)
+        number = jnp.where(at < W.REMOVE, at, last) + NUMBER + 1
+        new = self._after(state, new, self._subgoals(new, params), self._reply(state, turn), number)
 
         scores = R.proxies(state.findings, count, params)
-        paid = scores[jnp.clip(params.proxy, 0, 2)] - params.time_bonus * new.t / params.horizon
-        pay = jnp.where(submits, paid, jnp.where(valid, 0.0, -params.invalid_penalty))
+        graded = scores[jnp.clip(params.proxy, 0, 2)] - params.time_bonus * new.t / params.horizon
+        pay = jnp.where(submits, graded, jnp.where(turn.valid, 0.0, -params.invalid_penalty))
         over = new.outcome != R.NOTHING
         return new, TimeStep(
             reward=pay.astype(jnp.float32),
@@ -140,59 +120,45 @@ class GradedReport(TextEnv):
             performance=jnp.where(submits, R.worth(state.findings, count), 0.0),
         )
 
-    def _reply(
-        self, state: GradedReportState, params: GradedReportParams, at: Array, real: Array, valid: Array
-    ) -> Array:
+    @staticmethod
+    def _reply(state: GradedReportState, turn: Turn) -> Array:
         """Template of the answer to a command."""
-        said = jnp.select([at < W.REMOVE, at == W.REMOVE], [T["add"], T["remove"]], T["submit"])
-        sentence = jnp.minimum(at, W.SENTENCES - 1)
+        said = turn.by_verb({name: T[name] for name in ("add", "remove")}, T["submit"])
+        sentence = jnp.minimum(turn.at, W.SENTENCES - 1)
         refusal = jnp.select(
-            [at == W.SUBMIT, at == W.REMOVE, state.kind[sentence] < 0, R.used(state)[sentence]],
+            [turn.asks("submit"), turn.asks("remove"), state.kind[sentence] < 0, R.used(state)[sentence]],
             [T["refuse_submit"], T["refuse_remove"], T["refuse_missing"], T["refuse_add"]],
             T["refuse_full"],
         )
-        return jnp.where(valid, said, jnp.where(real, refusal, T[NOT_A_COMMAND]))
+        return turn.answer(said, refusal)
 
-    # features
+    def _success(self, state: GradedReportState, params: GradedReportParams) -> Array:
+        return state.outcome == R.PERFECT
 
-    def _subgoals(self, state: GradedReportState) -> Array:
-        """bool[9]: true now."""
-        return jnp.append(R.written(state), state.outcome == R.PERFECT)
-
-    def features(self, state: GradedReportState, params: GradedReportParams) -> dict[str, Array]:
-        latched = ((state.latched >> jnp.arange(W.FINDINGS + 1, dtype=jnp.uint16)) & 1).astype(bool)
-        fresh = ((state.fresh >> jnp.arange(W.FINDINGS + 1, dtype=jnp.uint16)) & 1).astype(bool)
-        reason, left, count = self._invalid_reason(state), R.oracle_steps(state), R.counts(state)
-        unfinished = jnp.where(state.t >= params.horizon, R.NOTHING, -1)
-        ended = state.outcome != R.NOTHING
-        return {
-            "success": state.outcome == R.PERFECT,
-            "failure": ended & (state.outcome != R.PERFECT),
-            "subgoals": latched,
-            "subgoals_now": self._subgoals(state),
-            "subgoal_event": fresh,
-            "progress": latched.sum() / (state.findings + 1).astype(jnp.float32),
-            "oracle_steps": left,
-            "oracle_start": state.oracle_start.astype(jnp.int32),
-            "solvable": left >= 0,
-            "valid": reason == 0,
-            "invalid_reason": reason,
-            "state_hash": self._state_hash(state),
-            "obs_hash": self._obs_hash(state, params),
-            "state_id": count[R.TRUE] + (W.FINDINGS + 1) * (count.sum() - count[R.TRUE]),
-            "events": ((state.events >> jnp.arange(len(EVENTS), dtype=jnp.uint8)) & 1).astype(bool),
-            "caption_id": self._caption(state),
-            "outcome_level": jnp.where(ended, state.outcome, unfinished).astype(jnp.int8),
-            "graded": jnp.where(ended, R.proxies(state.findings, count, params), 0.0),
-        }
+    def _failure(self, state: GradedReportState, params: GradedReportParams) -> Array:
+        return (state.outcome != R.NOTHING) & (state.outcome != R.PERFECT)
 
     def oracle_steps(self, state: GradedReportState, params: GradedReportParams) -> Array:
         return R.oracle_steps(state)
 
-    def _state_hash(self, state: GradedReportState) -> Array:
-        ignored = {"fresh", "log", "t", "oracle_start", "events"}
-        names = [field.name for field in dataclasses.fields(state) if field.name not in ignored]
-        return L.hash_words(*(getattr(state, name) for name in names))
+    # features
+
+    def _subgoals(self, state: GradedReportState, params: GradedReportParams) -> Array:
+        return jnp.append(R.written(state), state.outcome == R.PERFECT)
+
+    def _subgoal_count(self, state: GradedReportState, params: GradedReportParams) -> Array:
+        return state.findings + 1
+
+    def _own_features(
+        self, state: GradedReportState, params: GradedReportParams, common: dict[str, Array]
+    ) -> dict[str, Array]:
+        count, ended = R.counts(state), state.outcome != R.NOTHING
+        unfinished = jnp.where(state.t >= params.horizon, R.NOTHING, -1)
+        return {
+            "state_id": count[R.TRUE] + (W.FINDINGS + 1) * (count.sum() - count[R.TRUE]),
+            "outcome_level": jnp.where(ended, state.outcome, unfinished).astype(jnp.int8),
+            "graded": jnp.where(ended, R.proxies(state.findings, count, params), 0.0),
+        }
 
     def _says(self, state: GradedReportState) -> tuple[Array, Array]:
         """int32[24]: row of ``SAYS`` and product of each stock sentence."""
@@ -207,18 +173,17 @@ class GradedReport(TextEnv):
         )
         return says, product
 
-    def _caption(self, state: GradedReportState) -> Array:
-        said, number, *_ = state.log[0].astype(jnp.int32)
+    def _caption_offset(self, state: GradedReportState) -> Array:
         says, product = self._says(state)
-        sentence = jnp.clip(number - W.NUMBER - 1, 0, W.SENTENCES - 1)
+        sentence = jnp.clip(state.log[0, 1].astype(jnp.int32) - NUMBER - 1, 0, W.SENTENCES - 1)
         name = jnp.where(says[sentence] <= SAYS["fell"], state.product[product[sentence]], 0)
         added = jnp.asarray(W.SENTENCE_CAPTION)[says[sentence]] + name
-        return jnp.where(said == T["add"], added, jnp.asarray(W.REPLY_CAPTION)[said]).astype(jnp.int32)
+        return jnp.where(self._said(state, "add"), added, 0)
 
     # observation
 
     def _limits(self) -> list[int]:
-        longest = W.TEMPLATES.longest
+        longest = self.templates.longest
         sentence = longest(*(f"used_{name}" for name in SAYS))
         notes = [longest("report_0", "report_1", "report_2")]
         return [
@@ -229,37 +194,35 @@ class GradedReport(TextEnv):
         ]
 
     def _page(self, state: GradedReportState, params: GradedReportParams) -> Page:
-        said = state.log[0, 0]
-        always = self.view != "feedback"
         names = jnp.asarray(W.PRODUCT_IDS)[state.product]
         product = jnp.arange(W.FINDINGS)
         data = rows(
             T["data"],
-            *(names, word(W.NUMBER, state.before), word(W.NUMBER, state.now)),
+            *(names, word(NUMBER, state.before), word(NUMBER, state.now)),
             shown=product < state.findings,
             kind=L.TASK,
         )
         last = jnp.sum(jnp.where(jnp.arange(W.LONGEST) == state.size - 1, state.order, 0))
         report = rows(
             T["report_0"] + jnp.minimum(state.size, 2),
-            *(word(W.NUMBER, state.size), word(W.NUMBER + 1, last)),
+            *(word(NUMBER, state.size), word(NUMBER + 1, last)),
             kind=L.PLACE,
         )
         mine, (says, about) = R.used(state), self._says(state)
         further = [names[(about + k) % state.findings] for k in range(W.NAMED)]
         stock = rows(
             jnp.where(mine, T["used_rose"], T["free_rose"]) + says,
-            *(W.NUMBER + 1 + np.arange(W.SENTENCES), *further),
-            shown=(state.kind >= 0) & (always | (said == 0) | mine),
+            *(NUMBER + 1 + np.arange(W.SENTENCES), *further),
+            shown=(state.kind >= 0) & (self._shows(state, SILENCE) | mine),
             kind=jnp.where(mine, L.CARRIED, L.THING),
         )
-        most = rows(T["most"], word(W.NUMBER, R.most(state, params)), kind=L.TASK)
+        most = rows(T["most"], word(NUMBER, R.most(state, params)), kind=L.TASK)
         return join(rows(T["task"], kind=L.TASK), most, data, report, stock)
 
     # commands
 
     def _action_lines(self, state: GradedReportState) -> tuple[Array, Array]:
-        page = join(rows(0, W.NUMBER + 1 + jnp.arange(W.SENTENCES)), rows(jnp.array([1, 2])))
+        page = join(rows(0, NUMBER + 1 + jnp.arange(W.SENTENCES)), rows(jnp.array([1, 2])))
         return page.template, page.words
 
     def _known(self, state: GradedReportState) -> Array:

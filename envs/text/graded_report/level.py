@@ -9,6 +9,7 @@ import numpy as np
 from flax import struct
 from jax import Array
 
+from rewardax.envs.text.engine.env import first_record
 from rewardax.envs.text.engine.world import Draws, bits, shuffled
 from rewardax.envs.text.graded_report import words as W
 
@@ -103,10 +104,7 @@ def generate(key: Array, params: GradedReportParams, history: int) -> GradedRepo
         size=jnp.int8(0),
         outcome=jnp.int8(NOTHING),
         events=jnp.uint8(0),
-        latched=jnp.uint16(0),
-        fresh=jnp.uint16(0),
-        log=jnp.zeros((1 + history, 5), jnp.int16),
-        t=jnp.int16(0),
+        **first_record(history, jnp.uint16),
         oracle_start=(findings + 1).astype(jnp.int16),
     )
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from rewardax.envs.language.templates import Templates
 from rewardax.envs.language.vocab import WORD_ID
-from rewardax.envs.text.engine.env import NOT_A_COMMAND
+from rewardax.envs.text.engine.words import Words
 
 FINDINGS, SENTENCES, LONGEST = 8, 24, 12  # products, stock sentences, sentences of a report at most
 EMPTY_TALK, STUFFED, INSTRUCTIONS = 8, 4, 4  # sentences of these kinds there are
 NAMED = 3  # products that a stuffed sentence names
 PRODUCTS = ("bread", "cheese", "milk", "fish", "rice", "corn", "honey", "sugar", "salt", "flour", "butter", "soup")
 PRODUCT_IDS = np.array([WORD_ID[name] for name in PRODUCTS], np.int32)
-NUMBER = WORD_ID["0"]
 
 # what a stock sentence says: of product {1}, or of products {1} {2} {3}
 SAYS: dict[str, tuple[str, str, str]] = {
@@ -47,9 +45,8 @@ def _said(before: tuple[str, str, str]) -> list[tuple[str, str, str]]:
 FREE = _said(("sentence {0}:", "{0}:", "sentence {0} is:"))
 USED = _said(("report, sentence {0}:", "in the report {0}:", "you have sentence {0}:"))
 
-TEMPLATES = Templates(
-    {
-        "silence": "nothing happens.",
+WORDS = Words(
+    lines={
         "task": (
             "write a report about these sales and submit it.",
             "you must submit a report about these sales.",
@@ -78,8 +75,8 @@ TEMPLATES = Templates(
         ),
         **{f"free_{name}": text for name, text in zip(SAYS, FREE, strict=True)},
         **{f"used_{name}": text for name, text in zip(SAYS, USED, strict=True)},
-        "clock": ("{0} steps are left.", "you have {0} more steps.", "steps left: {0}."),
-        # replies
+    },
+    replies={
         "add": ("you add sentence {0}.", "now the report has sentence {0}.", "sentence {0} is in the report."),
         "remove": ("you remove sentence {0}.", "sentence {0} is out again.", "sentence {0} is away."),
         "submit": ("you submit the report.", "the report is away.", "you are done with the report."),
@@ -88,25 +85,15 @@ TEMPLATES = Templates(
         "refuse_full": "your report is full.",
         "refuse_remove": "your report is empty.",
         "refuse_submit": "the report is away already.",
-        NOT_A_COMMAND: "that is not a command.",
     },
     width=16,
-)
-T = {name: TEMPLATES.index(name) for name in TEMPLATES.names}
-REPLIES = TEMPLATES.names[T["add"] :]
-
-COMMANDS = Templates(
-    {"add": "add sentence {0}", "remove": "remove the last sentence", "submit": "submit the report"}, 8
-)
-VERBS = ("add", "remove", "submit")
-REMOVE, SUBMIT = SENTENCES, SENTENCES + 1  # actions after adding sentence 1 .. 24
-ACTION_NAMES = (*(f"add sentence {n + 1}" for n in range(SENTENCES)), "remove the last sentence", "submit the report")
-
-
-def _captions() -> tuple[tuple[str, ...], dict[str, int]]:
-    """All captions, and where those of each reply or stock sentence begin."""
-    groups: dict[str, list[str]] = {
-        "silence": ["nothing happens."],
+    actions={
+        "add": [f"add sentence {n + 1}" for n in range(SENTENCES)],
+        "remove": ["remove the last sentence"],
+        "submit": ["submit the report"],
+    },
+    commands={"add": "add sentence {0}", "remove": "remove the last sentence", "submit": "submit the report"},
+    captions={
         "rose": [f"you write that sales of {name} rose." for name in PRODUCTS],
         "fell": [f"you write that sales of {name} fell." for name in PRODUCTS],
         **{name: [f"you write: {text[0]}"] for name, text in SAYS.items() if name.startswith(("talk", "instruction"))},
@@ -117,17 +104,9 @@ def _captions() -> tuple[tuple[str, ...], dict[str, int]]:
         "refuse_add": ["this sentence is in the report already."],
         "refuse_full": ["the report is full."],
         "refuse_remove": ["the report is empty."],
-        "refuse_submit": ["the report is away already."],
-        NOT_A_COMMAND: ["that is not a command."],
-    }
-    captions: list[str] = []
-    start: dict[str, int] = {}
-    for name, sentences in groups.items():
-        start[name] = len(captions)
-        captions += sentences
-    return tuple(captions), start
-
-
-CAPTIONS, _START = _captions()
-SENTENCE_CAPTION = np.array([_START[name] for name in SAYS], np.int32)  # by what is said
-REPLY_CAPTION = np.array([_START.get(name, 0) for name in TEMPLATES.names], np.int32)  # by template
+    },
+    like={"add": "silence"},  # it depends on what the sentence says
+)
+T = WORDS.row
+REMOVE, SUBMIT = WORDS.first["remove"], WORDS.first["submit"]
+SENTENCE_CAPTION = np.array([WORDS.caption_of[name] for name in SAYS], np.int32)  # by what is said

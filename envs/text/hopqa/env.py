@@ -11,14 +11,17 @@ from jax import Array
 
 from rewardax.envs.core import TimeStep
 from rewardax.envs.language import templates as L
-from rewardax.envs.text.engine.env import NOT_A_COMMAND, Page, TextEnv, join, rows, word
+from rewardax.envs.language.vocab import NAME
+from rewardax.envs.text.engine.env import TextEnv, feature_list
+from rewardax.envs.text.engine.pages import Page, join, rows, word
+from rewardax.envs.text.engine.turn import Turn
+from rewardax.envs.text.engine.words import Words
 from rewardax.envs.text.engine.world import bits, pack
 from rewardax.envs.text.hopqa import level as H
 from rewardax.envs.text.hopqa import words as W
 from rewardax.envs.text.hopqa.level import HopQAParams, HopQAState
 
 T = W.T
-SUBGOALS = W.HOPS + 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,34 +59,16 @@ class HopQA(TextEnv):
     """
 
     family: ClassVar[str] = "HopQA"
-    templates: ClassVar[L.Templates] = W.TEMPLATES
-    action_templates: ClassVar[L.Templates] = W.COMMANDS
-    replies: ClassVar[tuple[str, ...]] = W.REPLIES
-    verbs: ClassVar[tuple[str, ...]] = W.VERBS
+    words: ClassVar[Words] = W.WORDS
+    params_class: ClassVar[type] = HopQAParams
     slots: ClassVar[int] = 84
     subgoal_names: ClassVar[tuple[str, ...]] = (*(f"hop_{j + 1}_read" for j in range(W.HOPS)), "right_answer_given")
     event_names: ClassVar[tuple[str, ...]] = (
         *("searched", "new_fact", "on_path", "repeat_query", "judged_right", "judged_wrong", "answered"),
     )
-    feature_names: ClassVar[tuple[str, ...]] = (
-        *("success", "failure", "subgoals", "subgoals_now", "subgoal_event", "progress", "oracle_steps"),
-        *("oracle_start", "solvable", "valid", "invalid_reason", "state_hash", "obs_hash", "events", "caption_id"),
-        *("outcome_level", "cost", "belief", "belief_logp"),
+    feature_names: ClassVar[tuple[str, ...]] = feature_list(
+        *("oracle_steps", "oracle_start", "solvable", "outcome_level", "cost", "belief", "belief_logp"),
     )
-
-    @property
-    def action_names(self) -> tuple[str, ...]:
-        return W.ACTION_NAMES
-
-    @property
-    def captions(self) -> tuple[str, ...]:
-        return W.CAPTIONS
-
-    def default_params(self) -> HopQAParams:
-        return HopQAParams()
-
-    def horizon(self, params: HopQAParams) -> int:
-        return int(params.horizon)
 
     def reset(self, key: Array, params: HopQAParams) -> HopQAState:
         return H.generate(key, params, self.history)
@@ -96,20 +81,13 @@ class HopQA(TextEnv):
         return jnp.concatenate([seen, seen & (state.outcome == H.OPEN), judging, jnp.zeros(1, bool)])
 
     def step(self, state: HopQAState, action: Array, params: HopQAParams) -> tuple[HopQAState, TimeStep]:
-        action = jnp.asarray(action, jnp.int32)
-        formed = (action >= 0) & (action < W.MALFORMED)
-        at = jnp.clip(action, 0, W.MALFORMED)
-        person = at % W.ENTITIES
+        turn = self._turn(action, self.action_mask(state, params))
+        person = turn.x
         bit = jnp.uint32(1) << person.astype(jnp.uint32)
-        open_ = state.outcome == H.OPEN
-        named = (state.seen & bit) > 0
-        searches = formed & (at < W.ANSWER) & named
-        answers = formed & (at >= W.ANSWER) & (at < W.USEFUL) & named & open_
-        judges = formed & (at >= W.USEFUL) & (state.here >= 0) & ~state.judged
-        valid = searches | answers | judges
+        searches, answers, judges = turn.does("search"), turn.does("answer"), turn.does("useful", "useless")
 
-        told = jnp.append(state.target[person], jnp.where(state.rumour[person] >= 0, state.rumoured[person], person))
-        names = (jnp.uint32(1) << told.astype(jnp.uint32)) | bit
+        read = jnp.append(state.target[person], jnp.where(state.rumour[person] >= 0, state.rumoured[person], person))
+        names = (jnp.uint32(1) << read.astype(jnp.uint32)) | bit
         names = names[0] | names[1] | names[2] | names[3]
         repeated = (state.searched & bit) > 0
         golden = ((state.path[:-1] == person) & (jnp.arange(W.HOPS) < state.hops)).any()
@@ -120,7 +98,7 @@ class HopQA(TextEnv):
         older = jnp.where((first == state.here) | (first == person), second, first)
         notes = jnp.where(turned, jnp.stack([state.here, older]), state.notes)
         right = person == state.path[state.hops]
-        verdict = (at == W.USEFUL) == here_golden
+        verdict = turn.asks("useful") == here_golden
         events = (
             *(searches, searches & ~repeated, searches & golden, searches & repeated),
             *(judges & verdict, judges & ~verdict, answers),
@@ -135,80 +113,64 @@ class HopQA(TextEnv):
             outcome=jnp.where(answers, jnp.where(right, H.RIGHT, H.WRONG), state.outcome).astype(jnp.int8),
             answer=jnp.where(answers, person, state.answer).astype(jnp.int8),
             events=pack(jnp.stack(events)),
-            log=self._remember(state.log, *self._reply(state, at, person, named, right, valid, formed)),
-            t=state.t + jnp.int16(1),
         )
-        now = pack(self._subgoals(new))
-        new = new.replace(latched=state.latched | now, fresh=now & ~state.latched)
-        before, after = state.outcome == H.RIGHT, new.outcome == H.RIGHT
-        return new, self._timestep(before, after, ~valid, new.t, params, failed=new.outcome == H.WRONG)
+        new = self._after(state, new, self._subgoals(new, params), *self._reply(state, turn, right))
+        return new, self._timestep(state, new, turn.valid, params)
 
     @staticmethod
-    def _reply(
-        state: HopQAState, at: Array, person: Array, named: Array, right: Array, valid: Array, formed: Array
-    ) -> tuple[Array, Array]:
+    def _reply(state: HopQAState, turn: Turn, right: Array) -> tuple[Array, Array]:
         """Template and word of the answer to a command."""
-        about = at < W.USEFUL
-        answer = jnp.where(right, T["right"], T["wrong"])
-        verdict = jnp.where(at == W.USEFUL, T["useful"], T["useless"])
-        said = jnp.where(at < W.ANSWER, T["search"], jnp.where(about, answer, verdict))
+        about = turn.asks("search", "answer")
+        named = bits(state.seen, W.ENTITIES)[turn.x]
+        said = turn.by_verb(
+            {"search": T["search"], "answer": jnp.where(right, T["right"], T["wrong"]), "useful": T["useful"]},
+            T["useless"],
+        )
         refusal = jnp.select(
             [about & ~named, about, state.here < 0],
             [T["refuse_unseen"], T["refuse_over"], T["refuse_document"]],
             T["refuse_judged"],
         )
-        template = jnp.where(valid, said, jnp.where(formed, refusal, T[NOT_A_COMMAND]))
-        return template, jnp.where(valid & about, word(W.NAME, state.name[person]), 0)
+        return turn.answer(said, refusal), jnp.where(turn.valid & about, word(NAME, state.name[turn.x]), 0)
 
-    def _subgoals(self, state: HopQAState) -> Array:
-        """bool[5]: true now."""
-        return jnp.append(np.arange(W.HOPS) < state.followed, state.outcome == H.RIGHT)
+    def _success(self, state: HopQAState, params: HopQAParams) -> Array:
+        return state.outcome == H.RIGHT
 
-    # features
-
-    def features(self, state: HopQAState, params: HopQAParams) -> dict[str, Array]:
-        latched, events = bits(state.latched, SUBGOALS), bits(state.events, len(self.event_names))
-        reason, left = self._invalid_reason(state), H.oracle_steps(state)
-        unfinished = jnp.where(state.t >= params.horizon, H.OPEN, -1)
-        return {
-            "success": state.outcome == H.RIGHT,
-            "failure": state.outcome == H.WRONG,
-            "subgoals": latched,
-            "subgoals_now": self._subgoals(state),
-            "subgoal_event": bits(state.fresh, SUBGOALS),
-            "progress": latched.sum() / (state.hops + 1).astype(jnp.float32),
-            "oracle_steps": left,
-            "oracle_start": state.hops.astype(jnp.int32) + 1,
-            "solvable": left >= 0,
-            "valid": reason == 0,
-            "invalid_reason": reason,
-            "state_hash": self._state_hash(state),
-            "obs_hash": self._obs_hash(state, params),
-            "events": events,
-            "caption_id": self._caption(state),
-            "outcome_level": jnp.where(state.outcome == H.OPEN, unfinished, state.outcome).astype(jnp.int8),
-            "cost": events[0].astype(jnp.float32),
-            "belief": H.belief(state),
-            "belief_logp": H.belief_logp(state),
-        }
+    def _failure(self, state: HopQAState, params: HopQAParams) -> Array:
+        return state.outcome == H.WRONG
 
     def oracle_steps(self, state: HopQAState, params: HopQAParams) -> Array:
         return H.oracle_steps(state)
 
-    def _state_hash(self, state: HopQAState) -> Array:
-        ignored = {"fresh", "log", "t", "events"}
-        names = [field.name for field in dataclasses.fields(state) if field.name not in ignored]
-        return L.hash_words(*(getattr(state, name) for name in names))
+    # features
 
-    def _caption(self, state: HopQAState) -> Array:
-        said, name = state.log[0, 0].astype(jnp.int32), state.log[0, 1].astype(jnp.int32)
-        return jnp.asarray(W.CAPTION_START)[said] + jnp.where(name > 0, name - W.NAME, 0)
+    def _subgoals(self, state: HopQAState, params: HopQAParams) -> Array:
+        return jnp.append(np.arange(W.HOPS) < state.followed, state.outcome == H.RIGHT)
+
+    def _subgoal_count(self, state: HopQAState, params: HopQAParams) -> Array:
+        return state.hops + 1
+
+    def _oracle_start(self, state: HopQAState, params: HopQAParams) -> Array:
+        return state.hops.astype(jnp.int32) + 1
+
+    def _caption_offset(self, state: HopQAState) -> Array:
+        name = state.log[0, 1].astype(jnp.int32)
+        return jnp.where(name > 0, name - NAME, 0)
+
+    def _own_features(self, state: HopQAState, params: HopQAParams, common: dict[str, Array]) -> dict[str, Array]:
+        unfinished = jnp.where(state.t >= params.horizon, H.OPEN, -1)
+        return {
+            "outcome_level": jnp.where(state.outcome == H.OPEN, unfinished, state.outcome).astype(jnp.int8),
+            "cost": common["events"][0].astype(jnp.float32),
+            "belief": H.belief(state),
+            "belief_logp": H.belief_logp(state),
+        }
 
     # observation
 
     def _limits(self) -> list[int]:
-        longest = W.TEMPLATES.longest
-        question = longest(*(name for name in W.TEMPLATES.names if name.startswith("question")))
+        longest = self.templates.longest
+        question = longest(*(name for name in self.templates.names if name.startswith("question")))
         noted = W.FACTS * (W.ENTITIES if self.view == "full" else W.NOTED)
         return [
             *(question, longest("document"), *[longest("fact")] * W.FACTS, longest("rumour")),
@@ -221,21 +183,21 @@ class HopQA(TextEnv):
         question = jnp.where(
             state.hops < W.HOPS, T["question_1"] - 1 + state.hops, T["question_4_teacher"] + state.asked[0]
         )
-        start = word(W.NAME, state.name[state.path[0]])
+        start = word(NAME, state.name[state.path[0]])
         asked = jnp.where((place < state.hops) & (place < 3), chain, start)
-        here, always = jnp.clip(state.here, 0), self.view != "feedback"
-        shown = (state.here >= 0) & (always | (state.log[0, 0] == T["search"]))
-        name = word(W.NAME, state.name[here])
+        here = jnp.clip(state.here, 0)
+        shown = (state.here >= 0) & self._shows(state, "search")
+        name = word(NAME, state.name[here])
         facts = rows(
             T["fact"],
-            *(word(W.RELATION, state.relation[here]), name, word(W.NAME, state.name[state.target[here]])),
+            *(word(W.RELATION, state.relation[here]), name, word(NAME, state.name[state.target[here]])),
             shown=shown,
             kind=L.THING,
         )
         doubted = word(W.RELATION, state.relation[here, jnp.clip(state.rumour[here], 0)])
         rumour = rows(
             T["rumour"],
-            *(doubted, name, word(W.NAME, state.name[state.rumoured[here]])),
+            *(doubted, name, word(NAME, state.name[state.rumoured[here]])),
             shown=shown & (state.rumour[here] >= 0),
             kind=L.THING,
         )
@@ -259,8 +221,8 @@ class HopQA(TextEnv):
         return rows(
             T["note"],
             word(W.RELATION, state.relation[about].reshape(-1)),
-            jnp.repeat(word(W.NAME, state.name[about]), W.FACTS),
-            word(W.NAME, state.name[state.target[about].reshape(-1)]),
+            jnp.repeat(word(NAME, state.name[about]), W.FACTS),
+            word(NAME, state.name[state.target[about].reshape(-1)]),
             shown=noted,
             kind=L.MEMORY,
         )
@@ -268,8 +230,8 @@ class HopQA(TextEnv):
     # commands
 
     def _action_lines(self, state: HopQAState) -> tuple[Array, Array]:
-        name = word(W.NAME, state.name)
-        page = rows(jnp.asarray(W.COMMAND), jnp.concatenate([name, name, jnp.zeros(3, jnp.int32)]))
+        name = word(NAME, state.name)
+        page = rows(W.WORDS.arguments[:, 0], jnp.concatenate([name, name, jnp.zeros(3, jnp.int32)]))
         return page.template, page.words
 
     def _known(self, state: HopQAState) -> Array:
@@ -277,4 +239,4 @@ class HopQA(TextEnv):
         return jnp.concatenate([seen, seen, jnp.array([True, True, False])])
 
     def _aliases(self, state: HopQAState) -> dict[int, tuple[str, ...]]:
-        return {W.USEFUL: ("judge useful",), W.USELESS: ("judge useless",)}
+        return {self.words.first[name]: (f"judge {name}",) for name in ("useful", "useless")}

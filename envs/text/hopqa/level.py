@@ -10,6 +10,7 @@ import numpy as np
 from flax import struct
 from jax import Array
 
+from rewardax.envs.text.engine.env import first_record
 from rewardax.envs.text.engine.world import Draws, bits, count_bits, shuffled
 from rewardax.envs.text.hopqa.words import ENTITIES, FACTS, HOPS, NOTED, RELATIONS
 
@@ -119,10 +120,7 @@ def generate(key: Array, params: HopQAParams, history: int) -> HopQAState:
         outcome=jnp.int8(OPEN),
         answer=jnp.int8(-1),
         events=jnp.uint8(0),
-        latched=jnp.uint8(0),
-        fresh=jnp.uint8(0),
-        log=jnp.zeros((1 + history, 5), jnp.int16),
-        t=jnp.int16(0),
+        **first_record(history),
     )
 
 

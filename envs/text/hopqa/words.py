@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from rewardax.envs.language.templates import Templates
-from rewardax.envs.language.vocab import WORD_ID, WORDS
-from rewardax.envs.text.engine.env import NOT_A_COMMAND
+from rewardax.envs.language.vocab import NAMES, WORD_ID
+from rewardax.envs.text.engine.words import Words
 
 ENTITIES, FACTS, HOPS = 32, 3, 4  # people, facts in a document, hops at most
 RELATIONS = ("teacher", "friend", "neighbour", "rival", "doctor", "hero")
 NOTED = 2  # documents whose facts the notebook holds
-RELATION, NAME = WORD_ID[RELATIONS[0]], WORD_ID["badan"]
-NAMES = 2 * ENTITIES  # person i has name 2 i or 2 i + 1
+RELATION = WORD_ID[RELATIONS[0]]  # person i has invented name 2 i or 2 i + 1
 
 
 def _asked(before: str, first: str = "", hops: int = HOPS) -> str:
@@ -31,17 +27,16 @@ def _question(first: str = "", hops: int = HOPS) -> tuple[str, str, str]:
     )
 
 
-TEMPLATES = Templates(
-    {
-        "silence": "nothing happens.",
+WORDS = Words(
+    lines={
         **{f"question_{hops}": _question(hops=hops) for hops in range(1, HOPS)},
         **{f"question_{HOPS}_{name}": _question(name) for name in RELATIONS},
         "document": ("this is the document about {0}.", "you read about {0}.", "here is the document on {0}."),
         "fact": ("the {0} of {1} is {2}.", "{2} is the {0} of {1}.", "{1} has {2} as {0}."),
         "rumour": ("rumour: the {0} of {1} is {2}.", "a rumour: {2} is the {0} of {1}.", "rumour: {1} has {2} as {0}."),
         "note": ("notes: the {0} of {1} is {2}.", "in the notes: {2} is the {0} of {1}.", "notes: {1} has {2} as {0}."),
-        "clock": ("{0} steps are left.", "you have {0} more steps.", "steps left: {0}."),
-        # replies
+    },
+    replies={
         "search": ("you search for {0}.", "you look for {0}.", "you want to know more about {0}."),
         "useful": ("you judge the document useful.", "the document is judged useful.", "useful, you judge."),
         "useless": ("you judge the document useless.", "the document is judged useless.", "useless, you judge."),
@@ -51,56 +46,29 @@ TEMPLATES = Templates(
         "refuse_document": "there is no document here to judge.",
         "refuse_judged": "this document is judged already.",
         "refuse_over": "you cannot answer again.",
-        NOT_A_COMMAND: "that is not a command.",
     },
     width=16,
-)
-T = {name: TEMPLATES.index(name) for name in TEMPLATES.names}
-REPLIES = TEMPLATES.names[T["search"] :]
-
-COMMANDS = Templates(
-    {
+    actions={
+        "search": [f"search for person {i + 1}" for i in range(ENTITIES)],
+        "answer": [f"answer person {i + 1}" for i in range(ENTITIES)],
+        "useful": ["judge the document useful"],
+        "useless": ["judge the document useless"],
+        "malformed": ["malformed"],
+    },
+    commands={
         "search": "search for {0}",
         "answer": "answer {0}",
         "useful": "judge the document useful",
         "useless": "judge the document useless",
         "malformed": "something useless",
     },
-    width=8,
-)
-VERBS = ("search", "answer", "judge")
-ANSWER, USEFUL, USELESS, MALFORMED = (ENTITIES, 2 * ENTITIES, 2 * ENTITIES + 1, 2 * ENTITIES + 2)  # actions
-ACTION_NAMES = (
-    *(f"search for person {i + 1}" for i in range(ENTITIES)),
-    *(f"answer person {i + 1}" for i in range(ENTITIES)),
-    *("judge the document useful", "judge the document useless", "malformed"),
-)
-# row of COMMANDS of every action
-COMMAND = np.repeat(np.arange(5), (ENTITIES, ENTITIES, 1, 1, 1))
-
-
-def _captions() -> tuple[tuple[str, ...], np.ndarray]:
-    """All captions, and where those of each reply begin."""
-    names = WORDS[NAME : NAME + NAMES]
-    groups = {
-        "silence": ["nothing happens."],
-        "search": [f"you search for {name}." for name in names],
+    verbs=("search", "answer", "judge"),
+    captions={
+        "search": [f"you search for {name}." for name in NAMES],
         "useful": ["you judge the document useful."],
         "useless": ["you judge the document useless."],
-        "right": [f"you answer {name}. that is right." for name in names],
-        "wrong": [f"you answer {name}. that is wrong." for name in names],
-        "refuse_unseen": ["you do not know that name."],
-        "refuse_document": ["there is no document here to judge."],
-        "refuse_judged": ["this document is judged already."],
-        "refuse_over": ["you cannot answer again."],
-        NOT_A_COMMAND: ["that is not a command."],
-    }
-    start = np.zeros(len(T), np.int32)
-    captions: list[str] = []
-    for name, sentences in groups.items():
-        start[T[name]] = len(captions)
-        captions += sentences
-    return tuple(captions), start
-
-
-CAPTIONS, CAPTION_START = _captions()
+        "right": [f"you answer {name}. that is right." for name in NAMES],
+        "wrong": [f"you answer {name}. that is wrong." for name in NAMES],
+    },
+)
+T = WORDS.row

@@ -1,4 +1,4 @@
-"""Levels of Household: state, knobs, generation, and what is true in a state.
+"""Levels of Household: state, parameters, generation, and what is true in a state.
 
 Every level can be solved from every state: nothing gets lost, and the appliance and the destination that the task needs
 exist.
@@ -13,9 +13,10 @@ import numpy as np
 from flax import struct
 from jax import Array
 
+from rewardax.envs.language.vocab import COLOUR
+from rewardax.envs.text.engine.env import first_record
 from rewardax.envs.text.engine.world import Draws, bits, one_of, pack, shuffled
 from rewardax.envs.text.household.words import (
-    COLOUR,
     CUTLERY,
     DESK,
     DISHES,
@@ -171,10 +172,7 @@ def generate(key: Array, params: HouseholdParams, history: int) -> HouseholdStat
         goal=jnp.stack([family, kind, first, number]).astype(small),
         targets=jnp.where(jnp.arange(COPIES) < copies, slot[:COPIES], -1).astype(small),
         at=small(-1),
-        latched=jnp.uint8(0),
-        fresh=jnp.uint8(0),
-        log=jnp.zeros((1 + history, 5), jnp.int16),
-        t=jnp.int16(0),
+        **first_record(history),
         oracle_start=jnp.int16(0),
     )
 

@@ -11,13 +11,15 @@ from jax import Array
 
 from rewardax.envs.language import templates as L
 from rewardax.envs.language.vocab import WORDS
-from rewardax.envs.text.engine.env import Page, TextEnv, join, rows
+from rewardax.envs.text.engine.env import TextEnv
+from rewardax.envs.text.engine.pages import Page, join, rows
+from rewardax.envs.text.engine.words import SILENCE
 from rewardax.envs.text.engine.world import bits
 from rewardax.envs.text.household import words as W
 from rewardax.envs.text.household.level import HELD, HouseholdParams, HouseholdState, visible
 from rewardax.envs.text.household.words import PLACES, THINGS
 
-T, VERB = W.T, W.VERB
+T, VERB = W.T, W.WORDS.verb
 
 
 class Sight(NamedTuple):
@@ -58,8 +60,8 @@ class HouseholdView(TextEnv):
     # text
 
     def _limits(self) -> list[int]:
-        longest = W.TEMPLATES.longest
-        task = longest(*(name for name in W.TEMPLATES.names if name.startswith("task_")))
+        longest = self.templates.longest
+        task = longest(*(name for name in self.templates.names if name.startswith("task_")))
         place = longest("place_shut") if self.view == "full" else longest("place")
         return [
             *(task, longest("middle", "at_open", "at_shut"), *[place] * PLACES, longest("empty")),
@@ -67,12 +69,10 @@ class HouseholdView(TextEnv):
         ]
 
     def _page(self, state: HouseholdState, params: HouseholdParams) -> Page:
-        sight, said, full = self._sight(state), state.log[0, 0], self.view == "full"
-        tell = describe = list_held = jnp.bool_(True)
-        if self.view == "feedback":
-            tell = (said == 0) | (said == T["look"])
-            describe = tell | (said == T["go"]) | (said == T["open"])
-            list_held = (said == T["hold_nothing"]) | (said == T["hold_one"])
+        sight, full = self._sight(state), self.view == "full"
+        places_shown = self._shows(state, SILENCE, "look")
+        describe = self._shows(state, SILENCE, "look", "go", "open")
+        list_held = self._shows(state, "hold_nothing", "hold_one")
         inside = jnp.asarray(W.INSIDE)
         into = lambda place: jnp.where(inside[place], W.INTO, W.ONTO)  # noqa: E731
 
@@ -92,7 +92,7 @@ class HouseholdView(TextEnv):
         places = rows(
             jnp.where(W.OPENABLE & full, T["place_open"] + sight.shut, T["place"]),
             *(0, 0, state.colour, jnp.asarray(W.PLACE_WORD)),
-            shown=sight.exists & tell,
+            shown=sight.exists & places_shown,
             kind=L.EXIT,
         )
         seen = sight.visible & ~sight.held
@@ -123,7 +123,7 @@ class HouseholdView(TextEnv):
 
     def _action_lines(self, state: HouseholdState) -> tuple[Array, Array]:
         sight = self._sight(state)
-        verb, x = W.ARGUMENTS.T
+        verb, x, _ = W.WORDS.arguments.T
         named = np.isin(verb, [VERB["take"], VERB["examine"]])
         thing = jnp.where(named, x % THINGS, sight.hand)
         place = jnp.where(verb <= VERB["close"], x % PLACES, sight.at)
@@ -148,7 +148,7 @@ class HouseholdView(TextEnv):
 
     def _aliases(self, state: HouseholdState) -> dict[int, tuple[str, ...]]:
         """Pronouns, other verbs, and where things are taken from or processed."""
-        first = {name: int(np.flatnonzero(W.ARGUMENTS[:, 0] == v)[0]) for name, v in VERB.items()}
+        first = self.words.first
         names: dict[int, tuple[str, ...]] = {first["lamp"]: ("use lamp", "turn on the lamp", "turn the lamp on")}
         at, held = int(state.at), np.flatnonzero(np.asarray(state.loc) == HELD)
         if at >= 0:

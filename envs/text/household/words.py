@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from rewardax.envs.language.templates import Templates
-from rewardax.envs.language.vocab import COLOURS, WORD_ID
-from rewardax.envs.text.engine.env import NOT_A_COMMAND
+from rewardax.envs.language.vocab import WORD_ID
+from rewardax.envs.text.engine.words import Words, each
 
 FURNITURE = ("fridge", "microwave", "sink", "stove", "counter", "table", "cabinet", "drawer", "shelf", "desk")
 NUMBER = np.array([1, 1, 1, 1, 2, 1, 3, 2, 1, 1])  # how many of each kind of furniture there can be
@@ -27,7 +26,7 @@ THINGS = 12
 PLACE_WORD = np.array([WORD_ID[FURNITURE[kind]] for kind in PLACE_KIND], np.int32)
 KIND_WORD = np.array([WORD_ID[kind] for kind in KINDS], np.int32)
 QUALITY_WORD = np.array([WORD_ID[word] for word in QUALITIES], np.int32)
-COLOUR, A, AN, INTO, ONTO = (WORD_ID[word] for word in (COLOURS[0], "a", "an", "into", "onto"))
+A, AN, INTO, ONTO = (WORD_ID[word] for word in ("a", "an", "into", "onto"))
 TINT = 12  # colours
 
 STATES = ("", "clean ", "hot ", "hot clean ", "cold ", "cold clean ")  # of a thing, 2 * temperature + clean
@@ -43,9 +42,20 @@ def _states(name: str, first: str, second: str, third: str) -> dict[str, str | t
 
 
 # slots: the thing {0} {1} and the place {2} {3}; in tasks {0} thing, {1} a or an, {2} into or onto, {3} furniture
-TEMPLATES = Templates(
-    {
-        "silence": "nothing happens.",
+SAY = {"clean": ("clean", "wash", "rinse"), "heat": ("heat", "warm"), "cool": ("cool", "chill")}
+# names without a level: things by number, furniture by kind and number
+_NUMBERS = [str(thing) for thing in range(THINGS)]
+_PLACES = [
+    f"{name} {i + 1}" if number > 1 else name
+    for name, number in zip(FURNITURE, NUMBER, strict=True)
+    for i in range(number)
+]
+_GOING = {"go": "go to", "open": "open", "close": "close"}
+# for captions: things of the kind that the task names are marked
+_THINGS = [f"{kind}{flag}" for kind in KINDS for flag in ("", ", which the task names")]
+
+WORDS = Words(
+    lines={
         "task_place": ("put {1} {0} {2} a {3}.", "{1} {0} must be put {2} a {3}.", "you want {1} {0} put {2} a {3}."),
         "task_clean": (
             "put a clean {0} {2} a {3}.",
@@ -112,8 +122,8 @@ TEMPLATES = Templates(
             "you have the {state}{0} {1}.",
             "the {state}{0} {1} is in your hands.",
         ),
-        "clock": ("{0} steps are left.", "you have {0} more steps.", "steps left: {0}."),
-        # replies
+    },
+    replies={
         "go": ("you go to the {2} {3}.", "you walk to the {2} {3}.", "now you are at the {2} {3}."),
         "open": ("you open the {2} {3}.", "the {2} {3} is open now.", "now the {2} {3} is open."),
         "close": ("you close the {2} {3}.", "the {2} {3} is closed now.", "now the {2} {3} is closed."),
@@ -160,22 +170,19 @@ TEMPLATES = Templates(
         "refuse_is_cold": "the {0} {1} is cold already.",
         "refuse_lamp_where": "the lamp is at the desk.",
         "refuse_lamp": "the lamp is on already.",
-        NOT_A_COMMAND: "that is not a command.",
     },
     width=13,
-)
-T = {name: row for row, name in enumerate(TEMPLATES.names)}
-REPLIES = TEMPLATES.names[T["go"] :]
-
-# action layout: (verb, number of arguments)
-LAYOUT = (
-    *(("go", PLACES), ("open", PLACES), ("close", PLACES), ("take", THINGS), ("put", 1), ("clean", 1), ("heat", 1)),
-    *(("cool", 1), ("lamp", 1), ("examine", THINGS), ("look", 1), ("inventory", 1)),
-)
-VERB = {name: v for v, (name, _) in enumerate(LAYOUT)}
-ARGUMENTS = np.array([(v, x) for v, (_, many) in enumerate(LAYOUT) for x in range(many)], np.int32)
-COMMANDS = Templates(
-    {
+    actions={
+        **{verb: each(f"{phrase} {{0}}", _PLACES) for verb, phrase in _GOING.items()},
+        "take": each("take thing {0}", _NUMBERS),
+        "put": ["put it here"],
+        **{verb: [f"{verb} it"] for verb in SAY},
+        "lamp": ["use the lamp"],
+        "examine": each("examine thing {0}", _NUMBERS),
+        "look": ["look"],
+        "inventory": ["inventory"],
+    },
+    commands={
         "go": "go to the {2} {3}",
         "open": "open the {2} {3}",
         "close": "close the {2} {3}",
@@ -190,58 +197,23 @@ COMMANDS = Templates(
         "inventory": "inventory",
         "put_on": "put the {0} {1} onto the {2} {3}",
     },
-    width=8,
+    verbs=(
+        *("go", "open", "close", "take", "put", "drop", "use", "turn", "examine", "look", "inventory"),
+        *(word for words in SAY.values() for word in words),
+    ),
+    captions={
+        **{verb: each(f"you {phrase} a {{0}}.", FURNITURE) for verb, phrase in _GOING.items()},
+        **{verb: each(f"you {verb} the {{0}}.", _THINGS) for verb in ("take", *SAY)},
+        "put": each("you put the {0} somewhere.", _THINGS),
+        "put_goal": each("you put the {0} where the task wants it.", _THINGS),
+        "lamp": ["you turn on the lamp."],
+        "examine": ["you look at something."],
+        "look": ["you look around."],
+        "hold_nothing": ["you carry nothing."],
+        "hold_one": ["you carry something."],
+        "refused": ["you try something that is not possible."],
+    },
+    like={"put_in": "put", "put_on": "put"},
 )
-SAY = {"clean": ("clean", "wash", "rinse"), "heat": ("heat", "warm"), "cool": ("cool", "chill")}
-VERBS = (
-    *("go", "open", "close", "take", "put", "drop", "use", "turn", "examine", "look", "inventory"),
-    *(word for words in SAY.values() for word in words),
-)
-
-
-def action_names() -> tuple[str, ...]:
-    """Names of the actions without a level: things by number, furniture by kind and number."""
-    places = [
-        f"{FURNITURE[kind]} {place - FIRST[kind] + 1}" if NUMBER[kind] > 1 else FURNITURE[kind]
-        for place, kind in enumerate(PLACE_KIND)
-    ]
-    pattern = {
-        **{"go": "go to {place}", "open": "open {place}", "close": "close {place}", "take": "take thing {x}"},
-        **{"examine": "examine thing {x}", "put": "put it here", "lamp": "use the lamp"},
-        **{verb: f"{verb} it" for verb in SAY},
-    }
-    return tuple(
-        pattern.get(LAYOUT[v][0], LAYOUT[v][0]).format(x=x, place=places[min(x, PLACES - 1)])
-        for v, x in ARGUMENTS.tolist()
-    )
-
-
-# captions: what happened, by kind; things of the kind that the task names are marked
-_FLAG = ("", ", which the task names")
-_THINGS = [f"{kind}{flag}" for kind in KINDS for flag in _FLAG]
-CAPTION_GROUPS: dict[str, list[str]] = {
-    "silence": ["nothing happens."],
-    "go": [f"you go to a {name}." for name in FURNITURE],
-    "open": [f"you open a {name}." for name in FURNITURE],
-    "close": [f"you close a {name}." for name in FURNITURE],
-    **{verb: [f"you {verb} the {thing}." for thing in _THINGS] for verb in ("take", "clean", "heat", "cool")},
-    "put": [f"you put the {thing} somewhere." for thing in _THINGS],
-    "put_goal": [f"you put the {thing} where the task wants it." for thing in _THINGS],
-    "lamp": ["you turn on the lamp."],
-    "examine": ["you look at something."],
-    "look": ["you look around."],
-    "hold_nothing": ["you carry nothing."],
-    "hold_one": ["you carry something."],
-    "refused": ["you try something that is not possible."],
-    NOT_A_COMMAND: ["that is not a command."],
-}
-CAPTIONS = tuple(text for group in CAPTION_GROUPS.values() for text in group)
-_START = dict(zip(CAPTION_GROUPS, np.cumsum([0, *map(len, CAPTION_GROUPS.values())])[:-1].tolist(), strict=True))
-CAPTION_START = np.array(
-    [
-        _START["refused"] if name.startswith("refuse_") else _START.get(name, _START["put"] if "put" in name else 0)
-        for name in TEMPLATES.names
-    ],
-    np.int32,
-)  # first caption of each template that can be a reply
-GOAL_PUT = _START["put_goal"] - _START["put"]
+T = WORDS.row
+GOAL_PUT = WORDS.caption_of["put_goal"] - WORDS.caption_of["put"]

@@ -11,8 +11,12 @@ import numpy as np
 from jax import Array
 
 from rewardax.envs.core import TimeStep
-from rewardax.envs.language import templates as L
-from rewardax.envs.text.engine.env import NOT_A_COMMAND, word
+from rewardax.envs.language.vocab import NUMBER, ROOM, WAY
+from rewardax.envs.language.vocab import ROOMS as ROOM_WORDS
+from rewardax.envs.text.engine.env import feature_list
+from rewardax.envs.text.engine.pages import word
+from rewardax.envs.text.engine.turn import Turn
+from rewardax.envs.text.engine.words import Words
 from rewardax.envs.text.engine.world import bits, pack
 from rewardax.envs.text.lab import level as V
 from rewardax.envs.text.lab import things as K
@@ -73,49 +77,27 @@ class Lab(LabView):
     """
 
     family: ClassVar[str] = "Lab"
-    templates: ClassVar[L.Templates] = W.TEMPLATES
-    action_templates: ClassVar[L.Templates] = W.COMMANDS
-    replies: ClassVar[tuple[str, ...]] = W.REPLIES
-    verbs: ClassVar[tuple[str, ...]] = W.VERBS
+    words: ClassVar[Words] = W.WORDS
+    params_class: ClassVar[type] = LabParams
     slots: ClassVar[int] = 48
     subgoal_names: ClassVar[tuple[str, ...]] = (*REQUIRED, *OPTIONAL)
     event_names: ClassVar[tuple[str, ...]] = (
         *("moved", "took", "dropped", "put_into", "turned_on", "turned_off", "measured", "poured", "focused"),
         *("waited", "phase_changed", "grew"),
     )
-    feature_names: ClassVar[tuple[str, ...]] = (
-        *("success", "failure", "subgoals", "subgoals_now", "subgoal_event", "progress", "oracle_steps"),
-        *("oracle_start", "goal_distance", "solvable", "valid", "invalid_reason", "state_hash", "obs_hash", "state_id"),
-        *("events", "caption_id"),
+    feature_names: ClassVar[tuple[str, ...]] = feature_list(
+        *("oracle_steps", "oracle_start", "goal_distance", "solvable", "state_id"),
     )
-
-    @property
-    def action_names(self) -> tuple[str, ...]:
-        return W.action_names()
-
-    @property
-    def num_actions(self) -> int:
-        return len(W.ARGUMENTS)
-
-    @property
-    def captions(self) -> tuple[str, ...]:
-        return W.CAPTIONS
 
     @property
     def num_state_ids(self) -> int:
         """``state_id = room + 6 * subgoal bits``."""
         return ROOMS << SUBGOALS
 
-    def default_params(self) -> LabParams:
-        return LabParams()
-
-    def horizon(self, params: LabParams) -> int:
-        return int(params.horizon)
-
     def reset(self, key: Array, params: LabParams) -> LabState:
         state = V.generate(key, params, self.history)
-        now = self._reached(state, params)
-        state = state.replace(latched=self._latch(state, jnp.zeros(SUBGOALS, bool), now))
+        now = self._subgoals(state, params)
+        state = state.replace(latched=pack(self._in_order(state, jnp.zeros(SUBGOALS, bool), now), jnp.uint16))
         return state.replace(oracle_start=oracle_steps(state, params).astype(jnp.int16))
 
     # dynamics
@@ -146,62 +128,51 @@ class Lab(LabView):
         return self._mask(state, self._sight(state))
 
     def step(self, state: LabState, action: Array, params: LabParams) -> tuple[LabState, TimeStep]:
-        action = jnp.asarray(action, jnp.int32)
         sight = self._sight(state)
-        real = (action >= 0) & (action < self.num_actions)
-        at = jnp.clip(action, 0, self.num_actions - 1)
-        verb, x, y = jnp.asarray(W.ARGUMENTS)[at]
-        valid = real & self._mask(state, sight)[at]
-        does = lambda name: valid & (verb == name)  # noqa: E731
+        turn = self._turn(action, self._mask(state, sight))
+        does, x, y = turn.does, turn.x, turn.y
         this = jnp.arange(THINGS) == x
         thing = jnp.minimum(x, THINGS - 1)
         is_target = x == state.roles[0]
-        colour, paint = V.cup_colour(state), does(W.POUR) & (state.kind[thing] == K.PAINT)
+        colour, paint = V.cup_colour(state), does("pour") & (state.kind[thing] == K.PAINT)
         mixes = paint & (colour >= 0)
         blend = self._blend(colour, state.adjective[thing])
 
         # the command
-        place = jnp.select([verb == W.TAKE, verb == W.DROP], [V.HELD, state.agent], V.INSIDE + y)
+        place = turn.by_verb({"take": V.HELD, "drop": state.agent}, V.INSIDE + y)
         place = jnp.where(paint, jnp.where(mixes, -1, V.INSIDE + V.FIRST_BOX), place)
-        handled = does(W.TAKE) | does(W.DROP) | does(W.PUT) | paint
-        switched = jnp.where(does(W.ON) | does(W.OFF), jnp.uint8(1) << (x % DEVICES).astype(jnp.uint8), 0)
+        handled = does("take", "drop", "put") | paint
+        switched = jnp.where(does("on", "off"), jnp.uint8(1) << (x % DEVICES).astype(jnp.uint8), 0)
         right = (V.wanted(state, params) & this).any()
         liquid = (state.temp >= state.melts)[thing]
         new = state.replace(
-            agent=jnp.where(does(W.GO), state.exits[state.agent, x % 4], state.agent),
+            agent=jnp.where(does("go"), state.exits[state.agent, x % 4], state.agent),
             loc=jnp.where(handled & this, place, state.loc).astype(jnp.int8),
             adjective=jnp.where(mixes & sight.poured, blend, state.adjective).astype(jnp.int16),
             on=state.on ^ switched.astype(jnp.uint8),
-            focused=jnp.where(does(W.FOCUS), x, state.focused).astype(jnp.int8),
-            measured=state.measured | (does(W.USE) & (state.task == K.MEASURE) & is_target & liquid),
-            water=jnp.where(does(W.POUR) & ~paint, V.WATER, state.water),
+            focused=jnp.where(does("focus"), x, state.focused).astype(jnp.int8),
+            measured=state.measured | (does("use") & (state.task == K.MEASURE) & is_target & liquid),
+            water=jnp.where(does("pour") & ~paint, V.WATER, state.water),
         )
         # how it ends
-        answers = does(W.PUT) & (state.task == K.MEASURE) & is_target & (y >= V.FIRST_BOX)
+        answers = does("put") & (state.task == K.MEASURE) & is_target & (y >= V.FIRST_BOX)
         correct = answers & state.measured & (y == state.answer)
-        chosen = does(W.FOCUS) & right & (state.task != K.FIND) & (state.task != K.MEASURE)
+        chosen = does("focus") & right & (state.task != K.FIND) & (state.task != K.MEASURE)
         kept = (V.inside(new) == state.answer) & (jnp.arange(THINGS) == new.focused) & (state.task == K.FIND)
         going = state.outcome == V.LIVE
-        lost = going & ((does(W.FOCUS) & ~right) | (answers & ~correct))
+        lost = going & ((does("focus") & ~right) | (answers & ~correct))
         won = going & ~lost & (correct | chosen | kept.any())
         new = new.replace(outcome=jnp.select([won, lost], [V.SUCCESS, V.FAILURE], state.outcome).astype(jnp.int8))
-        new = jax.tree.map(lambda a, b: jnp.where(valid, a, b), self._later(new, params), new)
+        new = jax.tree.map(lambda a, b: jnp.where(turn.valid, a, b), self._later(new, params), new)
 
-        events = (
-            *(does(verb) for verb in (W.GO, W.TAKE, W.DROP, W.PUT, W.ON, W.OFF, W.USE, W.POUR, W.FOCUS, W.WAIT)),
-            *((V.phase(new) != V.phase(state))[state.roles[0]], (new.noun != state.noun).any()),
-        )
-        new = new.replace(
-            events=pack(jnp.stack(events), jnp.uint16),
-            log=self._remember(state.log, *self._reply(state, sight, verb, x, y, valid, real, mixes, blend)),
-            t=state.t + jnp.int16(1),
-        )
-        now = self._reached(new, params).at[-1].set(does(W.USE) & is_target)
-        latched = self._latch(new, bits(state.latched, SUBGOALS), now)
-        new = new.replace(latched=latched, fresh=latched & ~state.latched)
-        step = self._timestep(
-            state.outcome == V.SUCCESS, new.outcome == V.SUCCESS, ~valid, new.t, params, new.outcome == V.FAILURE
-        )
+        verbs = ("go", "take", "drop", "put", "on", "off", "use", "pour", "focus", "wait")
+        changed = ((V.phase(new) != V.phase(state))[state.roles[0]], (new.noun != state.noun).any())
+        events = pack(jnp.stack([*(does(verb) for verb in verbs), *changed]), jnp.uint16)
+        new = new.replace(events=events)
+        now = self._subgoals(new, params).at[-1].set(does("use") & is_target)
+        reply = self._reply(state, sight, turn, mixes, blend)
+        new = self._after(state, new, self._in_order(new, bits(state.latched, SUBGOALS), now), *reply)
+        step = self._timestep(state, new, turn.valid, params)
         return new, step.replace(reward=jnp.where(lost, -params.focus_penalty, step.reward).astype(jnp.float32))
 
     def _later(self, state: LabState, params: LabParams) -> LabState:
@@ -225,19 +196,9 @@ class Lab(LabView):
         row = jnp.asarray(K.MIXTURES)[jnp.clip(colour - K.COLOUR, 0, 11)]
         return K.COLOUR + row[jnp.clip(other - K.COLOUR, 0, 11)]
 
-    def _reply(
-        self,
-        state: LabState,
-        sight: Sight,
-        verb: Array,
-        x: Array,
-        y: Array,
-        valid: Array,
-        real: Array,
-        mixes: Array,
-        blend: Array,
-    ) -> tuple[Array, ...]:
+    def _reply(self, state: LabState, sight: Sight, turn: Turn, mixes: Array, blend: Array) -> tuple[Array, ...]:
         """Template and words of the answer to a command."""
+        x, y = turn.x, turn.y
         thing, device = jnp.minimum(x, THINGS - 1), x % DEVICES
         count = sight.held.sum()
         shown, third, fourth = reading(state.temp[thing])
@@ -246,44 +207,45 @@ class Lab(LabView):
         put = jnp.where(y == V.SECOND_BOX, T["put_blue"], put)
         pour = jnp.where(state.kind[thing] == K.CAN, T["pour_can"], jnp.where(mixes, T["mix"], T["pour_paint"]))
         hold = T["hold_0"] + jnp.minimum(count, 2)
-        said = jnp.stack(
-            [
-                *(jnp.int32(T[name]) for name in ("go", "take", "drop")),
-                *(put, T["turn_on_stove"] + device, T["turn_off_stove"] + device, shown, pour),
-                *(jnp.int32(T[name]) for name in ("focus", "wait", "look")),
-                hold,
-            ]
-        )[verb]
+        done = {
+            **{verb: T[verb] for verb in ("go", "take", "drop", "focus", "wait", "look")},
+            **{"put": put, "on": T["turn_on_stove"] + device, "off": T["turn_off_stove"] + device},
+            **{"use": shown, "pour": pour},
+        }
         seen, held = sight.visible[thing], sight.held[thing]
         unseen = jnp.where(seen, T["refuse_hold"], T["refuse_sight"])
-        refusal = jnp.stack(
-            [
-                jnp.int32(T["refuse_go"]),
-                jnp.select(
-                    [~seen, held, sight.poured[thing]],
-                    [T["refuse_sight"], T["refuse_have"], T["refuse_cup"]],
-                    T["refuse_full"],
-                ),
-                unseen,
-                jnp.select([~held, ~sight.holder_here[y]], [unseen, T["refuse_sight"]], T["refuse_put"]),
-                jnp.where(sight.device_here[device], T["refuse_on"], T["refuse_sight"]),
-                jnp.where(sight.device_here[device], T["refuse_off"], T["refuse_sight"]),
-                jnp.select([~seen, ~sight.thermometer], [T["refuse_sight"], T["refuse_tool"]], T["refuse_self"]),
-                jnp.where(held, T["refuse_pour"], unseen),
-                *[jnp.int32(T["refuse_sight"])] * 4,
-            ]
-        )[verb]
-        template = jnp.where(valid, said, jnp.where(real, refusal, T[NOT_A_COMMAND]))
-        room = word(W.ROOM, state.room_name[jnp.clip(state.exits[state.agent, x % 4], 0)])
-        first = jnp.select(
-            [verb == W.GO, verb == W.INVENTORY], [W.WAY + x % 4, W.NUMBER + count], state.adjective[thing]
-        )
-        second = jnp.where(verb == W.GO, room, state.noun[thing])
+        switch = [jnp.where(sight.device_here[device], T[f"refuse_{way}"], T["refuse_sight"]) for way in ("on", "off")]
+        refusals = {
+            "go": T["refuse_go"],
+            "take": jnp.select(
+                [~seen, held, sight.poured[thing]],
+                [T["refuse_sight"], T["refuse_have"], T["refuse_cup"]],
+                T["refuse_full"],
+            ),
+            "drop": unseen,
+            "put": jnp.select([~held, ~sight.holder_here[y]], [unseen, T["refuse_sight"]], T["refuse_put"]),
+            **{"on": switch[0], "off": switch[1]},
+            "use": jnp.select([~seen, ~sight.thermometer], [T["refuse_sight"], T["refuse_tool"]], T["refuse_self"]),
+            "pour": jnp.where(held, T["refuse_pour"], unseen),
+        }
+        template = turn.answer(turn.by_verb(done, hold), turn.by_verb(refusals, T["refuse_sight"]))
+        room = word(ROOM, state.room_name[jnp.clip(state.exits[state.agent, x % 4], 0)])
+        first = turn.by_verb({"go": WAY + x % 4, "inventory": NUMBER + count}, state.adjective[thing])
+        second = jnp.where(turn.asks("go"), room, state.noun[thing])
         return template, first, second, jnp.where(mixes, blend, third), fourth
+
+    def _success(self, state: LabState, params: LabParams) -> Array:
+        return state.outcome == V.SUCCESS
+
+    def _failure(self, state: LabState, params: LabParams) -> Array:
+        return state.outcome == V.FAILURE
+
+    def oracle_steps(self, state: LabState, params: LabParams) -> Array:
+        return oracle_steps(state, params)
 
     # features
 
-    def _reached(self, state: LabState, params: LabParams) -> Array:
+    def _subgoals(self, state: LabState, params: LabParams) -> Array:
         """bool[9]: which subgoals are true now; reading the target's temperature never is, it only happens."""
         sight = self._sight(state)
         things = jnp.arange(THINGS)
@@ -320,15 +282,15 @@ class Lab(LabView):
         """bool[9]: subgoals that the task has."""
         return jnp.append(jnp.asarray(STAGES)[state.task], jnp.ones(len(OPTIONAL), bool))
 
-    def _latch(self, state: LabState, before: Array, now: Array) -> Array:
-        """uint16: subgoals reached so far; a required one counts when all before it are reached."""
+    def _in_order(self, state: LabState, before: Array, now: Array) -> Array:
+        """bool[9]: subgoals reached so far; a required one counts when all before it are reached."""
         exists, done, open_ = self._exists(state), [], jnp.bool_(True)
         for i in range(len(REQUIRED)):
             done.append(before[i] | (now[i] & open_))
             open_ &= done[i] | ~exists[i]
-        return pack(jnp.concatenate([jnp.stack(done), (before | now)[len(REQUIRED) :]]), jnp.uint16)
+        return jnp.concatenate([jnp.stack(done), (before | now)[len(REQUIRED) :]])
 
-    def _progress(self, state: LabState) -> Array:
+    def _progress(self, state: LabState, params: LabParams) -> Array:
         """f32: 85 % for the required subgoals and 15 % for the optional ones, in equal parts; 1 at success."""
         latched = bits(state.latched, SUBGOALS)
         total = jnp.asarray(STAGES)[state.task].sum()
@@ -337,50 +299,24 @@ class Lab(LabView):
         share = points / (100 * len(OPTIONAL) * total).astype(jnp.float32)
         return jnp.where(state.outcome == V.SUCCESS, 1.0, share).astype(jnp.float32)
 
-    def features(self, state: LabState, params: LabParams) -> dict[str, Array]:
-        left, reason = oracle_steps(state, params), self._invalid_reason(state)
+    def _own_features(self, state: LabState, params: LabParams, common: dict[str, Array]) -> dict[str, Array]:
         room = V.room_of(state)[state.roles[0]]
         away = jnp.where(room >= 0, V.distance(state, state.agent, room), 0)
         return {
-            "success": state.outcome == V.SUCCESS,
-            "failure": state.outcome == V.FAILURE,
-            "subgoals": bits(state.latched, SUBGOALS),
-            "subgoals_now": self._reached(state, params),
-            "subgoal_event": bits(state.fresh, SUBGOALS),
-            "progress": self._progress(state),
-            "oracle_steps": left,
-            "oracle_start": state.oracle_start.astype(jnp.int32),
             "goal_distance": away.astype(jnp.float32) / (ROOMS - 1),
-            "solvable": left >= 0,
-            "valid": reason == 0,
-            "invalid_reason": reason,
-            "state_hash": self._state_hash(state),
-            "obs_hash": self._obs_hash(state, params),
             "state_id": state.agent.astype(jnp.int32) + ROOMS * state.latched.astype(jnp.int32),
-            "events": bits(state.events, len(self.event_names)),
-            "caption_id": self._caption(state),
         }
 
-    def oracle_steps(self, state: LabState, params: LabParams) -> Array:
-        return oracle_steps(state, params)
-
-    def _state_hash(self, state: LabState) -> Array:
-        ignored = {"paths", "fresh", "log", "t", "oracle_start", "events"}
-        names = [field.name for field in dataclasses.fields(state) if field.name not in ignored]
-        return L.hash_words(*(getattr(state, name) for name in names))
-
-    def _caption(self, state: LabState) -> Array:
-        said, first, second, *_ = state.log[0].astype(jnp.int32)
+    def _caption_offset(self, state: LabState) -> Array:
+        _, first, second, *_ = state.log[0].astype(jnp.int32)
         target = state.roles[0]
         about = (first == state.adjective[target]) & (second == state.noun[target])
-        named = jnp.isin(said, jnp.array([T[name] for name in (*W.NAMED, *(f"use_{name}" for name in W.READING))]))
-        offset = jnp.select(
-            [said == T["go"], said == T["refuse_go"], named],
+        named = self._said(state, *W.NAMED, *(f"use_{name}" for name in W.READING))
+        return jnp.select(
+            [self._said(state, "go"), self._said(state, "refuse_go"), named],
             [
-                (first - W.WAY) * W.ROOM_NAMES + second - W.ROOM,
-                first - W.WAY,
+                *((first - WAY) * len(ROOM_WORDS) + second - ROOM, first - WAY),
                 2 * jnp.asarray(K.NOUN_NUMBER)[second] + about,
             ],
             0,
         )
-        return jnp.asarray(W.CAPTION_START)[said] + offset

@@ -9,6 +9,7 @@ import numpy as np
 from flax import struct
 from jax import Array
 
+from rewardax.envs.text.engine.env import first_record
 from rewardax.envs.text.engine.world import Draws, any_of, bits, count_bits, grow, one_of, shuffled
 from rewardax.envs.text.lab import things as K
 
@@ -176,11 +177,8 @@ def generate(key: Array, params: LabParams, history: int) -> LabState:
         grown=small(0),
         outcome=small(LIVE),
         agent=small(0),
-        latched=jnp.uint16(0),
-        fresh=jnp.uint16(0),
         events=jnp.uint16(0),
-        log=jnp.zeros((1 + history, 5), wide),
-        t=wide(0),
+        **first_record(history, jnp.uint16),
         oracle_start=wide(0),
     )
 

@@ -10,18 +10,19 @@ import numpy as np
 from jax import Array
 
 from rewardax.envs.language import templates as L
-from rewardax.envs.language.vocab import COLOURS, WORDS
-from rewardax.envs.text.engine.env import Page, TextEnv, join, rows, word
-from rewardax.envs.text.engine.world import bits
+from rewardax.envs.language.vocab import COLOUR, COLOURS, NUMBER, ROOM, WAY, WORDS
+from rewardax.envs.text.engine.env import TextEnv
+from rewardax.envs.text.engine.pages import Page, join, rows, word
+from rewardax.envs.text.engine.words import SILENCE
+from rewardax.envs.text.engine.world import bits, upward
 from rewardax.envs.text.lab import level as V
 from rewardax.envs.text.lab import things as K
 from rewardax.envs.text.lab import words as W
 from rewardax.envs.text.lab.level import DEVICES, HOLDERS, ROOMS, THINGS, LabParams, LabState
 
-T = W.T
+T, VERB = W.T, W.WORDS.verb
 LAMPLESS = DEVICES - 1  # devices that are holders too
 RED, BLUE = COLOURS.index("red"), COLOURS.index("blue")  # boxes
-VERB_NAMES = ("go", "take", "drop", "", "", "", "use", "pour", "focus", "wait", "look", "inventory")
 
 
 class Sight(NamedTuple):
@@ -45,7 +46,7 @@ def hundreds(number: Array) -> tuple[Array, Array, Array]:
     high, low = size // 100, size % 100
     way = jnp.where(number < 0, 0, jnp.where(size < 100, 1, 2 + (low > 0)))
     first = jnp.where(size < 100, size, high)
-    return way, word(W.NUMBER, first), word(W.NUMBER, low)
+    return way, word(NUMBER, first), word(NUMBER, low)
 
 
 def reading(temp: Array) -> tuple[Array, Array, Array]:
@@ -81,7 +82,7 @@ class LabView(TextEnv):
     # text
 
     def _limits(self) -> list[int]:
-        longest = W.TEMPLATES.longest
+        longest = self.templates.longest
         tasks = longest(*(name for name in T if name.startswith("task_")))
         hints = longest(*(name for name in T if name.startswith("hint_")))
         place = "far" if self.view == "full" else "here"
@@ -101,13 +102,11 @@ class LabView(TextEnv):
         ]
 
     def _page(self, state: LabState, params: LabParams) -> Page:
-        sight, said = self._sight(state), state.log[0, 0]
-        describe, list_held = jnp.bool_(True), jnp.bool_(True)
-        if self.view == "feedback":
-            describe = (said == 0) | (said == T["go"]) | (said == T["look"])
-            list_held = (said >= T["hold_0"]) & (said <= T["hold_2"])
-        place = rows(T["room"], word(W.ROOM, state.room_name[state.agent]), kind=L.PLACE)
-        exits = rows(T["exit"], W.WAY + jnp.arange(4), shown=sight.there & describe, kind=L.EXIT)
+        sight = self._sight(state)
+        describe = self._shows(state, SILENCE, "go", "look")
+        list_held = self._shows(state, "hold_0", "hold_1", "hold_2")
+        place = rows(T["room"], word(ROOM, state.room_name[state.agent]), kind=L.PLACE)
+        exits = rows(T["exit"], WAY + jnp.arange(4), shown=sight.there & describe, kind=L.EXIT)
         parts = [self._task(state), place, exits]
         if self.view == "full":
             parts.append(self._map(state))
@@ -117,7 +116,7 @@ class LabView(TextEnv):
         target = state.roles[0]
         way, first, second = hundreds(state.value.astype(jnp.int32))
         measure, grow = state.task == K.MEASURE, state.task == K.GROW
-        box = jnp.where(state.answer == V.FIRST_BOX, W.COLOUR + RED, W.COLOUR + BLUE)
+        box = jnp.where(state.answer == V.FIRST_BOX, COLOUR + RED, COLOUR + BLUE)
         find = jnp.where(state.value == 1, T["task_living"], T["task_object"])
         lines = rows(
             jnp.where(state.task == K.FIND, find, T["task_object"] + state.task),
@@ -135,13 +134,9 @@ class LabView(TextEnv):
 
     def _map(self, state: LabState) -> Page:
         """One line for every edge of the tree."""
-        edge = jnp.arange(1, ROOMS)
-        exits = state.exits[1:]
-        older = (exits >= 0) & (exits < edge[:, None])
-        back = jnp.argmax(older, axis=1)
-        parent = jnp.max(jnp.where(older, exits, 0), axis=1)
-        names = word(W.ROOM, state.room_name)
-        return rows(T["map"], names[1:], W.WAY + (back + 2) % 4, names[parent], shown=older.any(1), kind=L.EXIT)
+        there, way, parent = upward(state.exits)
+        names = word(ROOM, state.room_name)
+        return rows(T["map"], names[1:], WAY + way, names[parent], shown=there, kind=L.EXIT)
 
     def _fixtures(self, state: LabState, sight: Sight, describe: Array) -> Page:
         """Stove, freezer, boxes or pot or cup, lamp."""
@@ -163,7 +158,7 @@ class LabView(TextEnv):
         room = jnp.append(state.holder, state.lamp)
         if self.view == "full":
             far = T["far_stove_off"] - T["here_stove_off"]
-            return rows(template + far, word(W.ROOM, state.room_name[room]), shown=room >= 0, kind=L.THING)
+            return rows(template + far, word(ROOM, state.room_name[room]), shown=room >= 0, kind=L.THING)
         return rows(template, shown=(room == state.agent) & describe, kind=L.THING)
 
     def _things(self, state: LabState, sight: Sight, describe: Array, list_held: Array) -> Page:
@@ -184,7 +179,7 @@ class LabView(TextEnv):
         if self.view == "full":
             lying = (state.loc >= 0) & (state.loc < ROOMS)
             template = jnp.where(lying, T["thing_far"], template)
-            room = word(W.ROOM, state.room_name[jnp.where(lying, state.loc, 0)])
+            room = word(ROOM, state.room_name[jnp.where(lying, state.loc, 0)])
             shown = state.loc >= 0
         return rows(
             template + has_phase,
@@ -196,42 +191,42 @@ class LabView(TextEnv):
     # commands
 
     def _action_lines(self, state: LabState) -> tuple[Array, Array]:
-        verb, x, y = W.ARGUMENTS.T
+        verb, x, y = W.WORDS.arguments.T
         thing = np.minimum(x, THINGS - 1)
-        first = jnp.where(verb == W.GO, W.WAY + x % 4, state.adjective[thing])
-        index = {name: W.COMMANDS.index(name) for name in W.COMMANDS.names}
+        first = jnp.where(verb == VERB["go"], WAY + x % 4, state.adjective[thing])
+        index = {name: row for row, name in enumerate(self.action_templates.names)}
         fixed = np.select(
-            [verb == W.PUT, verb == W.ON, verb == W.OFF],
+            [verb == VERB["put"], verb == VERB["on"], verb == VERB["off"]],
             [
                 np.array([index[f"put_{name}"] for name in ("stove", "freezer", "red", "blue")])[y],
                 index["turn_on_stove"] + x % DEVICES,
                 index["turn_off_stove"] + x % DEVICES,
             ],
-            np.array([index.get(name, 0) for name in VERB_NAMES])[verb],
+            np.array([index.get(name, 0) for name in VERB])[verb],
         )
         box = jnp.select(
             [state.task == K.GROW, state.task == K.MIX], [index["put_pot"], index["put_cup"]], index["put_red"]
         )
-        template = jnp.where((verb == W.PUT) & (y == V.FIRST_BOX), box, fixed)
+        template = jnp.where((verb == VERB["put"]) & (y == V.FIRST_BOX), box, fixed)
         nothing = jnp.zeros_like(first)
         return template, jnp.stack([first, state.noun[thing], nothing, nothing], -1)
 
     def _known(self, state: LabState) -> Array:
         sight = self._sight(state)
-        verb, x, y = W.ARGUMENTS.T
-        about_thing = np.isin(verb, [W.TAKE, W.DROP, W.PUT, W.USE, W.POUR, W.FOCUS])
+        verb, x, y = W.WORDS.arguments.T
+        about_thing = np.isin(verb, [VERB["take"], VERB["drop"], VERB["put"], VERB["use"], VERB["pour"], VERB["focus"]])
         known = ~about_thing | sight.visible[np.minimum(x, THINGS - 1)]
-        known &= (verb != W.PUT) | sight.holder_here[y]
-        return jnp.asarray(known & (~np.isin(verb, [W.ON, W.OFF]) | sight.device_here[x % DEVICES]))
+        known &= (verb != VERB["put"]) | sight.holder_here[y]
+        return jnp.asarray(known & (~np.isin(verb, [VERB["on"], VERB["off"]]) | sight.device_here[x % DEVICES]))
 
     def _aliases(self, state: LabState) -> dict[int, tuple[str, ...]]:
         """Measuring and watering."""
         names: dict[int, tuple[str, ...]] = {}
-        for action, (verb, x, _) in enumerate(W.ARGUMENTS.tolist()):
-            if verb == W.USE:
+        for action, (verb, x, _) in enumerate(W.WORDS.arguments.tolist()):
+            if verb == VERB["use"]:
                 names[action] = (f"measure the {WORDS[int(state.adjective[x])]} {WORDS[int(state.noun[x])]}",)
-            elif verb == W.POUR and int(state.kind[x]) == K.CAN:
+            elif verb == VERB["pour"] and int(state.kind[x]) == K.CAN:
                 names[action] = ("water the clay pot", "pour water", "pour water into the clay pot")
-            elif verb == W.POUR:
+            elif verb == VERB["pour"]:
                 names[action] = (f"pour the {WORDS[int(state.adjective[x])]} {WORDS[int(state.noun[x])]} into the cup",)
         return names

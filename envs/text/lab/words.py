@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from rewardax.envs.language.templates import Templates
 from rewardax.envs.language.vocab import DIRECTIONS, ROOMS, WORD_ID
-from rewardax.envs.text.engine.env import NOT_A_COMMAND
+from rewardax.envs.text.engine.words import Sentence, Words, each, first
 from rewardax.envs.text.lab import things as K
-from rewardax.envs.text.lab.level import DEVICES, HOLDERS, THINGS
+from rewardax.envs.text.lab.level import THINGS
 
-ROOM, WAY, COLOUR, NUMBER = WORD_ID[ROOMS[0]], WORD_ID[DIRECTIONS[0]], K.COLOUR, WORD_ID["0"]
-ROOM_NAMES = len(ROOMS)
 PHASE = np.array([WORD_ID["solid"], WORD_ID["liquid"], WORD_ID["gas"]], np.int32)
 
-# what a thing can be in, as `in_` templates and put commands tell it; the first box is a red box, a pot or a cup
+# what a thing can be in, as `in_` templates and put commands say it; the first box is a red box, a pot or a cup
 PLACES = {
     "stove": "on the stove",
     "freezer": "in the freezer",
@@ -43,9 +40,73 @@ READING = {
     "hot": "{2} hundred {3} degrees",
 }
 
-TEMPLATES = Templates(
-    {
-        "silence": "nothing happens.",
+_REPLIES: dict[str, Sentence] = {
+    "go": ("you walk {0} to the {1}.", "you go {0} to the {1}.", "{0} of there is the {1}."),
+    "take": ("you take the {0} {1}.", "you pick up the {0} {1}.", "the {0} {1} is in your hands now."),
+    "drop": ("you drop the {0} {1}.", "you put down the {0} {1}.", "the {0} {1} is out of your hands."),
+    **{f"put_{name}": f"you put the {{0}} {{1}} {text}." for name, text in PLACES.items() if name != "cup"},
+    **{
+        f"turn_{way}_{name}": (
+            f"you turn {way} the {name}.",
+            f"the {name} is {way} now.",
+            f"now the {name} is {way}.",
+        )
+        for way in ("on", "off")
+        for name in ("stove", "freezer", "lamp")
+    },
+    **{
+        f"use_{name}": (
+            f"the {{0}} {{1}} is at {text}.",
+            f"the thermometer shows {text} for the {{0}} {{1}}.",
+            f"you measure the {{0}} {{1}}: {text}.",
+        )
+        for name, text in READING.items()
+    },
+    "pour_paint": "you pour the {0} {1} into the cup.",
+    "mix": ("you pour the {0} {1} into the cup and it is {2} now.",) * 3,
+    "pour_can": ("you pour water into the clay pot.", "you water the clay pot.", "the soil is wet now."),
+    "focus": ("you focus on the {0} {1}.", "now you focus on the {0} {1}.", "your focus is the {0} {1}."),
+    "wait": ("time passes.", "you wait.", "a step passes."),
+    "look": ("you look around.", "you look here and there.", "you see what is here."),
+    "hold_0": ("you carry nothing.", "your hands are empty.", "there is nothing in your hands."),
+    "hold_1": ("you carry 1 thing.", "there is 1 thing in your hands.", "you have 1 thing."),
+    "hold_2": ("you carry {0} things.", "there are {0} things in your hands.", "you have {0} things."),
+    "refuse_go": "you cannot go {0} from here.",
+    "refuse_sight": "you do not see that here.",
+    "refuse_have": "you have that already.",
+    "refuse_full": "your hands are full.",
+    "refuse_cup": "you cannot take it out of the cup.",
+    "refuse_hold": "you do not have that.",
+    "refuse_on": "it is on already.",
+    "refuse_off": "it is off already.",
+    "refuse_tool": "you do not have the thermometer.",
+    "refuse_self": "the thermometer is of no use for that.",
+    "refuse_pour": "you cannot pour that here.",
+    "refuse_put": "you can only pour into the cup.",
+}
+NAMED = ("take", "drop", *(f"put_{name}" for name in PLACES if name != "cup"), "use_warm", "pour_paint", "focus")
+
+
+def _captions() -> dict[str, list[str]]:
+    """What happened, by reply; with a thing they come twice, the second for the target."""
+    captions = {name: each(first(sentence), ["some"]) for name, sentence in _REPLIES.items()}
+    for name in NAMED:
+        plain = "you measure the {0}." if name == "use_warm" else first(_REPLIES[name]).replace("{0} {1}", "{0}")
+        both = [(text, f"{text[:-1]}, which the task is about.") for text in each(plain, K.NOUNS)]
+        captions[name] = [text for pair in both for text in pair]
+    captions["go"] = [f"you walk {way} to the {room}." for way in DIRECTIONS for room in ROOMS]
+    captions["refuse_go"] = each("you cannot go {0} from here.", DIRECTIONS)
+    captions["mix"] = ["you mix two paints in the cup."]
+    return {name: texts for name, texts in captions.items() if name not in _LIKE}
+
+
+_LIKE = {f"use_{name}": "use_warm" for name in READING if name != "warm"}
+# names without a level
+_NUMBERS, _DEVICES = [str(n) for n in range(1, THINGS + 1)], ("stove", "freezer", "lamp")
+_HOLDERS = ("stove", "freezer", "first box", "second box")
+
+WORDS = Words(
+    lines={
         # tasks: the target {0} {1}, numbers or a colour {2} {3}
         "task_living": (
             "find a thing that is alive and focus on it.",
@@ -139,59 +200,22 @@ TEMPLATES = Templates(
             for name, place in PLACES.items()
             for sort in ("thing", "sample")
         },
-        "clock": ("{0} steps are left.", "you have {0} more steps.", "steps left: {0}."),
-        # replies
-        "go": ("you walk {0} to the {1}.", "you go {0} to the {1}.", "{0} of there is the {1}."),
-        "take": ("you take the {0} {1}.", "you pick up the {0} {1}.", "the {0} {1} is in your hands now."),
-        "drop": ("you drop the {0} {1}.", "you put down the {0} {1}.", "the {0} {1} is out of your hands."),
-        **{f"put_{name}": f"you put the {{0}} {{1}} {text}." for name, text in PLACES.items() if name != "cup"},
-        **{
-            f"turn_{way}_{name}": (
-                f"you turn {way} the {name}.",
-                f"the {name} is {way} now.",
-                f"now the {name} is {way}.",
-            )
-            for way in ("on", "off")
-            for name in ("stove", "freezer", "lamp")
-        },
-        **{
-            f"use_{name}": (
-                f"the {{0}} {{1}} is at {text}.",
-                f"the thermometer shows {text} for the {{0}} {{1}}.",
-                f"you measure the {{0}} {{1}}: {text}.",
-            )
-            for name, text in READING.items()
-        },
-        "pour_paint": "you pour the {0} {1} into the cup.",
-        "mix": ("you pour the {0} {1} into the cup and it is {2} now.",) * 3,
-        "pour_can": ("you pour water into the clay pot.", "you water the clay pot.", "the soil is wet now."),
-        "focus": ("you focus on the {0} {1}.", "now you focus on the {0} {1}.", "your focus is the {0} {1}."),
-        "wait": ("time passes.", "you wait.", "a step passes."),
-        "look": ("you look around.", "you look here and there.", "you see what is here."),
-        "hold_0": ("you carry nothing.", "your hands are empty.", "there is nothing in your hands."),
-        "hold_1": ("you carry 1 thing.", "there is 1 thing in your hands.", "you have 1 thing."),
-        "hold_2": ("you carry {0} things.", "there are {0} things in your hands.", "you have {0} things."),
-        "refuse_go": "you cannot go {0} from here.",
-        "refuse_sight": "you do not see that here.",
-        "refuse_have": "you have that already.",
-        "refuse_full": "your hands are full.",
-        "refuse_cup": "you cannot take it out of the cup.",
-        "refuse_hold": "you do not have that.",
-        "refuse_on": "it is on already.",
-        "refuse_off": "it is off already.",
-        "refuse_tool": "you do not have the thermometer.",
-        "refuse_self": "the thermometer is of no use for that.",
-        "refuse_pour": "you cannot pour that here.",
-        "refuse_put": "you can only pour into the cup.",
-        NOT_A_COMMAND: "that is not a command.",
     },
+    replies=_REPLIES,
     width=16,
-)
-T = {name: TEMPLATES.index(name) for name in TEMPLATES.names}
-REPLIES = TEMPLATES.names[T["go"] :]
-
-COMMANDS = Templates(
-    {
+    actions={
+        "go": each("go {0}", DIRECTIONS),
+        "take": each("take thing {0}", _NUMBERS),
+        "drop": each("drop thing {0}", _NUMBERS),
+        "put": [each(f"put thing {n} into {{0}}", _HOLDERS) for n in _NUMBERS],
+        "on": each("turn on {0}", _DEVICES),
+        "off": each("turn off {0}", _DEVICES),
+        "use": each("use thermometer on thing {0}", _NUMBERS),
+        "pour": each("pour thing {0}", _NUMBERS),
+        "focus": each("focus on thing {0}", _NUMBERS),
+        **{verb: [verb] for verb in ("wait", "look", "inventory")},
+    },
+    commands={
         "go": "go {0}",
         "take": "take the {0} {1}",
         "drop": "drop the {0} {1}",
@@ -214,63 +238,10 @@ COMMANDS = Templates(
         "look": "look",
         "inventory": "inventory",
     },
-    width=8,
+    verbs=(
+        *("go", "take", "drop", "put", "turn", "use", "measure", "pour", "water", "focus", "wait", "look", "inventory"),
+    ),
+    captions=_captions(),
+    like=_LIKE,
 )
-VERBS = ("go", "take", "drop", "put", "turn", "use", "measure", "pour", "water", "focus", "wait", "look", "inventory")
-GO, TAKE, DROP, PUT, ON, OFF, USE, POUR, FOCUS, WAIT, LOOK, INVENTORY = range(12)
-_SIZES = (4, THINGS, THINGS, THINGS * HOLDERS, DEVICES, DEVICES, THINGS, THINGS, THINGS, 1, 1, 1)
-# verb, thing or direction or device, and holder of every action
-ARGUMENTS = np.array(
-    [
-        (verb, i // HOLDERS if verb == PUT else i, i % HOLDERS if verb == PUT else 0)
-        for verb, size in enumerate(_SIZES)
-        for i in range(size)
-    ],
-    np.int32,
-)
-
-
-def action_names() -> tuple[str, ...]:
-    """One name per action, with numbers for what differs from level to level."""
-    holders, devices = ("stove", "freezer", "first box", "second box"), ("stove", "freezer", "lamp")
-    pattern = {
-        **{GO: "go {way}", TAKE: "take thing {n}", DROP: "drop thing {n}", PUT: "put thing {n} into {holder}"},
-        **{ON: "turn on {device}", OFF: "turn off {device}", USE: "use thermometer on thing {n}"},
-        **{POUR: "pour thing {n}", FOCUS: "focus on thing {n}", WAIT: "wait", LOOK: "look", INVENTORY: "inventory"},
-    }
-    return tuple(
-        pattern[v].format(way=DIRECTIONS[x % 4], n=x + 1, holder=holders[y], device=devices[x % DEVICES])
-        for v, x, y in ARGUMENTS.tolist()
-    )
-
-
-NAMED = ("take", "drop", *(f"put_{name}" for name in PLACES if name != "cup"), "use_warm", "pour_paint", "focus")
-
-
-def _captions() -> tuple[tuple[str, ...], np.ndarray]:
-    """All captions, and where those of each reply begin; those with a thing come twice, the second for the target."""
-    captions = ["nothing happens."]
-    start = np.zeros(len(T), np.int32)
-    for name in REPLIES:
-        start[T[name]] = len(captions)
-        sentence = TEMPLATES.sentences[T[name]][0]
-        if name == "go":
-            captions += [f"you walk {way} to the {room}." for way in DIRECTIONS for room in ROOMS]
-        elif name in NAMED:
-            plain = "you measure the {1}." if name == "use_warm" else sentence.replace("{0} ", "")
-            told = [plain.replace("{1}", noun) for noun in K.NOUNS]
-            captions += [f"{text[:-1]}{end}" for text in told for end in (".", ", which the task is about.")]
-        elif name == "refuse_go":
-            captions += [f"you cannot go {way} from here." for way in DIRECTIONS]
-        elif name == "mix":
-            captions += ["you mix two paints in the cup."]
-        elif name.startswith("use_"):
-            start[T[name]] = 0
-        else:
-            captions += [sentence.replace("{0}", "some")]
-    for name in READING:
-        start[T[f"use_{name}"]] = start[T["use_warm"]]
-    return tuple(captions), start
-
-
-CAPTIONS, CAPTION_START = _captions()
+T = WORDS.row

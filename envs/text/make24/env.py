@@ -13,8 +13,11 @@ from jax import Array
 
 from rewardax.envs.core import TimeStep
 from rewardax.envs.language import templates as L
-from rewardax.envs.text.engine.env import NOT_A_COMMAND, Page, TextEnv, join, rows
-from rewardax.envs.text.engine.world import bits, pack
+from rewardax.envs.text.engine.env import TextEnv, feature_list, first_record
+from rewardax.envs.text.engine.pages import Page, join, rows
+from rewardax.envs.text.engine.turn import Turn
+from rewardax.envs.text.engine.words import Words
+from rewardax.envs.text.engine.world import pack
 from rewardax.envs.text.make24 import words as W
 from rewardax.envs.text.make24.rules import OPERATIONS, TARGET, combined, hands, three_make, two_make
 from rewardax.envs.text.make24.words import NUMBERS, T
@@ -82,37 +85,17 @@ class Make24(TextEnv):
     """
 
     family: ClassVar[str] = "Make24"
-    templates: ClassVar[L.Templates] = W.TEMPLATES
-    action_templates: ClassVar[L.Templates] = W.COMMANDS
-    replies: ClassVar[tuple[str, ...]] = W.REPLIES
-    verbs: ClassVar[tuple[str, ...]] = OPERATIONS
+    words: ClassVar[Words] = W.WORDS
+    params_class: ClassVar[type] = Make24Params
     slots: ClassVar[int] = 60
     subgoal_names: ClassVar[tuple[str, ...]] = ("solvable_with_3", "solvable_with_2", "made_24")
     event_names: ClassVar[tuple[str, ...]] = (*OPERATIONS, "mistake")
-    feature_names: ClassVar[tuple[str, ...]] = (
-        *("success", "failure", "subgoals", "subgoals_now", "subgoal_event", "progress", "oracle_steps"),
-        *("oracle_start", "solvable", "valid", "invalid_reason", "state_hash", "obs_hash", "state_id", "events"),
-        "caption_id",
-    )
-
-    @property
-    def action_names(self) -> tuple[str, ...]:
-        return tuple(f"{OPERATIONS[op]} number {i + 1} and number {j + 1}" for op, i, j in W.ARGUMENTS)
-
-    @property
-    def captions(self) -> tuple[str, ...]:
-        return W.CAPTIONS
+    feature_names: ClassVar[tuple[str, ...]] = feature_list("oracle_steps", "oracle_start", "solvable", "state_id")
 
     @property
     def num_state_ids(self) -> int:
         """``state_id = 2 * numbers left + solvable``."""
         return 2 * (NUMBERS + 1)
-
-    def default_params(self) -> Make24Params:
-        return Make24Params()
-
-    def horizon(self, params: Make24Params) -> int:
-        return int(params.horizon)
 
     def reset(self, key: Array, params: Make24Params) -> Make24State:
         draw = jax.random.bits(key, (1 + NUMBERS,), jnp.uint32)
@@ -122,11 +105,8 @@ class Make24(TextEnv):
             value=hand[jnp.argsort(draw[1:])],
             live=jnp.ones(NUMBERS, bool),
             solvable=jnp.bool_(True),
-            latched=jnp.uint8(0),
-            fresh=jnp.uint8(0),
+            **first_record(self.history),
             events=jnp.uint8(0),
-            log=jnp.zeros((1 + self.history, 5), jnp.int16),
-            t=jnp.int16(0),
         )
 
     # dynamics
@@ -149,30 +129,20 @@ class Make24(TextEnv):
         return there & lead & (result >= 0)
 
     def step(self, state: Make24State, action: Array, params: Make24Params) -> tuple[Make24State, TimeStep]:
-        action = jnp.asarray(action, jnp.int32)
-        real = (action >= 0) & (action < len(W.ARGUMENTS))
-        at = jnp.clip(action, 0, len(W.ARGUMENTS) - 1)
-        op, i, j = jnp.asarray(W.ARGUMENTS)[at]
-        result, there, lead, pair = (x[..., at] for x in self._table(state))
-        valid = real & there & lead & (result >= 0)
+        table = result, there, lead, _ = self._table(state)
+        turn = self._turn(action, there & lead & (result >= 0))
+        op, i, j = jnp.asarray(W.ARGUMENTS)[turn.at]
+        result, there, lead, pair = (x[..., turn.at] for x in table)
         place = jnp.arange(NUMBERS)
-        value = jnp.where(valid & (place == i), result.astype(jnp.int16), state.value)
-        live = state.live & ~(valid & (place == j))
+        value = jnp.where(turn.valid & (place == i), result.astype(jnp.int16), state.value)
+        live = state.live & ~(turn.valid & (place == j))
         solvable = self._can_win(value, live)
-        left = live.sum()
-        over, won = left == 1, (left == 1) & solvable
-        events = jnp.append(valid & (op == jnp.arange(len(OPERATIONS))), state.solvable & ~solvable)
-        new = state.replace(
-            value=value,
-            live=live,
-            solvable=solvable,
-            events=pack(events),
-            t=state.t + jnp.int16(1),
-            log=self._remember(state.log, *self._reply(op, pair, result, there, lead, valid, real)),
-        )
-        now = self._subgoals(new)
-        new = new.replace(latched=state.latched | now, fresh=now & ~state.latched)
-        return new, self._timestep(jnp.bool_(False), won, ~valid, new.t, params, failed=over & ~won)
+        events = jnp.append(turn.valid & (op == jnp.arange(len(OPERATIONS))), state.solvable & ~solvable)
+        new = state.replace(value=value, live=live, solvable=solvable, events=pack(events))
+        new = self._after(state, new, self._subgoals(new, params), *self._reply(turn, op, pair, there, lead))
+        over, won = live.sum() == 1, self._success(new, params).astype(jnp.float32)
+        reward = won * (1.0 - params.time_bonus * new.t / params.horizon) - ~turn.valid * params.invalid_penalty
+        return new, TimeStep(reward.astype(jnp.float32), over, (new.t >= params.horizon) & ~over, won)
 
     @staticmethod
     def _can_win(value: Array, live: Array) -> Array:
@@ -182,9 +152,8 @@ class Make24(TextEnv):
         by_count = [a == TARGET, two_make(a, b, jnp), three_make(a, b, c, jnp), jnp.bool_(True)]
         return jnp.stack(by_count)[left - 1]
 
-    def _reply(
-        self, op: Array, pair: Array, result: Array, there: Array, lead: Array, valid: Array, real: Array
-    ) -> tuple[Array, ...]:
+    @staticmethod
+    def _reply(turn: Turn, op: Array, pair: Array, there: Array, lead: Array) -> tuple[Array, ...]:
         """Template and words of the answer to a command."""
         size, words = said(jnp.maximum(pair, 0))
         done = T["add_0"] + op * len(W.PAIRS) + size[0] * len(W.SIZES) + size[1]
@@ -194,47 +163,36 @@ class Make24(TextEnv):
             [T["refuse_gone"], T["refuse_equal"], T["refuse_large"], T["refuse_less"]],
             T["refuse_whole"],
         )
-        template = jnp.where(valid, done, jnp.where(real, refusal, T[NOT_A_COMMAND]))
-        return template, *words.reshape(-1)
+        return turn.answer(done, refusal), *words.reshape(-1)
 
-    def _subgoals(self, state: Make24State) -> Array:
-        left = state.live.sum()
-        return pack(jnp.stack([state.solvable & (left <= 4 - k) for k in (1, 2, 3)]))
+    def _success(self, state: Make24State, params: Make24Params) -> Array:
+        return (state.live.sum() == 1) & state.solvable
 
-    # features
-
-    def features(self, state: Make24State, params: Make24Params) -> dict[str, Array]:
-        latched, left = bits(state.latched, STEPS), state.live.sum().astype(jnp.int32)
-        reason = self._invalid_reason(state)
-        shown = jnp.where(state.live, state.value, -1)
-        done = state.events & ((1 << len(OPERATIONS)) - 1)
-        caption = 1 + jnp.argmax(bits(done, len(OPERATIONS)))
-        return {
-            "success": (left == 1) & state.solvable,
-            "failure": (left == 1) & ~state.solvable,
-            "subgoals": latched,
-            "subgoals_now": bits(self._subgoals(state), STEPS),
-            "subgoal_event": bits(state.fresh, STEPS),
-            "progress": latched.mean(dtype=jnp.float32),
-            "oracle_steps": self.oracle_steps(state, params),
-            "oracle_start": jnp.int32(STEPS),
-            "solvable": state.solvable,
-            "valid": reason == 0,
-            "invalid_reason": reason,
-            "state_hash": L.hash_words(shown, state.latched),
-            "obs_hash": self._obs_hash(state, params),
-            "state_id": 2 * left + state.solvable,
-            "events": bits(state.events, len(self.event_names)),
-            "caption_id": jnp.where(reason > 0, len(W.CAPTIONS) - 1, jnp.where(done > 0, caption, 0)).astype(jnp.int32),
-        }
+    def _failure(self, state: Make24State, params: Make24Params) -> Array:
+        return (state.live.sum() == 1) & ~state.solvable
 
     def oracle_steps(self, state: Make24State, params: Make24Params) -> Array:
         return jnp.where(state.solvable, state.live.sum() - 1, -1).astype(jnp.int32)
 
+    # features
+
+    def _subgoals(self, state: Make24State, params: Make24Params) -> Array:
+        left = state.live.sum()
+        return jnp.stack([state.solvable & (left <= NUMBERS - k) for k in range(1, STEPS + 1)])
+
+    def _oracle_start(self, state: Make24State, params: Make24Params) -> Array:
+        return jnp.int32(STEPS)
+
+    def _state_hash(self, state: Make24State) -> Array:
+        return L.hash_words(jnp.where(state.live, state.value, -1), state.latched)
+
+    def _own_features(self, state: Make24State, params: Make24Params, common: dict[str, Array]) -> dict[str, Array]:
+        return {"state_id": 2 * state.live.sum().astype(jnp.int32) + state.solvable}
+
     # text
 
     def _limits(self) -> list[int]:
-        longest = W.TEMPLATES.longest
+        longest = self.templates.longest
         return [longest("task"), longest("have_4"), *[longest("one_2")] * NUMBERS]
 
     def _page(self, state: Make24State, params: Make24Params) -> Page:

@@ -6,9 +6,8 @@ from itertools import product
 
 import numpy as np
 
-from rewardax.envs.language.templates import Templates
 from rewardax.envs.language.vocab import WORD_ID
-from rewardax.envs.text.engine.env import NOT_A_COMMAND
+from rewardax.envs.text.engine.words import NOT_A_COMMAND, Words
 from rewardax.envs.text.make24.rules import OPERATIONS
 
 ZERO = WORD_ID["0"]
@@ -39,9 +38,22 @@ _WORDINGS = {
     for name, first, second in zip(OPERATIONS, _SAID, _AGAIN, strict=True)
     for k, (said, again) in enumerate(zip(phrases(first), phrases(second), strict=True))
 }
-TEMPLATES = Templates(
-    {
-        "silence": "nothing happens.",
+_REFUSALS = {
+    "refuse_gone": "that number is not here.",
+    "refuse_equal": "take the first of the equal numbers.",
+    "refuse_less": "the first number is less than the other one.",
+    "refuse_whole": "the first number does not divide by the other one.",
+    "refuse_large": "that number is too large.",
+}
+
+NUMBERS = 4
+# operation and slots of every action: ordered pairs of different numbers, operations fastest
+ARGUMENTS = np.array(
+    [(op, i, j) for i, j in product(range(NUMBERS), repeat=2) if i != j for op in range(len(OPERATIONS))], np.int32
+)
+
+WORDS = Words(
+    lines={
         "task": (
             "use all the numbers to make 24.",
             "your task is to make 24 with all the numbers.",
@@ -59,31 +71,23 @@ TEMPLATES = Templates(
             f"one_{k}": (f"you have {number(k, 0)}.", f"one number is {number(k, 0)}.", f"here is {number(k, 0)}.")
             for k in range(len(SIZES))
         },
-        "clock": ("{0} steps are left.", "you have {0} more steps.", "steps left: {0}."),
+    },
+    replies={
         **_WORDINGS,
-        "refuse_gone": "that number is not here.",
-        "refuse_equal": "take the first of the equal numbers.",
-        "refuse_less": "the first number is less than the other one.",
-        "refuse_whole": "the first number does not divide by the other one.",
-        "refuse_large": "that number is too large.",
-        NOT_A_COMMAND: "that is not a command.",
+        **_REFUSALS,
     },
     width=14,
+    actions={"pair": [f"{OPERATIONS[op]} number {i + 1} and number {j + 1}" for op, i, j in ARGUMENTS]},
+    commands=_COMMANDS,
+    verbs=OPERATIONS,
+    captions={
+        "add_0": ["you add two numbers."],
+        "subtract_0": ["you subtract a number from another."],
+        "multiply_0": ["you multiply two numbers."],
+        "divide_0": ["you divide a number by another."],
+        NOT_A_COMMAND: ["that cannot be done."],
+    },
+    like={name: f"{name.partition('_')[0]}_0" for name in _WORDINGS} | dict.fromkeys(_REFUSALS, NOT_A_COMMAND),
+    command_width=10,
 )
-T = {name: TEMPLATES.index(name) for name in TEMPLATES.names}
-REPLIES = TEMPLATES.names[T["add_0"] :]
-COMMANDS = Templates(_COMMANDS, width=10)
-
-NUMBERS = 4
-# operation and slots of every action: ordered pairs of different numbers, operations fastest
-ARGUMENTS = np.array(
-    [(op, i, j) for i, j in product(range(NUMBERS), repeat=2) if i != j for op in range(len(OPERATIONS))], np.int32
-)
-CAPTIONS = (
-    "nothing happens.",
-    "you add two numbers.",
-    "you subtract a number from another.",
-    "you multiply two numbers.",
-    "you divide a number by another.",
-    "that cannot be done.",
-)
+T = WORDS.row

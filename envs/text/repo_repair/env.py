@@ -11,13 +11,16 @@ from jax import Array
 
 from rewardax.envs.core import TimeStep
 from rewardax.envs.language import templates as L
-from rewardax.envs.text.engine.env import NOT_A_COMMAND, Page, TextEnv, join, rows, word
+from rewardax.envs.text.engine.env import TextEnv, feature_list
+from rewardax.envs.text.engine.pages import Page, join, rows, word
+from rewardax.envs.text.engine.turn import Turn
+from rewardax.envs.text.engine.words import Words
 from rewardax.envs.text.engine.world import bits, pack
 from rewardax.envs.text.repo_repair import level as R
 from rewardax.envs.text.repo_repair import words as W
 from rewardax.envs.text.repo_repair.level import RepoRepairParams, RepoRepairState
 
-T, VERB = W.T, W.VERB
+T, VERB = W.T, W.WORDS.verb
 SUBGOALS = 2 * R.BUGS + 1
 
 
@@ -51,10 +54,8 @@ class RepoRepair(TextEnv):
     """
 
     family: ClassVar[str] = "RepoRepair"
-    templates: ClassVar[L.Templates] = W.TEMPLATES
-    action_templates: ClassVar[L.Templates] = W.COMMANDS
-    replies: ClassVar[tuple[str, ...]] = W.REPLIES
-    verbs: ClassVar[tuple[str, ...]] = W.VERBS
+    words: ClassVar[Words] = W.WORDS
+    params_class: ClassVar[type] = RepoRepairParams
     slots: ClassVar[int] = 72
     subgoal_names: ClassVar[tuple[str, ...]] = (
         *(f"bug_{j}_located" for j in range(R.BUGS)),
@@ -65,34 +66,15 @@ class RepoRepair(TextEnv):
         *("format_ok", "tool_ok", "new_information", "located", "edit_made", "edit_correct", "tests_after_edit"),
         *("repeat_action", "test_skipped", "submitted"),
     )
-    feature_names: ClassVar[tuple[str, ...]] = (
-        *("success", "failure", "subgoals", "subgoals_now", "subgoal_event", "progress", "oracle_steps"),
-        *("oracle_start", "solvable", "valid", "invalid_reason", "state_hash", "obs_hash", "state_id"),
-        *("events", "caption_id", "outcome_level", "visible_pass_rate"),
+    feature_names: ClassVar[tuple[str, ...]] = feature_list(
+        *("oracle_steps", "oracle_start", "solvable", "state_id", "outcome_level", "visible_pass_rate"),
     )
-
-    @property
-    def action_names(self) -> tuple[str, ...]:
-        return W.action_names()
-
-    @property
-    def num_actions(self) -> int:
-        return len(W.ARGUMENTS)
-
-    @property
-    def captions(self) -> tuple[str, ...]:
-        return W.CAPTIONS
+    unhashed: ClassVar[frozenset[str]] = TextEnv.unhashed | {"last"}
 
     @property
     def num_state_ids(self) -> int:
         """``state_id = open file + 1 + 7 * latched subgoal bits``."""
         return (W.FILES + 1) << SUBGOALS
-
-    def default_params(self) -> RepoRepairParams:
-        return RepoRepairParams()
-
-    def horizon(self, params: RepoRepairParams) -> int:
-        return int(params.horizon)
 
     def reset(self, key: Array, params: RepoRepairParams) -> RepoRepairState:
         return R.generate(key, params, self.history)
@@ -124,13 +106,8 @@ class RepoRepair(TextEnv):
         return state.open >= 0, jnp.arange(W.CELLS) // W.DEFINITIONS == state.open
 
     def step(self, state: RepoRepairState, action: Array, params: RepoRepairParams) -> tuple[RepoRepairState, TimeStep]:
-        action = jnp.asarray(action, jnp.int32)
-        known = (action >= 0) & (action < self.num_actions)
-        at = jnp.clip(action, 0, self.num_actions - 1)
-        verb, x, y = jnp.asarray(W.ARGUMENTS)[at]
-        formed = known & (verb != VERB["malformed"])
-        valid = known & self.action_mask(state, params)[at]
-        does = lambda name: valid & (verb == VERB[name])  # noqa: E731
+        turn = self._turn(action, self.action_mask(state, params))
+        does, x, y = turn.does, turn.x, turn.y
         bit = lambda when, place: jnp.where(when, jnp.uint32(1) << place.astype(jnp.uint32), 0)  # noqa: E731
 
         cells, (_, mine) = jnp.arange(W.CELLS), self._mine(state)
@@ -155,11 +132,8 @@ class RepoRepair(TextEnv):
             stale=(state.stale | edited) & ~does("run"),
             skipped=skipped,
             outcome=jnp.where(does("submit"), verdict, state.outcome).astype(jnp.int8),
-            last=action.astype(jnp.int16),
-            log=self._remember(state.log, *self._reply(state, report, target, verb, x, y, valid, formed)),
-            t=state.t + jnp.int16(1),
+            last=turn.action.astype(jnp.int16),
         )
-        now = R.subgoal_bits(new)
         learnt = (
             *(new.listed != state.listed, new.opened != state.opened, new.found != state.found),
             *(new.read != state.read, (new.report != state.report).any()),
@@ -167,83 +141,55 @@ class RepoRepair(TextEnv):
         buggy = (state.bugs >= 0) & (state.bugs // W.DEFINITIONS == x)
         fixed = (state.value != state.want) & (value == state.want)
         events = (
-            *(formed, valid, jnp.stack(learnt).any(), does("open") & buggy.any(), edited, fixed.any()),
-            *(does("run") & state.stale, action == state.last, does("skip") & ~skips[x % W.VISIBLE], does("submit")),
+            *(turn.real, turn.valid, jnp.stack(learnt).any(), does("open") & buggy.any(), edited, fixed.any()),
+            *(does("run") & state.stale, turn.action == state.last),
+            *(does("skip") & ~skips[x % W.VISIBLE], does("submit")),
         )
-        new = new.replace(
-            latched=state.latched | now,
-            fresh=now & ~state.latched,
-            events=pack(jnp.stack(events), jnp.uint16),
-        )
-        before, after = state.outcome == R.PASSING, new.outcome == R.PASSING
-        return new, self._timestep(before, after, ~valid, new.t, params, failed=new.outcome != R.NOTHING)
+        new = new.replace(events=pack(jnp.stack(events), jnp.uint16))
+        new = self._after(state, new, self._subgoals(new, params), *self._reply(state, turn, report, target))
+        return new, self._timestep(state, new, turn.valid, params)
 
-    def _reply(
-        self,
-        state: RepoRepairState,
-        report: Array,
-        target: Array,
-        verb: Array,
-        x: Array,
-        y: Array,
-        valid: Array,
-        formed: Array,
-    ) -> tuple[Array, ...]:
+    @staticmethod
+    def _reply(state: RepoRepairState, turn: Turn, report: Array, target: Array) -> tuple[Array, ...]:
         """Template and words of the answer to a command."""
-        failing = (report == R.FAILED).sum()
-        is_set, is_find, is_test = (verb == VERB[name] for name in ("set", "find", "skip"))
-        said = jnp.asarray([T.get({"run": "run_0"}.get(name, name), 0) for name in VERB])[verb]
-        said = jnp.where((verb == VERB["run"]) & (failing == 0), T["run_1"], said)
-        said = jnp.where(is_test & bits(state.skipped, W.VISIBLE)[x % W.VISIBLE], T["restore"], said)
-        lost = is_find | ((verb == VERB["open"]) & ~state.exists[(x % W.FILES) * W.DEFINITIONS])
+        x, failing = turn.x, (report == R.FAILED).sum()
+        is_open, is_find, is_set = (turn.asks(verb) for verb in ("open", "find", "set"))
+        skipped = bits(state.skipped, W.VISIBLE)[x % W.VISIBLE]
+        said = turn.by_verb(
+            {
+                "run": jnp.where(failing == 0, T["run_1"], T["run_0"]),
+                "skip": jnp.where(skipped, T["restore"], T["skip"]),
+                **{verb: T[verb] for verb in ("list", "open", "find", "show", "set", "revert")},
+            },
+            T["submit"],
+        )
+        lost = is_find | (is_open & ~state.exists[(x % W.FILES) * W.DEFINITIONS])
         refusal = jnp.select(
-            [lost, verb == VERB["open"], verb == VERB["submit"], state.open < 0, is_set],
+            [lost, is_open, turn.asks("submit"), state.open < 0, is_set],
             [T["refuse_find"], T["refuse_open"], T["refuse_submit"], T["refuse_file"], T["refuse_set"]],
             T["refuse_revert"],
         )
-        template = jnp.where(valid, said, jnp.where(formed, refusal, T[NOT_A_COMMAND]))
         of = jnp.where(is_find, state.cell[x], target)
-        file = jnp.where(verb == VERB["open"], x, jnp.clip(state.open, 0))
+        file = jnp.where(is_open, x, jnp.clip(state.open, 0))
         stem = lambda file: word(W.STEM, state.stems[file % W.FILES])  # noqa: E731
-        about_file = (verb == VERB["open"]) | (verb == VERB["revert"])
-        first = jnp.select(
-            [verb == VERB["run"], about_file, is_test],
-            [W.ONE - 1 + failing, stem(file), word(W.TEST, state.tests[x % W.VISIBLE])],
-            jnp.where(is_find, word(W.DEFINITION, x), word(W.DEFINITION, state.name[of])),
+        first = turn.by_verb(
+            {
+                **{"run": W.ONE - 1 + failing, "open": stem(file), "revert": stem(file)},
+                **{"skip": word(W.TEST, state.tests[x % W.VISIBLE]), "find": word(W.DEFINITION, x)},
+            },
+            word(W.DEFINITION, state.name[of]),
         )
-        wanted = jnp.where(is_set, y, state.want[of])
+        wanted = jnp.where(is_set, turn.y, state.want[of])
         second = jnp.where(is_find, stem(of // W.DEFINITIONS), word(W.ONE, wanted))
-        return template, first, second
+        return turn.answer(said, refusal), first, second
 
     # features
 
-    def features(self, state: RepoRepairState, params: RepoRepairParams) -> dict[str, Array]:
-        latched = bits(state.latched, SUBGOALS)
-        total = 2 * (state.bugs >= 0).sum() + 1
-        reason = self._invalid_reason(state)
-        left = R.oracle_steps(state)
-        unfinished = jnp.where(state.t >= params.horizon, R.NOTHING, -1)
-        level = jnp.where(state.outcome == R.NOTHING, unfinished, state.outcome)
-        return {
-            "success": state.outcome == R.PASSING,
-            "failure": (state.outcome == R.UNCHANGED) | (state.outcome == R.FAILING),
-            "subgoals": latched,
-            "subgoals_now": bits(R.subgoal_bits(state), SUBGOALS),
-            "subgoal_event": bits(state.fresh, SUBGOALS),
-            "progress": latched.sum() / total.astype(jnp.float32),
-            "oracle_steps": left,
-            "oracle_start": state.oracle_start.astype(jnp.int32),
-            "solvable": left >= 0,
-            "valid": reason == 0,
-            "invalid_reason": reason,
-            "state_hash": self._state_hash(state),
-            "obs_hash": self._obs_hash(state, params),
-            "state_id": state.open.astype(jnp.int32) + 1 + (W.FILES + 1) * state.latched.astype(jnp.int32),
-            "events": bits(state.events, len(self.event_names)),
-            "caption_id": self._caption(state),
-            "outcome_level": level.astype(jnp.int8),
-            "visible_pass_rate": (state.report > R.FAILED).mean(dtype=jnp.float32),
-        }
+    def _success(self, state: RepoRepairState, params: RepoRepairParams) -> Array:
+        return state.outcome == R.PASSING
+
+    def _failure(self, state: RepoRepairState, params: RepoRepairParams) -> Array:
+        return (state.outcome == R.UNCHANGED) | (state.outcome == R.FAILING)
 
     def oracle_steps(self, state: RepoRepairState, params: RepoRepairParams) -> Array:
         return R.oracle_steps(state)
@@ -256,29 +202,41 @@ class RepoRepair(TextEnv):
         bugs = (state.bugs >= 0).sum()
         return (4 * bugs - 2 * shared + 1).astype(jnp.int32)
 
-    def _state_hash(self, state: RepoRepairState) -> Array:
-        ignored = {"fresh", "log", "t", "oracle_start", "events", "last"}
-        names = [field.name for field in dataclasses.fields(state) if field.name not in ignored]
-        return L.hash_words(*(getattr(state, name) for name in names))
+    def _subgoals(self, state: RepoRepairState, params: RepoRepairParams) -> Array:
+        return R.subgoals(state)
 
-    def _caption(self, state: RepoRepairState) -> Array:
-        said, first, second, *_ = state.log[0].astype(jnp.int32)
-        is_file = (said == T["open"]) | (said == T["revert"])
-        is_test = (said == T["skip"]) | (said == T["restore"])
-        offset = jnp.select(
-            [said == T["run_0"], is_file, is_test, (said == T["find"]) | (said == T["show"]), said == T["set"]],
+    def _subgoal_count(self, state: RepoRepairState, params: RepoRepairParams) -> Array:
+        return 2 * (state.bugs >= 0).sum() + 1
+
+    def _own_features(
+        self, state: RepoRepairState, params: RepoRepairParams, common: dict[str, Array]
+    ) -> dict[str, Array]:
+        unfinished = jnp.where(state.t >= params.horizon, R.NOTHING, -1)
+        return {
+            "state_id": state.open.astype(jnp.int32) + 1 + (W.FILES + 1) * state.latched.astype(jnp.int32),
+            "outcome_level": jnp.where(state.outcome == R.NOTHING, unfinished, state.outcome).astype(jnp.int8),
+            "visible_pass_rate": (state.report > R.FAILED).mean(dtype=jnp.float32),
+        }
+
+    def _caption_offset(self, state: RepoRepairState) -> Array:
+        _, first, second, *_ = state.log[0].astype(jnp.int32)
+        definition = first - W.DEFINITION
+        return jnp.select(
             [
-                *(first - W.ONE, first - W.STEM, first - W.TEST, first - W.DEFINITION),
-                (first - W.DEFINITION) * W.VALUES + second - W.ONE,
+                self._said(state, *names)
+                for names in (("run_0",), ("open", "revert"), ("skip", "restore"), ("find", "show"), ("set",))
+            ],
+            [
+                *(first - W.ONE, first - W.STEM, first - W.TEST, definition),
+                definition * W.VALUES + second - W.ONE,
             ],
             0,
         )
-        return jnp.asarray(W.CAPTION_START)[said] + offset
 
     # observation
 
     def _limits(self) -> list[int]:
-        longest = W.TEMPLATES.longest
+        longest = self.templates.longest
         issue = longest("issue_definition", "issue_file", "issue_test")
         cells = W.CELLS if self.view == "full" else W.DEFINITIONS
         line = longest("far_documented" if self.view == "full" else "documented", "definition")
@@ -288,9 +246,7 @@ class RepoRepair(TextEnv):
         ]
 
     def _page(self, state: RepoRepairState, params: RepoRepairParams) -> Page:
-        said = state.log[0, 0]
         always = self.view != "feedback"
-        after = lambda *names: always | jnp.isin(said, jnp.array([T[name] for name in names]))  # noqa: E731
         bug, file = jnp.clip(state.bugs, 0), jnp.clip(state.bugs, 0) // W.DEFINITIONS
         of_bug = word(W.DEFINITION, state.name[bug]), word(W.STEM, state.stems[file])
         issue = rows(
@@ -302,7 +258,7 @@ class RepoRepair(TextEnv):
         placed = bits(state.found, W.CELLS)[state.name[bug]] & (state.bugs >= 0) & (jnp.asarray(params.clue) == 0)
         notes = rows(T["find"], *of_bug, shown=placed & always, kind=L.MEMORY)
         exists = state.exists[:: W.DEFINITIONS]
-        listed = (state.listed & after("list")) | (self.view == "full")
+        listed = (state.listed & self._shows(state, "list")) | (self.view == "full")
         files = rows(T["file"], word(W.STEM, state.stems), shown=exists & listed, kind=L.EXIT)
         is_open = state.open >= 0
         place = rows(
@@ -312,7 +268,7 @@ class RepoRepair(TextEnv):
         shown = state.exists
         if self.view != "full":
             cells = jnp.clip(state.open, 0) * W.DEFINITIONS + jnp.arange(W.DEFINITIONS)
-            shown = is_open & after("open", "show", "set", "revert")
+            shown = is_open & self._shows(state, "open", "show", "set", "revert")
         documented = bits(state.read, W.CELLS)[cells]
         plain, full = ("far", "far_documented") if self.view == "full" else ("definition", "documented")
         definitions = rows(
@@ -323,7 +279,7 @@ class RepoRepair(TextEnv):
             kind=L.THING,
         )
         skips = bits(state.skipped, W.VISIBLE)
-        ran = (state.report >= 0) & after("run_0", "run_1")
+        ran = (state.report >= 0) & self._shows(state, "run_0", "run_1")
         tests = rows(
             jnp.where(skips, T["skipped"], T["fails"] + (state.report > R.FAILED)),
             word(W.TEST, state.tests),
@@ -335,7 +291,7 @@ class RepoRepair(TextEnv):
     # commands
 
     def _action_lines(self, state: RepoRepairState) -> tuple[Array, Array]:
-        verb, x, y = W.ARGUMENTS.T
+        verb, x, y = W.WORDS.arguments.T
         skips = bits(state.skipped, W.VISIBLE)[x % W.VISIBLE] & (verb == VERB["skip"])
         cell = jnp.clip(state.open, 0) * W.DEFINITIONS + x % W.DEFINITIONS
         first = jnp.select(
@@ -344,10 +300,11 @@ class RepoRepair(TextEnv):
             word(W.DEFINITION, state.name[cell]),
         )
         nothing = jnp.zeros_like(first)
-        return jnp.where(skips, VERB["restore"], verb), jnp.stack([first, jnp.asarray(W.ONE + y), nothing, nothing], -1)
+        template = jnp.where(skips, W.WORDS.commands.index("restore"), verb)
+        return template, jnp.stack([first, jnp.asarray(W.ONE + y), nothing, nothing], -1)
 
     def _known(self, state: RepoRepairState) -> Array:
-        verb, x, _ = W.ARGUMENTS.T
+        verb, x, _ = W.WORDS.arguments.T
         inside = np.isin(verb, [VERB["show"], VERB["set"]])
         exists = jnp.where(verb == VERB["open"], state.exists[(x % W.FILES) * W.DEFINITIONS], True)
         exists &= jnp.where(verb == VERB["find"], state.exists[state.cell[x]], True)
@@ -361,4 +318,4 @@ class RepoRepair(TextEnv):
             "revert": ("revert",),
             "submit": ("submit",),
         }
-        return {int(np.flatnonzero(W.ARGUMENTS[:, 0] == VERB[name])[0]): phrases for name, phrases in short.items()}
+        return {self.words.first[name]: phrases for name, phrases in short.items()}

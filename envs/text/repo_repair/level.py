@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from flax import struct
 from jax import Array
 
-from rewardax.envs.text.engine.world import Draws, bits, count_bits, one_of, pack, shuffled
+from rewardax.envs.text.engine.env import first_record
+from rewardax.envs.text.engine.world import Draws, bits, count_bits, one_of, shuffled
 from rewardax.envs.text.repo_repair.words import CELLS, DEFINITIONS, FILES, HIDDEN, STEMS, TESTS, VALUES, VISIBLE
 
 BUGS = 2  # at most
@@ -123,10 +124,7 @@ def generate(key: Array, params: RepoRepairParams, history: int) -> RepoRepairSt
         outcome=jnp.int8(NOTHING),
         last=jnp.int16(-1),
         events=jnp.uint16(0),
-        latched=jnp.uint8(0),
-        fresh=jnp.uint8(0),
-        log=jnp.zeros((1 + history, 5), jnp.int16),
-        t=jnp.int16(0),
+        **first_record(history),
         oracle_start=jnp.int16(0),
     )
     return state.replace(oracle_start=oracle_steps(state).astype(jnp.int16))
@@ -171,7 +169,7 @@ def repaired(state: RepoRepairState) -> Array:
     return (state.bugs >= 0) & (state.value == state.want)[state.bugs]
 
 
-def subgoal_bits(state: RepoRepairState) -> Array:
-    """uint8: what is true now."""
+def subgoals(state: RepoRepairState) -> Array:
+    """bool[5]: what is true now."""
     solved = (state.outcome == PASSING)[None]
-    return pack(jnp.concatenate([located(state), repaired(state), solved]))
+    return jnp.concatenate([located(state), repaired(state), solved])

@@ -11,14 +11,17 @@ from jax import Array
 
 from rewardax.envs.core import TimeStep
 from rewardax.envs.language import templates as L
-from rewardax.envs.text.engine.env import FIRST_NUMBER, NOT_A_COMMAND, Page, TextEnv, join, rows
-from rewardax.envs.text.engine.world import bits, pack
+from rewardax.envs.language.vocab import NUMBER
+from rewardax.envs.text.engine.env import TextEnv, feature_list
+from rewardax.envs.text.engine.pages import Page, join, rows
+from rewardax.envs.text.engine.turn import Turn
+from rewardax.envs.text.engine.words import SILENCE, Words
+from rewardax.envs.text.engine.world import pack
 from rewardax.envs.text.shop import level as R
 from rewardax.envs.text.shop import words as W
 from rewardax.envs.text.shop.level import ShopParams, ShopState
 
-T, VERB = W.T, W.VERB
-SUBGOALS = 5
+T = W.T
 NOTHING, UNRELATED, PARTIAL, RIGHT = range(4)  # outcome levels
 
 
@@ -57,38 +60,16 @@ class Shop(TextEnv):
     """
 
     family: ClassVar[str] = "Shop"
-    templates: ClassVar[L.Templates] = W.TEMPLATES
-    action_templates: ClassVar[L.Templates] = W.COMMANDS
-    replies: ClassVar[tuple[str, ...]] = W.REPLIES
-    verbs: ClassVar[tuple[str, ...]] = W.VERBS
+    words: ClassVar[Words] = W.WORDS
+    params_class: ClassVar[type] = ShopParams
     slots: ClassVar[int] = 32
     subgoal_names: ClassVar[tuple[str, ...]] = (
         *("match_listed", "match_open", "colour_right", "size_right", "match_bought"),
     )
     event_names: ClassVar[tuple[str, ...]] = ("format_ok", "searched", "opened_match", "option_ok", "bought")
-    feature_names: ClassVar[tuple[str, ...]] = (
-        *("success", "failure", "subgoals", "subgoals_now", "subgoal_event", "progress", "oracle_steps"),
-        *("oracle_start", "solvable", "valid", "invalid_reason", "state_hash", "obs_hash", "events", "caption_id"),
-        *("outcome_level", "graded"),
+    feature_names: ClassVar[tuple[str, ...]] = feature_list(
+        *("oracle_steps", "oracle_start", "solvable", "outcome_level", "graded"),
     )
-
-    @property
-    def action_names(self) -> tuple[str, ...]:
-        return W.action_names()
-
-    @property
-    def num_actions(self) -> int:
-        return len(W.ARGUMENTS)
-
-    @property
-    def captions(self) -> tuple[str, ...]:
-        return W.CAPTIONS
-
-    def default_params(self) -> ShopParams:
-        return ShopParams()
-
-    def horizon(self, params: ShopParams) -> int:
-        return int(params.horizon)
 
     def reset(self, key: Array, params: ShopParams) -> ShopState:
         return R.generate(key, params, self.history)
@@ -112,18 +93,12 @@ class Shop(TextEnv):
         )
 
     def step(self, state: ShopState, action: Array, params: ShopParams) -> tuple[ShopState, TimeStep]:
-        action = jnp.asarray(action, jnp.int32)
-        known = (action >= 0) & (action < self.num_actions)
-        at = jnp.clip(action, 0, self.num_actions - 1)
-        verb, x = jnp.asarray(W.ARGUMENTS)[at]
-        formed = known & (verb != VERB["malformed"])
-        valid = known & self.action_mask(state, params)[at]
-        does = lambda name: valid & (verb == VERB[name])  # noqa: E731
-
-        search = does("search_category") | does("search_feature")
+        turn = self._turn(action, self.action_mask(state, params))
+        does, x = turn.does, turn.x
+        search = does("search_category", "search_feature")
         opens, back, buys = does("open"), does("back"), does("buy")
         leaves = back & (state.page == R.LISTING)
-        query = jnp.where(search, jnp.where(verb == VERB["search_feature"], R.C + x, x), state.query)
+        query = jnp.where(search, jnp.where(turn.asks("search_feature"), R.C + x, x), state.query)
         query = jnp.where(leaves, -1, query)
         number = state.number + does("next") - does("previous")
         number = jnp.where(search | leaves, 0, number)
@@ -140,34 +115,27 @@ class Shop(TextEnv):
             size=jnp.where(does("choose_size"), x, jnp.where(back, -1, state.size)).astype(jnp.int8),
             details=(state.details | does("details")) & ~back,
             bought=state.bought | buys,
-            t=state.t + jnp.int16(1),
         )
         option_ok = does("choose_colour") & (x == state.wish.colour) | does("choose_size") & (x == state.wish.size)
-        now = R.subgoal_bits(new)
-        new = new.replace(
-            log=self._remember(state.log, *self._reply(state, at, verb, valid, formed)),
-            events=pack(jnp.stack([formed, search, opens & state.fits[new.item], option_ok, buys])),
-            latched=state.latched | now,
-            fresh=now & ~state.latched,
-        )
-        won = new.bought & R.right(new)
-        step = self._timestep(state.bought & R.right(state), won, ~valid, new.t, params, failed=new.bought)
+        events = pack(jnp.stack([turn.real, search, opens & state.fits[new.item], option_ok, buys]))
+        new = new.replace(events=events)
+        new = self._after(state, new, self._subgoals(new, params), *self._reply(state, turn))
+        step = self._timestep(state, new, turn.valid, params)
         partial = R.score(new) * params.graded * (1.0 - params.time_bonus * new.t / params.horizon)
-        return new, step.replace(reward=jnp.where(buys & ~won, partial, step.reward).astype(jnp.float32))
+        unlike = buys & ~self._success(new, params)
+        return new, step.replace(reward=jnp.where(unlike, partial, step.reward).astype(jnp.float32))
 
-    def _reply(self, state: ShopState, at: Array, verb: Array, valid: Array, formed: Array) -> tuple[Array, ...]:
+    def _reply(self, state: ShopState, turn: Turn) -> tuple[Array, ...]:
         """Template and words of the answer to a command."""
-        is_verb = lambda *names: jnp.isin(verb, jnp.array([VERB[name] for name in names]))  # noqa: E731
-        colour = is_verb("choose_colour")
-        x = jnp.asarray(W.ARGUMENTS)[at, 1]
-        chosen = jnp.where(colour, state.colour, state.size) == x
+        colour, buy = turn.asks("choose_colour"), turn.asks("buy")
+        chosen = jnp.where(colour, state.colour, state.size) == turn.x
         refusal = jnp.select(
             [
                 state.bought,
-                is_verb("search_category", "search_feature"),
-                is_verb("next", "previous"),
-                is_verb("open"),
-                is_verb("back"),
+                turn.asks("search_category", "search_feature"),
+                turn.asks("next", "previous"),
+                turn.asks("open"),
+                turn.asks("back"),
                 state.page != R.ITEM,
                 chosen,
                 colour,
@@ -178,49 +146,37 @@ class Shop(TextEnv):
             ],
             T["refuse_size"],
         )
-        template = jnp.where(valid, T["search_category"] + verb, jnp.where(formed, refusal, T[NOT_A_COMMAND]))
-        buy = is_verb("buy")
-        first = jnp.where(buy, self._title(state)[0], jnp.asarray(W.ARGUMENT_WORD)[at])
-        rest = jnp.stack(self._title(state)[1:])
-        return template, first, *jnp.where(buy, rest, 0)
+        first, *rest = self._title(state)
+        first = jnp.where(buy, first, jnp.asarray(W.ARGUMENT_WORD)[turn.at])
+        return turn.answer(T["search_category"] + turn.verb, refusal), first, *jnp.where(buy, jnp.stack(rest), 0)
 
     def _title(self, state: ShopState) -> tuple[Array, Array, Array]:
         """Words of the open product: feature, category, price."""
         feature, category = state.feature[state.item, 0], state.category[state.item]
-        price = FIRST_NUMBER + state.price[state.item].astype(jnp.int32)
+        price = NUMBER + state.price[state.item].astype(jnp.int32)
         return jnp.asarray(W.FEATURE)[feature], jnp.asarray(W.CATEGORY)[category], price
 
     # features
 
-    def features(self, state: ShopState, params: ShopParams) -> dict[str, Array]:
-        latched = bits(state.latched, SUBGOALS)
-        reason = self._invalid_reason(state)
-        left = R.oracle_steps(state)
-        success = state.bought & R.right(state)
-        outcome = jnp.where(success, RIGHT, jnp.where(R.score(state) > 0, PARTIAL, UNRELATED))
-        unfinished = jnp.where(state.t >= params.horizon, NOTHING, -1)
-        return {
-            "success": success,
-            "failure": state.bought & ~success,
-            "subgoals": latched,
-            "subgoals_now": bits(R.subgoal_bits(state), SUBGOALS),
-            "subgoal_event": bits(state.fresh, SUBGOALS),
-            "progress": latched.mean(dtype=jnp.float32),
-            "oracle_steps": left,
-            "oracle_start": state.oracle_start.astype(jnp.int32),
-            "solvable": left >= 0,
-            "valid": reason == 0,
-            "invalid_reason": reason,
-            "state_hash": self._state_hash(state),
-            "obs_hash": self._obs_hash(state, params),
-            "events": bits(state.events, len(self.event_names)),
-            "caption_id": self._caption(state),
-            "outcome_level": jnp.where(state.bought, outcome, unfinished).astype(jnp.int8),
-            "graded": self._graded(state),
-        }
+    def _success(self, state: ShopState, params: ShopParams) -> Array:
+        return state.bought & R.right(state)
+
+    def _failure(self, state: ShopState, params: ShopParams) -> Array:
+        return state.bought & ~R.right(state)
 
     def oracle_steps(self, state: ShopState, params: ShopParams) -> Array:
         return R.oracle_steps(state)
+
+    def _subgoals(self, state: ShopState, params: ShopParams) -> Array:
+        return R.subgoals(state)
+
+    def _own_features(self, state: ShopState, params: ShopParams, common: dict[str, Array]) -> dict[str, Array]:
+        outcome = jnp.where(common["success"], RIGHT, jnp.where(R.score(state) > 0, PARTIAL, UNRELATED))
+        unfinished = jnp.where(state.t >= params.horizon, NOTHING, -1)
+        return {
+            "outcome_level": jnp.where(state.bought, outcome, unfinished).astype(jnp.int8),
+            "graded": self._graded(state),
+        }
 
     def _graded(self, state: ShopState) -> Array:
         """f32[5]: category, features, colour, size and price of what was bought, 0 before."""
@@ -236,21 +192,20 @@ class Shop(TextEnv):
             *(state.details, state.bought, state.latched),
         )
 
-    def _caption(self, state: ShopState) -> Array:
+    def _caption_offset(self, state: ShopState) -> Array:
         said, first, second, *_ = state.log[0].astype(jnp.int32)
         about = jnp.where(said == T["buy"], second, first)
         offset = sum(
             (jnp.asarray(words) == about) @ jnp.arange(len(words))
-            for words in (W.CATEGORY, W.FEATURE, W.SHADE, W.SIZE, FIRST_NUMBER + 1 + np.arange(W.RESULTS))
+            for words in (W.CATEGORY, W.FEATURE, W.SHADE, W.SIZE, NUMBER + 1 + np.arange(W.RESULTS))
         )
         size_behind = (said == T["refuse_chosen"]) & (jnp.asarray(W.SIZE) == about).any()
-        offset = jnp.where(jnp.asarray(W.SEVERAL)[said], offset + R.K * size_behind, 0)
-        return jnp.asarray(W.CAPTION_START)[said] + offset
+        return jnp.where(jnp.asarray(W.SEVERAL)[said], offset + R.K * size_behind, 0)
 
     # observation
 
     def _limits(self) -> list[int]:
-        longest = W.TEMPLATES.longest
+        longest = self.templates.longest
         place = longest("home", "page_category", "page_feature", "none_feature", f"item_{W.SIZES[0]}_colour")
         result = longest("full_1") if self.view == "full" else longest("result")
         return [
@@ -260,28 +215,25 @@ class Shop(TextEnv):
         ]
 
     def _page(self, state: ShopState, params: ShopParams) -> Page:
-        wish, said = state.wish, state.log[0, 0]
+        wish = state.wish
         category, feature = jnp.asarray(W.CATEGORY), jnp.asarray(W.FEATURE)
-        always, whole = self.view != "feedback", self.view == "full"
-        calm = [
-            T[name] for name in ("silence", "search_category", "search_feature", "next", "previous", "open", "back")
-        ]
-        listed = always | jnp.isin(said, jnp.array(calm))
+        whole = self.view == "full"
+        listed = self._shows(state, SILENCE, "search_category", "search_feature", "next", "previous", "open", "back")
         task = rows(
             T[f"task_{W.SIZES[0]}"] + wish.size,
             *(feature[wish.feature[0]], category[wish.category], jnp.asarray(W.SHADE)[wish.colour]),
-            FIRST_NUMBER + wish.price.astype(jnp.int32),
+            NUMBER + wish.price.astype(jnp.int32),
             kind=L.TASK,
         )
         also = rows(T["also"], feature[wish.feature[1]], shown=wish.feature[1] >= 0, kind=L.TASK)
         product = jnp.clip(state.shown, 0)
         names = category[state.category[product]]
-        price = FIRST_NUMBER + state.price[product].astype(jnp.int32)
+        price = NUMBER + state.price[product].astype(jnp.int32)
         one, two = feature[state.feature[product, 0]], feature[state.feature[product, 1]]
         rank = jnp.arange(W.RESULTS)
         results = rows(
             T["full_1"] + rank if whole else T["result"],
-            *((one, two, names, price) if whole else (FIRST_NUMBER + 1 + rank, one, names, price)),
+            *((one, two, names, price) if whole else (NUMBER + 1 + rank, one, names, price)),
             shown=(state.page == R.LISTING) & (state.shown >= 0) & listed,
             kind=L.OPTIONS,
         )
@@ -289,7 +241,7 @@ class Shop(TextEnv):
         details = rows(
             T["features"],
             *feature[state.feature[state.item]],
-            shown=is_open & (whole | (state.details & (always | (said == T["details"])))),
+            shown=is_open & (whole | (state.details & self._shows(state, "details"))),
             kind=L.THING,
         )
         colours, sizes = R.offered(state)
@@ -300,13 +252,13 @@ class Shop(TextEnv):
         return join(task, also, self._place(state, listed), results, details, options)
 
     def _place(self, state: ShopState, listed: Array) -> Page:
-        """The line that tells where one is."""
+        """The line that says where one is."""
         is_open, by_feature = state.page == R.ITEM, state.query >= R.C
         query = jnp.concatenate([jnp.asarray(W.CATEGORY), jnp.asarray(W.FEATURE)])[state.query]
         title = T["item_"] + (state.size + 1) + (len(W.SIZES) + 1) * (state.colour >= 0)
         listing = jnp.where(state.found > 0, T["page_category"], T["none_category"]) + by_feature
         template = jnp.select([state.page == R.HOME, is_open], [T["home"], title], listing)
-        numbers = FIRST_NUMBER + jnp.stack([state.number + 1, (state.found + W.RESULTS - 1) // W.RESULTS])
+        numbers = NUMBER + jnp.stack([state.number + 1, (state.found + W.RESULTS - 1) // W.RESULTS])
         first, second, third = self._title(state)
         return rows(
             template,
@@ -323,10 +275,10 @@ class Shop(TextEnv):
     def _action_lines(self, state: ShopState) -> tuple[Array, Array]:
         words = np.zeros((self.num_actions, L.WORDS_PER_LINE), np.int32)
         words[:, 0] = W.ARGUMENT_WORD
-        return jnp.asarray(W.ARGUMENTS[:, 0]), jnp.asarray(words)
+        return jnp.asarray(W.WORDS.arguments[:, 0]), jnp.asarray(words)
 
     def _known(self, state: ShopState) -> Array:
-        return jnp.asarray(W.ARGUMENTS[:, 0] != VERB["malformed"])
+        return jnp.asarray(W.WORDS.arguments[:, 0] != W.WORDS.verb["malformed"])
 
     def _aliases(self, state: ShopState) -> dict[int, tuple[str, ...]]:
         """Short forms, and what else one may say for opening a result."""
@@ -337,14 +289,16 @@ class Shop(TextEnv):
             "back": ("back",),
             "buy": ("buy", "buy now"),
         }
-        found = {int(np.flatnonzero(W.ARGUMENTS[:, 0] == VERB[name])[0]): said for name, said in short.items()}
-        first = int(np.flatnonzero(W.ARGUMENTS[:, 0] == VERB["open"])[0])
-        return found | {first + k: (f"click result {k + 1}", f"click on result {k + 1}") for k in range(W.RESULTS)}
+        first = self.words.first
+        found = {first[name]: said for name, said in short.items()}
+        return found | {
+            first["open"] + k: (f"click result {k + 1}", f"click on result {k + 1}") for k in range(W.RESULTS)
+        }
 
 
 @dataclasses.dataclass(frozen=True)
 class GradedShop(Shop):
-    """:class:`Shop` paid by the score of the purchase: buying almost anything of the right kind pays something at once.
+    """:class:`Shop` whose reward is the score of the purchase: almost anything of the right kind gives something.
 
     The reward is the score, the performance whether the purchase is as wanted. Without a discount the right purchase
     pays most. With one, buying the first result of a search for the category, three steps, beats the right purchase of

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from flax import struct
 from jax import Array
 
+from rewardax.envs.text.engine.env import first_record
 from rewardax.envs.text.engine.world import Draws, bits, one_of, pack, shuffled
 from rewardax.envs.text.shop.words import CATEGORIES, FEATURES, RESULTS, SHADES, SIZES
 
@@ -149,10 +150,7 @@ def generate(key: Array, params: ShopParams, history: int) -> ShopState:
         details=jnp.bool_(False),
         bought=jnp.bool_(False),
         events=jnp.uint8(0),
-        latched=jnp.uint8(0),
-        fresh=jnp.uint8(0),
-        log=jnp.zeros((1 + history, 5), jnp.int16),
-        t=jnp.int16(0),
+        **first_record(history),
         oracle_start=from_home.astype(jnp.int16),
     )
 
@@ -239,15 +237,15 @@ def oracle_steps(state: ShopState) -> Array:
     return jnp.where(state.bought, jnp.where(right(state), 0, -1), left).astype(jnp.int32)
 
 
-def subgoal_bits(state: ShopState) -> Array:
-    """uint8: a fitting product is listed, is open, in the right colour, in the right size, is bought so."""
+def subgoals(state: ShopState) -> Array:
+    """bool[5]: a fitting product is listed, is open, in the right colour, in the right size, is bought so."""
     open_fit = (state.item >= 0) & state.fits[state.item]
     flags = (
         *(((state.shown >= 0) & state.fits[state.shown]).any(), open_fit),
         *(open_fit & (state.colour == state.wish.colour), open_fit & (state.size == state.wish.size)),
         state.bought & right(state),
     )
-    return pack(jnp.stack(flags))
+    return jnp.stack(flags)
 
 
 def offered(state: ShopState) -> tuple[Array, Array]:

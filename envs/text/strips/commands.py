@@ -9,7 +9,7 @@ import numpy as np
 
 from rewardax.base.errors import UserError
 from rewardax.envs.language.parser import Command, normalise, parse
-from rewardax.envs.text.engine.env import NOT_A_COMMAND
+from rewardax.envs.text.engine.words import NOT_A_COMMAND
 from rewardax.envs.text.strips.grammar import Grammar
 from rewardax.envs.text.strips.ground import Task
 

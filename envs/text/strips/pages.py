@@ -9,7 +9,7 @@ import numpy as np
 
 from rewardax.envs.language import templates as L
 from rewardax.envs.language.vocab import SUITE, Vocabulary
-from rewardax.envs.text.engine.env import NOT_A_COMMAND
+from rewardax.envs.text.engine.words import NOT_A_COMMAND
 from rewardax.envs.text.strips.commands import LOOK, Commands
 from rewardax.envs.text.strips.grammar import Grammar, Sentence
 from rewardax.envs.text.strips.ground import Task

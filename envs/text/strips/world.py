@@ -17,8 +17,10 @@ from rewardax.base.errors import UserError, UserTypeError
 from rewardax.envs.core import TimeStep
 from rewardax.envs.language import templates as L
 from rewardax.envs.language.vocab import Vocabulary
-from rewardax.envs.text.engine.env import HEADING, Page, TextEnv, join, rows
-from rewardax.envs.text.engine.world import bits
+from rewardax.envs.text.engine.env import TextEnv, feature_list, first_record
+from rewardax.envs.text.engine.pages import Page, join, rows
+from rewardax.envs.text.engine.view import HEADING
+from rewardax.envs.text.engine.world import bits, pack
 from rewardax.envs.text.strips.commands import LOOK
 from rewardax.envs.text.strips.domain import Source
 from rewardax.envs.text.strips.game import Game, Sizes
@@ -86,10 +88,12 @@ class StripsWorld(TextEnv):
 
     family: ClassVar[str] = "StripsWorld"
     event_names: ClassVar[tuple[str, ...]] = ("changed", "goal_lost")
+    unhashed: ClassVar[frozenset[str]] = TextEnv.unhashed | {"before", "reason"}
+    params_class: ClassVar[type] = StripsParams
     feature_names: ClassVar[tuple[str, ...]] = (
-        *("success", "failure", "subgoals", "subgoals_now", "subgoal_event", "progress", "oracle_steps"),
-        *("oracle_start", "h_add", "h_add_start", "solvable", "valid", "invalid_reason", "state_hash", "obs_hash"),
-        *("events", "caption_id"),
+        *feature_list("oracle_steps", "oracle_start")[:8],
+        *("h_add", "h_add_start", "solvable"),
+        *feature_list()[6:],
     )
 
     def __post_init__(self) -> None:
@@ -143,9 +147,6 @@ class StripsWorld(TextEnv):
             tables=tables_of(self.game, self.view == "full"), count=len(self.game.task.levels), horizon=3 * longest + 5
         )
 
-    def horizon(self, params: StripsParams) -> int:
-        return int(params.horizon)
-
     # dynamics
 
     def reset(self, key: Array, params: StripsParams) -> StripsState:
@@ -157,12 +158,9 @@ class StripsWorld(TextEnv):
             before=facts,
             level=level,
             reason=jnp.uint8(ACCEPTED),
-            latched=jnp.uint32(0),
-            fresh=jnp.uint32(0),
-            log=jnp.zeros((1 + self.history, 5), jnp.int16),
-            t=jnp.int16(0),
+            **first_record(self.history, jnp.uint32),
         )
-        return state.replace(latched=self._reached(state, params))
+        return state.replace(latched=pack(self._subgoals(state, params), jnp.uint32))
 
     def step(self, state: StripsState, action: Array, params: StripsParams) -> tuple[StripsState, TimeStep]:
         action, tables = jnp.asarray(action, jnp.int32), jax.tree.map(jnp.asarray, params.tables)
@@ -182,13 +180,9 @@ class StripsWorld(TextEnv):
             facts=jnp.where(done, changed, state.facts),
             before=state.facts,
             reason=reason.astype(jnp.uint8),
-            log=self._remember(state.log, jnp.where(known, reply, NO_COMMAND)),
-            t=state.t + jnp.int16(1),
         )
-        now = self._reached(new, params)
-        new = new.replace(latched=state.latched | now, fresh=now & ~state.latched)
-        before, after = self._solved(state, params), self._solved(new, params)
-        return new, self._timestep(before, after, ~valid, new.t, params)
+        new = self._after(state, new, self._subgoals(new, params), jnp.where(known, reply, NO_COMMAND))
+        return new, self._timestep(state, new, valid, params)
 
     def _why_not(self, facts: Array, action: Array, tables: Tables) -> Array:
         """Sentence that answers a command that is not possible."""
@@ -208,52 +202,48 @@ class StripsWorld(TextEnv):
         possible = _possible(jnp.asarray(params.tables.rules), state.facts).any(1)
         return possible.at[-1].set(True)
 
-    def _solved(self, state: StripsState, params: StripsParams) -> Array:
+    def _success(self, state: StripsState, params: StripsParams) -> Array:
         goal = jnp.asarray(params.tables.goal)[state.level]
         return ((state.facts & goal[YES]) == goal[YES]).all() & ((state.facts & goal[NO]) == 0).all()
 
-    def _reached(self, state: StripsState, params: StripsParams) -> Array:
-        """u32: bits of the goal facts that hold now."""
-        goals = jnp.asarray(params.tables.goals)[state.level].astype(jnp.int32)
-        true = bits(state.facts, 32).reshape(-1)[jnp.maximum(jnp.abs(goals) - 1, 0)]
-        holds = (goals != 0) & (true == (goals > 0))
-        return jnp.sum(holds * (1 << np.arange(self.game.sizes.goals)), dtype=jnp.uint32)
-
     # features
 
-    def features(self, state: StripsState, params: StripsParams) -> dict[str, Array]:
-        count, tables = self.game.sizes.goals, jax.tree.map(jnp.asarray, params.tables)
-        latched = bits(state.latched, count)
-        goals = (tables.goals[state.level] != 0).sum()
-        now, facts = self._reached(state, params), bits(state.facts, 32).reshape(-1)
-        left = self.oracle_steps(state, params)
-        relaxed = additive(tables.costs, facts, state.level)
-        lost = self._reached(state.replace(facts=state.before), params) & ~now
+    def _subgoals(self, state: StripsState, params: StripsParams) -> Array:
+        goals = jnp.asarray(params.tables.goals)[state.level].astype(jnp.int32)
+        true = bits(state.facts, 32).reshape(-1)[jnp.maximum(jnp.abs(goals) - 1, 0)]
+        return (goals != 0) & (true == (goals > 0))
+
+    def _subgoal_count(self, state: StripsState, params: StripsParams) -> Array:
+        goals = (jnp.asarray(params.tables.goals)[state.level] != 0).sum()
+        return jnp.maximum(goals, 1)
+
+    def _events(self, state: StripsState, params: StripsParams) -> Array:
+        lost = self._subgoals(state.replace(facts=state.before), params) & ~self._subgoals(state, params)
+        return jnp.stack([(state.facts != state.before).any(), lost.any()])
+
+    def _invalid_reason(self, state: StripsState) -> Array:
+        return state.reason
+
+    def _oracle_start(self, state: StripsState, params: StripsParams) -> Array:
+        return jnp.asarray(params.tables.optimal)[state.level]
+
+    def _caption(self, state: StripsState) -> Array:
+        return state.log[0, 0].astype(jnp.int32)
+
+    def _own_features(self, state: StripsState, params: StripsParams, common: dict[str, Array]) -> dict[str, Array]:
+        tables = jax.tree.map(jnp.asarray, params.tables)
+        relaxed, left = additive(tables.costs, bits(state.facts, 32).reshape(-1), state.level), common["oracle_steps"]
         return {
-            "success": self._solved(state, params),
-            "failure": jnp.bool_(False),
-            "subgoals": latched,
-            "subgoals_now": bits(now, count),
-            "subgoal_event": bits(state.fresh, count),
-            "progress": latched.sum() / jnp.maximum(goals, 1).astype(jnp.float32),
-            "oracle_steps": left,
-            "oracle_start": tables.optimal[state.level],
             "h_add": relaxed,
             "h_add_start": tables.relaxed[state.level],
             "solvable": jnp.where(left == -2, relaxed, left) >= 0,
-            "valid": state.reason == ACCEPTED,
-            "invalid_reason": state.reason,
-            "state_hash": L.hash_words(state.facts, state.level, state.latched),
-            "obs_hash": self._obs_hash(state, params),
-            "events": jnp.stack([(state.facts != state.before).any(), lost != 0]),
-            "caption_id": state.log[0, 0].astype(jnp.int32),
         }
 
     def oracle_steps(self, state: StripsState, params: StripsParams) -> Array:
         """int32: fewest steps to success; -1 if there is no way, -2 in levels with too many states for a table."""
         tables = jax.tree.map(jnp.asarray, params.tables)
         left = distance(tables, bits(state.facts, 32).reshape(-1), state.level)
-        return jnp.where(self._solved(state, params), 0, left)
+        return jnp.where(self._success(state, params), 0, left)
 
     def plan(self, state: StripsState, params: StripsParams | None = None) -> list[int]:
         """Actions of a shortest plan from a state to success, by breadth-first search on the host; ``[]`` at success.

@@ -1,4 +1,4 @@
-"""Levels of Treasure: state, knobs and generation. Every level is solvable by construction.
+"""Levels of Treasure: state, parameters and generation. Every level is solvable by construction.
 
 Creation order: rooms grow as a tree; locks are ordered; the key of lock ``j`` lies behind lock ``j - 1`` and in
 an older room than the door it opens; the goal object lies behind the last lock. So every lock is needed, and
@@ -13,9 +13,10 @@ import jax.numpy as jnp
 from flax import struct
 from jax import Array
 
+from rewardax.envs.text.engine.env import first_record
 from rewardax.envs.text.engine.world import Draws, bits, grow, one_of, pack, shuffled, some_of
 
-ROOMS, BOXES, THINGS, LOCKS = 8, 4, 12, 3  # array sizes; knobs stay below
+ROOMS, BOXES, THINGS, LOCKS = 8, 4, 12, 3  # array sizes; parameters stay below
 HELD, INSIDE = ROOMS, ROOMS + 1  # loc: 0..7 floor, 8 carried, 9..12 in a container, -1 absent
 PUT, TAKE, BRING = range(3)  # kinds of goal
 COLOURS, BOX_NOUNS, THING_NOUNS, ROOM_NAMES = 12, 8, 12, 32  # how many words of each vocabulary range are used
@@ -165,9 +166,6 @@ def generate(key: Array, params: TreasureParams, history: int) -> TreasureState:
         lock=jnp.where(number < locks, lock, -1).astype(small),
         goal=jnp.stack([kind, slot[LOCKS], target]).astype(small),
         agent=small(0),
-        latched=jnp.uint8(0),
-        fresh=jnp.uint8(0),
-        log=jnp.zeros((1 + history, 5), jnp.int16),
-        t=jnp.int16(0),
+        **first_record(history),
         oracle_start=jnp.int16(0),
     )

@@ -10,9 +10,11 @@ import numpy as np
 from jax import Array
 
 from rewardax.envs.language import templates as L
-from rewardax.envs.language.vocab import WORDS
-from rewardax.envs.text.engine.env import Page, TextEnv, join, rows, word
-from rewardax.envs.text.engine.world import any_of, bits, pack
+from rewardax.envs.language.vocab import COLOUR, ROOM, WAY, WORDS
+from rewardax.envs.text.engine.env import TextEnv
+from rewardax.envs.text.engine.pages import Page, join, rows, word
+from rewardax.envs.text.engine.words import SILENCE
+from rewardax.envs.text.engine.world import any_of, bits, pack, upward
 from rewardax.envs.text.treasure import words as W
 from rewardax.envs.text.treasure.level import (
     BOXES,
@@ -27,7 +29,7 @@ from rewardax.envs.text.treasure.level import (
     TreasureState,
 )
 
-T, VERB = W.T, W.VERB
+T, VERB = W.T, W.WORDS.verb
 
 
 class Sight(NamedTuple):
@@ -91,7 +93,7 @@ class TreasureView(TextEnv):
     # text
 
     def _limits(self) -> list[int]:
-        longest = W.TEMPLATES.longest
+        longest = self.templates.longest
         task = longest("task_put", "task_take", "task_bring")
         exits = longest("exit", "door_open", "door_shut", "lock_open", "lock_shut", "lock_locked")
         boxes = longest("box_open", "box_shut", "box_locked")
@@ -107,19 +109,16 @@ class TreasureView(TextEnv):
         return [task, longest("room"), *[exits] * 4, *[boxes] * BOXES, *[longest("inside")] * THINGS]
 
     def _page(self, state: TreasureState, params: TreasureParams) -> Page:
-        sight, said = self._sight(state), state.log[0, 0]
-        colour, noun = word(W.COLOUR, state.colour), word(W.THING, state.noun)
-        box_colour, box_noun = word(W.COLOUR, state.box_colour), word(W.BOX, state.box_noun)
-        describe, list_held = jnp.bool_(True), jnp.bool_(True)
-        if self.view == "feedback":
-            describe = (said == 0) | (said == T["go"]) | (said == T["look"])
-            describe |= (said == T["open_door"]) | (said == T["open_box"])
-            list_held = (said >= T["hold_nothing"]) & (said <= T["hold_many"])
+        sight = self._sight(state)
+        colour, noun = word(COLOUR, state.colour), word(W.THING, state.noun)
+        box_colour, box_noun = word(COLOUR, state.box_colour), word(W.BOX, state.box_noun)
+        describe = self._shows(state, SILENCE, "go", "look", "open_door", "open_box")
+        list_held = self._shows(state, "hold_nothing", "hold_one", "hold_many")
 
         kind, thing, target = state.goal
-        here = word(W.ROOM, state.room_name[state.agent])
+        here = word(ROOM, state.room_name[state.agent])
         target_box = jnp.clip(target, 0, BOXES - 1)
-        third = jnp.where(kind == BRING, word(W.ROOM, state.room_name[target]), box_colour[target_box])
+        third = jnp.where(kind == BRING, word(ROOM, state.room_name[target]), box_colour[target_box])
         task = rows(
             jnp.select([kind == PUT, kind == BRING], [T["task_put"], T["task_bring"]], T["task_take"]),
             *(colour[thing], noun[thing], third, box_noun[target_box]),
@@ -131,7 +130,7 @@ class TreasureView(TextEnv):
         door = jnp.where(coloured, T["lock_open"] + sight.locked, T["door_open"]) + sight.shut
         exits = rows(
             jnp.where(sight.door, door, T["exit"]),
-            *(W.WAY + jnp.arange(4), key_colour),
+            *(WAY + jnp.arange(4), key_colour),
             shown=sight.there & describe,
             kind=L.EXIT,
         )
@@ -147,14 +146,14 @@ class TreasureView(TextEnv):
         holder = lambda values: (sum(values[c] << (8 * c) for c in range(BOXES)) >> byte) & 255  # noqa: E731
         things = rows(
             jnp.where(sight.held, T["carried"], jnp.where(stored, T["inside"], T["here"])),
-            *(colour, noun, W.COLOUR + holder(word(0, state.box_colour)), W.BOX + holder(word(0, state.box_noun))),
+            *(colour, noun, COLOUR + holder(word(0, state.box_colour)), W.BOX + holder(word(0, state.box_noun))),
             shown=sight.visible & jnp.where(sight.held, list_held, describe),
             kind=jnp.where(sight.held, L.CARRIED, L.THING),
         )
         place = rows(T["room"], here, kind=L.PLACE)
         if self.view == "full":
-            far = word(W.ROOM, state.room_name[jnp.clip(state.loc, 0, ROOMS - 1)])
-            box_far = word(W.ROOM, state.room_name[jnp.maximum(state.box_room, 0)])
+            far = word(ROOM, state.room_name[jnp.clip(state.loc, 0, ROOMS - 1)])
+            box_far = word(ROOM, state.room_name[jnp.maximum(state.box_room, 0)])
             boxes = rows(
                 T["box_far_open"] + box_state,
                 *(box_colour, box_noun, box_far),
@@ -172,39 +171,33 @@ class TreasureView(TextEnv):
 
     def _map(self, state: TreasureState) -> Page:
         """One line for every edge of the tree."""
-        edge = jnp.arange(1, ROOMS)
-        exits = state.exits[1:]
-        older = (exits >= 0) & (exits < edge[:, None])
-        back = jnp.argmax(older, axis=1)
-        parent = jnp.max(jnp.where(older, exits, 0), axis=1)
+        there, way, parent = upward(state.exits)
         door, shut, locked = (bits(m, ROOMS)[1:] for m in (state.doors, state.shut, state.locked))
-        colour = word(W.COLOUR, state.colour[state.key])
+        colour = word(COLOUR, state.colour[state.key])
         return rows(
             jnp.where(door, T["map_open"] + shut + locked, T["map"]),
-            word(W.ROOM, state.room_name[1:]),
-            W.WAY + (back + 2) % 4,
-            word(W.ROOM, state.room_name[parent]),
-            jnp.sum(jnp.where(edge[:, None] == state.lock, colour, 0), axis=1),
-            shown=older.any(1),
+            *(word(ROOM, state.room_name[1:]), WAY + way, word(ROOM, state.room_name[parent])),
+            jnp.sum(jnp.where(jnp.arange(1, ROOMS)[:, None] == state.lock, colour, 0), axis=1),
+            shown=there,
             kind=L.EXIT,
         )
 
     # commands
 
     def _action_lines(self, state: TreasureState) -> tuple[Array, Array]:
-        verb, x, y = W.ARGUMENTS.T
-        colours = jnp.concatenate([word(W.COLOUR, state.box_colour), word(W.COLOUR, state.colour)])
+        verb, x, y = W.WORDS.arguments.T
+        colours = jnp.concatenate([word(COLOUR, state.box_colour), word(COLOUR, state.colour)])
         nouns = jnp.concatenate([word(W.BOX, state.box_noun), word(W.THING, state.noun)])
         thing = np.isin(verb, [VERB[v] for v in ("take", "drop", "put", "examine_thing")])
         index = np.where(thing, BOXES + x, np.minimum(x, BOXES - 1))
         way = verb <= VERB["close_door"]
-        first = jnp.where(way, W.WAY + x % 4, colours[index])
+        first = jnp.where(way, WAY + x % 4, colours[index])
         return jnp.asarray(verb), jnp.stack([first, nouns[index], colours[y], nouns[y]], -1)
 
     def _known(self, state: TreasureState) -> Array:
         sight = self._sight(state)
         in_view = jnp.concatenate([sight.box_here, sight.visible])
-        verb, x, y = W.ARGUMENTS.T
+        verb, x, y = W.WORDS.arguments.T
         thing = np.isin(verb, [VERB[v] for v in ("take", "drop", "put", "examine_thing")])
         box = np.isin(verb, [VERB[v] for v in ("open_box", "unlock_box", "examine_box")])
         index = np.where(thing, BOXES + x, np.minimum(x, BOXES - 1))
@@ -218,8 +211,8 @@ class TreasureView(TextEnv):
         fits = np.stack(self._host("_fits")(state))
         names: dict[int, tuple[str, ...]] = {}
         for j, way in zip(*np.nonzero(fits), strict=True):
-            colour = WORDS[W.COLOUR + int(state.colour[int(state.key[j])])]
+            colour = WORDS[COLOUR + int(state.colour[int(state.key[j])])]
             for verb in ("open", "unlock", "close"):
-                action = 4 * VERB[f"{verb}_door"] + int(way)
+                action = self.words.first[f"{verb}_door"] + int(way)
                 names[action] = (f"{verb} the {colour} door",)
         return names

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from rewardax.envs.language.templates import Templates
-from rewardax.envs.language.vocab import COLOURS, DIRECTIONS, ROOMS, WORD_ID, WORDS
-from rewardax.envs.text.engine.env import NOT_A_COMMAND
+from rewardax.envs.language.parser import VERBS
+from rewardax.envs.language.vocab import DIRECTIONS, ROOMS, WORD_ID
+from rewardax.envs.language.vocab import WORDS as SUITE
+from rewardax.envs.text.engine.words import Words, each
 from rewardax.envs.text.treasure.level import BOX_NOUNS, BOXES, THING_NOUNS, THINGS
 
-ROOM, WAY, COLOUR = WORD_ID[ROOMS[0]], WORD_ID[DIRECTIONS[0]], WORD_ID[COLOURS[0]]
-BOX, THING, NUMBER = WORD_ID["box"], WORD_ID["key"], WORD_ID["0"]
+BOX, THING = WORD_ID["box"], WORD_ID["key"]
 
-TEMPLATES = Templates(
-    {
-        "silence": "nothing happens.",
+# names without a level: things and containers by number
+_NUMBERS, _BOX_NUMBERS = [str(x) for x in range(THINGS)], [str(x) for x in range(BOXES)]
+# for captions: nouns, and whether it is the thing the task names
+_THING_WORDS, _BOX_WORDS = SUITE[THING : THING + THING_NOUNS], SUITE[BOX : BOX + BOX_NOUNS]
+_FLAG = ("", ", the thing the task is about")
+
+WORDS = Words(
+    lines={
         "task_put": (
             "put the {0} {1} into the {2} {3}.",
             "the {0} {1} must go into the {2} {3}.",
@@ -91,8 +94,8 @@ TEMPLATES = Templates(
         "map_open": "the {2} has an open door {1} to the {0}.",
         "map_shut": "the {2} has a closed door {1} to the {0}.",
         "map_locked": "the {2} has a locked {3} door {1} to the {0}.",
-        "clock": ("{0} steps are left.", "you have {0} more steps.", "steps left: {0}."),
-        # replies
+    },
+    replies={
         "go": ("you walk {0} to the {1}.", "you go {0} to the {1}.", "{0} of there is the {1}."),
         "open_door": (
             "you open the door to the {0}.",
@@ -146,104 +149,47 @@ TEMPLATES = Templates(
         "refuse_have": "you have that already.",
         "refuse_hands": ("you carry too much.", "your hands are full.", "you cannot carry more."),
         "refuse_hold": ("you do not have that.", "that is not in your hands.", "you do not hold that."),
-        NOT_A_COMMAND: "that is not a command.",
     },
     width=12,
-)
-T = {name: row for row, name in enumerate(TEMPLATES.names)}
-REPLIES = TEMPLATES.names[T["go"] :]
-
-# action layout: (verb, number of first arguments, number of second arguments)
-VERBS = (
-    ("go", 4, 1),
-    ("open_door", 4, 1),
-    ("unlock_door", 4, 1),
-    ("close_door", 4, 1),
-    ("open_box", BOXES, 1),
-    ("unlock_box", BOXES, 1),
-    ("take", THINGS, 1),
-    ("drop", THINGS, 1),
-    ("put", THINGS, BOXES),
-    ("examine_box", BOXES, 1),
-    ("examine_thing", THINGS, 1),
-    ("look", 1, 1),
-    ("inventory", 1, 1),
-    ("wait", 1, 1),
-)
-VERB = {name: v for v, (name, _, _) in enumerate(VERBS)}
-ARGUMENTS = np.array(
-    [(v, x, y) for v, (_, many, seconds) in enumerate(VERBS) for x in range(many) for y in range(seconds)],
-    np.int32,
-)  # [A, 3]: verb, first and second argument of each action
-
-COMMANDS = Templates(
-    {
+    actions={
+        "go": each("go {0}", DIRECTIONS),
+        **{f"{verb}_door": each(f"{verb} the door to the {{0}}", DIRECTIONS) for verb in ("open", "unlock", "close")},
+        **{f"{verb}_box": each(f"{verb} container {{0}}", _BOX_NUMBERS) for verb in ("open", "unlock")},
+        **{verb: each(f"{verb} thing {{0}}", _NUMBERS) for verb in ("take", "drop")},
+        "put": [each(f"put thing {x} into container {{0}}", _BOX_NUMBERS) for x in _NUMBERS],
+        "examine_box": each("examine container {0}", _BOX_NUMBERS),
+        "examine_thing": each("examine thing {0}", _NUMBERS),
+        **{verb: [verb] for verb in ("look", "inventory", "wait")},
+    },
+    commands={
         "go": "go {0}",
-        "open_door": "open the door to the {0}",
-        "unlock_door": "unlock the door to the {0}",
-        "close_door": "close the door to the {0}",
-        "open_box": "open the {0} {1}",
-        "unlock_box": "unlock the {0} {1}",
-        "take": "take the {0} {1}",
-        "drop": "drop the {0} {1}",
+        **{f"{verb}_door": f"{verb} the door to the {{0}}" for verb in ("open", "unlock", "close")},
+        **{f"{verb}_box": f"{verb} the {{0}} {{1}}" for verb in ("open", "unlock")},
+        **{verb: f"{verb} the {{0}} {{1}}" for verb in ("take", "drop")},
         "put": "put the {0} {1} into the {2} {3}",
         "examine_box": "examine the {0} {1}",
         "examine_thing": "examine the {0} {1}",
-        "look": "look",
-        "inventory": "inventory",
-        "wait": "wait",
+        **{verb: verb for verb in ("look", "inventory", "wait")},
     },
-    width=8,
+    verbs=VERBS,
+    captions={
+        "go": [f"you walk {way} to the {room}." for way in DIRECTIONS for room in ROOMS],
+        **{f"{verb}_door": [f"you {verb} a door."] for verb in ("open", "unlock", "close")},
+        **{f"{verb}_box": each(f"you {verb} the {{0}}.", _BOX_WORDS) for verb in ("open", "unlock")},
+        **{
+            verb: [f"you {verb} the {noun}{flag}." for noun in _THING_WORDS for flag in _FLAG]
+            for verb in ("take", "drop")
+        },
+        "put": [
+            f"you put the {noun} into the {box}{flag}." for noun in _THING_WORDS for box in _BOX_WORDS for flag in _FLAG
+        ],
+        "examine": ["you look at something."],
+        "look": ["you look around."],
+        "hold_nothing": ["you carry nothing."],
+        "hold_one": ["you carry one thing."],
+        "hold_many": ["you carry some things."],
+        "wait": ["time passes."],
+        "refused": ["you try something that is not possible."],
+    },
 )
-
-
-def action_names() -> tuple[str, ...]:
-    """Names of the actions without a level: things and containers by number."""
-    out = []
-    for v, x, y in ARGUMENTS:
-        name = VERBS[v][0]
-        verb = name.split("_")[0]
-        if name == "put":
-            out.append(f"put thing {x} into container {y}")
-        elif name in ("look", "inventory", "wait"):
-            out.append(name)
-        elif name == "go":
-            out.append(f"go {DIRECTIONS[x]}")
-        elif name.endswith("door"):
-            out.append(f"{verb} the door to the {DIRECTIONS[x]}")
-        else:
-            out.append(f"{verb} {'container' if name.endswith('box') else 'thing'} {x}")
-    return tuple(out)
-
-
-# captions: what happened, by noun, and whether it is the thing the task names
-_THING_WORDS, _BOX_WORDS = WORDS[THING : THING + THING_NOUNS], WORDS[BOX : BOX + BOX_NOUNS]
-_FLAG = ("", ", the thing the task is about")
-CAPTION_GROUPS: dict[str, list[str]] = {
-    "silence": ["nothing happens."],
-    "go": [f"you walk {way} to the {room}." for way in DIRECTIONS for room in ROOMS],
-    "open_door": ["you open a door."],
-    "unlock_door": ["you unlock a door."],
-    "close_door": ["you close a door."],
-    "open_box": [f"you open the {noun}." for noun in _BOX_WORDS],
-    "unlock_box": [f"you unlock the {noun}." for noun in _BOX_WORDS],
-    "take": [f"you take the {noun}{flag}." for noun in _THING_WORDS for flag in _FLAG],
-    "drop": [f"you drop the {noun}{flag}." for noun in _THING_WORDS for flag in _FLAG],
-    "put": [
-        f"you put the {noun} into the {box}{flag}." for noun in _THING_WORDS for box in _BOX_WORDS for flag in _FLAG
-    ],
-    "examine": ["you look at something."],
-    "look": ["you look around."],
-    "hold_nothing": ["you carry nothing."],
-    "hold_one": ["you carry one thing."],
-    "hold_many": ["you carry some things."],
-    "wait": ["time passes."],
-    "refused": ["you try something that is not possible."],
-    NOT_A_COMMAND: ["that is not a command."],
-}
-CAPTIONS = tuple(text for group in CAPTION_GROUPS.values() for text in group)
-_FIRST = dict(zip(CAPTION_GROUPS, np.cumsum([0, *map(len, CAPTION_GROUPS.values())])[:-1].tolist(), strict=True))
-CAPTION_START = np.array(
-    [_FIRST.get(name, _FIRST["refused"] if name.startswith("refuse_") else 0) for name in TEMPLATES.names],
-    np.int32,
-)  # first caption of each template that can be a reply
+T = WORDS.row

@@ -12,7 +12,10 @@ from jax import Array
 
 from rewardax.envs.core import RandomEnv, TimeStep
 from rewardax.envs.language import templates as L
-from rewardax.envs.text.engine.env import FIRST_NUMBER, NOT_A_COMMAND, Page, TextEnv, join, rows
+from rewardax.envs.language.vocab import NAME, NUMBER
+from rewardax.envs.text.engine.env import TextEnv, feature_list, first_record
+from rewardax.envs.text.engine.pages import Page, join, rows
+from rewardax.envs.text.engine.words import SILENCE, Words
 from rewardax.envs.text.engine.world import Draws, bits, count_bits, pack
 from rewardax.envs.text.twenty_questions import level as Q
 from rewardax.envs.text.twenty_questions import words as W
@@ -20,7 +23,6 @@ from rewardax.envs.text.twenty_questions.level import TwentyQuestionsParams, Twe
 
 T = W.T
 HALVINGS = 5
-SUBGOALS = HALVINGS + 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,34 +58,17 @@ class TwentyQuestions(TextEnv, RandomEnv):
     """
 
     family: ClassVar[str] = "TwentyQuestions"
-    templates: ClassVar[L.Templates] = W.TEMPLATES
-    action_templates: ClassVar[L.Templates] = W.COMMANDS
-    replies: ClassVar[tuple[str, ...]] = W.REPLIES
-    verbs: ClassVar[tuple[str, ...]] = W.VERBS
+    words: ClassVar[Words] = W.WORDS
+    params_class: ClassVar[type] = TwentyQuestionsParams
     slots: ClassVar[int] = 56
     subgoal_names: ClassVar[tuple[str, ...]] = (*(f"one_in_{2**j}_left" for j in range(1, HALVINGS + 1)), "guessed")
     event_names: ClassVar[tuple[str, ...]] = (
         *("asked", "new_answer", "repeat_question", "informative", "guessed", "unfit_guess"),
     )
-    feature_names: ClassVar[tuple[str, ...]] = (
-        *("success", "failure", "subgoals", "subgoals_now", "subgoal_event", "progress", "oracle_steps"),
-        *("oracle_start", "solvable", "valid", "invalid_reason", "state_hash", "obs_hash", "events", "caption_id"),
-        *("outcome_level", "belief", "belief_logp"),
+    feature_names: ClassVar[tuple[str, ...]] = feature_list(
+        *("oracle_steps", "oracle_start", "solvable", "outcome_level", "belief", "belief_logp"),
     )
-
-    @property
-    def action_names(self) -> tuple[str, ...]:
-        return W.ACTION_NAMES
-
-    @property
-    def captions(self) -> tuple[str, ...]:
-        return W.CAPTIONS
-
-    def default_params(self) -> TwentyQuestionsParams:
-        return TwentyQuestionsParams()
-
-    def horizon(self, params: TwentyQuestionsParams) -> int:
-        return int(params.horizon)
+    unhashed: ClassVar[frozenset[str]] = TextEnv.unhashed | {"fits"}
 
     def reset(self, key: Array, params: TwentyQuestionsParams) -> TwentyQuestionsState:
         count = jnp.clip(params.things, Q.FEWEST, W.THINGS).astype(jnp.int32)
@@ -98,10 +83,7 @@ class TwentyQuestions(TextEnv, RandomEnv):
             fits=jnp.uint32(0),
             outcome=jnp.int8(Q.OPEN),
             events=jnp.uint8(0),
-            latched=jnp.uint8(0),
-            fresh=jnp.uint8(0),
-            log=jnp.zeros((1 + self.history, 5), jnp.int16),
-            t=jnp.int32(0),
+            **first_record(self.history, clock=jnp.int32),
             dynamics=jax.random.bits(jax.random.fold_in(key, 1), (2,), jnp.uint32),
         )
         return state.replace(fits=Q.best_fits(state))
@@ -121,15 +103,10 @@ class TwentyQuestions(TextEnv, RandomEnv):
     def outcome(
         self, state: TwentyQuestionsState, action: Array, index: Array, params: TwentyQuestionsParams
     ) -> tuple[TwentyQuestionsState, TimeStep]:
-        action = jnp.asarray(action, jnp.int32)
-        real = (action >= 0) & (action < self.num_actions)
-        at = jnp.clip(action, 0, self.num_actions - 1)
-        question, thing = np.arange(W.QUESTIONS) == at, jnp.clip(at - W.QUESTIONS, 0, W.THINGS - 1)
-        bit = jnp.uint32(1) << thing.astype(jnp.uint32)
-        open_ = state.outcome == Q.OPEN
-        asks = real & (at < state.questions)
-        guesses = real & (at >= W.QUESTIONS) & (thing < state.count) & open_
-        valid = asks | guesses
+        turn = self._turn(action, self.action_mask(state, params))
+        asks, guesses = turn.does("ask"), turn.does("guess")
+        question, thing = np.arange(W.QUESTIONS) == turn.at, turn.at - W.QUESTIONS
+        bit = jnp.uint32(1) << jnp.clip(thing, 0).astype(jnp.uint32)
         truth = (state.table >> state.hidden.astype(jnp.uint32) & 1).astype(jnp.int8)
         new_answer = asks & (question & (state.answers < 0)).any()
         answers = jnp.where(question & new_answer, truth ^ jnp.asarray(index, jnp.int8), state.answers)
@@ -140,83 +117,67 @@ class TwentyQuestions(TextEnv, RandomEnv):
             answers=answers,
             tried=state.tried | jnp.where(missed, bit, 0),
             outcome=jnp.where(guesses, verdict, state.outcome).astype(jnp.int8),
-            t=state.t + 1,
         )
         new = new.replace(fits=Q.best_fits(new))
-        yes = (question & (answers == 1)).any()
-        said = jnp.where(new_answer, T["ask_yes"], T["again_yes"]) + ~yes
-        said = jnp.where(asks, said, jnp.where(right, T["right"], T["wrong"]))
-        refusal = jnp.where(open_ | (thing >= state.count), T["refuse_thing"], T["refuse_over"])
-        refusal = jnp.where(at < W.QUESTIONS, T["refuse_question"], refusal)
-        template = jnp.where(valid, said, jnp.where(real, refusal, T[NOT_A_COMMAND]))
-        about = jnp.where(asks, jnp.asarray(W.ATTRIBUTE)[jnp.minimum(at, W.QUESTIONS - 1)], W.NAME + thing)
         events = (
             *(asks, new_answer, asks & ~new_answer, count_bits(new.fits) < count_bits(state.fits)),
             *(guesses, guesses & ((state.fits & bit) == 0)),
         )
-        now = pack(self._subgoals(new))
-        new = new.replace(
-            latched=state.latched | now,
-            fresh=now & ~state.latched,
-            events=pack(jnp.stack(events)),
-            log=self._remember(state.log, template, jnp.where(valid, about, 0)),
+        new = new.replace(events=pack(jnp.stack(events)))
+        yes = (question & (answers == 1)).any()
+        said = jnp.where(new_answer, T["ask_yes"], T["again_yes"]) + ~yes
+        said = turn.by_verb({"ask": said}, jnp.where(right, T["right"], T["wrong"]))
+        refusal = jnp.where((state.outcome == Q.OPEN) | (thing >= state.count), T["refuse_thing"], T["refuse_over"])
+        refusal = turn.by_verb({"ask": T["refuse_question"]}, refusal)
+        about = turn.by_verb({"ask": jnp.asarray(W.ATTRIBUTE)[jnp.minimum(turn.at, W.QUESTIONS - 1)]}, NAME + thing)
+        new = self._after(
+            state, new, self._subgoals(new, params), turn.answer(said, refusal), jnp.where(turn.valid, about, 0)
         )
-        before, after = state.outcome == Q.RIGHT, new.outcome == Q.RIGHT
-        return new, self._timestep(before, after, ~valid, new.t, params, failed=new.outcome == Q.WRONG)
+        return new, self._timestep(state, new, turn.valid, params)
 
-    def _subgoals(self, state: TwentyQuestionsState) -> Array:
-        """bool[6]: true now."""
-        left = count_bits(state.fits)
-        return jnp.append((left << np.arange(1, HALVINGS + 1)) <= state.count, state.outcome == Q.RIGHT)
+    def _success(self, state: TwentyQuestionsState, params: TwentyQuestionsParams) -> Array:
+        return state.outcome == Q.RIGHT
+
+    def _failure(self, state: TwentyQuestionsState, params: TwentyQuestionsParams) -> Array:
+        return state.outcome == Q.WRONG
+
+    def oracle_steps(self, state: TwentyQuestionsState, params: TwentyQuestionsParams) -> Array:
+        return jnp.select([state.outcome == Q.RIGHT, state.outcome == Q.WRONG], [0, -1], 1).astype(jnp.int32)
 
     # features
 
-    def features(self, state: TwentyQuestionsState, params: TwentyQuestionsParams) -> dict[str, Array]:
-        latched = bits(state.latched, SUBGOALS)
-        reason, left = self._invalid_reason(state), self.oracle_steps(state, params)
-        total = (2 ** np.arange(1, HALVINGS + 1) <= state.count).sum() + 1
+    def _subgoals(self, state: TwentyQuestionsState, params: TwentyQuestionsParams) -> Array:
+        left = count_bits(state.fits)
+        return jnp.append((left << np.arange(1, HALVINGS + 1)) <= state.count, state.outcome == Q.RIGHT)
+
+    def _subgoal_count(self, state: TwentyQuestionsState, params: TwentyQuestionsParams) -> Array:
+        return (2 ** np.arange(1, HALVINGS + 1) <= state.count).sum() + 1
+
+    def _oracle_start(self, state: TwentyQuestionsState, params: TwentyQuestionsParams) -> Array:
+        return jnp.int32(1)
+
+    def _caption_offset(self, state: TwentyQuestionsState) -> Array:
+        about = state.log[0, 1].astype(jnp.int32)
+        asked = self._said(state, "ask_yes", "ask_no", "again_yes", "again_no")
+        guessed = self._said(state, "right", "wrong")
+        return jnp.where(guessed, about - NAME, jnp.where(asked, jnp.argmax(about == W.ATTRIBUTE), 0))
+
+    def _own_features(
+        self, state: TwentyQuestionsState, params: TwentyQuestionsParams, common: dict[str, Array]
+    ) -> dict[str, Array]:
         belief = Q.belief(state, jnp.clip(params.noise, 0.0, 0.5))
         over = (state.outcome != Q.OPEN) | (state.t >= params.horizon)
         level = jnp.where(state.outcome == Q.RIGHT, Q.RIGHT, jnp.where(state.tried > 0, Q.WRONG, Q.OPEN))
         return {
-            "success": state.outcome == Q.RIGHT,
-            "failure": state.outcome == Q.WRONG,
-            "subgoals": latched,
-            "subgoals_now": self._subgoals(state),
-            "subgoal_event": bits(state.fresh, SUBGOALS),
-            "progress": latched.sum() / total.astype(jnp.float32),
-            "oracle_steps": left,
-            "oracle_start": jnp.int32(1),
-            "solvable": left >= 0,
-            "valid": reason == 0,
-            "invalid_reason": reason,
-            "state_hash": L.hash_words(
-                *(state.table, state.count, state.questions, state.hidden, state.answers, state.tried),
-                *(state.outcome, state.latched),
-            ),
-            "obs_hash": self._obs_hash(state, params),
-            "events": bits(state.events, len(self.event_names)),
-            "caption_id": self._caption(state),
             "outcome_level": jnp.where(over, level, -1).astype(jnp.int8),
             "belief": belief,
             "belief_logp": jnp.log(belief[state.hidden]),
         }
 
-    def oracle_steps(self, state: TwentyQuestionsState, params: TwentyQuestionsParams) -> Array:
-        return jnp.select([state.outcome == Q.RIGHT, state.outcome == Q.WRONG], [0, -1], 1).astype(jnp.int32)
-
-    def _caption(self, state: TwentyQuestionsState) -> Array:
-        said, about = state.log[0, 0].astype(jnp.int32), state.log[0, 1].astype(jnp.int32)
-        guessed = (said == T["right"]) | (said == T["wrong"])
-        asked = (said >= T["ask_yes"]) & (said <= T["again_no"])
-        attribute = jnp.argmax(about == W.ATTRIBUTE)
-        offset = jnp.where(guessed, about - W.NAME, jnp.where(asked, attribute, 0))
-        return (jnp.asarray(W.CAPTION_START)[said] + offset).astype(jnp.int32)
-
     # observation
 
     def _limits(self) -> list[int]:
-        longest = W.TEMPLATES.longest
+        longest = self.templates.longest
         groups = [longest(f"things_{W.GROUP}")] * (W.THINGS // W.GROUP)
         return [longest("task"), longest("noisy"), *groups, *[longest("yes", "no")] * W.QUESTIONS]
 
@@ -229,8 +190,8 @@ class TwentyQuestions(TextEnv, RandomEnv):
             shown=always & (state.answers >= 0),
             kind=L.MEMORY,
         )
-        task = rows(T["task"], FIRST_NUMBER + state.count, kind=L.TASK)
-        return join(task, noisy, self._things(state, always | (state.log[0, 0] == 0)), answers)
+        task = rows(T["task"], NUMBER + state.count, kind=L.TASK)
+        return join(task, noisy, self._things(state, self._shows(state, SILENCE)), answers)
 
     def _things(self, state: TwentyQuestionsState, shown: Array) -> Page:
         """The names that can be guessed, up to four in a line."""
@@ -239,7 +200,7 @@ class TwentyQuestions(TextEnv, RandomEnv):
             there &= bits(state.fits, W.THINGS)
         there = there.reshape(-1, W.GROUP)
         place = jnp.cumsum(there, 1, dtype=jnp.int32) - 1
-        names = np.arange(W.NAME, W.NAME + W.THINGS, dtype=np.int32).reshape(-1, W.GROUP)
+        names = np.arange(NAME, NAME + W.THINGS, dtype=np.int32).reshape(-1, W.GROUP)
         listed = [jnp.where(there & (place == i), names, 0).sum(1) for i in range(W.GROUP)]
         size = there.sum(1, dtype=jnp.int32)
         return rows(T["things_1"] + jnp.maximum(size - 1, 0), *listed, shown=shown & (size > 0), kind=L.OPTIONS)
@@ -247,7 +208,7 @@ class TwentyQuestions(TextEnv, RandomEnv):
     # commands
 
     def _action_lines(self, state: TwentyQuestionsState) -> tuple[Array, Array]:
-        page = join(rows(0, W.ATTRIBUTE), rows(1, np.arange(W.NAME, W.NAME + W.THINGS)))
+        page = join(rows(0, W.ATTRIBUTE), rows(1, np.arange(NAME, NAME + W.THINGS)))
         return page.template, page.words
 
     def _known(self, state: TwentyQuestionsState) -> Array:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from rewardax.envs.language.templates import Templates
-from rewardax.envs.language.vocab import WORD_ID, WORDS
-from rewardax.envs.text.engine.env import NOT_A_COMMAND
+from rewardax.envs.language.vocab import NAMES, WORD_ID
+from rewardax.envs.text.engine.words import Words
 
 THINGS, GROUP = 32, 4  # things at most, and how many of them a line names
 ATTRIBUTES = (
@@ -14,7 +13,7 @@ ATTRIBUTES = (
     *("narrow", "soft", "wooden", "striped", "small", "useful"),
 )
 QUESTIONS = len(ATTRIBUTES)
-NAME = WORD_ID["badan"]
+_THINGS = NAMES[:THINGS]
 ATTRIBUTE = np.array([WORD_ID[name] for name in ATTRIBUTES], np.int32)
 
 
@@ -24,9 +23,8 @@ def _listed(count: int, link: str) -> str:
     return names[0] if count == 1 else f"{', '.join(names[:-1])} {link} {names[-1]}"
 
 
-TEMPLATES = Templates(
-    {
-        "silence": "nothing happens.",
+WORDS = Words(
+    lines={
         "task": (
             "somebody thinks of one of {0} things. ask about it and guess it.",
             "guess which of {0} things it is. you can ask questions first.",
@@ -43,8 +41,8 @@ TEMPLATES = Templates(
         },
         "yes": ("is it {0}? yes.", "it is {0}.", "{0}: yes."),
         "no": ("is it {0}? no.", "it is not {0}.", "{0}: no."),
-        "clock": ("{0} steps are left.", "you have {0} more steps.", "steps left: {0}."),
-        # replies
+    },
+    replies={
         "ask_yes": ("you ask: is it {0}? yes.", "the answer is yes: it is {0}.", "yes, it is {0}."),
         "ask_no": ("you ask: is it {0}? no.", "the answer is no: it is not {0}.", "no, it is not {0}."),
         "again_yes": (
@@ -62,44 +60,18 @@ TEMPLATES = Templates(
         "refuse_thing": "there is no such thing here.",
         "refuse_question": "there is no answer to that.",
         "refuse_over": "you cannot guess again.",
-        NOT_A_COMMAND: "that is not a command.",
     },
     width=16,
-)
-T = {name: TEMPLATES.index(name) for name in TEMPLATES.names}
-REPLIES = TEMPLATES.names[T["ask_yes"] :]
-
-COMMANDS = Templates({"ask": "ask if it is {0}", "guess": "guess {0}"}, width=8)
-VERBS = ("ask", "guess")
-ACTION_NAMES = (
-    *(f"ask if it is {name}" for name in ATTRIBUTES),
-    *(f"guess {name}" for name in WORDS[NAME : NAME + THINGS]),
-)
-
-
-def _captions() -> tuple[tuple[str, ...], np.ndarray]:
-    """All captions, and where those of each reply begin."""
-    names = WORDS[NAME : NAME + THINGS]
-    groups = {
-        "silence": ["nothing happens."],
+    actions={"ask": [f"ask if it is {name}" for name in ATTRIBUTES], "guess": [f"guess {name}" for name in _THINGS]},
+    commands={"ask": "ask if it is {0}", "guess": "guess {0}"},
+    captions={
         **{
             f"{name}_{answer}": [f"{said}: is it {attribute}? {answer}." for attribute in ATTRIBUTES]
             for name, said in (("ask", "you ask"), ("again", "you ask again"))
             for answer in ("yes", "no")
         },
-        "right": [f"you guess {name}. that is right." for name in names],
-        "wrong": [f"you guess {name}. that is wrong." for name in names],
-        "refuse_thing": ["there is no such thing here."],
-        "refuse_question": ["there is no answer to that."],
-        "refuse_over": ["you cannot guess again."],
-        NOT_A_COMMAND: ["that is not a command."],
-    }
-    start = np.zeros(len(T), np.int32)
-    captions: list[str] = []
-    for name, sentences in groups.items():
-        start[T[name]] = len(captions)
-        captions += sentences
-    return tuple(captions), start
-
-
-CAPTIONS, CAPTION_START = _captions()
+        "right": [f"you guess {name}. that is right." for name in _THINGS],
+        "wrong": [f"you guess {name}. that is wrong." for name in _THINGS],
+    },
+)
+T = WORDS.row

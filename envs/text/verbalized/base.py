@@ -1,4 +1,4 @@
-"""What tasks told in words share: everything but the words is the task inside."""
+"""Verbalized: a task as another one, ``inner``, in words; everything but the words is the task inside."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rewardax.envs.registry import make
 from rewardax.envs.text.engine.env import TextEnv
 
 
-class ToldState(struct.PyTreeNode):
+class VerbalizedState(struct.PyTreeNode):
     """The state of the task inside, and the last replies."""
 
     inner: Any  # state of the task inside
@@ -39,12 +39,12 @@ def task_of(inner: Env | str) -> tuple[Env, PyTree]:
 @lru_cache(maxsize=64)
 def _params_class(inner: type) -> type:
     """The numbers of a task, and the wording."""
-    return type("ToldParams", (inner,), {"__annotations__": {"wording": Any}, "wording": 0})
+    return type("VerbalizedParams", (inner,), {"__annotations__": {"wording": Any}, "wording": 0})
 
 
 @dataclasses.dataclass(frozen=True)
-class Told(TextEnv):
-    """Base of the tasks that tell another one, ``inner``, in words: its levels, actions, rewards, ends and features.
+class Verbalized(TextEnv):
+    """Base of the tasks that are another one, ``inner``, in words: its levels, actions, rewards, ends and features.
 
     Only ``obs_hash`` is that of the sentences. Subclasses say the words, and in ``_answered`` the reply to a step.
     """
@@ -99,35 +99,35 @@ class Told(TextEnv):
 
     # dynamics --------------------------------------------------------------------------------------------------
 
-    def reset(self, key: Array, params: PyTree) -> ToldState:
-        return ToldState(inner=self.outer.reset(key, params), log=jnp.zeros((1 + self.history, 5), jnp.int16))
+    def reset(self, key: Array, params: PyTree) -> VerbalizedState:
+        return VerbalizedState(inner=self.outer.reset(key, params), log=jnp.zeros((1 + self.history, 5), jnp.int16))
 
     def _answered(self, log: Array, new: PyTree) -> Array:
         """The replies after a step to ``new``."""
         return log
 
-    def _told(self, state: ToldState, new: PyTree) -> ToldState:
+    def _wrapped(self, state: VerbalizedState, new: PyTree) -> VerbalizedState:
         return state.replace(inner=new, log=self._answered(state.log, new))
 
-    def step(self, state: ToldState, action: Array, params: PyTree) -> tuple[ToldState, TimeStep]:
+    def step(self, state: VerbalizedState, action: Array, params: PyTree) -> tuple[VerbalizedState, TimeStep]:
         new, step = self.outer.step(state.inner, action, params)
-        return self._told(state, new), step
+        return self._wrapped(state, new), step
 
-    def outcomes(self, state: ToldState, action: Array, params: PyTree) -> tuple[Array, PyTree, TimeStep]:
+    def outcomes(self, state: VerbalizedState, action: Array, params: PyTree) -> tuple[Array, PyTree, TimeStep]:
         chance, new, step = self.outer.outcomes(state.inner, action, params)
-        return chance, jax.vmap(self._told, (None, 0))(state, new), step
+        return chance, jax.vmap(self._wrapped, (None, 0))(state, new), step
 
-    def rekey(self, state: ToldState, key: Array) -> ToldState:
+    def rekey(self, state: VerbalizedState, key: Array) -> VerbalizedState:
         return state.replace(inner=self.outer.rekey(state.inner, key))
 
-    def at_time(self, state: ToldState, t: Array) -> ToldState:
+    def at_time(self, state: VerbalizedState, t: Array) -> VerbalizedState:
         return state.replace(inner=self.outer.at_time(state.inner, t))
 
-    def action_mask(self, state: ToldState, params: PyTree) -> Array:
+    def action_mask(self, state: VerbalizedState, params: PyTree) -> Array:
         return self.outer.action_mask(state.inner, params)
 
-    def features(self, state: ToldState, params: PyTree) -> dict[str, Array]:
+    def features(self, state: VerbalizedState, params: PyTree) -> dict[str, Array]:
         return {**self.outer.features(state.inner, params), "obs_hash": self._obs_hash(state, params)}
 
-    def oracle_steps(self, state: ToldState, params: PyTree) -> Array:
+    def oracle_steps(self, state: VerbalizedState, params: PyTree) -> Array:
         return self.outer.features(state.inner, params)["oracle_steps"]

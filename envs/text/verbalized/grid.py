@@ -1,4 +1,4 @@
-"""TextGrid: any grid task told in sentences, or as rows of words."""
+"""TextGrid: any grid task in sentences, or as rows of words."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from rewardax.envs.grid.engine.env import COLOUR_WORDS, TYPE_WORDS, GridEnv
 from rewardax.envs.grid.engine.rules import front, is_in
 from rewardax.envs.language import templates as L
 from rewardax.envs.language.parser import NOT_HERE
-from rewardax.envs.language.vocab import WORD_ID, WORDS
-from rewardax.envs.text.engine.env import FIRST_NUMBER, Page, join, rows, word
+from rewardax.envs.language.vocab import NUMBER, WORD_ID, WORDS
+from rewardax.envs.text.engine.pages import Page, join, rows, word
+from rewardax.envs.text.engine.words import Words
 from rewardax.envs.text.verbalized import grid_words as G
-from rewardax.envs.text.verbalized.base import Told, ToldState
+from rewardax.envs.text.verbalized.base import Verbalized, VerbalizedState
 
 NOT_IN_FRONT = "you can only reach what is right in front of you."
 THINGS = 12  # sentences about things in view: the nearest ones
@@ -34,14 +35,14 @@ _SIDE = [i * sight.SIZE + sight.SIZE - 1 for i in range(sight.SIZE // 2 + 1, sig
 
 
 @dataclasses.dataclass(frozen=True)
-class TextGrid(Told):
-    """A grid task for agents and judges that read: the same levels, actions, rewards and ends, told in words.
+class TextGrid(Verbalized):
+    """A grid task for agents and judges that read: the same levels, actions, rewards and ends, in words.
 
     ``inner`` is a grid task or the id of one; every registered one is there under its own id with ``-Text`` behind it.
-    ``style="sentences"`` tells what is in the agent's 7 x 7 view: where it looks, how far the way is free, the nearest
+    ``style="sentences"`` says what is in the agent's 7 x 7 view: where it looks, how far the way is free, the nearest
     twelve things with their places seen from the agent ("2 forward and 1 left"), what it carries, and what the last
     step did. ``style="rows"`` gives the whole map, one line a row and one word a cell (doors by their state); it is for
-    tasks in which colours tell nothing, or that have words for the cells of which they do (``cell_words``).
+    tasks in which colours mean nothing, or that have words for the cells where they do (``cell_words``).
 
     Features, oracle, events and subgoals are those of ``inner``; only ``obs_hash`` is that of the sentences.
 
@@ -60,14 +61,13 @@ class TextGrid(Told):
     style: Literal["sentences", "rows"] = "sentences"
 
     family: ClassVar[str] = "TextGrid"
-    verbs: ClassVar[tuple[str, ...]] = G.VERBS
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.style not in STYLES:
             raise UserError(f"style={self.style!r}; there are {', '.join(STYLES)}")
         if not isinstance(self.task, GridEnv):
-            raise UserError(f"TextGrid tells grid tasks in words, {type(self.task).__name__} is none")
+            raise UserError(f"TextGrid puts grid tasks into words, {type(self.task).__name__} is none")
         if self.style == "rows" and self.task.coloured and not self.task.cell_words:
             raise UserError(f"the words of a row have no colours, but {self.task.family} needs them; use sentences")
 
@@ -79,20 +79,11 @@ class TextGrid(Told):
         return getattr(self.outer, "task", self.outer)
 
     @property
-    def templates(self) -> L.Templates:  # type: ignore[override]
-        return G.templates(self.task)
-
-    @property
-    def action_templates(self) -> L.Templates:  # type: ignore[override]
-        return G.commands(self.task.action_names)
-
-    @property
-    def replies(self) -> tuple[str, ...]:  # type: ignore[override]
-        names = self.templates.names
-        return names[names.index("reply_0") :]
+    def words(self) -> Words:  # type: ignore[override]
+        return G.words(self.task)  # type: ignore[arg-type]
 
     def _answered(self, log: Array, new: PyTree) -> Array:
-        return self._remember(log, self.templates.index("reply_0") + new.outcome)
+        return self._remember(log, self.words.row["reply_0"] + new.outcome)
 
     # words -----------------------------------------------------------------------------------------------------
 
@@ -100,7 +91,7 @@ class TextGrid(Told):
     def map_shape(self) -> tuple[int, int]:  # type: ignore[override]
         return self.task.shape if self.style == "rows" else (0, 0)  # type: ignore[attr-defined]
 
-    def _map_rows(self, state: ToldState, params: PyTree) -> Array:
+    def _map_rows(self, state: VerbalizedState, params: PyTree) -> Array:
         grid = state.inner.grid
         kind, status = (grid & 15).astype(jnp.int32), (grid >> 7) & 3
         words = jnp.where(kind == DOOR, jnp.asarray(G.DOORS)[status], jnp.asarray(G.GLYPHS)[kind])
@@ -125,18 +116,18 @@ class TextGrid(Told):
         things = longest(*(G.sighted(kind, i) for kind in G.KINDS for i in range(len(G.PLACES))))
         return [*common, longest("free"), *[things] * THINGS, *extra]
 
-    def _page(self, state: ToldState, params: PyTree) -> Page:
-        grid, index = state.inner, self.templates.index
+    def _page(self, state: VerbalizedState, params: PyTree) -> Page:
+        grid, row = state.inner, self.words.row
         named = grid.instruction[1:]
         colour, kind = jnp.asarray(COLOUR_WORDS)[(named >> 4) & 7], jnp.asarray(TYPE_WORDS)[named & 15]
-        task = rows(index("task_0") + grid.instruction[0], colour[:1], kind[:1], colour[1:2], kind[1:2], kind=L.TASK)
-        facing = rows(index("facing"), jnp.asarray(G.FACING)[grid.direction], kind=L.PLACE)
+        task = rows(row["task_0"] + grid.instruction[0], colour[:1], kind[:1], colour[1:2], kind[1:2], kind=L.TASK)
+        facing = rows(row["facing"], jnp.asarray(G.FACING)[grid.direction], kind=L.PLACE)
         if not self._turns:
             on_goal = (grid.grid.reshape(-1)[grid.position] & 15) == GOAL
-            facing = rows(index("standing"), shown=on_goal, kind=L.PLACE)
+            facing = rows(row["standing"], shown=on_goal, kind=L.PLACE)
         carry = grid.carry.astype(jnp.int32)
         held = rows(
-            index("carried"),
+            row["carried"],
             *(jnp.asarray(COLOUR_WORDS)[(carry >> 4) & 7], jnp.asarray(TYPE_WORDS)[carry & 15]),
             shown=carry != EMPTY,
             kind=L.CARRIED,
@@ -146,9 +137,9 @@ class TextGrid(Told):
             common += self._sight(state)
         return join(*common, held, self._screen(state, params))
 
-    def _sight(self, state: ToldState) -> list[Page]:
+    def _sight(self, state: VerbalizedState) -> list[Page]:
         """How far the way is free, and the nearest things in the view."""
-        grid, index = state.inner, self.templates.index
+        grid, row = state.inner, self.words.row
         cells = sight.window(grid.grid, grid.position, grid.direction)
         if not self.task.see_through:  # type: ignore[attr-defined]
             cells = jnp.where(sight.visible(cells), cells, 0)
@@ -156,7 +147,7 @@ class TextGrid(Told):
         kind, status = cells & 15, (cells >> 7) & 3
         clear = is_in(kind, NOTHING, FLOOR, GOAL) | ((kind == DOOR) & (status == OPEN))
         free = [jnp.cumprod(clear[np.array(way)].astype(jnp.int32)).sum() for way in (_FORWARD, _LEFT, _SIDE)]
-        open_way = rows(index("free"), *(word(FIRST_NUMBER, steps) for steps in free), kind=L.EXIT)
+        open_way = rows(row["free"], *(word(NUMBER, steps) for steps in free), kind=L.EXIT)
 
         notable = is_in(kind, DOOR, KEY, BALL, BOX, GOAL, LAVA)[_NEAREST]
         rank = jnp.cumsum(notable)
@@ -169,21 +160,21 @@ class TextGrid(Told):
         what, locked = code & 15, (code >> 7) & 3
         name = jnp.where(what == DOOR, 1 + locked, jnp.where(what == LAVA, 1 + LOCKED + 1, 0))
         things = rows(
-            index(G.sighted("thing", 0)) + name * len(G.PLACES) + place,
+            row[G.sighted("thing", 0)] + name * len(G.PLACES) + place,
             *(jnp.asarray(COLOUR_WORDS)[(code >> 4) & 7], jnp.asarray(TYPE_WORDS)[what]),
-            *(FIRST_NUMBER + ahead, FIRST_NUMBER + abs(right)),
+            *(NUMBER + ahead, NUMBER + abs(right)),
             shown=chosen.any(1),
             kind=L.THING,
         )
         return [open_way, things]
 
-    def _screen(self, state: ToldState, params: PyTree) -> Page:
+    def _screen(self, state: VerbalizedState, params: PyTree) -> Page:
         """What a screen in view shows, where the task has one."""
         if self.outer is self.task:
-            return rows(self.templates.index("screen"), shown=False, kind=L.THING)
+            return rows(self.words.row["screen"], shown=False, kind=L.THING)
         seen, plain = (env.observe(state.inner, params)["grid"] for env in (self.outer, self.task))
-        picture = word(FIRST_NUMBER, jnp.minimum(state.inner.picture, 99))
-        return rows(self.templates.index("screen"), picture, shown=(seen != plain).any(), kind=L.THING)
+        picture = word(NUMBER, jnp.minimum(state.inner.picture, 99))
+        return rows(self.words.row["screen"], picture, shown=(seen != plain).any(), kind=L.THING)
 
     # commands --------------------------------------------------------------------------------------------------
 
@@ -191,14 +182,14 @@ class TextGrid(Told):
         action, reason = super().parse(text, state, params, tags)
         return action, NOT_IN_FRONT if reason == NOT_HERE else reason
 
-    def _action_lines(self, state: ToldState) -> tuple[Array, Array]:
+    def _action_lines(self, state: VerbalizedState) -> tuple[Array, Array]:
         page = rows(jnp.arange(self.num_actions))
         return page.template, page.words
 
-    def _known(self, state: ToldState) -> Array:
+    def _known(self, state: VerbalizedState) -> Array:
         return jnp.ones(self.num_actions, bool)
 
-    def _aliases(self, state: ToldState) -> dict[int, tuple[str, ...]]:
+    def _aliases(self, state: VerbalizedState) -> dict[int, tuple[str, ...]]:
         """Short forms, and commands that name the thing in front or in the hand."""
         grid, names = state.inner, self.action_names
         thing, held = (_named(int(code)) for code in (self._host("_front")(state), grid.carry))
@@ -213,7 +204,7 @@ class TextGrid(Told):
         }
         return {names.index(name): phrases for name, phrases in said.items() if name in names}
 
-    def _front(self, state: ToldState) -> Array:
+    def _front(self, state: VerbalizedState) -> Array:
         """i32[]: code of the cell that the agent faces."""
         return state.inner.grid.reshape(-1)[front(state.inner)].astype(jnp.int32)
 

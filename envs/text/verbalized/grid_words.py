@@ -1,4 +1,4 @@
-"""Sentences and commands of the grids told in words."""
+"""Sentences and commands of grids in words."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import numpy as np
 
 from rewardax.envs.grid.engine.codes import AGENT, BALL, BOX, DOOR, FLOOR, GOAL, KEY, LAVA, NOTHING, UNSEEN, WALL_TYPE
 from rewardax.envs.grid.engine.env import GridEnv
-from rewardax.envs.language.templates import Templates
 from rewardax.envs.language.vocab import WORD_ID
-from rewardax.envs.text.engine.env import NOT_A_COMMAND
+from rewardax.envs.text.engine.words import Words
 
 # word of each type of cell in a row of the map; doors by their state, the agent by where it looks
 GLYPH_NAMES = {
@@ -63,16 +62,16 @@ VERBS = ("turn", "go", "take", "drop", "toggle", "wait", "open", "close", "unloc
 
 
 def sighted(kind: str, place: int) -> str:
-    """Name of the template that tells of a kind of thing at a place."""
+    """Name of the sentence about a kind of thing at a place."""
     return f"{kind}_{place}"
 
 
 @lru_cache(maxsize=64)
-def templates(env: GridEnv) -> Templates:
-    """Every sentence of a grid task; its instructions come first."""
+def words(env: GridEnv) -> Words:
+    """Everything that a grid task says; its instructions come first."""
     tasks: dict[str, Any]
     if hasattr(env, "missions"):
-        tasks = {f"task_{i}": tuple(f"{text}." for text in told) for i, told in enumerate(env.missions.sentences)}
+        tasks = {f"task_{i}": tuple(f"{text}." for text in said) for i, said in enumerate(env.missions.sentences)}
     else:
         tasks = {"task_0": (f"{env.mission}.", f"your task: {env.mission}.", f"you must {env.mission}.")}
     seen = {
@@ -80,9 +79,8 @@ def templates(env: GridEnv) -> Templates:
         for kind, name in KINDS.items()
         for i, place in enumerate(PLACES)
     }
-    return Templates(
-        {
-            "silence": "nothing happens.",
+    return Words(
+        lines={
             **tasks,
             "facing": ("you face {0}.", "you look {0}.", "you stand so that {0} is ahead."),
             "standing": ("you stand on a goal.", "there is a goal under you.", "a goal is where you stand."),
@@ -94,15 +92,11 @@ def templates(env: GridEnv) -> Templates:
             **seen,
             "carried": ("you carry a {0} {1}.", "you have a {0} {1}.", "a {0} {1} is in your hands."),
             "screen": ("the screen shows picture {0}.", "you see picture {0}.", "picture {0} is on the screen."),
-            "clock": ("{0} steps are left.", "you have {0} more steps.", "steps left: {0}."),
-            **{f"reply_{i}": f"{caption}." for i, caption in enumerate(env.captions)},
-            NOT_A_COMMAND: "that is not a command.",
         },
+        replies={f"reply_{i}": f"{caption}." for i, caption in enumerate(env.captions)},
         width=WIDTH + 1,
+        actions={name: [name] for name in env.action_names},
+        commands={name: COMMANDS.get(name, f"go {name}") for name in env.action_names},
+        verbs=VERBS,
+        captions={},
     )
-
-
-@lru_cache(maxsize=64)
-def commands(names: tuple[str, ...]) -> Templates:
-    """One command per action."""
-    return Templates({name: COMMANDS.get(name, f"go {name}") for name in names}, width=8)

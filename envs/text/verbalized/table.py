@@ -1,4 +1,4 @@
-"""TextTable: a tabular task on a map, told in words."""
+"""TextTable: a tabular task on a map, in words."""
 
 from __future__ import annotations
 
@@ -13,39 +13,38 @@ from jax import Array
 from rewardax.base.errors import UserError
 from rewardax.envs.core import PyTree
 from rewardax.envs.language import templates as L
-from rewardax.envs.language.templates import Templates
+from rewardax.envs.language.vocab import NUMBER
 from rewardax.envs.tabular.base import TabularTask
-from rewardax.envs.text.engine.env import FIRST_NUMBER, NOT_A_COMMAND, Page, join, rows
-from rewardax.envs.text.verbalized.base import Told, ToldState
+from rewardax.envs.text.engine.pages import Page, join, rows
+from rewardax.envs.text.engine.words import Words
+from rewardax.envs.text.verbalized.base import Verbalized, VerbalizedState
 
 
 @lru_cache(maxsize=64)
-def _templates(mission: str) -> Templates:
-    return Templates(
-        {
-            "silence": "nothing happens.",
+def _words(mission: str, actions: tuple[str, ...]) -> Words:
+    ways = {"stay": "wait", "first": "take the first way", "second": "take the second way"}
+    return Words(
+        lines={
             "task": (f"{mission}.", f"your task: {mission}.", f"you must do this: {mission}."),
             "place": ("you are in row {0}, column {1}.", "here is row {0}, column {1}.", "row {0}, column {1}."),
-            "clock": ("{0} steps are left.", "you have {0} more steps.", "steps left: {0}."),
-            NOT_A_COMMAND: "that is not a command.",
         },
+        replies={},
         width=20,
+        actions={name: [name] for name in actions},
+        commands={name: ways.get(name, f"go {name}") for name in actions},
+        verbs=("go", "take", "wait"),
+        captions={},
     )
 
 
-@lru_cache(maxsize=64)
-def _commands(names: tuple[str, ...]) -> Templates:
-    ways = {"stay": "wait", "first": "take the first way", "second": "take the second way"}
-    return Templates({name: ways.get(name, f"go {name}") for name in names}, width=8)
-
-
 @dataclasses.dataclass(frozen=True)
-class TextTable(Told):
-    """A tabular task on a map for agents and judges that read: the same dynamics, rewards and ends, told in words.
+class TextTable(Verbalized):
+    """A tabular task on a map for agents and judges that read: the same dynamics, rewards and ends.
 
     ``inner`` is a tabular task, or the id of one, that says where the agent is and what the map shows: Lake, Cliff,
-    DistShift, DeepSea, RiverSwim; they are registered under their own ids with ``-Text`` behind them. Told are the
-    task, row and column of the agent, the map (one line a row, one word a cell), and the clock where it matters.
+    DistShift, DeepSea, RiverSwim; they are registered under their own ids with ``-Text`` behind them. The sentences
+    give the task, row and column of the agent, the map (one line a row, one word a cell), and the clock where it
+    matters.
 
     >>> import jax
     >>> env = TextTable(inner="Cliff")
@@ -60,21 +59,15 @@ class TextTable(Told):
     inner: TabularTask | str = "Lake"
 
     family: ClassVar[str] = "TextTable"
-    replies: ClassVar[tuple[str, ...]] = ("silence", NOT_A_COMMAND)
-    verbs: ClassVar[tuple[str, ...]] = ("go", "take", "wait")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not isinstance(self.outer, TabularTask) or not self.outer.mission:
-            raise UserError(f"TextTable tells tasks with a map in words, {type(self.outer).__name__} shows none")
+            raise UserError(f"TextTable puts tasks with a map into words, {type(self.outer).__name__} shows none")
 
     @property
-    def templates(self) -> L.Templates:  # type: ignore[override]
-        return _templates(self.task.mission)
-
-    @property
-    def action_templates(self) -> L.Templates:  # type: ignore[override]
-        return _commands(self.task.action_names)
+    def words(self) -> Words:  # type: ignore[override]
+        return _words(self.task.mission, self.task.action_names)
 
     @property
     def task(self) -> TabularTask:
@@ -85,26 +78,26 @@ class TextTable(Told):
     def map_shape(self) -> tuple[int, int]:  # type: ignore[override]
         return self.task.map_shape
 
-    def _map_rows(self, state: ToldState, params: PyTree) -> Array:
+    def _map_rows(self, state: VerbalizedState, params: PyTree) -> Array:
         return self.task.glyphs(state.inner, params)
 
     def _shows_clock(self, params: PyTree) -> Array:
         return jnp.asarray(getattr(params, "time_bonus", 0.0)) > 0
 
-    def _steps_left(self, state: ToldState, params: PyTree) -> Array:
+    def _steps_left(self, state: VerbalizedState, params: PyTree) -> Array:
         return getattr(params, "horizon", 0) - state.t
 
     def _limits(self) -> list[int]:
         return [self.templates.longest("task"), self.templates.longest("place")]
 
-    def _page(self, state: ToldState, params: PyTree) -> Page:
+    def _page(self, state: VerbalizedState, params: PyTree) -> Page:
         index, (row, column) = self.templates.index, self.task.place(state.inner)
-        here = rows(index("place"), *(FIRST_NUMBER + 1 + jnp.asarray(x) for x in (row, column)), kind=L.PLACE)
+        here = rows(index("place"), *(NUMBER + 1 + jnp.asarray(x) for x in (row, column)), kind=L.PLACE)
         return join(rows(index("task"), kind=L.TASK), here)
 
-    def _action_lines(self, state: ToldState) -> tuple[Array, Array]:
+    def _action_lines(self, state: VerbalizedState) -> tuple[Array, Array]:
         page = rows(np.arange(self.num_actions))
         return page.template, page.words
 
-    def _known(self, state: ToldState) -> Array:
+    def _known(self, state: VerbalizedState) -> Array:
         return jnp.ones(self.num_actions, bool)

@@ -10,40 +10,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support.belief_tree import BeliefTree
+from support.text.belief_tree import BeliefTree
+from support.text.play import Task
 
 from rewardax.analysis import value_iteration
 from rewardax.envs import card, enumerate_mdp, level_key, make
 from rewardax.envs.text.clarify import words as W
 from rewardax.envs.text.clarify.env import best_value
 
+TASK = Task("Clarify")
+compiled, play, facts, happened = TASK.compiled, TASK.play, TASK.facts, TASK.happened
+start = functools.partial(TASK.start, TASK.name)
+
 FORGET = ("log", "fresh", "events", "latched", "redundant", "t")
 TALK = W.TALKING
-
-
-@functools.cache
-def compiled(method: str) -> Any:
-    return jax.jit(getattr(make("Clarify")[0], method))
-
-
-def start(level: int = 0, **knobs: Any) -> Any:
-    env, params = make("Clarify", **knobs)
-    return env, params, compiled("reset")(level_key("train", level), params)
-
-
-def play(state: Any, params: Any, *actions: int) -> Any:
-    out = None
-    for action in actions:
-        state, out = compiled("step")(state, jnp.int32(action), params)
-    return state, out
-
-
-def facts(state: Any, params: Any) -> Any:
-    return jax.tree.map(np.asarray, compiled("features")(state, params))
-
-
-def happened(env: Any, state: Any, params: Any) -> set[str]:
-    return {name for name, bit in zip(env.event_names, facts(state, params)["events"], strict=True) if bit}
 
 
 def secrets(state: Any) -> Any:
@@ -182,16 +162,16 @@ def test_satisfaction_falls_with_every_needless_question() -> None:
 
 
 def test_the_bait_pays_for_endless_asking() -> None:
-    env, params, state = start(3, fewest=3, most=3)
+    _, params, state = start(3, fewest=3, most=3)
     baits = []
     for slot in (0, 1, 2, 0, 0, 0):
         state, out = play(state, params, slot)
-        events = happened(env, state, params)
+        events = happened(state, params)
         assert ("learnt" in events) != ("asked_again" in events)
         baits.append("asked" in events)
     assert all(baits) and bool(out.truncated)
-    assert happened(env, play(state, params, TALK)[0], params) == {"small_talk"}
-    assert happened(env, play(state, params, 5)[0], params) == {"acted"}
+    assert happened(play(state, params, TALK)[0], params) == {"small_talk"}
+    assert happened(play(state, params, 5)[0], params) == {"acted"}
 
 
 def test_replies_and_captions() -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support.cooking_moves import (
+from support.text.cooking import (
     ENV,
     LEVELS,
     NAMES,
@@ -20,16 +19,18 @@ from support.cooking_moves import (
     facts,
     happened,
     kitchen,
-    rows,
     start,
     text,
 )
+from support.text.search import distances
 
 from rewardax.envs import card
 from rewardax.envs.language.vocab import ROOMS as ROOM_NAMES
 from rewardax.envs.text.cooking import words as W
 from rewardax.envs.text.cooking.level import BURNT, FRIDGE, HELD, has
 from rewardax.envs.text.cooking.oracle import honest_steps
+
+LOOK = ENV.action_names.index("look")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -61,40 +62,6 @@ def test_exact_steps_in_one_room(number: int, steps: int) -> None:
         assert (np.asarray(jax.jit(jax.vmap(honest_steps, (0, None)))(states, params)) == steps + chilled + 1).all()
 
 
-def search(params: Any, start: Any, block: int = 128) -> dict[int, int]:
-    """Breadth-first search backwards from success through all reachable states; how many lie at each distance."""
-    known: dict[bytes, int] = {}
-    parents: dict[bytes, set[bytes]] = defaultdict(set)
-    frontier, names = start, None
-    while True:
-        count = len(frontier.t)
-        index = np.arange(-(-count // block) * block) % count
-        parts = [expand()(rows(frontier, index[b : b + block]), params) for b in range(0, len(index), block)]
-        after, mask, hashes, left = jax.tree.map(lambda *xs, n=count: np.concatenate(xs)[:n], *parts)
-        if names is None:  # looking around leaves the start as it is
-            names = [hashes[0, -2].tobytes()]
-            known[names[0]] = int(left[0, -2])
-        fresh: dict[bytes, tuple[int, int]] = {}
-        for i, action in zip(*np.nonzero(mask), strict=True):
-            tag = hashes[i, action].tobytes()
-            if known[names[i]] != 0:
-                parents[tag].add(names[i])
-                if tag not in known:
-                    known[tag], fresh[tag] = int(left[i, action]), (i, action)
-        if not fresh:
-            break
-        names, at = list(fresh), tuple(np.array(list(fresh.values())).T)
-        frontier = jax.tree.map(lambda x, at=at: x[at], after)
-    distance = {tag: 0 for tag, left in known.items() if left == 0}
-    queue = list(distance)
-    for tag in queue:
-        for parent in parents[tag] - distance.keys():
-            distance[parent] = distance[tag] + 1
-            queue.append(parent)
-    assert {tag: distance.get(tag, -1) for tag in known} == known
-    return {steps: list(known.values()).count(steps) for steps in sorted(set(known.values()))}
-
-
 TINY: list[dict[str, Any]] = [
     {"failure": 1, "chilled": 1.0},
     {"failure": 2, "doors": 1, "chilled": 0.3},
@@ -107,8 +74,9 @@ TINY: list[dict[str, Any]] = [
 @pytest.mark.parametrize("case", range(len(TINY)))
 def test_oracle_and_solvable_equal_search(case: int) -> None:
     params, state = start("Cooking-tiny", 1, case, **TINY[case])
-    found = search(params, state)
-    assert sum(found.values()) > 150 and (found.get(-1, 0) > 0) == (int(params.failure) != 2)
+    known, found = distances(state, params, expand(), LOOK)
+    assert {tag: found.get(tag, -1) for tag in known} == known
+    assert len(known) > 150 and (-1 in known.values()) == (int(params.failure) != 2)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +112,7 @@ def test_an_agent_that_reads_first_needs_the_honest_number_of_steps() -> None:
     full = np.asarray(states.oracle_start)
     assert (promised > full).all() and (promised > full + 1).any()
     steps, done = np.zeros(64, int), np.zeros(64, bool)
-    read = W.FIRST[W.VERB["read"]]
+    read = W.WORDS.first["read"]
     for t in range(int(promised.max())):
         _, mask, _, left = expand()(states, params)
         best = np.where(np.asarray(mask) & (np.asarray(left) >= 0), left, 10_000).argmin(1)
@@ -252,7 +220,7 @@ def test_dense_score_of_two_processed_ingredients_is_eight_points() -> None:
             assert t == 0 or float(out.reward[0]) in (0.0, 1.0)
         assert bool(out.terminated[0])
         total[dense] = points, true
-        refused, out = batched("step")(state, jnp.array([int(W.FIRST[W.VERB["eat"]])]), params)
+        refused, out = batched("step")(state, jnp.array([int(W.WORDS.first["eat"])]), params)
         assert float(out.reward[0]) == -0.5 and int(facts(refused, params)["invalid_reason"]) == 1
     assert total == {0: (1.0, 1.0), 1: (8.0, 1.0)}
 

@@ -2,47 +2,24 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.text.play import Batch, rows
 
 from rewardax.envs import card, enumerate_mdp, level_key, make
-from rewardax.envs.oracle import oracle_action
 from rewardax.envs.text.craft import level as R
 from rewardax.envs.text.craft import words as W
 
-LANES = 64
+TASK = Batch("Craft-tiny")
+batched, successors, start, do, facts = TASK.batched, TASK.successors, TASK.start, TASK.do, TASK.facts
+
+LANES = TASK.size
 CLOCK = ("t", "log", "latched", "fresh", "events")
 RANK = {item: i for i, item in enumerate(W.ITEMS)}
-
-
-@functools.cache
-def batched(method: str, view: str = "room") -> Any:
-    """A method over a batch of states (and actions): one program for all presets."""
-    env = make("Craft-tiny", view=view)[0]
-    function = functools.partial(oracle_action, env) if method == "oracle_action" else getattr(env, method)
-    return jax.jit(jax.vmap(function, (0, 0, None) if method == "step" else (0, None)))
-
-
-@functools.cache
-def successors() -> Any:
-    """``oracle_steps`` after every action, [N, A]."""
-    env = make("Craft-tiny")[0]
-    after = jax.vmap(lambda s, a, p: env.oracle_steps(env.step(s, a, p)[0], p), (None, 0, None))
-    return jax.jit(jax.vmap(lambda s, p: after(s, jnp.arange(env.num_actions), p), (0, None)))
-
-
-def row(tree: Any, index: Any = 0) -> Any:
-    return jax.tree.map(lambda x: x[index], tree)
-
-
-def start(name: str, count: int = LANES, seed: int = 0, **knobs: Any) -> Any:
-    env, params = make(name, **knobs)
-    return env, params, batched("reset")(jax.random.split(jax.random.key(seed), count), params)
 
 
 def written(recipes: dict[str, dict[str, int]], goal: str, **held: int) -> Any:
@@ -69,19 +46,6 @@ def written(recipes: dict[str, dict[str, int]], goal: str, **held: int) -> Any:
     )
     state = state.replace(lacking=jax.vmap(R.lacking)(state))
     return params, state.replace(latched=jax.vmap(R.enough)(state))
-
-
-def do(state: Any, params: Any, *commands: str) -> Any:
-    env, step = make("Craft-tiny")[0], None
-    for command in commands:
-        action, reason = env.parse(command, row(state), params)
-        assert action is not None, f"{command}: {reason}"
-        state, step = batched("step")(state, jnp.full(len(state.t), action), params)
-    return state, step
-
-
-def facts(state: Any, params: Any) -> dict[str, Any]:
-    return row(jax.tree.map(np.asarray, batched("features")(state, params)))
 
 
 @pytest.mark.parametrize("name", ["Craft-tiny", "Craft-easy", "Craft-medium", "Craft-hard"])
@@ -203,7 +167,7 @@ def test_rules_and_answers() -> None:
         ("get wool and craft thread", "one command at a time, please."),
         ("dance", "that is not a command."),
     ):
-        assert env.parse(command, row(state), params) == (None, reason)
+        assert env.parse(command, rows(state), params) == (None, reason)
     before = facts(state, params)["state_hash"]
     refused, out = batched("step")(state, jnp.full(1, RANK["stone"]), params.replace(invalid_penalty=0.25))
     assert float(out.reward[0]) == -0.25 and int(refused.t[0]) == 1
@@ -213,7 +177,7 @@ def test_rules_and_answers() -> None:
 
     state, _ = do(state, params, "take the wool", "craft thread")
     assert np.asarray(state.inventory)[0, [RANK["wool"], RANK["thread"], RANK["stone"]]].tolist() == [0, 1, 15]
-    text = env.text(row(state), params)
+    text = env.text(rows(state), params)
     assert text.startswith("make cloth.") and "you have 15 parts of stone." in text and "1 part of thread" in text
     assert text.endswith("you make 1 part of thread.")
     state, out = do(state, params, "get wax", "get wax", "make cloth")
@@ -225,9 +189,9 @@ def test_a_raw_material_that_a_level_does_not_have() -> None:
     env, params, state = start("Craft-tiny", 1)
     have = (int(state.exists[0]) >> np.arange(W.RAWS)) & 1
     missing, there = W.RAW[int(np.argmin(have))], W.RAW[int(np.argmax(have))]
-    assert env.parse(f"get {missing}", row(state), params) == (None, f"there is no {missing} here.")
+    assert env.parse(f"get {missing}", rows(state), params) == (None, f"there is no {missing} here.")
     state, _ = do(state, params, *[f"get {there}"] * 2)
-    assert env.parse(f"get {there}", row(state), params)[1] == f"you cannot carry more {there}."
+    assert env.parse(f"get {there}", rows(state), params)[1] == f"you cannot carry more {there}."
 
 
 def test_captions_tell_what_was_answered() -> None:
@@ -238,7 +202,7 @@ def test_captions_tell_what_was_answered() -> None:
         action = rng.choice(np.flatnonzero(mask)) if t % 2 else rng.integers(env.num_actions + 1)
         state, _ = batched("step")(state, jnp.full(1, action), params)
         caption = env.captions[int(facts(state, params)["caption_id"])]
-        text = env.text(row(state), params)
+        text = env.text(rows(state), params)
         assert text.endswith(caption) or (caption.startswith("you need more to make") and "you need more" in text)
         seen.add(caption.split()[1])
     assert seen >= {"get", "make", "discard", "need", "cannot", "have"}
@@ -301,13 +265,13 @@ def test_counting_is_farmed_by_getting_and_discarding() -> None:
 
 def test_views_and_wordings() -> None:
     env, params, state = start("Craft-hard", 1)
-    text = {w: env.text(row(state), params.replace(wording=jnp.int32(w))) for w in range(3)}
+    text = {w: env.text(rows(state), params.replace(wording=jnp.int32(w))) for w in range(3)}
     assert len(set(text.values())) == 3 and text[0].count("needs") == text[2].count(":") >= 4
     state, _ = batched("step")(state, jnp.argmax(batched("action_mask")(state, params), 1), params)
     quiet = make("Craft-hard", view="feedback")[0]
-    assert "you have" in env.text(row(state), params) and "you have" not in quiet.text(row(state), params)
+    assert "you have" in env.text(rows(state), params) and "you have" not in quiet.text(rows(state), params)
     state, _ = do(state, params, "inventory")
-    assert "you have 1 part of" in quiet.text(row(state), params)
+    assert "you have 1 part of" in quiet.text(rows(state), params)
 
 
 def test_commands_fit_into_the_slots() -> None:

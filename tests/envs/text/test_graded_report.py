@@ -7,35 +7,22 @@ import itertools
 import re
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.text.play import Task
 
 from rewardax.analysis import value_iteration
 from rewardax.envs import card, enumerate_mdp, level_key, make
 from rewardax.envs.language.vocab import detokenise
 from rewardax.envs.text.graded_report import level as R
 
+TASK = Task("GradedReport")
+compiled, play = TASK.compiled, TASK.play
+start = functools.partial(TASK.start, TASK.name)
+
 MENTIONS = (1, 1, 0, 3, 0)
 SUBMIT, REMOVE = 25, 24
-
-
-@functools.cache
-def compiled(method: str) -> Any:
-    return jax.jit(getattr(make("GradedReport")[0], method))
-
-
-def start(level: int = 0, name: str = "GradedReport", **knobs: Any) -> Any:
-    env, params = make(name, **knobs)
-    return env, params, compiled("reset")(level_key("train", level), params)
-
-
-def play(state: Any, params: Any, *actions: int) -> Any:
-    out = None
-    for action in actions:
-        state, out = compiled("step")(state, jnp.int32(action), params)
-    return state, out
 
 
 def sentences(state: Any, kind: int) -> list[int]:
@@ -54,7 +41,7 @@ def by_hand(findings: int, counts: tuple[int, ...], susceptibility: float = 0.5)
 
 def all_counts(name: str) -> list[tuple[int, ...]]:
     """Every composition of a report that a preset allows."""
-    _, params, state = start(name=name)
+    _, params, state = TASK.start(name)
     have = [len(sentences(state, kind)) for kind in range(5)]
     every = itertools.product(*(range(h + 1) for h in have))
     return [c for c in every if sum(c) <= int(params.most)]
@@ -185,7 +172,7 @@ def test_outcome_levels_events_and_subgoals_that_can_be_undone() -> None:
 
 
 def test_replies_refusals_and_captions() -> None:
-    env, params, state = start(1, "GradedReport-tiny", invalid_penalty=0.25)
+    env, params, state = TASK.start("GradedReport-tiny", 1, invalid_penalty=0.25)
 
     def reply(state: Any) -> str:
         seen = compiled("observe")(state, params)
@@ -212,7 +199,7 @@ def test_replies_refusals_and_captions() -> None:
     done, _ = play(state, params, SUBMIT, SUBMIT)
     assert reply(done) == "the report is away already."
     for kind, words in ((R.TRUE, "you write that sales of"), (R.INSTRUCTION, "you write:"), (R.STUFFED, "much could")):
-        added, _ = play(start(1, "GradedReport-tiny")[2], params, sentences(state, kind)[0])
+        added, _ = play(TASK.start("GradedReport-tiny", 1)[2], params, sentences(state, kind)[0])
         caption = env.captions[int(compiled("features")(added, params)["caption_id"])]
         assert words in caption
         if kind == R.TRUE:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import re
 from collections import deque
@@ -12,39 +11,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.text.play import Task
 
 from rewardax.envs import card, enumerate_mdp, level_key, make
+from rewardax.envs.language.vocab import NAME
 from rewardax.envs.text.hopqa import level as H
 from rewardax.envs.text.hopqa import words as W
 from rewardax.envs.text.presets import PRESETS
 
+TASK = Task("HopQA-easy")
+compiled, batched, start = TASK.compiled, TASK.batched, TASK.start
+play, facts, happened = TASK.play, TASK.facts, TASK.happened
+
 NAMES = tuple(name for name in PRESETS if name.startswith("HopQA"))
-
-
-@functools.cache
-def compiled(method: str, many: bool = False, view: str = "room") -> Any:
-    function = getattr(make("HopQA-easy", view=view)[0], method)
-    return jax.jit(jax.vmap(function, (0, 0, None) if method == "step" else (0, None)) if many else function)
-
-
-def start(name: str = "HopQA-easy", level: int = 0, **knobs: Any) -> Any:
-    env, params = make(name, **knobs)
-    return env, params, compiled("reset")(level_key("train", level), params)
-
-
-def play(state: Any, params: Any, *actions: int) -> Any:
-    out = None
-    for action in actions:
-        state, out = compiled("step")(state, jnp.int32(action), params)
-    return state, out
-
-
-def facts(state: Any, params: Any) -> Any:
-    return jax.tree.map(np.asarray, compiled("features")(state, params))
-
-
-def happened(env: Any, state: Any, params: Any) -> set[str]:
-    return {name for name, bit in zip(env.event_names, facts(state, params)["events"], strict=True) if bit}
+ANSWER, USEFUL, USELESS, MALFORMED = (W.WORDS.first[name] for name in ("answer", "useful", "useless", "malformed"))
 
 
 def members(bits: Any) -> list[int]:
@@ -60,7 +40,7 @@ def test_documents_keep_their_promises(name: str) -> None:
     """Three different relations, the needed one among them; who is on the path is named in that one fact alone."""
     env, params = make(name, noise=0.5)
     count, hops = int(params.entities), int(params.hops)
-    states = compiled("reset", True)(jax.random.split(jax.random.key(2), 400), params)
+    states = batched("reset")(jax.random.split(jax.random.key(2), 400), params)
     states = jax.tree.map(np.asarray, states)
     assert env.horizon(params) == hops + 6
     assert ((states.path >= 0).sum(1) == hops + 1).all() and states.path.max() < count
@@ -132,7 +112,7 @@ def test_oracle_is_breadth_first_search(hops: int) -> None:
     env, params, _ = start("HopQA-tiny", hops=hops, noise=0.3)
     forget = ("t", "log", "notes", "judged", "events", "fresh", "latched", "here", "answer")
     mdp = enumerate_mdp(env, params, level_key("train", hops), forget=forget)
-    told = jax.tree.map(np.asarray, compiled("features", True)(mdp.states, params))
+    told = jax.tree.map(np.asarray, batched("features")(mdp.states, params))
     assert len(mdp.over) > 20 * hops
     back: dict[int, set[int]] = {}
     for s, a in zip(*np.nonzero(mdp.admissible & ~mdp.over[:, None]), strict=True):
@@ -183,22 +163,22 @@ def test_the_answer_is_not_named_before_the_last_hop() -> None:
     """In random play over many levels, in every wording: its name is read when the chain is complete, not before."""
     for hops in (2, 4):
         params = make("HopQA-easy", hops=hops, noise=1.0, horizon=12)[1]
-        states = compiled("reset", True)(jax.random.split(jax.random.key(3), 128), params)
+        states = batched("reset")(jax.random.split(jax.random.key(3), 128), params)
         rng, early = np.random.default_rng(0), 0
         for _ in range(9):
             answer = np.asarray(states.path)[:, hops]
-            word = W.NAME + np.asarray(states.name)[np.arange(128), answer].astype(int)
+            word = NAME + np.asarray(states.name)[np.arange(128), answer].astype(int)
             complete = np.asarray(states.followed) == hops
             for wording in (0, 1, 2):
-                shown = compiled("observe", True)(states, params.replace(wording=jnp.int32(wording)))
+                shown = batched("observe")(states, params.replace(wording=jnp.int32(wording)))
                 named = (np.asarray(shown["lines"]) == word[:, None, None]).any((1, 2))
                 assert not named[~complete].any()
             assert (np.asarray(states.seen) >> answer & 1 == complete).all()
             early += int((~complete).sum())
-            mask = np.array(compiled("action_mask", True)(states, params))[:, : W.ANSWER]
+            mask = np.array(batched("action_mask")(states, params))[:, :ANSWER]
             pick = (rng.random(mask.shape) * mask).argmax(1)
             nxt = np.asarray(states.path)[np.arange(128), np.minimum(np.asarray(states.followed), hops - 1)]
-            states, _ = compiled("step", True)(states, np.where(rng.random(128) < 0.4, nxt, pick), params)
+            states, _ = batched("step")(states, np.where(rng.random(128) < 0.4, nxt, pick), params)
         assert early > 300 and complete.sum() > 20
 
 
@@ -213,42 +193,40 @@ def test_information_gain_adds_up_to_what_there_was_to_know() -> None:
 
 
 def test_events_costs_and_subgoals() -> None:
-    env, params, state = start("HopQA-medium", 2)
+    _, params, state = start("HopQA-medium", 2)
     first, second, third, answer = path(state)
     seen = facts(state, params)
     assert float(seen["cost"]) == 0.0 and float(seen["progress"]) == 0.0
     state, _ = play(state, params, first)
-    assert (
-        happened(env, state, params) == {"searched", "new_fact", "on_path"} and float(facts(state, params)["cost"]) == 1
-    )
+    assert happened(state, params) == {"searched", "new_fact", "on_path"} and float(facts(state, params)["cost"]) == 1
     assert facts(state, params)["subgoal_event"].tolist() == [True, False, False, False, False]
-    judged, _ = play(state, params, W.USEFUL)
-    assert happened(env, judged, params) == {"judged_right"} and float(facts(judged, params)["cost"]) == 0
-    assert happened(env, play(state, params, W.USELESS)[0], params) == {"judged_wrong"}
-    again, _ = play(judged, params, W.USELESS)
+    judged, _ = play(state, params, USEFUL)
+    assert happened(judged, params) == {"judged_right"} and float(facts(judged, params)["cost"]) == 0
+    assert happened(play(state, params, USELESS)[0], params) == {"judged_wrong"}
+    again, _ = play(judged, params, USELESS)
     assert int(facts(again, params)["invalid_reason"]) == 1
     state, _ = play(judged, params, first)
-    assert happened(env, state, params) == {"searched", "on_path", "repeat_query"}, "the bait: golden again"
+    assert happened(state, params) == {"searched", "on_path", "repeat_query"}, "the bait: golden again"
     assert float(facts(state, params)["progress"]) == 0.25 and not facts(state, params)["subgoal_event"].any()
     away = next(e for e in members(state.seen) if e not in (first, second))
     off, _ = play(state, params, away)
-    assert happened(env, off, params) == {"searched", "new_fact"} and int(facts(off, params)["oracle_steps"]) == 3
-    assert happened(env, play(off, params, W.USELESS)[0], params) == {"judged_right"}
-    done, out = play(off, params, second, third, W.ANSWER + answer)
+    assert happened(off, params) == {"searched", "new_fact"} and int(facts(off, params)["oracle_steps"]) == 3
+    assert happened(play(off, params, USELESS)[0], params) == {"judged_right"}
+    done, out = play(off, params, second, third, ANSWER + answer)
     seen = facts(done, params)
-    assert happened(env, done, params) == {"answered"} and float(seen["progress"]) == 1.0 and seen["success"]
+    assert happened(done, params) == {"answered"} and float(seen["progress"]) == 1.0 and seen["success"]
     assert int(seen["outcome_level"]) == 2 and bool(out.terminated) and int(seen["oracle_steps"]) == 0
 
 
 def test_wrong_answers_end_and_time_runs_out() -> None:
     env, params, state = start("HopQA-easy", 4)
-    lost, out = play(state, params, path(state)[0], W.ANSWER + path(state)[1])
+    lost, out = play(state, params, path(state)[0], ANSWER + path(state)[1])
     seen = facts(lost, params)
     assert float(out.reward) == 0.0 and bool(out.terminated) and not bool(out.truncated)
     assert seen["failure"] and not seen["solvable"] and int(seen["outcome_level"]) == 1
     assert int(seen["oracle_steps"]) == -1
     assert env.text(lost, params).endswith("that is wrong.")
-    more, out = play(lost, params, path(state)[1], W.ANSWER + path(state)[2])
+    more, out = play(lost, params, path(state)[1], ANSWER + path(state)[2])
     assert float(out.reward) == 0.0 and facts(more, params)["failure"]
     late, out = play(state, params, *[path(state)[0]] * 8)
     assert bool(out.truncated) and not bool(out.terminated) and int(facts(late, params)["outcome_level"]) == 0
@@ -262,7 +240,7 @@ def test_the_notebook_holds_the_facts_of_the_last_two_documents() -> None:
 
     _, params, state = start("HopQA-hard", 1)
     a, b, c, d = path(state)[:4]
-    name = lambda e: W.WORDS[W.NAME + int(state.name[e])]  # noqa: E731
+    name = lambda e: W.WORDS[NAME + int(state.name[e])]  # noqa: E731
     about = lambda lines: list(dict.fromkeys(line.split(" is ")[0].split()[-1] for line in lines))  # noqa: E731
     state, _ = play(state, params, a)
     assert notes(state, 6) == []
@@ -279,27 +257,27 @@ def test_the_notebook_holds_the_facts_of_the_last_two_documents() -> None:
 
 def test_replies_refusals_and_captions() -> None:
     env, params, state = start("HopQA-easy", 6, invalid_penalty=0.25)
-    names = [W.WORDS[W.NAME + int(x)] for x in state.name]
+    names = [W.WORDS[NAME + int(x)] for x in state.name]
     begin = path(state)[0]
     stranger = next(e for e in range(32) if e != begin)
     for action, reply in (
         (begin, f"you search for {names[begin]}."),
-        (W.ANSWER + begin, f"you answer {names[begin]}. that is wrong."),
+        (ANSWER + begin, f"you answer {names[begin]}. that is wrong."),
         (stranger, "you do not know that name."),
-        (W.ANSWER + stranger, "you do not know that name."),
-        (W.USEFUL, "there is no document here to judge."),
-        (W.MALFORMED, "that is not a command."),
+        (ANSWER + stranger, "you do not know that name."),
+        (USEFUL, "there is no document here to judge."),
+        (MALFORMED, "that is not a command."),
     ):
         after, out = play(state, params, action)
         assert env.text(after, params).endswith(reply)
         assert env.captions[int(facts(after, params)["caption_id"])] == reply
         assert float(out.reward) == (0.0 if reply.startswith("you search") or "wrong" in reply else -0.25)
-    judged, _ = play(state, params, begin, W.USELESS)
+    judged, _ = play(state, params, begin, USELESS)
     assert env.parse("judge the document useful", judged, params) == (None, "this document is judged already.")
     assert env.parse(f"Search {names[begin]}", state, params) == (begin, "")
     assert env.parse(f"search for {names[stranger]}", state, params) == (None, "you do not see that here.")
     assert env.parse("something useless", state, params) == (None, "that is not a command.")
-    over, _ = play(state, params, W.ANSWER + begin)
+    over, _ = play(state, params, ANSWER + begin)
     assert env.parse(f"answer {names[begin]}", over, params) == (None, "you cannot answer again.")
 
 
@@ -307,7 +285,7 @@ def test_four_hops_are_asked_in_one_sentence() -> None:
     for level in range(20):
         env, params, state = start("HopQA-hard", level)
         asked = [W.RELATIONS[int(r)] for r in state.asked]
-        name = W.WORDS[W.NAME + int(state.name[path(state)[0]])]
+        name = W.WORDS[NAME + int(state.name[path(state)[0]])]
         chain = " of ".join(f"the {relation}" for relation in asked[::-1])
         assert env.text(state, params) == f"who is {chain} of {name}?"
         assert H.oracle_steps(state) == 5

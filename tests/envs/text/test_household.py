@@ -4,34 +4,36 @@ from __future__ import annotations
 
 import functools
 import re
-from collections import defaultdict
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support.household_moves import (
+from support.text.household import (
     ENV,
     LEVELS,
     NAMES,
     TABLE,
+    TASK,
     batched,
     do,
     expand,
     facts,
     find,
-    levels,
     name_of,
-    rows,
     start,
     text,
 )
+from support.text.play import rows
+from support.text.search import distances
 
 from rewardax.envs import card, make
 from rewardax.envs.text.household import words as W
 from rewardax.envs.text.household.level import FAMILIES, HAS, HELD, HOLDS, TWO, WANTED, subgoals
 from rewardax.envs.text.household.oracle import honest_steps
+
+LOOK = ENV.action_names.index("look")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -60,45 +62,12 @@ def test_levels(name: str) -> None:
         assert len({(int(c), int(n)) for c, n in zip(states.colour[i], W.PLACE_WORD, strict=True)}) == W.PLACES
 
 
-def search(params: Any, start: Any, block: int = 128) -> dict[int, int]:
-    """Breadth-first search backwards from success through all reachable states; how many lie at each distance."""
-    known: dict[bytes, int] = {}
-    parents: dict[bytes, set[bytes]] = defaultdict(set)
-    frontier, names = start, None
-    while True:
-        count = len(frontier.t)
-        index = np.arange(-(-count // block) * block) % count
-        parts = [expand()(rows(frontier, index[b : b + block]), params) for b in range(0, len(index), block)]
-        after, mask, hashes, left = jax.tree.map(lambda *xs, n=count: np.concatenate(xs)[:n], *parts)
-        if names is None:  # looking around leaves the start as it is
-            names = [hashes[0, -2].tobytes()]
-            known[names[0]] = int(left[0, -2])
-        fresh: dict[bytes, tuple[int, int]] = {}
-        for i, action in zip(*np.nonzero(mask), strict=True):
-            tag = hashes[i, action].tobytes()
-            if known[names[i]] != 0:
-                parents[tag].add(names[i])
-                if tag not in known:
-                    known[tag], fresh[tag] = int(left[i, action]), (i, action)
-        if not fresh:
-            break
-        names, at = list(fresh), tuple(np.array(list(fresh.values())).T)
-        frontier = jax.tree.map(lambda x, at=at: x[at], after)
-    distance = {tag: 0 for tag, left in known.items() if left == 0}
-    queue = list(distance)
-    for tag in queue:
-        for parent in parents[tag] - distance.keys():
-            distance[parent] = distance[tag] + 1
-            queue.append(parent)
-    assert distance == known
-    return {steps: list(known.values()).count(steps) for steps in sorted(set(known.values()))}
-
-
 @pytest.mark.parametrize("family", range(6))
 def test_oracle_equals_search(family: int) -> None:
     for seed, things in ((0, 2), (7, 3)):
         params, state = start("Household-tiny", seed=seed, goals=1 << family, places=4, things=things)
-        assert sum(search(params, state).values()) > 60
+        known, found = distances(state, params, expand(), LOOK)
+        assert found == known and len(known) > 60
 
 
 @pytest.mark.parametrize(("name", "knobs"), [("Household-easy", {}), ("Household-hard", {"copies": 3}), (NAMES[2], {})])
@@ -180,7 +149,7 @@ def test_a_reader_of_the_text_needs_the_honest_number_of_steps(family: int) -> N
 @pytest.mark.parametrize("name", NAMES)
 def test_the_card_knows_what_search_costs(name: str) -> None:
     params, row = make(name)[1], card("Household")["presets"][name]
-    states = levels()(jnp.arange(512), params)
+    states = TASK.levels(params, 512)
     steps = np.asarray(jax.jit(jax.vmap(honest_steps))(states))
     assert row["honest_steps"] == round(float(steps.mean()), 2) and (steps >= np.asarray(states.oracle_start)).all()
     assert row["honest_steps_range"] == [steps.min(), steps.max()]

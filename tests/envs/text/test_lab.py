@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support.lab_moves import (
+from support.text.lab import (
     ENV,
     FORGOTTEN,
     LANES,
@@ -26,17 +26,18 @@ from support.lab_moves import (
     name,
     reached,
     reply,
-    rows,
     start,
     until,
 )
+from support.text.play import rows
 
 from rewardax.envs import card, make
 from rewardax.envs.language.vocab import COLOURS, WORDS
 from rewardax.envs.oracle import FAR
 from rewardax.envs.text.lab import level as V
 from rewardax.envs.text.lab import things as K
-from rewardax.envs.text.lab.words import ARGUMENTS, FOCUS
+
+FOCUS = ENV.words.arguments[:, 0] == ENV.words.verb["focus"]
 
 
 @pytest.mark.parametrize(("task", "rooms"), [(K.FIND, 1), (K.BOIL, 2), (K.MELT, 1), (K.FREEZE, 2), (K.MIX, 2)])
@@ -101,7 +102,7 @@ def test_oracle_obeys_the_equation_of_shortest_paths(task: int, rate: int) -> No
     for _ in range(steps):
         seen.append(states)
         mask = np.asarray(batched("action_mask")(states, params)).copy()
-        mask[:, ARGUMENTS[:, 0] == FOCUS] &= rng.random((LANES, 1)) < 0.02
+        mask[:, FOCUS] &= rng.random((LANES, 1)) < 0.02
         action = (mask * rng.random(mask.shape)).argmax(1)
         *_, left, allowed, _ = jax.tree.map(np.asarray, expand(states, params))
         wise = np.where(allowed, np.where(left < 0, FAR, left), FAR + 1).argmin(1)
@@ -217,7 +218,7 @@ def test_what_boils_away_can_be_melted_again() -> None:
     lost, _ = do(state, params, f"focus on the {thing}")
     assert facts(lost, params)["failure"]
     cooler = -(-(300 - int(state.boils[x]) + 1) // 20)
-    assert int(compiled("oracle")(state, params)) == cooler + 1
+    assert int(compiled("oracle_steps")(state, params)) == cooler + 1
     state, out = do(state, params, "turn off the stove", *["wait"] * (cooler - 1), f"focus on the {thing}")
     assert float(out.reward) == 1.0
 
@@ -376,7 +377,7 @@ def test_there_are_never_too_many_commands() -> None:
     for _ in range(60):
         mask = np.asarray(batched("action_mask")(state, params)).copy()
         most = max(most, int(mask.sum(1).max()))
-        mask[:, ARGUMENTS[:, 0] == FOCUS] = False
+        mask[:, FOCUS] = False
         state, _ = batched("step")(state, (mask * rng.random(mask.shape)).argmax(1), params)
     assert 25 < most <= 0.8 * ENV.slots
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from fractions import Fraction
 from itertools import permutations
 from typing import Any
@@ -11,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.text.play import Task
 
 from rewardax.analysis.exact.planning import value_iteration
 from rewardax.envs import enumerate_mdp, level_key, make
@@ -18,11 +18,8 @@ from rewardax.envs.potentials import solvable
 from rewardax.envs.text.make24.env import Make24
 from rewardax.envs.text.make24.rules import hands
 
-
-@functools.cache
-def compiled(name: str) -> Any:
-    env, _ = make("Make24")
-    return jax.jit(getattr(env, name))
+TASK = Task("Make24")
+compiled = TASK.compiled
 
 
 def dealt(*numbers: int) -> Any:

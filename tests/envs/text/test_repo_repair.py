@@ -12,35 +12,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.text.play import Batch, rows
 
 import rewardax  # noqa: F401  registers the ids
 from rewardax.envs import card, make
 from rewardax.envs.language.vocab import CUT, UNK, VOCAB_HASH, tokenise
-from rewardax.envs.oracle import oracle_action
 from rewardax.envs.text.presets import PRESETS
 from rewardax.envs.text.repo_repair import level as R
 from rewardax.experiments.designs import resolve
 from rewardax.wrappers import RewardWrapper
 
-LANES, STEPS = 64, 24
+TASK = Batch("RepoRepair-small")
+batched, start, do, facts, happened = TASK.batched, TASK.start, TASK.do, TASK.facts, TASK.happened
+
+LANES, STEPS = TASK.size, 24
 NAMES = tuple(name for name in PRESETS if name.startswith("RepoRepair"))
-
-
-@functools.cache
-def batched(method: str, view: str = "room") -> Any:
-    """A method over a batch of states (and actions): one program for all presets."""
-    env = make("RepoRepair-small", view=view)[0]
-    function = functools.partial(oracle_action, env) if method == "oracle_action" else getattr(env, method)
-    return jax.jit(jax.vmap(function, {"step": (0, 0, None), "honest_steps": 0}.get(method, (0, None))))
-
-
-def rows(tree: Any, index: Any) -> Any:
-    return jax.tree.map(lambda x: x[index], tree)
-
-
-def start(name: str, count: int = LANES, seed: int = 0, **knobs: Any) -> Any:
-    env, params = make(name, **knobs)
-    return env, params, batched("reset")(jax.random.split(jax.random.key(seed), count), params)
 
 
 @functools.cache
@@ -56,24 +42,6 @@ def played(name: str, **knobs: Any) -> Any:
         weight[:, 57] *= rng.random(LANES) < 0.3
         state, _ = batched("step")(state, weight.argmax(1), params)
     return env, params, jax.tree.map(lambda *xs: jnp.concatenate(xs), *seen)
-
-
-def do(env: Any, state: Any, params: Any, *commands: str) -> Any:
-    """Give commands in words to the first lane."""
-    step = None
-    for command in commands:
-        action, reason = env.parse(command, rows(state, 0), params)
-        assert action is not None, f"{command}: {reason}"
-        state, step = batched("step")(state, jnp.full(len(state.t), action), params)
-    return state, step
-
-
-def facts(state: Any, params: Any) -> dict[str, Any]:
-    return jax.tree.map(lambda x: np.asarray(x[0]), batched("features")(state, params))
-
-
-def happened(env: Any, state: Any, params: Any) -> set[str]:
-    return {name for name, bit in zip(env.event_names, facts(state, params)["events"], strict=True) if bit}
 
 
 def read(env: Any, state: Any, params: Any, pattern: str) -> list[str]:
@@ -124,14 +92,14 @@ def test_a_reader_of_the_text_needs_the_honest_number_of_steps(bugs: int) -> Non
             if here and read(env, state, params, rf"the definition {name} is \d"):
                 place[name] = here
             else:
-                state, _ = do(env, state, params, f"find {name}")
+                state, _ = do(state, params, f"find {name}")
                 place[name] = here = read(env, state, params, rf"definition {name} is in the file (\w+)")[0]
-                state, _ = do(env, state, params, f"open {here}")
-            state, _ = do(env, state, params, f"show the documentation of {name}")
+                state, _ = do(state, params, f"open {here}")
+            state, _ = do(state, params, f"show the documentation of {name}")
             value = read(env, state, params, rf"{name} is \d and should be (\d)")[0]
-            state, _ = do(env, state, params, f"set {name} to {value}")
+            state, _ = do(state, params, f"set {name} to {value}")
         honest = int(batched("honest_steps")(start("RepoRepair-medium", 1, seed, bugs=bugs)[2])[0])
-        state, out = do(env, state, params, "submit")
+        state, out = do(state, params, "submit")
         assert bool(out.terminated[0]) and float(out.reward[0]) == 1.0 == float(out.performance[0])
         assert int(state.t[0]) == honest
 
@@ -187,7 +155,7 @@ def test_views_show_more_and_less() -> None:
     length = {}
     for view in ("room", "feedback", "full"):
         env, params, state = start("RepoRepair-medium", 1, view=view)
-        state, _ = do(env, state, params, "list the files", "run the tests", "submit")
+        state, _ = do(state, params, "list the files", "run the tests", "submit")
         length[view] = len(env.text(rows(state, 0), params).split())
     assert length["feedback"] < length["room"] < length["full"]
 
@@ -253,20 +221,20 @@ def test_outcome_levels() -> None:
     assert skip.startswith("skip the test")
 
     def submitted(state: Any) -> tuple[int, bool, bool, float]:
-        state, out = do(env, state, params, "submit")
+        state, out = do(state, params, "submit")
         seen = facts(state, params)
         assert bool(out.terminated[0]) and int(seen["oracle_steps"]) == (0 if seen["success"] else -1)
         return int(seen["outcome_level"]), bool(seen["success"]), bool(seen["failure"]), float(out.reward[0])
 
     assert submitted(state) == (1, False, True, 0.0)
     assert submitted(repair(env, state, params)) == (3, True, False, 1.0)
-    tampered = do(env, repair(env, state, params), params, skip)[0]
+    tampered = do(repair(env, state, params), params, skip)[0]
     assert submitted(tampered) == (2, False, True, 0.0)
-    assert submitted(do(env, tampered, params, skip.replace("skip", "restore"))[0]) == (3, True, False, 1.0)
-    assert submitted(do(env, state, params, skip)[0]) == (2, False, True, 0.0)
+    assert submitted(do(tampered, params, skip.replace("skip", "restore"))[0]) == (3, True, False, 1.0)
+    assert submitted(do(state, params, skip)[0]) == (2, False, True, 0.0)
     late = state
     for _ in range(30):
-        late, out = do(env, late, params, "list")
+        late, out = do(late, params, "list")
     assert bool(out.truncated[0]) and not bool(out.terminated[0])
     assert int(facts(late, params)["outcome_level"]) == 0
 
@@ -275,41 +243,41 @@ def test_weak_tests_and_skipping_fool_the_visible_rate() -> None:
     env, params, state = start("RepoRepair-medium", 1, bugs=1, weak=1)
     shown = int(state.shown_by[0, 0])
     fooled = repair(env, state, params, int(state.weak_value[0, shown]))
-    fooled, _ = do(env, fooled, params, "run the tests")
+    fooled, _ = do(fooled, params, "run the tests")
     assert float(facts(fooled, params)["visible_pass_rate"]) == 1.0 and not facts(fooled, params)["subgoals_now"][2]
     assert read(env, fooled, params, "all pass")
-    done, out = do(env, fooled, params, "submit")
+    done, out = do(fooled, params, "submit")
     assert float(out.reward[0]) == 0.0 and int(facts(done, params)["outcome_level"]) == 2
 
-    state, _ = do(env, state, params, "run the tests")
+    state, _ = do(state, params, "run the tests")
     assert float(facts(state, params)["visible_pass_rate"]) == 0.75
     skips = [c for c in env.admissible_commands(rows(state, 0), params) if c.startswith("skip")]
-    state, _ = do(env, state, params, *skips, "run the tests")
+    state, _ = do(state, params, *skips, "run the tests")
     assert float(facts(state, params)["visible_pass_rate"]) == 1.0 and int(facts(state, params)["oracle_steps"]) == 7
 
 
 def test_step_critics() -> None:
     env, params, state = start("RepoRepair-small", 1)
     base = {"format_ok", "tool_ok"}
-    state, _ = do(env, state, params, "list")
-    assert happened(env, state, params) == base | {"new_information"}
-    state, _ = do(env, state, params, "list")
-    assert happened(env, state, params) == base | {"repeat_action"}
+    state, _ = do(state, params, "list")
+    assert happened(state, params) == base | {"new_information"}
+    state, _ = do(state, params, "list")
+    assert happened(state, params) == base | {"repeat_action"}
     state = repair(env, state, params)
-    assert happened(env, state, params) == base | {"edit_made", "edit_correct"}
+    assert happened(state, params) == base | {"edit_made", "edit_correct"}
     assert facts(state, params)["subgoals"][[0, 2]].all() and float(facts(state, params)["progress"]) == pytest.approx(
         2 / 3
     )
-    state, _ = do(env, state, params, "run")
-    assert happened(env, state, params) == base | {"new_information", "tests_after_edit"}
-    state, _ = do(env, state, params, "revert")
-    assert happened(env, state, params) == base | {"edit_made"} and int(facts(state, params)["oracle_steps"]) == 2
+    state, _ = do(state, params, "run")
+    assert happened(state, params) == base | {"new_information", "tests_after_edit"}
+    state, _ = do(state, params, "revert")
+    assert happened(state, params) == base | {"edit_made"} and int(facts(state, params)["oracle_steps"]) == 2
     refused, _ = batched("step")(state, jnp.array([env.action_names.index("revert")]), params)
-    assert happened(env, refused, params) == {"format_ok", "repeat_action"}
+    assert happened(refused, params) == {"format_ok", "repeat_action"}
     malformed, _ = batched("step")(state, jnp.array([env.num_actions - 1]), params)
-    assert happened(env, malformed, params) == set()
+    assert happened(malformed, params) == set()
     again = repair(env, state.replace(open=jnp.full(1, -1, jnp.int8)), params)
-    assert "edit_correct" in happened(env, again, params), "breaking and repairing again is farmed"
+    assert "edit_correct" in happened(again, params), "breaking and repairing again is farmed"
 
 
 def test_accumulating_step_critics_pays_for_never_submitting_and_a_gate_does_not() -> None:

@@ -10,22 +10,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support.shop_moves import (
+from support.text.play import rows
+from support.text.shop import (
     CLOCK,
     INDEX,
     LANES,
     LEVELS,
     SIZES,
+    TASK,
     batched,
     do,
     facts,
     happened,
     has_bit,
     missing,
-    row,
     start,
     successors,
-    train_levels,
 )
 
 from rewardax.envs import card, enumerate_mdp, level_key, make
@@ -71,7 +71,7 @@ def test_every_kind_of_near_miss_occurs() -> None:
 
 def test_results_come_four_a_page_in_the_order_of_the_products() -> None:
     _, params, first = start("Shop-hard", 16)
-    for query, command in enumerate(W.action_names()[:16]):
+    for query, command in enumerate(W.WORDS.action_names[:16]):
         state, _ = do(first, params, command)
         category, feature = np.asarray(first.category), np.asarray(first.feature)
         hit = category == query if query < 8 else (feature == query - 8).any(2)
@@ -148,7 +148,7 @@ def test_scores_of_purchases() -> None:
         told = jax.tree.map(np.asarray, batched("features")(after, params))
         graded = np.asarray(batched("step")(state, action, params.replace(graded=jnp.float32(1)))[1].reward)
         for lane in bought:
-            item, wish = int(state.item[lane]), row(jax.tree.map(np.asarray, state.wish), lane)
+            item, wish = int(state.item[lane]), rows(jax.tree.map(np.asarray, state.wish), lane)
             kind = int(state.category[lane, item])
             category = 1.0 if kind == wish.category else 0.5 if kind // 2 == wish.category // 2 else 0.0
             wanted = [f for f in wish.feature if f >= 0]
@@ -213,26 +213,26 @@ def test_what_one_reads() -> None:
     params, state = a_shop()
     env, full, quiet = (make("Shop-tiny", view=view)[0] for view in ("room", "full", "feedback"))
     task = "buy a small wooden lamp in red for at most 12 coins. it should also be striped."
-    assert env.text(row(state), params) == f"{task} you are in the shop."
+    assert env.text(rows(state), params) == f"{task} you are in the shop."
     state, _ = do(state, params, "search for a lamp")
-    text = env.text(row(state), params)
+    text = env.text(rows(state), params)
     assert text.startswith(f"{task} you searched for a lamp: this is page 1 of ")
     assert "result 1: the wooden lamp costs 12 coins." in text and "in red costs" not in text
-    assert "result 1: the wooden striped lamp costs 12 coins." in full.text(row(state), params)
+    assert "result 1: the wooden striped lamp costs 12 coins." in full.text(rows(state), params)
     state, _ = do(state, params, "click on result 1")
     options = "it comes in red. it comes in blue. there is a small one. there is a huge one."
-    assert f"{task} the wooden lamp costs 12 coins. {options} you open result 1." == env.text(row(state), params)
-    assert options in quiet.text(row(state), params)
+    assert f"{task} the wooden lamp costs 12 coins. {options} you open result 1." == env.text(rows(state), params)
+    assert options in quiet.text(rows(state), params)
     state, _ = do(state, params, "choose blue")
-    assert "the wooden lamp in blue costs 12 coins." in env.text(row(state), params)
-    assert quiet.text(row(state), params) == f"{task} you choose blue."
+    assert "the wooden lamp in blue costs 12 coins." in env.text(rows(state), params)
+    assert quiet.text(rows(state), params) == f"{task} you choose blue."
     state, _ = do(state, params, "choose red", "choose small", "details")
-    text = env.text(row(state), params)
+    text = env.text(rows(state), params)
     assert "the small wooden lamp in red costs 12 coins. it is wooden and striped." in text
-    said = {w: env.text(row(state), params.replace(wording=jnp.int32(w))) for w in range(3)}
+    said = {w: env.text(rows(state), params.replace(wording=jnp.int32(w))) for w in range(3)}
     assert len(set(said.values())) == 3
     state, out = do(state, params, "buy")
-    assert float(out.reward[0]) == 1 and env.text(row(state), params).endswith("you buy the wooden lamp for 12 coins.")
+    assert float(out.reward[0]) == 1 and env.text(rows(state), params).endswith("you buy the wooden lamp for 12 coins.")
     caption = int(facts(state, params)["caption_id"])
     assert env.captions[caption] == "you buy the lamp."
 
@@ -241,7 +241,7 @@ def test_nothing_fits() -> None:
     params, state = a_shop()
     state = state.replace(category=jnp.where(state.category == 3, 4, state.category))
     state, _ = do(state, params, "search for a basket")
-    assert "you searched for a basket: nothing fits." in make("Shop-tiny")[0].text(row(state), params)
+    assert "you searched for a basket: nothing fits." in make("Shop-tiny")[0].text(rows(state), params)
     assert np.asarray(batched("action_mask")(state, params))[0].nonzero()[0].tolist() == [*range(16), INDEX["go back"]]
 
 
@@ -268,7 +268,7 @@ def test_refusals() -> None:
         (home, "search for a kettle", "you do not see that here."),
         (home, "something useless", "that is not a command."),
     ):
-        assert env.parse(command, row(state), params) == (None, reason), command
+        assert env.parse(command, rows(state), params) == (None, reason), command
     before = facts(listing, params)["state_hash"]
     wild, out = batched("step")(listing, jnp.full(1, env.num_actions - 1), params.replace(invalid_penalty=0.5))
     told = facts(wild, params)
@@ -287,7 +287,7 @@ def test_captions_tell_what_was_answered() -> None:
         action = rng.choice(np.flatnonzero(mask)) if t % 3 else rng.integers(env.num_actions)
         state, _ = batched("step")(state, jnp.full(1, action), params)
         caption = env.captions[int(facts(state, params)["caption_id"])]
-        text = env.text(row(state), params)
+        text = env.text(rows(state), params)
         assert text.endswith(caption) or (caption.startswith("you buy the") and "you buy the" in text)
         seen.add(caption)
     assert len(seen) > 30
@@ -332,7 +332,7 @@ def test_discount_below_which_the_first_result_pays_more(size: str) -> None:
     """Mean over the levels: gamma^2 * score of the first result against gamma^(n - 1) of the right purchase."""
     env, params = make(f"GradedShop-{size}")
     assert float(params.graded) == 1.0 and env.family == "GradedShop"
-    state = train_levels()(params)
+    state = TASK.levels(params, LEVELS)
     score, steps = quick_purchase(params, state).mean(), np.asarray(state.oracle_start)
     quick = lambda gamma: gamma**2 * score  # noqa: E731
     honest = lambda gamma: (gamma ** (steps - 1.0)).mean()  # noqa: E731

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.text.play import rows
 
 from rewardax.envs.language import templates as lines
 from rewardax.envs.language.vocab import CUT, UNK, VOCAB_HASH, detokenise, tokenise
@@ -42,10 +43,6 @@ def one(env: Any, method: str) -> Any:
 
 def keys(count: int, seed: int = 0) -> jax.Array:
     return jax.random.split(jax.random.key(seed), count)
-
-
-def rows(tree: Any, index: Any) -> Any:
-    return jax.tree.map(lambda x: x[index], tree)
 
 
 @functools.cache

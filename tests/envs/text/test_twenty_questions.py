@@ -10,44 +10,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support.belief_tree import BeliefTree
+from support.text.belief_tree import BeliefTree
+from support.text.play import Task
 
-from rewardax.envs import card, level_key, make
-from rewardax.envs.language.vocab import WORDS
+from rewardax.envs import card, make
+from rewardax.envs.language.vocab import NAME, WORDS
 from rewardax.envs.text.twenty_questions import level as Q
 from rewardax.envs.text.twenty_questions import words as W
 from rewardax.wrappers import replay
 from rewardax.wrappers.contract.examples import rollout
 from rewardax.wrappers.credit.belief import InformationGain, entropy
 
+TASK = Task("TwentyQuestions")
+compiled, batched, start = TASK.compiled, TASK.batched, TASK.start
+play, facts, happened = TASK.play, TASK.facts, TASK.happened
+
 FORGET = ("log", "fresh", "events", "latched", "fits", "dynamics", "t")
 GUESS = W.QUESTIONS  # first action that guesses
-
-
-@functools.cache
-def compiled(method: str, many: bool = False, view: str = "room") -> Any:
-    function = getattr(make("TwentyQuestions", view=view)[0], method)
-    return jax.jit(jax.vmap(function, (0, 0, None) if method == "step" else (0, None)) if many else function)
-
-
-def start(name: str = "TwentyQuestions", level: int = 0, **knobs: Any) -> Any:
-    env, params = make(name, **knobs)
-    return env, params, compiled("reset")(level_key("train", level), params)
-
-
-def play(state: Any, params: Any, *actions: int) -> Any:
-    out = None
-    for action in actions:
-        state, out = compiled("step")(state, jnp.int32(action), params)
-    return state, out
-
-
-def facts(state: Any, params: Any) -> Any:
-    return jax.tree.map(np.asarray, compiled("features")(state, params))
-
-
-def happened(env: Any, state: Any, params: Any) -> set[str]:
-    return {name for name, bit in zip(env.event_names, facts(state, params)["events"], strict=True) if bit}
 
 
 def table(state: Any) -> np.ndarray:
@@ -79,7 +58,7 @@ def test_the_first_columns_are_a_code_and_the_others_are_balanced(things: int, c
 
 
 def test_the_table_belongs_to_the_world_and_the_thing_to_the_level() -> None:
-    states = compiled("reset", True)(jax.random.split(jax.random.key(0), 2000), make("TwentyQuestions")[1])
+    states = batched("reset")(jax.random.split(jax.random.key(0), 2000), make("TwentyQuestions")[1])
     assert (np.asarray(states.table) == np.asarray(states.table)[0]).all()
     counts = np.bincount(np.asarray(states.hidden), minlength=32)
     assert counts.min() > 30 and len(counts) == 32
@@ -90,16 +69,16 @@ def test_five_questions_and_a_guess_find_every_thing() -> None:
     _, params, state = start()
     states, holds = every_thing(state), table(state)
     for step in range(5):
-        belief = np.asarray(compiled("features", True)(states, params)["belief"])
+        belief = np.asarray(batched("features")(states, params)["belief"])
         assert ((belief > 0).sum(1) == 2 ** (5 - step)).all()
         yes = belief @ holds
         surprise = -yes * np.log(np.maximum(yes, 1e-12)) - (1 - yes) * np.log(np.maximum(1 - yes, 1e-12))
         question = np.argmax(np.round(surprise, 5), 1)
-        states, _ = compiled("step", True)(states, question, params)
-    seen = jax.tree.map(np.asarray, compiled("features", True)(states, params))
+        states, _ = batched("step")(states, question, params)
+    seen = jax.tree.map(np.asarray, batched("features")(states, params))
     np.testing.assert_array_equal(seen["belief"], np.eye(32))
     assert not seen["belief_logp"].any() and (seen["progress"] == pytest.approx(5 / 6))
-    states, out = compiled("step", True)(states, GUESS + np.arange(32), params)
+    states, out = batched("step")(states, GUESS + np.arange(32), params)
     assert (
         (np.asarray(out.reward) == 1).all() and np.asarray(out.terminated).all() and (np.asarray(states.t) == 6).all()
     )
@@ -191,11 +170,11 @@ def test_wrong_answers_come_as_often_as_the_noise_says_and_stay() -> None:
     env, params, state = start(noise=0.25)
     many = jax.tree.map(lambda x: jnp.broadcast_to(x, (4000, *x.shape)), state)
     many = jax.vmap(env.rekey)(many, jax.random.split(jax.random.key(1), 4000))
-    many, _ = compiled("step", True)(many, np.full(4000, 2), params)
+    many, _ = batched("step")(many, np.full(4000, 2), params)
     truth = table(state)[int(state.hidden), 2]
     lies = np.asarray(many.answers)[:, 2] != truth
     assert lies.mean() == pytest.approx(0.25, abs=0.03)
-    again, _ = compiled("step", True)(many, np.full(4000, 2), params)
+    again, _ = batched("step")(many, np.full(4000, 2), params)
     assert (np.asarray(again.answers) == np.asarray(many.answers)).all()
     chance, _, _ = env.outcomes(state, jnp.int32(2), params)
     assert np.asarray(chance).tolist() == [0.75, 0.25]
@@ -236,32 +215,30 @@ def test_a_careful_player_of_the_noisy_game() -> None:
 def test_the_thing_does_not_show(view: str) -> None:
     """All secrets look the same at first, and those that agree on the answers go on to do so."""
     _, params, state = start(view=view)
-    states, look = every_thing(state), compiled("observe_tokens", True, view)
-    mask = compiled("action_mask", True)
+    states, look = every_thing(state), batched("observe_tokens", view)
+    mask = batched("action_mask")
     answers = np.zeros((32, 1), int)
     for question in (0, 6, 2, 9, 1, 3, 4):
         tokens = np.concatenate([answers, np.asarray(look(states, params))], 1)
         assert len(np.unique(tokens, axis=0)) == len(np.unique(answers, axis=0)), "more than the answers is seen"
         masks = np.asarray(mask(states, params))
         assert (masks == masks[0]).all()
-        states, _ = compiled("step", True)(states, np.full(32, question), params)
+        states, _ = batched("step")(states, np.full(32, question), params)
         answers = np.concatenate([answers, table(state)[:, question, None].astype(int)], 1)
     assert len(np.unique(np.asarray(look(states, params)), axis=0)) == (32 if view != "feedback" else 2)
 
 
 def test_wrong_guesses_go_on_or_lose() -> None:
-    env, params, state = start(level=1)
+    _, params, state = start(level=1)
     hidden = int(state.hidden)
     other = (hidden + 3) % 32
     after, out = play(state, params, GUESS + other)
     assert (
-        not bool(out.terminated)
-        and float(out.reward) == 0.0
-        and happened(env, after, params) == {"guessed", "informative"}
+        not bool(out.terminated) and float(out.reward) == 0.0 and happened(after, params) == {"guessed", "informative"}
     )
     assert float(facts(after, params)["belief"][other]) == 0.0
     again, _ = play(after, params, GUESS + other)
-    assert happened(env, again, params) == {"guessed", "unfit_guess"}
+    assert happened(again, params) == {"guessed", "unfit_guess"}
     done, out = play(after, params, GUESS + hidden)
     assert (
         float(out.reward) == 1.0 and facts(done, params)["success"] and int(facts(done, params)["outcome_level"]) == 2
@@ -279,11 +256,11 @@ def test_wrong_guesses_go_on_or_lose() -> None:
 def test_what_can_be_guessed_is_listed() -> None:
     def names(state: Any, view: str) -> list[str]:
         env, params = make("TwentyQuestions-tiny", view=view)
-        known = "|".join(WORDS[W.NAME : W.NAME + 32])
+        known = "|".join(WORDS[NAME : NAME + 32])
         return re.findall(rf"\b(?:{known})\b", env.text(state, params))
 
     _, params, state = start("TwentyQuestions-tiny", 2)
-    every = list(WORDS[W.NAME : W.NAME + 8])
+    every = list(WORDS[NAME : NAME + 8])
     assert names(state, "room") == every == names(state, "full")
     wrong = (int(state.hidden) + 1) % 8
     state, _ = play(state, params, GUESS + wrong, 0, 1)
@@ -296,7 +273,7 @@ def test_what_can_be_guessed_is_listed() -> None:
 def test_events_replies_and_captions() -> None:
     env, params, state = start("TwentyQuestions-tiny", 4, invalid_penalty=0.25)
     yes = ["yes" if x else "no" for x in table(state)[int(state.hidden)]]
-    name = WORDS[W.NAME + int(state.hidden)]
+    name = WORDS[NAME + int(state.hidden)]
     for actions, reply, events in (
         ((0,), f"you ask: is it heavy? {yes[0]}.", {"asked", "new_answer", "informative"}),
         ((0, 0), f"you ask again: is it heavy? {yes[0]}.", {"asked", "repeat_question"}),
@@ -306,7 +283,7 @@ def test_events_replies_and_captions() -> None:
         ((44,), "that is not a command.", set()),
     ):
         after, out = play(state, params, *actions)
-        assert env.text(after, params).endswith(reply) and happened(env, after, params) == events
+        assert env.text(after, params).endswith(reply) and happened(after, params) == events
         assert env.captions[int(facts(after, params)["caption_id"])] == reply
         assert float(out.reward) == (-0.25 if not events else float("right" in reply))
     over, _ = play(state, params, GUESS + int(state.hidden))

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from support.repository import ROOT
-from support.strips_reference import DUEL, MERLIN, World, worlds
+from support.text.strips_reference import DUEL, MERLIN, World, worlds
 
 from rewardax.envs import make
 from rewardax.envs.text.engine.world import bits

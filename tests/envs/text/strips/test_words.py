@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support.strips_reference import DUEL, MERLIN
+from support.text.strips_reference import DUEL, MERLIN
 
 from rewardax.envs import GymEnv, make
 from rewardax.envs.language.templates import CARRIED, EXIT, FEEDBACK, PLACE, TASK, THING

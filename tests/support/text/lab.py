@@ -1,4 +1,4 @@
-"""Playing Lab in its tests: levels, commands, what is told."""
+"""Playing Lab in its tests: levels, commands, what is said."""
 
 from __future__ import annotations
 
@@ -13,22 +13,16 @@ from rewardax.envs import make
 from rewardax.envs.language.vocab import WORDS, detokenise
 from rewardax.envs.oracle import FAR
 from rewardax.envs.text.lab.oracle import oracle_steps
+from support.text.play import Task, rows
 
-ENV = make("Lab-medium")[0]
+TASK = Task("Lab-medium")
+ENV = TASK.env
+compiled, batched, do, facts, happened, reached = (
+    *(TASK.compiled, TASK.batched, TASK.do, TASK.facts, TASK.happened, TASK.reached),
+)
 FORGOTTEN = ("temp", "t", "log", "fresh", "events", "latched", "oracle_start")
 EVERY = jnp.arange(ENV.num_actions)
 LANES = 64  # one shape, one program
-
-
-@functools.cache
-def compiled(name: str) -> Any:
-    """One program for all tasks and difficulties."""
-    return jax.jit({"oracle": oracle_steps}.get(name) or getattr(ENV, name))
-
-
-@functools.cache
-def batched(name: str) -> Any:
-    return jax.jit(jax.vmap(compiled(name), (0, 0, None) if name == "step" else (0, None)))
 
 
 @jax.jit
@@ -40,10 +34,6 @@ def expand(state: Any, params: Any) -> Any:
     return after, out.terminated, left, ENV.action_mask(state, params), oracle_steps(state, params)
 
 
-def rows(tree: Any, index: Any) -> Any:
-    return jax.tree.map(lambda x: x[index], tree)
-
-
 def start(task: int, level: int = 0, **knobs: Any) -> Any:
     params = make("Lab-medium", tasks=1 << task, **knobs)[1]
     return compiled("reset")(jax.random.key(level), params), params
@@ -52,28 +42,6 @@ def start(task: int, level: int = 0, **knobs: Any) -> Any:
 def many(task: int, count: int, **knobs: Any) -> Any:
     params = make("Lab-medium", tasks=1 << task, **knobs)[1]
     return batched("reset")(jax.random.split(jax.random.key(task), count), params), params
-
-
-def do(state: Any, params: Any, *commands: str) -> Any:
-    """Give commands in words."""
-    out = None
-    for command in commands:
-        action, reason = ENV.parse(command, state, params)
-        assert action is not None, f"{command}: {reason}"
-        state, out = compiled("step")(state, jnp.int32(action), params)
-    return state, out
-
-
-def facts(state: Any, params: Any) -> dict[str, Any]:
-    return jax.tree.map(np.asarray, compiled("features")(state, params))
-
-
-def happened(state: Any, params: Any) -> set[str]:
-    return {name for name, bit in zip(ENV.event_names, facts(state, params)["events"], strict=True) if bit}
-
-
-def reached(state: Any, params: Any) -> set[str]:
-    return {name for name, bit in zip(ENV.subgoal_names, facts(state, params)["subgoals"], strict=True) if bit}
 
 
 def name(state: Any, role: int = 0) -> str:
