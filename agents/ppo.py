@@ -112,8 +112,8 @@ class PPO(NamedTuple):
     env: Env
     policy: Policy
     config: PPOConfig
-    updates: int  # gradient steps of the whole run, for annealing
-    horizon: int = 1  # longest episode, in steps
+    updates: int  #: gradient steps of the whole run, for annealing
+    horizon: int = 1  #: longest episode, in steps
 
     def optimiser(self) -> optax.GradientTransformation:
         """Global-norm clip, then Adam (ε = 1e-5) with a constant or linearly falling step size."""

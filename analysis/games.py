@@ -16,8 +16,8 @@ class OffSwitch(NamedTuple):
     act: float
     off: float
     defer: float
-    incentive: float  # defer - max(act, off)
-    best: str  # "act", "off" or "defer"
+    incentive: float  #: defer - max(act, off)
+    best: str  #: "act", "off" or "defer"
 
 
 def off_switch(utility: npt.ArrayLike, probability: npt.ArrayLike, temperature: float = 0.0) -> OffSwitch:

@@ -49,11 +49,11 @@ class Outcome(NamedTuple):
     task: str
     design: str
     verdict: str
-    total: float  # best total of the design
-    performance: float  # true performance, ties broken badly
-    performance_high: float  # and well
-    best: float  # best true performance
-    extra: float  # added reward beyond what the fastest honest policy collects
+    total: float  #: best total of the design
+    performance: float  #: true performance, ties broken badly
+    performance_high: float  #: and well
+    best: float  #: best true performance
+    extra: float  #: added reward beyond what the fastest honest policy collects
 
 
 TASKS: dict[str, Task] = {

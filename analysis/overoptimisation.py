@@ -18,7 +18,7 @@ class BestOfN(NamedTuple):
 
     proxy: float
     gold: float
-    kl: float  # nats: log n - (n - 1)/n, an upper bound of the true divergence
+    kl: float  #: nats: log n - (n - 1)/n, an upper bound of the true divergence
 
 
 class Overoptimisation(NamedTuple):
@@ -27,9 +27,9 @@ class Overoptimisation(NamedTuple):
     peak_index: int
     peak_gold: float
     final_gold: float
-    drop: float  # peak_gold - final_gold
-    gap: float  # (rise of the proxy) - (rise of the true score) from first to last record
-    kl_at_peak: float  # NaN without kl
+    drop: float  #: peak_gold - final_gold
+    gap: float  #: (rise of the proxy) - (rise of the true score) from first to last record
+    kl_at_peak: float  #: NaN without kl
 
 
 class CurveFit(NamedTuple):

@@ -30,9 +30,9 @@ class Hacking(NamedTuple):
     """Verdict of :func:`hacking`: the flag, and per seed the vote and the two slopes behind it."""
 
     flag: bool
-    votes: npt.NDArray[np.bool_]  # [S]
-    total_slope: Floats  # [S] fitted change of return/total over the whole run
-    task_slope: Floats  # [S] fitted change of return/task over the whole run
+    votes: npt.NDArray[np.bool_]  #: [S]
+    total_slope: Floats  #: [S] fitted change of return/total over the whole run
+    task_slope: Floats  #: [S] fitted change of return/task over the whole run
 
 
 def iqm(scores: npt.ArrayLike, axis: int | None = None) -> Any:

@@ -22,10 +22,10 @@ COMPILED = frozenset({"reset", "step", "observe", "features", "action_mask"})
 class TimeStep(struct.PyTreeNode):
     """What one step returns beside the new state."""
 
-    reward: Array  # f32[] increment
-    terminated: Array  # bool[] success, failure or absorbing
-    truncated: Array  # bool[] step limit only
-    performance: Array  # f32[] increment of the hidden true score; never among the features
+    reward: Array  #: f32[] increment
+    terminated: Array  #: bool[] success, failure or absorbing
+    truncated: Array  #: bool[] step limit only
+    performance: Array  #: f32[] increment of the hidden true score; never among the features
 
 
 class Env:
@@ -35,11 +35,11 @@ class Env:
     event bits and the feedback of the last step), so that observations and features are pure functions of it.
     """
 
-    family: ClassVar[str]  # name in ids and cards, e.g. "DoorKey"
-    feature_names: ClassVar[tuple[str, ...]] = ()  # keys of features()
-    event_names: ClassVar[tuple[str, ...]] = ()  # names of the bits in features()["events"]
-    subgoal_names: ClassVar[tuple[str, ...]] = ()  # names of the bits in features()["subgoals"]
-    ends_can_coincide: ClassVar[bool] = False  # may a step that terminates at the limit be truncated too?
+    family: ClassVar[str]  #: name in ids and cards, e.g. "DoorKey"
+    feature_names: ClassVar[tuple[str, ...]] = ()  #: keys of features()
+    event_names: ClassVar[tuple[str, ...]] = ()  #: names of the bits in features()["events"]
+    subgoal_names: ClassVar[tuple[str, ...]] = ()  #: names of the bits in features()["subgoals"]
+    ends_can_coincide: ClassVar[bool] = False  #: may a step that terminates at the limit be truncated too?
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -76,8 +76,8 @@ class LevelPool(struct.PyTreeNode):
     """
 
     env: Any = struct.field(pytree_node=False)
-    rows: PyTree  # [size + wrap, ...] states
-    indices: Array  # i32[size + wrap] level ids
+    rows: PyTree  #: [size + wrap, ...] states
+    indices: Array  #: i32[size + wrap] level ids
     size: int = struct.field(pytree_node=False)
 
     def take(self, key: Array, n: int) -> PyTree:

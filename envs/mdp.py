@@ -25,17 +25,17 @@ class TabularMDP(NamedTuple):
     occur have chance 0 and lead back. ``reward``, ``components`` and ``performance`` are expectations.
     """
 
-    successor: np.ndarray  # i32[S, A, K]
-    chance: np.ndarray  # f64[S, A, K] adding up to 1
-    reward: np.ndarray  # f64[S, A] sum of the components
-    components: dict[str, np.ndarray]  # name -> f64[S, A]
-    performance: np.ndarray  # f64[S, A] the hidden true score
-    outcome_reward: np.ndarray  # f64[S, A, K] sum of the components, given the outcome
-    terminated: np.ndarray  # bool[S, A, K]
-    truncated: np.ndarray  # bool[S, A, K]
-    admissible: np.ndarray  # bool[S, A]
-    over: np.ndarray  # bool[S]
-    states: PyTree  # states of the functional core, stacked to [S, ...]
+    successor: np.ndarray  #: i32[S, A, K]
+    chance: np.ndarray  #: f64[S, A, K] adding up to 1
+    reward: np.ndarray  #: f64[S, A] sum of the components
+    components: dict[str, np.ndarray]  #: name -> f64[S, A]
+    performance: np.ndarray  #: f64[S, A] the hidden true score
+    outcome_reward: np.ndarray  #: f64[S, A, K] sum of the components, given the outcome
+    terminated: np.ndarray  #: bool[S, A, K]
+    truncated: np.ndarray  #: bool[S, A, K]
+    admissible: np.ndarray  #: bool[S, A]
+    over: np.ndarray  #: bool[S]
+    states: PyTree  #: states of the functional core, stacked to [S, ...]
 
     @property
     def size(self) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 class Preset(NamedTuple):
     """One registered task: ``rewardax/<id>-v0`` in Gymnasium, ``make("<id>")`` in JAX."""
 
-    entry: str  # "package.module:Class" of the Env
+    entry: str  #: "package.module:Class" of the Env
     spec: dict[str, Any] = {}  # noqa: RUF012  static fields of the Env
     params: dict[str, Any] = {}  # noqa: RUF012  traced numbers, fields of its params
 

@@ -29,16 +29,16 @@ def static(default: Any = ...) -> Any:
 class Transition(struct.PyTreeNode, kw_only=True):
     """One step of ``N`` parallel environments; stacked to ``[T, N]`` for a rollout. Built by name only."""
 
-    observation: PyTree  # [N, ...] o_t
-    action: PyTree  # [N, ...] a_t
-    next_observation: PyTree  # [N, ...] o_{t+1}: the true successor, never an autoreset observation
-    reward: Array  # f32[N] as the environment gave it
-    terminated: Array  # bool[N] absorbing end: the value beyond is zero
-    truncated: Array  # bool[N] cut off: the value beyond is not zero
-    first: Array  # bool[N] o_t opens an episode
-    valid: Array  # bool[N] False on filler steps (Gymnasium NEXT_STEP autoreset)
-    features: Mapping[str, Array]  # of o_t: named arrays offered to rewards, not to agents
-    next_features: Mapping[str, Array]  # of o_{t+1}, including the events on the way there
+    observation: PyTree  #: [N, ...] o_t
+    action: PyTree  #: [N, ...] a_t
+    next_observation: PyTree  #: [N, ...] o_{t+1}: the true successor, never an autoreset observation
+    reward: Array  #: f32[N] as the environment gave it
+    terminated: Array  #: bool[N] absorbing end: the value beyond is zero
+    truncated: Array  #: bool[N] cut off: the value beyond is not zero
+    first: Array  #: bool[N] o_t opens an episode
+    valid: Array  #: bool[N] False on filler steps (Gymnasium NEXT_STEP autoreset)
+    features: Mapping[str, Array]  #: of o_t: named arrays offered to rewards, not to agents
+    next_features: Mapping[str, Array]  #: of o_{t+1}, including the events on the way there
 
     @property
     def done(self) -> Array:
@@ -49,8 +49,8 @@ class Transition(struct.PyTreeNode, kw_only=True):
 class Rewards(struct.PyTreeNode):
     """Named parts of the reward. The total is always their sum; the environment's own part is ``task``."""
 
-    components: dict[str, Array]  # name -> f32[N]
-    metrics: dict[str, Array]  # name -> f32[N]; logged, never summed
+    components: dict[str, Array]  #: name -> f32[N]
+    metrics: dict[str, Array]  #: name -> f32[N]; logged, never summed
 
     @classmethod
     def open(cls, transition: Transition, components: Mapping[str, Array] | None = None) -> Rewards:
@@ -93,9 +93,9 @@ class Rewards(struct.PyTreeNode):
 class State(NamedTuple):
     """What a transform remembers, by when it is forgotten."""
 
-    episode: PyTree = ()  # [N, ...] forgotten in an environment when its episode ends
-    env: PyTree = ()  # [N, ...] kept per environment across episodes
-    shared: PyTree = ()  # no environment axis: kept for the whole run
+    episode: PyTree = ()  #: [N, ...] forgotten in an environment when its episode ends
+    env: PyTree = ()  #: [N, ...] kept per environment across episodes
+    shared: PyTree = ()  #: no environment axis: kept for the whole run
 
 
 Result = tuple[Rewards, State]  # what every step of a transform returns
@@ -109,7 +109,7 @@ class RewardTransform(struct.PyTreeNode):
     """
 
     registry: ClassVar[dict[str, type[RewardTransform]]] = {}
-    causal: ClassVar[Any] = True  # False: rewards are right only after learn() (hindsight)
+    causal: ClassVar[Any] = True  #: False: rewards are right only after learn() (hindsight)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

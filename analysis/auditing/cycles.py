@@ -16,10 +16,10 @@ PRICES = (0.0, 0.1, 1.0, 10.0, 100.0, 1e4)  # of true performance in units of re
 class Cycle(NamedTuple):
     """A loop that can be repeated with certainty."""
 
-    states: tuple[int, ...]  # rows of the table, in order
-    actions: tuple[int, ...]  # what is done there; the last action leads back to the first state
-    reward: float  # of one round
-    performance: float  # true score of one round
+    states: tuple[int, ...]  #: rows of the table, in order
+    actions: tuple[int, ...]  #: what is done there; the last action leads back to the first state
+    reward: float  #: of one round
+    performance: float  #: true score of one round
 
     @property
     def rate(self) -> float:

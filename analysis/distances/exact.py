@@ -163,7 +163,7 @@ CANONICAL: dict[str, Callable[..., Floats]] = {
 
 def reward_norm(values: npt.ArrayLike, kind: str = "l2", transition: npt.ArrayLike | None = None) -> float:
     """Norm of a reward array: ``l1``, ``l2``, ``linf`` of its entries, or ``weighted_1``, ``weighted_2``,
-    ``weighted_inf``, in which entries count by how likely the step is: (Σ τ·|R|ᵖ)^(1/p) and max |R|·τ.
+    ``weighted_inf``, in which entries count by how likely the step is: ``(Σ τ·|R|ᵖ)^(1/p)`` and ``max |R|·τ``.
 
     >>> [reward_norm([[[3.0, -4.0]]], kind) for kind in ("l1", "l2", "linf")]
     [7.0, 5.0, 4.0]

@@ -30,29 +30,29 @@ VIEWS = ("auto", "cut", "end")
 class Worst(NamedTuple):
     """The decision at which following the reward costs most."""
 
-    text: str  # the state in words
-    path: tuple[str, ...]  # actions that lead there from the start
-    task_actions: tuple[str, ...]  # best for the task
-    reward_actions: tuple[str, ...]  # best for the reward
-    loss: float  # task value lost from here on by following the reward
+    text: str  #: the state in words
+    path: tuple[str, ...]  #: actions that lead there from the start
+    task_actions: tuple[str, ...]  #: best for the task
+    reward_actions: tuple[str, ...]  #: best for the reward
+    loss: float  #: task value lost from here on by following the reward
 
 
 class Certificate(NamedTuple):
     """Verdict of :func:`certify` and the numbers behind it. Returns are of the task's reward, from the start."""
 
-    invariant: bool  # in every state the same actions are optimal for the task and for the reward
-    worst: Worst | None  # None if invariant
-    regret: float  # what the worst of the policies that the reward calls best loses
-    normalised_regret: float  # regret over (best - worst return of the task), in [0, 1]
-    regret_bound: float  # bound on normalised_regret that follows from the two rewards alone
-    distance: float  # STARC (VAL, L2, halved) between task and reward: 0 same order of policies, 1 opposite
-    action_gap: float  # smallest difference between best and second-best action of the task
+    invariant: bool  #: in every state the same actions are optimal for the task and for the reward
+    worst: Worst | None  #: None if invariant
+    regret: float  #: what the worst of the policies that the reward calls best loses
+    normalised_regret: float  #: regret over (best - worst return of the task), in [0, 1]
+    regret_bound: float  #: bound on normalised_regret that follows from the two rewards alone
+    distance: float  #: STARC (VAL, L2, halved) between task and reward: 0 same order of policies, 1 opposite
+    action_gap: float  #: smallest difference between best and second-best action of the task
     best: float
-    kept: float  # best - regret
+    kept: float  #: best - regret
     lowest: float
     gamma: float
-    time_limit: str  # "cut": not part of the task; "end": the task ends there
-    states: int  # pairs (task state, reward memory)
+    time_limit: str  #: "cut": not part of the task; "end": the task ends there
+    states: int  #: pairs (task state, reward memory)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, lists and strings, for JSON; infinities become None."""

@@ -21,7 +21,7 @@ class Joint(NamedTuple):
 
     task: PyTree
     memory: State
-    first: Array  # bool[]
+    first: Array  #: bool[]
 
 
 def reward_mdp(

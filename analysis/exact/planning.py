@@ -13,9 +13,9 @@ from rewardax.envs.mdp import TabularMDP
 class Solution(NamedTuple):
     """Optimal values and one optimal policy (the lowest action among the best)."""
 
-    value: np.ndarray  # f64[S]
-    action_value: np.ndarray  # f64[S, A]
-    policy: np.ndarray  # i64[S]
+    value: np.ndarray  #: f64[S]
+    action_value: np.ndarray  #: f64[S, A]
+    policy: np.ndarray  #: i64[S]
 
 
 def value_iteration(

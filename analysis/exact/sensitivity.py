@@ -17,11 +17,11 @@ Floats = npt.NDArray[np.float64]
 class Cliff(NamedTuple):
     """What perturbations of size ``epsilon`` do to the best policy, per size."""
 
-    epsilon: Floats  # [E]
-    changed: Floats  # [E] mean share of states that lose an optimal action or gain one
-    variation: Floats  # [E] mean of the largest total variation max_s TV(π*, π*_ε)
-    soft_variation: Floats  # [E] the same for soft-optimal policies
-    radius: float  # no perturbation below this size makes a worse action best
+    epsilon: Floats  #: [E]
+    changed: Floats  #: [E] mean share of states that lose an optimal action or gain one
+    variation: Floats  #: [E] mean of the largest total variation max_s TV(π*, π*_ε)
+    soft_variation: Floats  #: [E] the same for soft-optimal policies
+    radius: float  #: no perturbation below this size makes a worse action best
 
 
 def optimal_actions(action_value: npt.ArrayLike, tolerance: float = 1e-8) -> npt.NDArray[np.bool_]:

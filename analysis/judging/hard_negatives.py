@@ -29,9 +29,9 @@ Score = Callable[[Transition], Array]  # [H, P] steps -> f32[P]: what a reward m
 class Trajectories(NamedTuple):
     """``P`` action sequences of at most ``H`` steps, each on a level of its own."""
 
-    actions: np.ndarray  # i32[P, H]
-    length: np.ndarray  # i32[P] actions that count
-    level: np.ndarray  # i32[P]
+    actions: np.ndarray  #: i32[P, H]
+    length: np.ndarray  #: i32[P] actions that count
+    level: np.ndarray  #: i32[P]
 
     def take(self, rows: Any) -> Trajectories:
         """Some of them."""

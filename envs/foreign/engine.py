@@ -27,20 +27,20 @@ class Reply(NamedTuple):
     reward: Any = None
     won: bool = False
     lost: bool = False
-    over: bool = False  # the engine stopped for whatever reason
-    admissible: Sequence[str] | None = None  # None: the game does not list them
-    state: str | None = None  # names the state of the game without its clock; default the text
+    over: bool = False  #: the engine stopped for whatever reason
+    admissible: Sequence[str] | None = None  #: None: the game does not list them
+    state: str | None = None  #: names the state of the game without its clock; default the text
     features: dict[str, Any] = {}  # noqa: RUF012  of this state, under the engine's feature_names
 
 
 class Engine:
     """One running text game. It may misbehave in every way that :class:`ForeignTextEnv` puts right."""
 
-    name: ClassVar[str]  # of the suite, for messages
-    feature_names: ClassVar[tuple[str, ...]] = ()  # beyond those that every adapter offers
-    full_score: float = 1.0  # score that counts as 1
-    chain: ClassVar[re.Pattern[str]] = CHAIN  # what makes more than one command of a line
-    meta: ClassVar[frozenset[str]] = frozenset()  # first words of commands that are not moves in the game
+    name: ClassVar[str]  #: of the suite, for messages
+    feature_names: ClassVar[tuple[str, ...]] = ()  #: beyond those that every adapter offers
+    full_score: float = 1.0  #: score that counts as 1
+    chain: ClassVar[re.Pattern[str]] = CHAIN  #: what makes more than one command of a line
+    meta: ClassVar[frozenset[str]] = frozenset()  #: first words of commands that are not moves in the game
 
     def start(self, level: int) -> Reply:
         """Open game number ``level``, the same game every time."""

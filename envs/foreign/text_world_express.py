@@ -55,7 +55,7 @@ class TextWorldExpressEnv(ForeignTextEnv):
         game: ``"coin"``, ``"cookingworld"``, ``"mapreader"``, ``"sorting"``, ...
         parameters: of the game, e.g. ``"numLocations=3,includeDoors=1"``.
         fold: ``"train"``, ``"dev"`` or ``"test"``.
-        max_steps, **options: see :class:`ForeignTextEnv`.
+        max_steps, options: see :class:`ForeignTextEnv`.
 
     Reward: the gain in score, which the engine scales to 1. ``terminated``: ``tasksuccess`` or ``taskfailure``; all
     else that stops is ``truncated``. The engine's gold paths are not offered: they are not shortest.

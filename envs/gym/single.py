@@ -91,7 +91,7 @@ class GymEnv(gym.Env):
         """The state of the functional core.
 
         Raises:
-            ResetNeeded: before the first reset.
+            gymnasium.error.ResetNeeded: before the first reset.
         """
         if self._leaves is None:
             raise gym.error.ResetNeeded("call reset() first: there is no state yet")

@@ -123,7 +123,7 @@ class GymVectorEnv(gym.vector.VectorEnv):
         """States ``[N, ...]`` of the functional core.
 
         Raises:
-            ResetNeeded: before the first reset.
+            gymnasium.error.ResetNeeded: before the first reset.
         """
         return self._program.to_state(self._started())
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
+import html
+import importlib
 import re
 import subprocess
 import sys
+import urllib.parse
 from pathlib import Path
 
 import pytest
 from support.repository import ROOT
 
-sys.path.insert(0, str(ROOT / "docs"))
+sys.path.insert(0, str(ROOT / "docs/tools"))
 from markdown_text import from_docstring, table
 
 
@@ -50,19 +54,115 @@ def test_stored_transcripts_are_what_happens(family: str, tmp_path: Path, monkey
     assert transcripts.write(family, transcripts.families()[family]).read_text() == stored
 
 
-def test_every_method_has_a_section(site: Path) -> None:
+def test_every_method_is_in_the_table_and_linked(site: Path) -> None:
     from rewardax.wrappers.core import RewardTransform
 
-    text = "".join(path.read_text() for path in (site / "generated" / "methods").glob("*.html"))
+    text = (site / "generated" / "methods" / "index.html").read_text()
     registry = RewardTransform.registry
     ours = [name for name, cls in registry.items() if cls.__module__.startswith("rewardax.wrappers")]
-    assert not [name for name in ours if f'id="{name.lower()}"' not in text]
+    assert not [name for name in ours if name != "Chain" and f'.html#rewardax.wrappers.{name}"' not in text]
+
+
+def entry(site: Path, page: str, name: str) -> str:
+    """Signature of a name in the reference, as text."""
+    text = (site / "reference" / f"{page}.html").read_text()
+    found = re.search(rf'<dt class="[^"]*" id="{re.escape(name)}">(.*?)</dt>', text, re.DOTALL)
+    assert found, f"{name} is not on the page {page}"
+    return " ".join(html.unescape(re.sub("<[^>]*>", "", found[1])).split())
+
+
+def test_methods_and_attributes_are_on_a_page_with_their_types(site: Path) -> None:
+    assert "state_dict() → dict[str, ndarray]" in entry(site, "gym", "rewardax.wrappers.RewardWrapper.state_dict")
+    step = entry(site, "envs", "rewardax.envs.Env.step")
+    assert "action: Array" in step and "→ tuple[Any, TimeStep]" in step
+    assert "gamma: float = 0.99" in entry(site, "agents", "rewardax.agents.PPOConfig.gamma")
+    assert "terminated: Array" in entry(site, "wrappers", "rewardax.wrappers.Transition.terminated")
+
+
+def test_every_public_name_is_in_the_reference(site: Path) -> None:
+    import public_names
+
+    described = "".join(path.read_text() for path in (site / "reference").glob("*.html"))
+    missing = [name for name in public_names.names() if f'id="{name}"' not in described]
+    assert not missing, "add these to a page in docs/reference"
+    top = (ROOT / "docs/reference/rewardax.md").read_text()
+    rewardax = importlib.import_module("rewardax")
+    assert not [name for name in rewardax.__all__ if not name.startswith("__") and f"`{name} <" not in top]
+
+
+def test_a_link_in_a_docstring_leads_to_the_public_name(site: Path) -> None:
+    """``RewardWrapper`` refers to a private path; its page links to the public name."""
+    text = (site / "reference" / "gym.html").read_text()
+    assert 'href="#rewardax.wrappers.VectorRewardWrapper"' in text
+    assert 'href="wrappers.html#rewardax.wrappers.RewardTransform"' in text
+
+
+def test_internal_links_lead_somewhere(site: Path) -> None:
+    pages = {path.resolve(): path.read_text() for path in site.rglob("*.html")}
+    anchors = {path: set(re.findall(r'\bid="([^"]+)"', text)) for path, text in pages.items()}
+    broken = []
+    for path, text in pages.items():
+        for target in set(re.findall(r'<a [^>]*href="([^"]+)"', text)):
+            address, _, anchor = html.unescape(target).partition("#")
+            if re.match(r"[a-z]+:", address):
+                continue
+            there = (path.parent / address).resolve() if address else path
+            lost = anchor and there in anchors and urllib.parse.unquote(anchor) not in anchors[there]
+            if not there.exists() or lost:
+                broken.append(f"{path.relative_to(site)} -> {target}")
+    assert len(pages) > 100 and not broken, broken[:20]
+
+
+def test_pictures_and_styles_exist(site: Path) -> None:
+    for path in site.rglob("*.html"):
+        for target in re.findall(r'<img [^>]*src="([^":?]+)"', path.read_text()):
+            assert (path.parent / target).exists(), f"{path.name} shows {target}"
+
+
+def rows_of(text: str, heading: str) -> list[list[str]]:
+    """First cells of the table below a heading."""
+    lines = text.partition(f"## {heading}\n")[2].partition("\n## ")[0].splitlines()
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines if line.startswith("| `")]
+
+
+def test_the_page_of_ppo_has_every_option_with_its_default() -> None:
+    from rewardax.agents import PPOConfig
+
+    table = {row[0].strip("`"): row[1] for row in rows_of((ROOT / "docs/algorithms/ppo.md").read_text(), "Options")}
+    defaults = {field.name: field.default for field in dataclasses.fields(PPOConfig)}
+    assert table == {name: repr(value) for name, value in defaults.items()}
+
+
+def test_the_page_of_ppo_has_every_metric_that_a_run_logs() -> None:
+    import jax
+
+    from rewardax.agents.loop import Record
+    from rewardax.agents.ppo import PPO, PPOConfig, build_policy
+    from rewardax.agents.rollout import starts
+    from rewardax.envs import make, make_pool
+    from rewardax.wrappers import EpisodicCount, RewardTransform, Weights, chain
+
+    env, params = make("KeyFarm")
+    reward: RewardTransform = chain(count=EpisodicCount(num_keys=64), less=Weights({"count": 0.1}))
+    config = PPOConfig(num_envs=2, num_steps=2, minibatches=1, pool=4)
+    policy = build_policy(env, env.observation_space(params), env.num_actions, config)
+    learner = PPO(env, policy, config, 1, env.horizon(params))
+
+    def run(key: jax.Array) -> dict[str, tuple[jax.Array, jax.Array]]:
+        begin = starts(env, params, reward, policy.prepare, make_pool(env, params, config.pool))
+        return learner.iterate(learner.init(key, policy.init(key), params, reward, begin), params, reward, begin, 1)[1]
+
+    logged = set(jax.eval_shape(run, jax.random.key(0)))
+    named = {"return/count": "return/<component>", "metric/raw/count": "metric/<name>"}
+    text = (ROOT / "docs/algorithms/ppo.md").read_text()
+    assert {row[0].strip("`") for row in rows_of(text, "Metrics")} == {named.get(name, name) for name in logged}
+    assert not [name for name in Record.__annotations__ if f"`{name}`" not in text]
 
 
 def test_every_method_states_its_paper_its_invariance_and_its_golden_numbers() -> None:
     import generate
 
-    lines = [line.strip("| ").split(" | ") for line in generate.methods()["index"].splitlines() if line[:1] == "|"]
+    lines = [line.strip("| ").split(" | ") for line in generate.methods().splitlines() if line[:1] == "|"]
     head, _, *rows = lines
     wanted = {name: head.index(name) for name in ("paper", "invariant", "golden numbers")}
     assert len(rows) > 80 and all(len(row) == len(head) for row in rows)
@@ -83,7 +183,8 @@ def test_golden_files_that_docstrings_name_exist() -> None:
 
 def test_pages_of_ours_are_linked(site: Path) -> None:
     front = (site / "index.html").read_text()
-    for page in ("quickstart", "concepts", "generated/environments/index", "generated/methods/index"):
+    pages = ("quickstart", "concepts", "algorithms/index", "reference/index", "contributing")
+    for page in (*pages, "generated/environments/index", "generated/methods/index"):
         assert f'href="{page}.html"' in front
 
 
@@ -128,6 +229,16 @@ def test_docstrings_become_markdown() -> None:
         "**Args:**\n\n- `x`: the first and more of it.\n- `y`: second\n\n"
         "Raises `ValueError` sometimes.\n\n"
         "```pycon\n>>> 1 + 1\n2\n```"
+    )
+
+
+def test_docstrings_become_restructured_text() -> None:
+    """Our one-line fields become fields, equations become literal; the rest is napoleon's."""
+    import docstrings
+
+    text = "Say it.\n\n    F = γΦ' - Φ\n\nPaper: one\nand more\nGolden: none\n\nArgs:\n    x: first"
+    assert "\n".join(docstrings.equations(docstrings.fields(text.split("\n")))) == (
+        "Say it.\n\n::\n\n    F = γΦ' - Φ\n\n\n:Paper: one\n    and more\n:Golden: none\n\nArgs:\n    x: first"
     )
 
 

@@ -43,7 +43,7 @@ class Moments(struct.PyTreeNode):
         return cls(jnp.zeros(shape, dtype), jnp.ones(shape, dtype), jnp.asarray(prior_count, dtype))
 
     def merge(self, values: Array, weights: Array) -> Moments:
-        """Take in ``values`` [..., *shape]; ``weights`` [...] is 1 (count it) or 0 (filler)."""
+        """Take in ``values`` of shape ``[..., *shape]``; ``weights`` [...] is 1 (count it) or 0 (filler)."""
         axes = tuple(range(weights.ndim))
         kept = weights.reshape(weights.shape + (1,) * (values.ndim - weights.ndim)).astype(bool)
         values = jnp.where(kept, values, 0).astype(self.mean.dtype)

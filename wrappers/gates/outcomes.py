@@ -254,7 +254,7 @@ class ReNorm(RewardTransform):
 
 
 class OutcomeLevels(RewardTransform):
-    """Pay an ordered outcome once, at the episode's end: R = ``values``[level], the high level of a gated reward.
+    """Pay an ordered outcome once, at the episode's end: R = ``values[level]``, the high level of a gated reward.
 
     The feature is an integer level of the final observation, 0 for the worst; levels outside the table pay its
     nearest entry. Strictly rising values keep outcomes ordered whatever a closed gate withholds.

@@ -72,7 +72,7 @@ class Episodes(NamedTuple):
 class Grouped(Hindsight):
     """Mixin of transforms that pay an episode by a verdict on its group; they implement ``verdict``."""
 
-    reads: ClassVar[tuple[str, ...]] = ()  # fields that name features
+    reads: ClassVar[tuple[str, ...]] = ()  #: fields that name features
     group: str | None
 
     @property

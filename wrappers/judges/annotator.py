@@ -15,13 +15,13 @@ from rewardax.wrappers.judges.core import Judge, Query, Verdict
 class AnnotatorStats(NamedTuple):
     """Counts since the start, except ``backlog``, which is now."""
 
-    backlog: int  # queries waiting or being judged
-    asked: int  # questions put to the judge, repeats after a failure included
-    answered: int  # queries with a verdict
-    failed: int  # queries given up without a verdict
-    dropped: int  # queries pushed out of the full queue; they may be submitted again
-    errors: int  # calls in which the judge raised or answered out of turn
-    cost: float  # sum of the verdicts' costs
+    backlog: int  #: queries waiting or being judged
+    asked: int  #: questions put to the judge, repeats after a failure included
+    answered: int  #: queries with a verdict
+    failed: int  #: queries given up without a verdict
+    dropped: int  #: queries pushed out of the full queue; they may be submitted again
+    errors: int  #: calls in which the judge raised or answered out of turn
+    cost: float  #: sum of the verdicts' costs
 
 
 class Annotator:

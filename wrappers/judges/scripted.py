@@ -160,8 +160,7 @@ class NoisyJudge:
     """A judge made worse in a known way, for calibration and robustness experiments.
 
     With ``v`` the base verdict, ``u`` uniform in [0, 1) from the digest of seed and question, ``n`` the
-    number of words of the text: ``clip((low + high − v if u < flip_prob else v) + length_bias · n, low,
-        high)``.
+    number of words of the text: ``clip((low + high − v if u < flip_prob else v) + length_bias · n, low, high)``.
     The same question always gets the same noise. NaN stays NaN.
 
     Args:

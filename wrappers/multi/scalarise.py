@@ -101,7 +101,7 @@ class Scalarise(RewardTransform):
     ======================  ===================================================  =======================
     ``kind``                R                                                    what becomes of r_k
     ======================  ===================================================  =======================
-    ``linear``              Σ w_k·r_k (as :class:`Weights`)                      w_k·r_k
+    ``linear``              Σ w_k·r_k (as ``Weights``)                           w_k·r_k
     ``direction``           cos(angle)·r_1 + sin(angle)·r_2                      its summand
     ``log_sigmoid``         Σ w_k·max(log sigmoid(r_k - ideal_k), lowest)        its summand
     ``weighted_geometric``  Π max(r_k, floor)^(w_k/Σw)                           R in the first, 0 in others

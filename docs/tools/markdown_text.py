@@ -70,11 +70,11 @@ def items(lines: Sequence[str]) -> list[str]:
             entries[-1] += " " + line.strip()
         else:
             entries.append(line)
-    told = []
+    out = []
     for entry in entries:
         match = ITEM.fullmatch(entry)
-        told.append(f"- `{match[1]}`: {inline(match[2])}" if match else f"- {inline(entry)}")
-    return told
+        out.append(f"- `{match[1]}`: {inline(match[2])}" if match else f"- {inline(entry)}")
+    return out
 
 
 def inline(line: str) -> str:

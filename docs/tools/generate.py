@@ -1,8 +1,7 @@
-"""Writes the pages that repeat the code: tasks from their cards, methods and functions from docstrings."""
+"""Writes the pages that repeat the code: one for each family of tasks, from its card, and the table of all methods."""
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import inspect
 import json
@@ -11,18 +10,17 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from markdown_text import from_docstring, table
+from markdown_text import from_docstring, inline, table
 
-GOLDEN = Path(__file__).resolve().parents[1] / "tests/golden/data"
-TASKS = Path(__file__).parent / "tasks"  # written by transcripts.py
-PACKAGES = ("rewardax", "rewardax.envs", "rewardax.wrappers", "rewardax.agents", "rewardax.analysis")
-PACKAGES += ("rewardax.experiments", "rewardax.envs.foreign")
+DOCS = Path(__file__).resolve().parents[1]
+GOLDEN = DOCS.parent / "tests/golden/data"
+TASKS = DOCS / "tasks"  # written by transcripts.py
 
 
 def write_pages(folder: Path) -> None:
     """Write every generated page into ``folder``, which is emptied first."""
     shutil.rmtree(folder, ignore_errors=True)
-    for name, pages in {"environments": environments(), "methods": methods(), "api": functions()}.items():
+    for name, pages in {"environments": environments(), "methods": {"index": methods()}}.items():
         (folder / name).mkdir(parents=True)
         for page, text in pages.items():
             (folder / name / f"{page}.md").write_text(text)
@@ -61,29 +59,20 @@ def impression(family: str) -> str:
         if path.suffix == ".png":
             return f"## Picture\n\n![A level of {family}](../../tasks/{path.parent.name}/{path.name})"
         return f"## Transcript\n\n```text\n{path.read_text()}```"
-    raise ValueError(f"no picture or transcript of {family}; run: python docs/transcripts.py {family}")
+    raise ValueError(f"no picture or transcript of {family}; run: python docs/tools/transcripts.py {family}")
 
 
-def methods() -> dict[str, str]:
-    """The table of all methods, and one page a module of reward transforms."""
+def methods() -> str:
+    """The table of all methods, each linked to its entry in the reference."""
     from rewardax.wrappers.config import registered
     from rewardax.wrappers.core import Chain, RewardTransform
 
-    modules: dict[str, list[type]] = {}
-    for cls in registered().values():
-        if issubclass(cls, RewardTransform) and cls.__module__.startswith("rewardax.wrappers"):
-            modules.setdefault(cls.__module__, []).append(cls)
-    pages, rows = {}, []
-    for module, classes in sorted(modules.items()):
-        short = module.rpartition(".")[2]
-        head = from_docstring(importlib.import_module(module))
-        parts = [f"# {short}\n\n{head}\n"]
-        for cls in classes:
-            if cls is not Chain:
-                rows.append(method_row(cls, short))
-            parts.append(f"## {cls.__name__}\n\n{fields_of(cls)}{from_docstring(cls, level=3)}\n")
-        pages[short] = "\n".join(parts)
-    return {"index": METHODS + table(rows) + "\n\n" + toctree(list(pages)), **pages}
+    ours = [
+        cls
+        for cls in registered().values()
+        if issubclass(cls, RewardTransform) and cls.__module__.startswith("rewardax.wrappers") and cls is not Chain
+    ]
+    return METHODS + table([method_row(cls) for cls in sorted(ours, key=lambda cls: cls.__module__)]) + "\n"
 
 
 METHODS = """# Methods
@@ -101,15 +90,15 @@ Every reward transform.
 """
 
 
-def method_row(cls: type, page: str) -> dict[str, str]:
+def method_row(cls: type) -> dict[str, str]:
     """What the table says about one transform, read from its docstring, its example and the golden files."""
     example = cls.examples()[0]
     text = inspect.getdoc(cls) or ""
     return {
-        "method": f"[{cls.__name__}]({page}.md#{cls.__name__.lower()})",
-        "what it does": text.partition("\n")[0],
+        "method": f"{{py:class}}`~rewardax.wrappers.{cls.__name__}`",
+        "what it does": inline(text.partition("\n")[0]),
         "paper": stated(text, "Paper"),
-        "family": page.replace("_", " "),
+        "family": cls.__module__.split(".")[2],
         "invariant": stated(text, "Invariant"),
         "components": components_of(example),
         "remembers": remembered(example),
@@ -144,7 +133,7 @@ def remembered(example: Any) -> str:
 
 def golden(stems: str) -> str:
     """The golden files a docstring names, with where their numbers come from."""
-    told = []
+    found = []
     for stem in stems.split(","):
         for path in GOLDEN.glob(f"*/{stem.strip()}.json"):
             document = json.loads(path.read_text())
@@ -152,45 +141,8 @@ def golden(stems: str) -> str:
             origins = " ".join([document.get("origin", ""), *cases]).lower()
             signs = {"released code": "official", "reference": "reference"}
             kinds = [kind for kind, sign in signs.items() if sign in origins]
-            told.append(f"{stem.strip()} ({' and '.join(kinds) or 'reference'})")
-    return ", ".join(told) or "none"
-
-
-def fields_of(cls: type) -> str:
-    """The arguments of a transform with their defaults, as code."""
-    told = []
-    for field in dataclasses.fields(cls):
-        default = "" if field.default is dataclasses.MISSING else f"={plain(field.default)}"
-        told.append(f"{field.name}{default}")
-    return f"```python\n{cls.__name__}({', '.join(told)})\n```\n\n"
-
-
-def plain(value: Any) -> str:
-    """A default as one would write it, without addresses."""
-    return getattr(value, "__name__", None) or re.sub(r" at 0x[0-9a-f]+", "", repr(value))
-
-
-def functions() -> dict[str, str]:
-    """One page a package with everything public in it."""
-    pages = {}
-    for package in PACKAGES:
-        module = importlib.import_module(package)
-        parts = [f"# {package}\n\n{from_docstring(module)}\n"]
-        for name in sorted(getattr(module, "__all__", ())):
-            value = getattr(module, name)
-            if inspect.isclass(value) or inspect.isroutine(value):
-                parts.append(f"## {name}\n\n{signature(name, value)}{from_docstring(value, level=3)}\n")
-        pages[package] = "\n".join(parts)
-    return {"index": "# Public names\n\n" + toctree(list(pages)), **pages}
-
-
-def signature(name: str, value: Any) -> str:
-    """How a function is called, as code; classes show it in their docstring."""
-    if inspect.isclass(value):
-        return ""
-    parameters = inspect.signature(value).parameters.values()
-    told = ", ".join(str(p.replace(annotation=p.empty)) for p in parameters)
-    return f"```python\n{name}({re.sub(r' at 0x[0-9a-f]+', '', told)})\n```\n\n"
+            found.append(f"{stem.strip()} ({' and '.join(kinds) or 'reference'})")
+    return ", ".join(found) or "none"
 
 
 def matrix(tasks: list[str] | None = None) -> str:
@@ -199,10 +151,10 @@ def matrix(tasks: list[str] | None = None) -> str:
 
     rows: dict[str, dict[str, str]] = {}
     for found in outcome_matrix(tasks):
-        told = found.verdict
+        text = found.verdict
         if found.verdict in ("farms", "hacks"):
-            told += f" ({found.performance:.5g} of {found.best:.5g})"
-        rows.setdefault(found.design, {"reward design": found.design})[found.task] = told
+            text += f" ({found.performance:.5g} of {found.best:.5g})"
+        rows.setdefault(found.design, {"reward design": found.design})[found.task] = text
     return table(list(rows.values()))
 
 
@@ -219,4 +171,4 @@ def toctree(pages: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    rewrite_matrix(Path(__file__).parent / "matrix.md")
+    rewrite_matrix(DOCS / "matrix.md")

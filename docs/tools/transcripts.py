@@ -1,7 +1,7 @@
 """Writes ``docs/tasks``: a picture of each grid family and a transcript of each other one, shown on the family's page.
 
-``python docs/transcripts.py [Family ...]``; without names, of every family. The agent is the task's own oracle where it
-has one, else it plays at random.
+``python docs/tools/transcripts.py [Family ...]``; without names, of every family. The agent is the task's own oracle
+where it has one, else it plays at random.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from rewardax.envs.grid.engine.env import GridEnv
 from rewardax.envs.language.templates import FEEDBACK
 from rewardax.envs.text.engine.env import TextEnv
 
-FOLDER = Path(__file__).parent / "tasks"
-CARDS = Path(__file__).resolve().parents[1] / "envs/assets/cards"
+FOLDER = Path(__file__).resolve().parents[1] / "tasks"
+CARDS = Path(__file__).resolve().parents[2] / "envs/assets/cards"
 STEPS = 12  # of a transcript at most
 PLAIN = ("-easy", "-small", "-8x8")  # endings of the ids that show a family best
 
@@ -62,7 +62,7 @@ def transcript(env: Any, params: Any, state: Any, name: str) -> list[str]:
     """What is seen at first, then each command with its reply, and what it paid."""
     step, actions = jax.jit(env.step), chosen(env, params, state)
     who = "the oracle" if actions is not None or has_oracle(env, params, state) else "random actions"
-    told = [f"rewardax/{name}-v0, level 0, {who}", "", *shown(env, state, params)]
+    lines = [f"rewardax/{name}-v0, level 0, {who}", "", *shown(env, state, params)]
     random, total = np.random.default_rng(0), 0.0
     oracle = jax.jit(lambda s: oracle_action(env, s, params)) if has_oracle(env, params, state) else None
     mask = jax.jit(lambda s: env.action_mask(s, params))
@@ -76,11 +76,11 @@ def transcript(env: Any, params: Any, state: Any, name: str) -> list[str]:
         said = env.render_action(action, state) if isinstance(env, TextEnv) else env.action_names[action]
         state, out = step(state, jnp.int32(action), params)
         total += float(out.reward)
-        told += ["", f"> {said}", *answer(env, state, params)]
+        lines += ["", f"> {said}", *answer(env, state, params)]
         if bool(out.terminated | out.truncated):
-            told += ["", f"over after {t + 1} steps, total reward {total:g}"]
-            return told
-    return [*told, "", f"and so on; total reward so far {total:g}"]
+            lines += ["", f"over after {t + 1} steps, total reward {total:g}"]
+            return lines
+    return [*lines, "", f"and so on; total reward so far {total:g}"]
 
 
 def chosen(env: Any, params: Any, state: Any) -> list[int] | None:
