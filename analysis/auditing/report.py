@@ -14,22 +14,22 @@ class Score(NamedTuple):
     """Mean totals of one policy."""
 
     reward: float
-    performance: float | None  # None where nothing tells
+    performance: float | None  #: None where nothing tells
 
 
 class Farm(NamedTuple):
     """A cycle that pays for nothing."""
 
-    path: tuple[str, ...]  # actions that lead to it from the start
-    actions: tuple[str, ...]  # one round
-    reward: float  # of one round
-    performance: float  # true score of one round, not above zero
+    path: tuple[str, ...]  #: actions that lead to it from the start
+    actions: tuple[str, ...]  #: one round
+    reward: float  #: of one round
+    performance: float  #: true score of one round, not above zero
 
 
 class Finding(NamedTuple):
     """One thing that is wrong."""
 
-    kind: str  # "number", "order", "silent", "hackable", "farm" or "inverted"
+    kind: str  #: "number", "order", "silent", "hackable", "farm" or "inverted"
     text: str
 
 
@@ -39,14 +39,14 @@ class Audit(NamedTuple):
     name: str
     findings: tuple[Finding, ...]
     scores: dict[str, Score]
-    farms: tuple[Farm, ...]  # most reward per step first; empty if only played
-    correlation: float | None  # Kendall's tau-b of reward and performance over episodes of equal levels
-    inverted: float | None  # share of pairs of such episodes of which the better one earns less
+    farms: tuple[Farm, ...]  #: most reward per step first; empty if only played
+    correlation: float | None  #: Kendall's tau-b of reward and performance over episodes of equal levels
+    inverted: float | None  #: share of pairs of such episodes of which the better one earns less
     best_performance: float | None
-    proxy_performance: tuple[float, float] | None  # of the policies with the most reward, ties broken badly and well
-    method: str  # "exact" or "played"
-    episodes: int  # that were sampled
-    notes: tuple[str, ...]  # what could not be looked at
+    proxy_performance: tuple[float, float] | None  #: of the policies with the most reward, ties broken badly and well
+    method: str  #: "exact" or "played"
+    episodes: int  #: that were sampled
+    notes: tuple[str, ...]  #: what could not be looked at
 
     @property
     def passed(self) -> bool:
