@@ -30,7 +30,7 @@ def reward_statistics(
     ``mean_gap``                mean steps between rewards, the first counted from step -1; NaN without rewards
     ``return``                  f64[N]; also ``discounted_return`` with γ = ``gamma``
     ``return_snr``              mean/standard deviation (sample) of the returns; NaN with one episode or no spread
-    ``mass_weighted_delay``     mean steps left until the episode's end, weighted by |reward|; NaN without rewards
+    ``mass_weighted_delay``     mean steps left until the episode's end, weighted by ``|reward|``; NaN without rewards
     ``autocorrelation``         f64[max_lag] of the rewards within episodes, for lags 1, 2, ...; NaN without spread
     ==========================  ==================================================================================
 

@@ -39,7 +39,11 @@ def dump(program: Program, tree: PyTree, facts: Mapping[str, Any]) -> bytes:
 
 
 def load(program: Program, data: bytes) -> saving.Saved:
-    """What :func:`dump` wrote. Raises ``UserError`` if the bytes are of another kind of task."""
+    """What :func:`dump` wrote.
+
+    Raises:
+        UserError: if the bytes are of another kind of task.
+    """
     return saving.unpack(saving.from_bytes(data, SOURCE), KIND, SOURCE).expect(fingerprint(program))
 
 

@@ -167,7 +167,11 @@ def to_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
 
 
 def from_bytes(data: bytes, source: str = "this") -> Arrays:
-    """Inverse of :func:`to_bytes`. Raises ``UserError`` for bytes that are no such file."""
+    """Inverse of :func:`to_bytes`.
+
+    Raises:
+        UserError: for bytes that are no such file.
+    """
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
@@ -191,7 +195,11 @@ def write(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def read(path: str | Path, kind: str) -> Saved:
-    """What :func:`write` wrote. Raises ``UserError`` as :func:`unpack` and :func:`from_bytes` do."""
+    """What :func:`write` wrote.
+
+    Raises:
+        UserError: as for :func:`unpack` and :func:`from_bytes`.
+    """
     return unpack(from_bytes(Path(path).read_bytes(), str(path)), kind, str(path))
 
 
