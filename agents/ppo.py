@@ -19,7 +19,7 @@ from rewardax.agents.distributions import entropy, log_prob, mask_logits
 from rewardax.agents.losses import clipped_policy_loss, explained_variance, kl_estimate, normalise, value_loss
 from rewardax.agents.networks import ActorCritic, Policy
 from rewardax.agents.rollout import Batch, Collector, Starts, begin_collecting, collect
-from rewardax.base.errors import UserError
+from rewardax.base.errors import UserError, require_number
 from rewardax.envs.core import Env
 from rewardax.wrappers.core import PyTree, RewardTransform
 
@@ -74,9 +74,13 @@ class PPOConfig:
     """Training levels per seed, made once at the start, >= 2N; unused on the host."""
 
     def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            require_number(field.name, getattr(self, field.name), field.default)
         unit = self.num_envs if self.recurrent else self.num_envs * self.num_steps
         if min(self.num_envs, self.num_steps, self.epochs, self.minibatches) < 1:
             raise UserError("num_envs, num_steps, epochs and minibatches must be at least 1")
+        if not 0 <= self.gamma <= 1:
+            raise UserError(f"gamma must be in [0, 1], got {self.gamma:g}")
         if unit % self.minibatches:
             what = "num_envs" if self.recurrent else "num_envs * num_steps"
             raise UserError(f"minibatches={self.minibatches} does not divide {what} = {unit}")

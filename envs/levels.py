@@ -33,6 +33,8 @@ def split_index(split: str | int | Array) -> int | Array:
 
 def level_key(split: str | int | Array, index: int | Array) -> Array:
     """Key of level ``index``: ``fold_in(fold_in(root, split), index)``, the same on every machine."""
+    if isinstance(index, int) and index < 0:
+        raise UserError(f"levels are numbered from 0, got level {index}")
     root = jax.random.key(_ROOT, impl="threefry2x32")
     return jax.random.fold_in(jax.random.fold_in(root, split_index(split)), index)
 

@@ -7,7 +7,7 @@ import difflib
 import importlib
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from rewardax.base.errors import UserKeyError, UserTypeError
+from rewardax.base.errors import UserError, UserKeyError, UserTypeError, require_number
 from rewardax.envs.grid.presets import PRESETS as GRID
 from rewardax.envs.presets import IN_WORDS, Preset, in_words
 from rewardax.envs.tabular.presets import PRESETS as TABULAR
@@ -32,14 +32,13 @@ def task_id(name: str) -> str:
     'KeyFarm'
 
     Raises:
-        KeyError: with the closest ids and all families if there is no such task.
+        UserKeyError: there is no such task; the message names the closest ids or, if none is close, all families.
     """
     short = name.removeprefix(PREFIX).removesuffix(SUFFIX)
     if short not in PRESETS:
         close = difflib.get_close_matches(short, PRESETS, n=3, cutoff=0.4)
-        hint = f"did you mean {', '.join(close)}? " if close else ""
-        there = f"`rewardax list` shows all {len(PRESETS)} ids; the families are {', '.join(FAMILIES)}"
-        raise UserKeyError(f"no task {name!r}; {hint}{there}")
+        hint = f"did you mean {', '.join(close)}?" if close else f"the families are {', '.join(FAMILIES)};"
+        raise UserKeyError(f"no task {name!r}; {hint} `rewardax list` shows all {len(PRESETS)} ids")
     return short
 
 
@@ -60,8 +59,9 @@ def make(task: str | E, **knobs: Any) -> tuple[Env | E, PyTree]:
     ('KeyFarm', 0.5)
 
     Raises:
-        KeyError: for an unknown id.
-        TypeError: for an unknown knob, both telling what exists.
+        UserKeyError: for an unknown id.
+        UserTypeError: for an unknown knob, both saying what exists.
+        UserError: for text where a number belongs, or a horizon below 1.
     """
     cls: Any
     if isinstance(task, str):
@@ -72,6 +72,11 @@ def make(task: str | E, **knobs: Any) -> tuple[Env | E, PyTree]:
         preset, cls = Preset("", {}, {}), type(task)
         spec = {field.name: getattr(task, field.name) for field in dataclasses.fields(cls)}
     fields = {field.name for field in dataclasses.fields(cls) if field.init}
+    for name in fields & set(knobs):
+        require_number(name, knobs[name], getattr(cls, name, None))
+    horizon = knobs.get("horizon", 1)
+    if isinstance(horizon, int | float) and horizon < 1:
+        raise UserError(f"horizon counts the steps of an episode and must be at least 1, got {horizon}")
     env = cls(**{**spec, **{k: v for k, v in knobs.items() if k in fields}})
     numbers = {k: v for k, v in knobs.items() if k not in fields}
     defaults = env.default_params()
@@ -84,6 +89,8 @@ def make(task: str | E, **knobs: Any) -> tuple[Env | E, PyTree]:
             f"task {task!r} has no knob {unknown[0]!r}.{hint} "
             f"Static knobs: {sorted(fields)}; traced knobs: {sorted(names)}"
         )
+    for name, value in numbers.items():
+        require_number(name, value, default=0.0)
     return env, with_params(defaults, {**preset.params, **numbers})
 
 

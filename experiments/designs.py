@@ -150,10 +150,7 @@ class _Task:
             self.env, params = make(env_id, **env_kwargs)
             self.facts = facts(self.env, params)
         elif env_id.startswith(PREFIX) or not _is_foreign(env_id):
-            try:
-                task_id(env_id)
-            except KeyError as error:
-                raise UserError(error.args[0]) from None
+            task_id(env_id)
 
     @property
     def family(self) -> str:

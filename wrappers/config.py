@@ -22,7 +22,7 @@ import numpy as np
 from flax import struct
 
 import rewardax.wrappers as package
-from rewardax.base.errors import MissingFile, UserError, UserTypeError, as_user_error
+from rewardax.base.errors import MissingFile, UserError, UserTypeError, as_user_error, require_number
 from rewardax.wrappers.algebra.schedules import Curve
 from rewardax.wrappers.core import Chain, RewardTransform
 from rewardax.wrappers.learned.teachers import Teacher
@@ -192,7 +192,7 @@ def _function(target: str, where: str) -> Any:
     name = target.rpartition(":")[2] if _is_ours(target) else target
     if ":" not in name and name not in FUNCTIONS:
         hint = _suggest(name, FUNCTIONS)
-        raise ValueError(
+        raise UserError(
             f"{where}: no function {name!r} in rewardax;{hint} There are {', '.join(sorted(FUNCTIONS))}. "
             "Write one of your own as 'package.module:name'."
         )
@@ -223,6 +223,7 @@ def _build(config: Mapping[str, Any]) -> Any:
         if key not in fields:
             hint = _suggest(key, fields)
             raise UserError(f"{name} has no field {key!r};{hint} its fields are {', '.join(fields) or 'none'}.")
+        require_number(f"{name}.{key}", given[key], fields[key].default)
     required = [f.name for f in fields.values() if f.default is dataclasses.MISSING and f.name not in given]
     if required:
         raise UserError(f"{name} needs the field {required[0]!r}.")

@@ -87,15 +87,6 @@ def test_unknown_component_is_one_line(tmp_path: Path, capsys: pytest.CaptureFix
     assert "task" in err
 
 
-def test_errors_below_our_checks_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(self: object) -> None:
-        int("not a number")
-
-    monkeypatch.setattr(COMMANDS["list"], "run", broken)
-    with pytest.raises(ValueError, match="not a number"):
-        main(["list"])
-
-
 def test_list_json_has_every_task(capsys: pytest.CaptureFixture[str]) -> None:
     from rewardax.envs import PRESETS
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 class UserError(ValueError):
@@ -57,3 +58,15 @@ def as_user_error(asked: str, *kinds: type[Exception]) -> Iterator[None]:
         if isinstance(error, UserError):
             raise
         raise UserError(f"{asked}: {error}") from error
+
+
+def require_number(name: str, value: Any, default: Any) -> None:
+    """Refuse text for a setting whose default is a number or a switch.
+
+    >>> require_number("gamma", "high", 0.99)
+    Traceback (most recent call last):
+    ...
+    rewardax.base.errors.UserError: gamma is a number, not 'high'
+    """
+    if isinstance(value, str) and isinstance(default, bool | int | float):
+        raise UserError(f"{name} is {'true or false' if isinstance(default, bool) else 'a number'}, not {value!r}")
