@@ -14,7 +14,7 @@ import pytest
 from support.text.play import Task
 
 from rewardax.envs import card, enumerate_mdp, level_key, make
-from rewardax.envs.language.vocab import NAME
+from rewardax.envs.language.vocab import NAME, WORDS
 from rewardax.envs.text.hopqa import level as H
 from rewardax.envs.text.hopqa import words as W
 from rewardax.envs.text.presets import PRESETS
@@ -240,7 +240,7 @@ def test_the_notebook_holds_the_facts_of_the_last_two_documents() -> None:
 
     _, params, state = start("HopQA-hard", 1)
     a, b, c, d = path(state)[:4]
-    name = lambda e: W.WORDS[NAME + int(state.name[e])]  # noqa: E731
+    name = lambda e: WORDS[NAME + int(state.name[e])]  # noqa: E731
     about = lambda lines: list(dict.fromkeys(line.split(" is ")[0].split()[-1] for line in lines))  # noqa: E731
     state, _ = play(state, params, a)
     assert notes(state, 6) == []
@@ -257,7 +257,7 @@ def test_the_notebook_holds_the_facts_of_the_last_two_documents() -> None:
 
 def test_replies_refusals_and_captions() -> None:
     env, params, state = start("HopQA-easy", 6, invalid_penalty=0.25)
-    names = [W.WORDS[NAME + int(x)] for x in state.name]
+    names = [WORDS[NAME + int(x)] for x in state.name]
     begin = path(state)[0]
     stranger = next(e for e in range(32) if e != begin)
     for action, reply in (
@@ -285,7 +285,7 @@ def test_four_hops_are_asked_in_one_sentence() -> None:
     for level in range(20):
         env, params, state = start("HopQA-hard", level)
         asked = [W.RELATIONS[int(r)] for r in state.asked]
-        name = W.WORDS[NAME + int(state.name[path(state)[0]])]
+        name = WORDS[NAME + int(state.name[path(state)[0]])]
         chain = " of ".join(f"the {relation}" for relation in asked[::-1])
         assert env.text(state, params) == f"who is {chain} of {name}?"
         assert H.oracle_steps(state) == 5
