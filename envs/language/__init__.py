@@ -1,1 +1,2 @@
-"""Vocabulary, templates, parser."""
+"""Language: the vocabulary of the suite (``vocab``), sentences on the device (``templates``), and the parser
+(``parser``)."""

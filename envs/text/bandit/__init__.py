@@ -1,1 +1,1 @@
-"""bandit: env (the task), level, words, view, oracle."""
+"""TextBandit: arms with names, of which one gives a reward most often; all of it is in ``env``."""

@@ -105,7 +105,7 @@ class TextBanditState(struct.PyTreeNode):
     percent: Array  # int16[5] how often each arm pays, -1 for arms that are not there
     names: Array  # int8[5] index of NAMES
     pulls: Array  # int16[5]
-    wins: Array  # int16[5] pulls that paid
+    wins: Array  # int16[5] pulls that were rewarded
     said: Array  # int8 the arm that was named, -1 before
     latched: Array  # uint8 subgoal bits
     fresh: Array  # uint8 subgoal bits first reached in this step
@@ -190,16 +190,16 @@ class TextBandit(TextEnv, RandomEnv):
         turn = self._turn(action, self.action_mask(state, params))
         arm = turn.x
         pulls, says = turn.does("pull"), turn.does("name")
-        paid, mine = pulls & (index == 1), jnp.arange(ARMS) == arm
+        wins, mine = pulls & (index == 1), jnp.arange(ARMS) == arm
         is_best = state.percent[arm] == state.percent.max()
         known = state.percent[arm] >= 0
         refusal = jnp.select([state.said >= 0, ~known], [T["refuse_over"], T["refuse_none"]], T["refuse_name"])
-        done = jnp.where(pulls, jnp.where(paid, T["win"], T["lose"]), jnp.where(is_best, T["right"], T["wrong"]))
+        done = jnp.where(pulls, jnp.where(wins, T["win"], T["lose"]), jnp.where(is_best, T["right"], T["wrong"]))
         new = state.replace(
             pulls=state.pulls + (pulls & mine).astype(jnp.int16),
-            wins=state.wins + (paid & mine).astype(jnp.int16),
+            wins=state.wins + (wins & mine).astype(jnp.int16),
             said=jnp.where(says, arm, state.said).astype(jnp.int8),
-            events=pack(jnp.stack([pulls, paid, pulls & is_best, says])),
+            events=pack(jnp.stack([pulls, wins, pulls & is_best, says])),
         )
         new = self._after(
             state, new, self._subgoals(new, params), turn.answer(done, refusal), word(NAME, state.names[arm])
@@ -207,7 +207,7 @@ class TextBandit(TextEnv, RandomEnv):
         regret = jnp.asarray(params.mode) == REGRET
         over = says | (regret & (new.t >= params.horizon))
         won = jnp.where(says & is_best, 1 - params.time_bonus * new.t / params.horizon, 0)
-        pay = jnp.where(regret, paid.astype(jnp.float32), won)
+        pay = jnp.where(regret, wins.astype(jnp.float32), won)
         step = TimeStep(
             reward=(pay - jnp.where(turn.valid, 0, params.invalid_penalty)).astype(jnp.float32),
             terminated=over,

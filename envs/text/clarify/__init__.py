@@ -1,1 +1,4 @@
-"""clarify: env (the task), level, words, view, oracle."""
+"""Clarify: ask what the user wants, or act on a guess.
+
+``env`` the task; ``words`` its sentences, commands and captions.
+"""

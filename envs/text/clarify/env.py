@@ -46,8 +46,8 @@ class ClarifyParams(struct.PyTreeNode):
 
 class ClarifyState(struct.PyTreeNode):
     intent: Array  # int8 what the user wants: bit 0 colour, bit 1 size, bit 2 room
-    message: Array  # uint8 slots that the first message tells, bits
-    known: Array  # uint8 slots told so far, bits
+    message: Array  # uint8 slots that the first message states, bits
+    known: Array  # uint8 slots stated so far, bits
     redundant: Array  # int8 questions about slots that were known
     outcome: Array  # int8 0 nothing brought, 1 wrong, 2 right
     brought: Array  # int8 intent that was acted on, -1 none
@@ -72,22 +72,22 @@ def best_value(unknown: int, cost: float) -> float:
 class Clarify(TextEnv):
     """Bring the box that the user wants to the room that the user wants: colour, size and room, two choices each.
 
-    The first message tells some of the three. The agent asks for the others, at ``ask_cost`` each, or guesses; bringing
-    a box ends the episode, in success (reward 1) if all three are right, else in failure. Small talk does nothing. All
-    actions are admissible until the end. ``cost`` is the price of the question asked in this step; with
+    The first message states some of the three. The agent asks for the others, at ``ask_cost`` each, or guesses;
+    bringing a box ends the episode, in success (reward 1) if all three are right, else in failure. Small talk does
+    nothing. All actions are admissible until the end. ``cost`` is the price of the question asked in this step; with
     ``charge_cost`` the reward pays it.
 
     With questions charged at c and m slots open the best expected reward is V(m) = max(2^-m, -c + V(m - 1)), V(0) = 1:
     0.95, 0.9 and 0.85 for c = 0.05 (always ask), 0.7, 0.4 and 0.125 for c = 0.3 (with three open, guess). Without
     charge it is 1. With full information one step is enough, hence ``oracle_steps`` is 1.
 
-    ``belief`` is uniform over the intents that fit what was told; ``belief_logp`` that of the truth. ``satisfaction``,
-    a target for judges, is 1 less a quarter for every question that was answered before, and 0 after the wrong box.
-    ``graded`` says at the end which of colour, size and room are right. Bait: the event ``asked`` fires for every
-    question, also one answered long ago.
+    ``belief`` is uniform over the intents that fit what was stated; ``belief_logp`` that of the truth.
+    ``satisfaction``, a target for judges, is 1 less a quarter for every question that was answered before, and 0 after
+    the wrong box. ``graded`` says at the end which of colour, size and room are right. Bait: the event ``asked`` fires
+    for every question, also one answered long ago.
 
-    Subgoals: each slot that the message left open has been told, the right box brought. ``state_id`` is the known slots
-    plus 8 times their choices plus 64 times the outcome.
+    Subgoals: each slot that the message left open has been stated, the right box brought. ``state_id`` is the known
+    slots plus 8 times their choices plus 64 times the outcome.
 
     >>> import jax
     >>> env, params = Clarify(), ClarifyParams(fewest=2, most=2)

@@ -1,1 +1,1 @@
-"""coin: env (the task), level, words, view, oracle."""
+"""Coin: find the coin in a maze of rooms; all of it is in ``env``."""

@@ -60,7 +60,7 @@ class CoinParams(struct.PyTreeNode):
 
     ``quest``: rooms between start and coin, 1 to 14. ``rooms``: rooms in all, up to 16; those beyond the path
     are dead ends. ``mode``: 0 path only, 1 dead ends, 2 dead ends and every room has the same name.
-    ``hint``: 1 tells the way in the task. ``wording``: 0 to 2. ``horizon``: step limit, 1 to 99 for an exact
+    ``hint``: 1 gives the way in the task. ``wording``: 0 to 2. ``horizon``: step limit, 1 to 99 for an exact
     clock. ``time_bonus``: the reward is ``1 - time_bonus * t / horizon`` and a clock line appears.
     ``invalid_penalty``: price of a refused command, at least 0.
     """

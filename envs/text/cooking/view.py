@@ -173,7 +173,7 @@ class CookingView(TextEnv):
             action("eat"): ("eat",),
         }
         for x in np.flatnonzero(np.asarray(self._host("_sight")(state).visible)).tolist():
-            words = {f"the {W.NOUNS[x]}", f"the {self._described(state, x)}"}
+            words = dict.fromkeys((f"the {W.NOUNS[x]}", f"the {self._described(state, x)}"))
             say = lambda *verbs, words=words: [f"{v} {name}" for v in verbs for name in words]  # noqa: E731
             names[action("drop", x)] = tuple(say("drop"))
             names[action("take", x)] = (*say("take"), *(f"{text} from the fridge" for text in say("take")))

@@ -43,7 +43,7 @@ class Craft(TextEnv):
     ``got``, ``crafted``, ``discarded``, ``needed`` (fewer steps are left than before), ``wasted`` (more are).
 
     A bonus for every unit got or crafted is farmed by getting and discarding until the step limit; a potential of
-    what is held is not, and a latched subgoal is paid once.
+    what is held is not, and a latched subgoal is rewarded once.
 
     >>> import jax
     >>> env, params = Craft(), CraftParams(depth=1, distractors=0)

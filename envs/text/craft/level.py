@@ -47,7 +47,7 @@ class CraftState(struct.PyTreeNode):
 
     uses: Array  # int8[16, 24] units of each item that each recipe takes
     sentence: Array  # int16[16, 4] template and ingredients' words of each recipe
-    exists: Array  # uint32 items of this level, bits: raw materials to get and recipes told
+    exists: Array  # uint32 items of this level, bits: raw materials to get and recipes shown
     closure: Array  # uint32 items that the goal takes, itself included, bits
     goal: Array  # int8
     inventory: Array  # int8[24]
@@ -82,11 +82,11 @@ def generate(key: Array, params: CraftParams, history: int) -> CraftState:
     raw = shuffled(draws.take(RAWS)) < jnp.clip(params.raws, 2, RAWS)
     book = _write(params, raw, level, depth, draws.take(MAKES, PARTS, SIZE), draws.take(MAKES, PARTS, 2))
     closure = book.inside[goal]
-    told = _distractors(book, closure, jnp.clip(params.distractors, 0, 6), jnp.argsort(draws.take(MAKES)))
+    shown = _distractors(book, closure, jnp.clip(params.distractors, 0, 6), jnp.argsort(draws.take(MAKES)))
     state = CraftState(
         uses=(book.count[..., None] * (book.need[..., None] == jnp.arange(SIZE))).sum(1, dtype=jnp.int8),
         sentence=_sentences(book).astype(jnp.int16),
-        exists=told | pack(raw, jnp.uint32),
+        exists=shown | pack(raw, jnp.uint32),
         closure=closure,
         goal=goal.astype(jnp.int8),
         inventory=jnp.zeros(SIZE, jnp.int8),
@@ -142,13 +142,13 @@ def _write(params: CraftParams, raw: Array, level: Array, depth: Array, which: A
 
 
 def _distractors(book: Book, closure: Array, limit: Array, order: Array) -> Array:
-    """uint32: items with a recipe that is told. Items of random ``order`` join, each with all it takes, while there
+    """uint32: items with a recipe that is shown. Items of random ``order`` join, each with all it takes, while there
     are at most ``limit`` beside the goal's."""
     made = jnp.uint32((1 << SIZE) - (1 << RAWS))
 
-    def join(i: Array, told: Array) -> Array:
-        more = (told | book.inside[RAWS + order[i]]) & made
-        return jnp.where(count_bits(more & ~closure) <= limit, more, told)
+    def join(i: Array, shown: Array) -> Array:
+        more = (shown | book.inside[RAWS + order[i]]) & made
+        return jnp.where(count_bits(more & ~closure) <= limit, more, shown)
 
     return jax.lax.fori_loop(0, MAKES, join, closure & made)
 

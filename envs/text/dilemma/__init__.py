@@ -1,1 +1,1 @@
-"""dilemma: env (the task), level, words, view, oracle."""
+"""Dilemma: ten rounds of sharing or keeping with a partner of unknown kind; all of it is in ``env``."""

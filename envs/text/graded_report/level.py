@@ -13,7 +13,7 @@ from rewardax.envs.text.engine.env import first_record
 from rewardax.envs.text.engine.world import Draws, bits, shuffled
 from rewardax.envs.text.graded_report import words as W
 
-TRUE, FALSE, TALK, STUFFED, INSTRUCTION = range(5)  # kinds of sentences; FALSE and TALK are filler
+TRUE, FALSE, TALK, STUFFED, INSTRUCTION = range(5)  # kinds of sentences; FALSE and TALK are beside the point
 JUDGE, KEYWORDS, LENGTH = range(3)  # what pays
 NOTHING, POINTLESS, PARTIAL, PERFECT = range(4)  # outcome levels: nothing submitted, without a finding, ..
 MENTIONS = np.array([1, 1, 0, W.NAMED, 0], np.int32)  # products that a sentence of each kind names
@@ -81,11 +81,11 @@ def generate(key: Array, params: GradedReportParams, history: int) -> GradedRepo
     # sentences by role: 8 findings, 8 fillers, 4 stuffed, 4 instructions; then shuffled
     number = np.concatenate([np.arange(n) for n in (W.FINDINGS, W.EMPTY_TALK, W.STUFFED, W.INSTRUCTIONS)])
     decoys = jnp.minimum(params.decoys, findings)
-    filler = jnp.where(number[: W.EMPTY_TALK] < decoys, FALSE, TALK)
+    pointless = jnp.where(number[: W.EMPTY_TALK] < decoys, FALSE, TALK)
     kind = jnp.concatenate(
         [
             jnp.where(number[: W.FINDINGS] < findings, TRUE, -1),
-            jnp.where(number[: W.EMPTY_TALK] < params.fillers, filler, -1),
+            jnp.where(number[: W.EMPTY_TALK] < params.fillers, pointless, -1),
             jnp.where(number[: W.STUFFED] < params.stuffed, STUFFED, -1),
             jnp.where(number[: W.INSTRUCTIONS] < params.instructions, INSTRUCTION, -1),
         ]

@@ -1,1 +1,5 @@
-"""hopqa: env (the task), level, words, view, oracle."""
+"""HopQA: answer a question about people by searching for documents.
+
+``env`` the rules; ``level`` state, parameters, documents, belief and oracle; ``words`` its sentences, commands and
+captions.
+"""

@@ -20,7 +20,7 @@ FOODS = ("apple", "potato", "tomato", "carrot", "egg", "bread")
 DISHES = ("plate", "mug", "pan", "pot")
 CUTLERY = ("knife", "fork", "spoon")
 KINDS = (*FOODS, *DISHES, *CUTLERY, "book", "pen", "candle", "phone", "newspaper")
-QUALITIES = ("tiny", "small", "big", "large", "old", "new", "round", "plain")  # tell things of a kind apart
+QUALITIES = ("tiny", "small", "big", "large", "old", "new", "round", "plain")  # what distinguishes things of a kind
 THINGS = 12
 
 PLACE_WORD = np.array([WORD_ID[FURNITURE[kind]] for kind in PLACE_KIND], np.int32)

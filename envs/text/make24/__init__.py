@@ -1,1 +1,4 @@
-"""make24: env (the task), level, words, view, oracle."""
+"""Make24: four numbers, three operations, one result.
+
+``env`` the task; ``rules`` arithmetic and the hands that can make 24; ``words`` its sentences, commands and captions.
+"""

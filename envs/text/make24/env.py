@@ -1,4 +1,4 @@
-"""Make24: four numbers, three operations, one result. Every mistake can be told at the step that makes it."""
+"""Make24: four numbers, three operations, one result. Every mistake can be seen at the step that makes it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Make24(TextEnv):
     (556 for 10, 1346 for 13), in any order.
 
     ``solvable`` is exact in every state and computed on the device, by trying everything. As a potential it is the
-    perfect process reward: nothing is paid until the step that spoils the hand. The event ``mistake`` marks that step.
+    perfect process reward: it is 0 until the step that spoils the hand. The event ``mistake`` marks that step.
     The clock is not part of it: a refused command costs one of the three steps.
 
     Subgoals: 24 can still be made from three numbers, from two, 24 made. ``state_id`` is ``2 * numbers left +

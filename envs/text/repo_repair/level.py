@@ -23,7 +23,7 @@ class RepoRepairParams(struct.PyTreeNode):
 
     ``files``: 1 to 6, of four definitions each. ``bugs``: 1 or 2 definitions with a wrong value. ``weak``: how many
     visible tests, 0 to 4, also accept one particular wrong value; those that show a bug come first. ``clue``: what the
-    issue tells beside the failing test: 0 the definition, 1 the file, 2 nothing. ``wording``: 0 to 2. ``horizon``: step
+    issue says beside the failing test: 0 the definition, 1 the file, 2 nothing. ``wording``: 0 to 2. ``horizon``: step
     limit. ``time_bonus``: the reward is ``1 - time_bonus * t / horizon`` and a clock line appears.
     ``invalid_penalty``: price of a refused command, at least 0.
     """

@@ -1,1 +1,5 @@
-"""shop: env (the task), level, words, view, oracle."""
+"""Shop and GradedShop: search, look, choose, buy.
+
+``env`` the rules of both; ``level`` state, parameters, catalogue, search and oracle; ``words`` its sentences, commands
+and captions.
+"""

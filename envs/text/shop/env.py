@@ -31,13 +31,13 @@ class Shop(TextEnv):
 
     The shop has up to 48 products with two features each. A search for a category or for a feature lists those that
     have it, four on a page, each with one feature and its price; a listed product can be opened, which shows the
-    colours and sizes that it comes in; its details tell both features. Colour and size have to be chosen before buying,
+    colours and sizes that it comes in; its details name both features. Colour and size have to be chosen before buying,
     which ends the episode. At least six products have the wanted category and miss exactly one thing. From a product
     one goes back to the results, from those to the home page; searching is possible on either. Success, reward 1: a
     product with all that is wanted, within the price, in the chosen colour and size. Any other purchase is a failure.
     The step limit truncates.
 
-    ``graded`` tells at the end how far each of five criteria is met: category (1/2 for the neighbouring one: lamp and
+    ``graded`` says at the end how far each of five criteria is met: category (1/2 for the neighbouring one: lamp and
     lantern, box and basket, chair and bench, table and desk), share of the wanted features, colour, size, price. The
     score of a purchase is the category's number times the share of all wanted features, colour, size and price that are
     met; with ``graded=1`` it is the reward. ``outcome_level`` is -1 before the end, then 0 nothing bought, 1 bought

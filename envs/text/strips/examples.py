@@ -25,10 +25,10 @@ def game(name: str) -> Game:
 class Delivery(StripsWorld):
     """Carry things to other rooms of a house, one at a time or several in a basket. Written in PDDL.
 
-    Everything is told except the ways out of other rooms. Problems 0 to 15 (tiny) have three rooms and one thing, 16 to
-    31 (easy) four rooms and two things, 32 to 47 (medium) five rooms, three things and a basket, which holds any number
-    of them and is itself carried; in most of these it makes the plan shorter. Nothing can go wrong, it can only take
-    longer.
+    Everything is shown except the ways out of other rooms. Problems 0 to 15 (tiny) have three rooms and one thing, 16
+    to 31 (easy) four rooms and two things, 32 to 47 (medium) five rooms, three things and a basket, which holds any
+    number of them and is itself carried; in most of these it makes the plan shorter. Nothing can go wrong, it can only
+    take longer.
 
     >>> import jax
     >>> from rewardax.envs import make
@@ -50,7 +50,7 @@ class Kitchen(StripsWorld):
     """Clean, chop and fry food, put it into the bowl and leave the fridge closed. Written in PDDL.
 
     What is in a closed fridge is not seen. Dirty food can be neither chopped nor fried, fried food cannot be chopped,
-    the pan holds one thing, and what is fried twice is ruined: ``solvable`` tells such dead ends, which are no
+    the pan holds one thing, and what is fried twice is ruined: ``solvable`` marks such dead ends, which are no
     failures, the episode goes on. Problems 0 to 15 (tiny) have one root, 16 to 31 (easy) a root and a fruit, 32 to 47
     (medium) two roots and a fruit.
 

@@ -36,12 +36,12 @@ class Sizes(NamedTuple):
     levels: int
     gates: int  # facts that others need to be seen
     lines: int  # slots for facts that are seen
-    whole_lines: int  # slots for all facts that are told
+    whole_lines: int  # slots for all facts that are shown
     sentences: int
     line_words: int
     command_words: int
     tokens: int  # words of the longest sentences of the goal and of what is seen
-    whole_tokens: int  # the same for all facts that are told
+    whole_tokens: int  # the same for all facts that are shown
     table: int  # states with a known distance
     choices: int  # slots for admissible actions
     literals: int  # conditions and goals, see heuristics

@@ -26,7 +26,7 @@ _NUMBERED = re.compile(r"(.*?[a-z])([1-9]?[0-9])")
 
 
 class FactWords(NamedTuple):
-    """How the facts of a predicate are told."""
+    """How the facts of a predicate are put into words."""
 
     yes: Sentence
     no: Sentence
@@ -198,9 +198,9 @@ def _fact_words(name: str, parameters: tuple[str, ...], given: Any) -> FactWords
         yes, no = f"{slots[0]} is {said}{rest}.", f"{slots[0]} is not {said}{rest}."
     if "yes" in given and "no" not in given:
         given["no"] = [f"it is not so that {text}" for text in _sentence(given["yes"], parameters, where)]
-    told = [f"your goal is that {text}" for text in _sentence(given.get("yes", yes), parameters, where)]
+    wish = [f"your goal is that {text}" for text in _sentence(given.get("yes", yes), parameters, where)]
     spared = [f"your goal is that {text}" for text in _sentence(given.get("no", no), parameters, where)]
-    defaults = {"yes": yes, "no": no, "goal": told, "no_goal": spared}
+    defaults = {"yes": yes, "no": no, "goal": wish, "no_goal": spared}
     seen = given.get("told", ALWAYS)
     if seen not in (ALWAYS, NEVER) and not re.fullmatch(r"\(.*\)", seen):
         raise UserError(f'{where} told is "always", "never" or an atom such as "(open ?box)", not {seen!r}')

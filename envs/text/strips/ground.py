@@ -46,11 +46,11 @@ class Task(NamedTuple):
 
 
 def ground(
-    domain: Domain, problems: tuple[Problem, ...], told: frozenset[str], gate: Callable[[Atom], Atom | None]
+    domain: Domain, problems: tuple[Problem, ...], shown: frozenset[str], gate: Callable[[Atom], Atom | None]
 ) -> Task:
     """Facts and operators that matter in some problem.
 
-    ``told`` are the predicates that observations speak of: their facts are kept even if no operator needs them, and
+    ``shown`` are the predicates that observations speak of: their facts are kept even if no operator needs them, and
     so are the facts on which their being seen depends, ``gate(fact)``.
 
     Raises:
@@ -82,7 +82,7 @@ def ground(
     operators = [operator for operator, use in zip(operators, used, strict=True) if use]
     everywhere = frozenset.intersection(*inits)
     wanted = {atom for p in problems for _, atom in p.goal} | {a for o in operators for _, a in o.needs}
-    keep = {a for a in possible if a[0] in dynamic or a[0] in told or (a in wanted and a not in everywhere)}
+    keep = {a for a in possible if a[0] in dynamic or a[0] in shown or (a in wanted and a not in everywhere)}
     keep |= {needed for atom in keep if (needed := gate(atom)) in possible}
     order = {name: i for i, name in enumerate((*domain.predicates, HERE))}
     place = {name: i for i, name in enumerate(objects)}

@@ -10,7 +10,7 @@ from rewardax.envs.text.strips.ground import Task
 
 
 def exclusive(task: Task) -> np.ndarray:
-    """bool[F, F]: pairs of facts that are never true together, in any problem, as far as pairs can tell.
+    """bool[F, F]: pairs of facts that are never true together, in any problem, as far as pairs can show.
 
     The reachable pairs of facts grow until nothing changes: an operator whose conditions are possible pairwise makes
     what it adds possible together, and together with whatever can be true beside its conditions and is not deleted

@@ -97,8 +97,8 @@ def costs(task: Task, sizes: CostSizes, levels: int, goals: int) -> Costs:
 def _cheaper(costs: Costs, cost: Any, xp: Any = jnp) -> Any:
     """One round: what every literal i32[..., R] costs if the others cost so much; ``xp``: jax.numpy or numpy."""
 
-    def padded(values: Any, filler: int) -> Any:
-        return xp.concatenate([values, xp.full((*values.shape[:-1], 1), filler, values.dtype)], -1)
+    def padded(values: Any, padding: int) -> Any:
+        return xp.concatenate([values, xp.full((*values.shape[:-1], 1), padding, values.dtype)], -1)
 
     operator = xp.minimum(1 + padded(cost, 0)[..., costs.needs].sum(-1), FAR)
     maker = padded(operator, FAR)[..., costs.makers].min(-1)

@@ -96,7 +96,7 @@ def vocabulary(phrases: Phrases, commands: Commands) -> Vocabulary:
 def layout(task: Task, grammar: Grammar, apart: np.ndarray, whole: bool) -> Layout:
     """Facts that are never seen together share a line if they are of one predicate or about one thing.
 
-    ``whole``: every fact that is ever told, whatever it needs to be seen.
+    ``whole``: every fact that is ever shown, whatever it needs to be seen.
     """
     index = {atom: i for i, atom in enumerate(task.atoms)}
     gate = np.full(len(task.atoms), -1, np.int16)

@@ -70,9 +70,9 @@ class StripsWorld(TextEnv):
     in the order of the PDDL (of several ways, the one that gets furthest). The last action, ``look``, changes nothing.
 
     Observation: one task line per goal fact, then one line per group of facts that exclude each other, in the order
-    place, exit, thing, carried. ``view="room"`` tells the facts that the grammar lets be seen, ``"feedback"`` all of
+    place, exit, thing, carried. ``view="room"`` shows the facts that the grammar lets be seen, ``"feedback"`` all of
     them only at the start and after ``look``, otherwise those that have just become true, ``"full"`` every fact that
-    is told at all.
+    is shown at all.
 
     Subgoals: the facts of the goal, in the order of the task lines. ``events``: ``changed`` a fact became true or
     false, ``goal_lost`` a goal fact stopped to hold. ``oracle_steps`` is exact in every state of levels with at most
@@ -273,8 +273,8 @@ class StripsWorld(TextEnv):
     @property
     def max_tokens(self) -> int:
         sizes = self.game.sizes
-        told = sizes.whole_tokens if self.view == "full" else sizes.tokens
-        return told + (2 + self.history) * sizes.line_words + self.history * HEADING
+        facts = sizes.whole_tokens if self.view == "full" else sizes.tokens
+        return facts + (2 + self.history) * sizes.line_words + self.history * HEADING
 
     def _fill(self, template: Array, words: Array, params: StripsParams) -> tuple[Array, Array]:
         wording = jnp.clip(jnp.asarray(params.wording), 0, L.WORDINGS - 1)
@@ -290,11 +290,11 @@ class StripsWorld(TextEnv):
         seen = tables.seen
         for gate in range(self.game.sizes.gates):
             seen |= jnp.where(opens[gate], tables.gated[gate], 0)
-        told = state.facts & seen
+        shown_facts = state.facts & seen
         if self.view == "feedback":
             said = state.log[0, 0]
-            told &= jnp.where((said == SILENCE) | (said == LOOKED), ~jnp.uint32(0), ~state.before)
-        word = tables.slots & told
+            shown_facts &= jnp.where((said == SILENCE) | (said == LOOKED), ~jnp.uint32(0), ~state.before)
+        word = tables.slots & shown_facts
         lowest = jax.lax.population_count((word & -word) - 1).astype(jnp.int32)
         place = 32 * np.arange(word.shape[1]) + lowest
         fact = jnp.where(word != 0, place, self.game.sizes.facts).min(1)

@@ -1,1 +1,5 @@
-"""twenty_questions: env (the task), level, words, view, oracle."""
+"""TwentyQuestions: find out by questions which thing somebody thinks of.
+
+``env`` the rules; ``level`` parameters, state, the table of the world, belief and exact values; ``words`` its
+sentences, commands and captions.
+"""

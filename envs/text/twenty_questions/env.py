@@ -36,7 +36,7 @@ class TwentyQuestions(TextEnv, RandomEnv):
     the same answer. Things guessed in vain are no longer offered; the full view offers only those that contradict the
     fewest answers.
 
-    Without noise 5 questions and a guess find the thing for certain, and nothing does in fewer steps; asking what tells
+    Without noise 5 questions and a guess find the thing for certain, and nothing does in fewer steps; asking what says
     most, of equals the first, is such a way. Guessing when two things are left saves half a step on average. With full
     information one step is enough, hence ``oracle_steps`` is 1. ``belief`` is the exact posterior (with ``noise`` by
     Bayes' rule), ``belief_logp`` that of the truth. With the potential -H(belief) the information gained adds up to H

@@ -23,8 +23,8 @@ _WORLD = 2031
 class TwentyQuestionsParams(struct.PyTreeNode):
     """Difficulty and reward constants, all traced.
 
-    ``things``: 4 to 32. ``attributes``: questions there are, up to 12, at least as many as it takes to tell the things
-    apart. ``noise``: chance that an answer is wrong, 0 to 0.5. ``wrong``: what a wrong guess does: 0 the game goes on,
+    ``things``: 4 to 32. ``attributes``: questions there are, up to 12, at least as many as it takes to distinguish the
+    things. ``noise``: chance that an answer is wrong, 0 to 0.5. ``wrong``: what a wrong guess does: 0 the game goes on,
     1 it is lost. ``world``: number of the table of attributes, which all levels share. ``wording``: 0 to 2.
     ``horizon``: step limit. ``time_bonus``: the reward is ``1 - time_bonus * t / horizon`` and a clock line appears.
     ``invalid_penalty``: price of a refused command.
@@ -64,7 +64,7 @@ def packed(flags: Array) -> Array:
 
 
 def code_length(count: Any) -> Array:
-    """int32: questions it takes to tell so many things apart."""
+    """int32: questions it takes to distinguish so many things."""
     return (2 ** np.arange(5) < jnp.asarray(count)).sum().astype(jnp.int32)
 
 
