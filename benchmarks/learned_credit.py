@@ -153,7 +153,7 @@ def judge(method: RewardTransform, memory: PyTree, data: Transition) -> dict[str
     paid, hidden = (np.asarray(x, np.float64) for x in (rewards.components["task"], data.reward))
     predicted = paid
     if isinstance(method, SPA):
-        predicted = paid - float(method.beta) * np.asarray(data.next_features[method.grounding]) * valid
+        predicted = paid - float(method.beta) * np.asarray(data.next_features[method.grounding_feature]) * valid
     returns, guessed = hidden.sum(0), predicted.sum(0)
     return {
         "mse": float(np.mean((guessed - returns) ** 2)),

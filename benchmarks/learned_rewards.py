@@ -141,7 +141,7 @@ def learnt(base: PreferenceReward, place: World) -> None:
         line(f"PreferenceReward, {name}", *cells, ("best of 64", best_of(reward, state, place)))
         if name == "30 % flipped":
             for objective in ("wco", "uwo"):
-                other = reward.replace(objective=objective, coefficient=0.5)
+                other = reward.replace(form=objective, coefficient=0.5)
                 cells = [("negatives", on_negatives(other, state, place))]
                 line(f"  the same, {objective}", *cells, ("best of 64", best_of(other, state, place)))
     teacher = HierarchicalTeacher(("success", "valid"), (1.0, -1.0), 0.5)

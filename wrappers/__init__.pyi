@@ -92,7 +92,7 @@ from .gates.accumulation import GatedAccumulation as GatedAccumulation
 from .gates.carl import CaRL as CaRL
 from .gates.levels import Gate as Gate
 from .gates.levels import SoftGate as SoftGate
-from .gates.outcomes import CRF as CRF
+from .gates.outcomes import ConcisenessReward as ConcisenessReward
 from .gates.outcomes import OutcomeLevels as OutcomeLevels
 from .gates.outcomes import ReNorm as ReNorm
 from .gates.outcomes import SweetSpot as SweetSpot

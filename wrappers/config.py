@@ -23,6 +23,7 @@ from flax import struct
 
 import rewardax.wrappers as package
 from rewardax.base.errors import MissingFile, UserError, UserTypeError, as_user_error, require_number
+from rewardax.base.renamed import present_class, present_fields
 from rewardax.wrappers.algebra.schedules import Curve
 from rewardax.wrappers.core import Chain, RewardTransform
 from rewardax.wrappers.learned.teachers import Teacher
@@ -54,7 +55,7 @@ def to_config(reward: RewardTransform) -> dict[str, Any]:
 
     >>> from rewardax.wrappers import Clip, chain
     >>> to_config(chain(clip=Clip(low=0.0)))["parts"]
-    [{'name': 'clip', 'type': 'Clip', 'component': 'task', 'low': 0.0, 'high': 1.0}]
+    [{'name': 'clip', 'type': 'Clip', 'low': 0.0, 'high': 1.0, 'component': 'task'}]
     """
     return encode(reward, type(reward).__name__)
 
@@ -213,9 +214,10 @@ def _import(target: str, where: str) -> Any:
 def _build(config: Mapping[str, Any]) -> Any:
     if "type" not in config:
         raise UserError(f"a reward configuration needs a 'type'; got the keys {sorted(config)}.")
-    name = str(config["type"])
+    name = present_class(str(config["type"]))
     cls = _resolve(name)
     given = {key: value for key, value in config.items() if key not in ("type", "name")}
+    given = present_fields(cls.__name__, given)
     if cls is Chain:
         return _build_chain(given)
     fields = {f.name: f for f in dataclasses.fields(cls)}

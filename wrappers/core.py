@@ -21,9 +21,11 @@ from rewardax.base.errors import UserError, UserTypeError
 PyTree = Any
 
 
-def static(default: Any = ...) -> Any:
+def static(default: Any = ..., *, kw_only: bool = False) -> Any:
     """Dataclass field that is structure (compiled in, compared by equality), not a number that can be swept."""
-    return struct.field(pytree_node=False) if default is ... else struct.field(pytree_node=False, default=default)
+    if default is ...:
+        return struct.field(pytree_node=False, kw_only=kw_only)
+    return struct.field(pytree_node=False, default=default, kw_only=kw_only)
 
 
 class Transition(struct.PyTreeNode, kw_only=True):

@@ -65,7 +65,7 @@ def _gated(inputs: Case, params: Case) -> dict[str, Any]:
     plain, _ = play(chain(**{name: Read(feature=name) for name in names}), data)
     gamma = params.get("gamma", 1.0)
     return {
-        "open": np.stack([column(retro.metrics[f"gate/open/{name}"]) for name in names], -1),
+        "open": np.stack([column(retro.metrics[f"{name}/open"]) for name in names], -1),
         "gated": np.stack([column(retro.components[name]) for name in names], -1),
         "per_step_retro": column(retro.total),
         "per_step_end": column(end.total),
@@ -211,7 +211,7 @@ def pbrs_action_advice(inputs: Case, params: Case) -> dict[str, Any]:
     )
     out = {}
     for mode in ("lookahead", "lookback"):
-        rewards, _ = play(ActionAdvice(gamma=params["gamma"], mode=mode), data)
+        rewards, _ = play(ActionAdvice(gamma=params["gamma"], form=mode), data)
         out[mode] = column(rewards.components["advice"])
     q, advice = (np.asarray(inputs[name], float)[None] for name in ("q", "phi_actions"))
     return {**out, "greedy_action": int(ActionAdvice.greedy(q, advice)[0])}

@@ -10,8 +10,8 @@ import numpy as np
 from driver import Read, begin, column, play, proceed, rollout
 
 from rewardax.wrappers import (
-    CRF,
     CaRL,
+    ConcisenessReward,
     Ensemble,
     ExpressionReward,
     Gate,
@@ -51,7 +51,7 @@ def level_gate(inputs: Case, params: Case) -> dict[str, Any]:
     names = tuple(f"level{k}" for k in range(len(levels)))
     gate = Gate(components=names, tau=tuple(params["tau"]), weights=tuple(params["weights"]), scope="episode")
     out = _one_step(names, levels, gate)
-    return {"open": [out.metrics[f"gate/open/{name}"][0, 0] for name in names], "reward": out.total[0, 0]}
+    return {"open": [out.metrics[f"{name}/open"][0, 0] for name in names], "reward": out.total[0, 0]}
 
 
 def searchllm_gate(inputs: Case, params: Case) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def searchllm_gate(inputs: Case, params: Case) -> dict[str, Any]:
     gate = SoftGate(bottom, utility, tuple(inputs["weights"]), delta=params["delta"], scope="episode")
     values = np.asarray([*inputs["bottom"], *inputs["utility"]], float)[:, None]
     out = _one_step(bottom + utility, values, gate)
-    return {"gate": out.metrics["gate/bottom_line"][0, 0], "reward": out.total[0, 0]}
+    return {"gate": out.metrics["u0/bottom_line"][0, 0], "reward": out.total[0, 0]}
 
 
 def carl(inputs: Case, params: Case) -> dict[str, Any]:
@@ -71,9 +71,9 @@ def carl(inputs: Case, params: Case) -> dict[str, Any]:
         flags={"offroute": 0.0},
         events={"event": params["event_factor"]},
         hold=float(params["hold"]),
-        excess="excess",
+        excess_feature="excess",
         max_excess=params["max_excess"],
-        infraction=None,
+        infraction_feature=None,
         penalty=-params["terminal_reward"],
         hint=params.get("terminal_hint") or 0.0,
     )
@@ -90,7 +90,7 @@ def _endings(outcome: Any, score: Any, reward: RewardTransform) -> Any:
 
 
 def crf(inputs: Case, params: Case) -> dict[str, Any]:
-    reward = CRF(score="score", alpha=params["alpha"], anneal=params["s"], difficulty=params["d"])
+    reward = ConcisenessReward(score="score", alpha=params["alpha"], anneal=params["s"], difficulty=params["d"])
     return {"reward": _endings(inputs["outcome"], inputs["conciseness"], reward).total[0]}
 
 
@@ -164,7 +164,7 @@ def uncertainty_weight(inputs: Case, params: Case) -> dict[str, Any]:
     divergence = np.asarray(inputs["divergence"], float)
     data = rollout(1, divergence.size, reward=inputs["reward"], next_features={"predictions": divergence[None]})
     out, _ = play(UncertaintyWeight(scale=params["scale"]), data)
-    loss = uncertain_loss(jnp.asarray(inputs["base_loss"], float), out.metrics["uncertainty/task"][0])
+    loss = uncertain_loss(jnp.asarray(inputs["base_loss"], float), out.metrics["task/uncertainty"][0])
     return {"loss": loss, "weighted_reward": out.total[0]}
 
 
@@ -173,7 +173,7 @@ def reward_ensemble(inputs: Case, params: Case) -> dict[str, Any]:
     data = rollout(1, len(scores), next_features={"scores": scores[None]})
 
     def paid(ddof: int) -> Any:
-        ensemble = Ensemble(feature="scores", objective=params["objective"].lower(), coeff=params["coeff"], ddof=ddof)
+        ensemble = Ensemble(feature="scores", form=params["objective"].lower(), coeff=params["coeff"], ddof=ddof)
         return play(ensemble, data)[0].total[0]
 
     return {"ddof1": paid(1), "ddof0": paid(0)}

@@ -123,7 +123,7 @@ def robo_dopamine(inputs: Case, params: Case) -> dict[str, Any]:
 def vsrm(inputs: Case, params: Case) -> dict[str, Any]:
     rates = np.asarray(inputs["acc"], float)[:, None]
     rows = len(rates) - 1
-    term = VSRM(discount=params["gamma"], look_ahead=params["max_lookahead"], tolerance=params["tol"], keep_last=True)
+    term = VSRM(gamma=params["gamma"], look_ahead=params["max_lookahead"], tolerance=params["tol"], keep_last=True)
     data = rollout(rows, 1, terminated=last_row(rows), **features(progress=rates))
     return {"step_rewards": column(play(term, data)[0].components["stepwise"])}
 
@@ -279,9 +279,11 @@ def finegrained_assign(inputs: Case, params: Case) -> dict[str, Any]:
     }
     binary = {"centre": 0.5, "spread": 0.5}
     terms = chain(
-        relevance=SpanReward(feature="relevant", ends="sub_ends", scale=params["relevance"], component="a", **binary),
+        relevance=SpanReward(
+            feature="relevant", ends_feature="sub_ends", scale=params["relevance"], component="a", **binary
+        ),
         factuality=SpanReward(
-            feature="factual", ends="sentence_ends", scale=params["factuality"], component="b", **binary
+            feature="factual", ends_feature="sentence_ends", scale=params["factuality"], component="b", **binary
         ),
         completeness=SpanReward(
             feature="complete",

@@ -46,7 +46,7 @@ def ragged(rows: list[list[Any]], fill: Any) -> tuple[np.ndarray, np.ndarray]:
 def run_c_grpo(inputs: Case, params: Case) -> dict[str, Any]:
     outcome, rubric = numbers(inputs["outcome"]), numbers(inputs["rubric"])
     one = jnp.zeros(len(outcome), int)
-    released = c_grpo(outcome, rubric, one, alpha=params["alpha"], mode=params["mode"], normalise=params["normalize"])
+    released = c_grpo(outcome, rubric, one, alpha=params["alpha"], form=params["mode"], normalise=params["normalize"])
     return {"reward": released, "paper": c_grpo(outcome, rubric, one, alpha=params["alpha"])}
 
 
@@ -184,10 +184,10 @@ def run_outcome_exploration(inputs: Case, params: Case) -> dict[str, Any]:
     count = np.asarray(inputs["historical_count"])
     one, seen = jnp.zeros(len(answers), int), jnp.asarray(count)[answers]
     kinds = {
-        k: outcome_exploration(answers, seen, one, kind=k, b0=params["b0"]) for k in ("ucb", "ucb_mean", "ucb_con")
+        k: outcome_exploration(answers, seen, one, form=k, b0=params["b0"]) for k in ("ucb", "ucb_mean", "ucb_con")
     }
     new = count + np.bincount(inputs["answers"], minlength=len(count))
-    return {**kinds, "batch": outcome_exploration(answers, seen, one, kind="batch"), "new_count": new}
+    return {**kinds, "batch": outcome_exploration(answers, seen, one, form="batch"), "new_count": new}
 
 
 def run_evol_rl(inputs: Case, params: Case) -> dict[str, Any]:

@@ -108,11 +108,11 @@ def par_transforms(inputs: Case, params: Case) -> dict[str, Any]:
     if mode == "pipeline":
         features["lengths"] = np.asarray(inputs["lengths"], float)[None]
         term = par_pipeline(
-            references="refs",
+            references_feature="refs",
             ceiling=params["ceil"],
             rate=params["len_penalty"],
             free=params["len_free"],
-            length="lengths",
+            length_feature="lengths",
             centred=params["centered"],
             scale=params["k"],
         )
@@ -120,7 +120,7 @@ def par_transforms(inputs: Case, params: Case) -> dict[str, Any]:
         kind, relative = _KINDS[mode]
         scale = 1.0 if kind in ("linear", "log_sigmoid") else params["k"]
         references = "refs" if relative else None
-        term = Squash(kind=kind, scale=scale, references=references, quantile=params.get("percentile", 0.85))
+        term = Squash(form=kind, scale=scale, references_feature=references, quantile=params.get("percentile", 0.85))
     else:
         raise NotCovered(f"mode {mode!r}")
     data = rollout(1, len(rewards), reward=rewards, terminated=True, next_features=features)

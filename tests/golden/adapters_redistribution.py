@@ -59,7 +59,7 @@ def explors(inputs: Case, params: Case) -> dict[str, Any]:
     explors = ExploRS(
         num_keys=params["n_states"],
         num_actions=policy.shape[-1],
-        policy="policy",
+        policy_feature="policy",
         rarity=params["lmbd"],
         highest=params["rmax"],
         learning_rate=params["eta_phi"],

@@ -97,7 +97,7 @@ def test_arrays_survive() -> None:
     ("config", "message"),
     [
         ({"type": "Potentail"}, "no reward transform 'Potentail'; did you mean 'Potential'"),
-        ({"type": "Clip", "lo": 1.0}, "Clip has no field 'lo'; did you mean 'low'.*component, low, high"),
+        ({"type": "Clip", "lo": 1.0}, "Clip has no field 'lo'; did you mean 'low'.*low, high, component"),
         ({"type": "Weights"}, "Weights needs the field 'weights'"),
         ({"low": 1.0}, "needs a 'type'"),
         ({"type": "Linear"}, "not a reward transform"),
@@ -116,7 +116,7 @@ def test_mistakes_are_named(config: dict[str, Any], message: str) -> None:
 
 
 def test_files(tmp_path: Path) -> None:
-    reward = chain(shape=Potential(scale=Linear(1.0, 0.0, 100.0)), clip=Clip("shaping"))
+    reward = chain(shape=Potential(scale=Linear(1.0, 0.0, 100.0)), clip=Clip(component="shaping"))
     path = tmp_path / "reward.json"
     path.write_text(json.dumps(to_config(reward)))
     assert from_config(path) == reward == from_config(str(path))

@@ -39,7 +39,7 @@ class Product(_Around, RewardTransform):
     The usual way to join an episodic and a lifelong bonus.
 
     Components: ``component``.
-    Metrics: each factor as ``factor/<component>/<name>``, and the metrics of ``inner``.
+    Metrics: each factor as ``<component>/factor/<name>``, and the metrics of ``inner``.
     Remembers: what ``inner`` remembers.
 
     Paper: none (composition)
@@ -55,7 +55,7 @@ class Product(_Around, RewardTransform):
     """
 
     inner: RewardTransform
-    component: str = static("product")
+    component: str = static("product", kw_only=True)
 
     @property
     def learns(self) -> bool:
@@ -77,13 +77,13 @@ class Product(_Around, RewardTransform):
         for name, value in made.metrics.items():
             rewards = rewards.log(name, value)
         for name, value in made.components.items():
-            rewards = rewards.log(f"factor/{self.component}/{name}", value)
+            rewards = rewards.log(f"{self.component}/factor/{name}", value)
         return rewards.add(self.component, self.combine(list(made.components.values()))), state
 
     def learn(
         self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
     ) -> Result:
-        prefix = f"factor/{self.component}/"
+        prefix = f"{self.component}/factor/"
         factors = {name.removeprefix(prefix): v for name, v in rewards.metrics.items() if name.startswith(prefix)}
         made, state = self.inner.learn(Rewards(factors, rewards.metrics), state, rollout, feedback)
         if self.inner.causal:
@@ -110,7 +110,7 @@ class Minimum(Product):
     [0.5, 0.0]
     """
 
-    component: str = static("minimum")
+    component: str = static("minimum", kw_only=True)
 
     def combine(self, factors: list[Array]) -> Array:
         return functools.reduce(jnp.minimum, factors)
@@ -134,7 +134,7 @@ class Sum(Product):
     [1.5, 0.707]
     """
 
-    component: str = static("sum")
+    component: str = static("sum", kw_only=True)
 
     def combine(self, factors: list[Array]) -> Array:
         return functools.reduce(jnp.add, factors)

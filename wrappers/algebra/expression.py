@@ -202,7 +202,7 @@ class ExpressionReward(RewardTransform):
     features: tuple[str, ...] = static(("subgoals",))
     scale: float = 1.0
     scope: str = static("episode")
-    component: str = static("expression")
+    component: str = static("expression", kw_only=True)
 
     def __post_init__(self) -> None:
         check_choices(self, scope=SCOPES)

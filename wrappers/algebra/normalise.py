@@ -44,7 +44,7 @@ class Normalise(RewardTransform):
             ``learn``, the original rule of RND, and is not causal.
         prior_count: weight of the prior, mean 0 and variance 1, in observations. 0 means no prior.
 
-    Metrics: ``raw/<component>``; ``<component>/statistic`` with the rollout clock.
+    Metrics: ``<component>/posted``; ``<component>/statistic`` with the rollout clock.
     Remembers: mean, variance and count (or extremes) for the whole run, the return until the episode ends or per
     environment for ever.
 
@@ -56,13 +56,13 @@ class Normalise(RewardTransform):
     [-1.225, 0.0, 1.225]
     """
 
-    component: str = static("task")
     form: str = static("std")
     of: str = static("value")
     gamma: float = 0.99
     episodic: bool = static(True)
     clock: str = static("step")
     prior_count: float = 1e-4
+    component: str = static("task", kw_only=True)
 
     def __post_init__(self) -> None:
         check_choices(self, form=FORMS, of=("value", "return"), clock=("step", "rollout"))

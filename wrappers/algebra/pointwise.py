@@ -2,7 +2,7 @@
 
 Order matters. A non-linear step after potential-based shaping (clip, squash, a product) destroys its policy
 invariance; put such steps before the shaping. Whatever rewrites a component logs what it found as
-``raw/<component>``.
+``<component>/posted``.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Tran
 
 
 def rewrite(rewards: Rewards, component: str, value: Array) -> Rewards:
-    """Overwrite a component and keep what it was, as first posted, as metric ``raw/<component>``."""
-    name = f"raw/{component}"
+    """Overwrite a component and keep what it was, as first posted, as metric ``<component>/posted``."""
+    name = f"{component}/posted"
     if name not in rewards.metrics:
         rewards.require(component)
         rewards = rewards.log(name, rewards.components[component])
@@ -39,7 +39,7 @@ class Weights(RewardTransform):
     Args:
         weights: factor of each named component (any sign).
 
-    Metrics: ``raw/<component>``.
+    Metrics: ``<component>/posted``.
     Remembers: nothing.
 
     Raises:
@@ -72,7 +72,7 @@ class Clip(RewardTransform):
     Invariant: no
     Golden: none
 
-    Metrics: ``raw/<component>``.
+    Metrics: ``<component>/posted``.
     Remembers: nothing.
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
@@ -81,9 +81,9 @@ class Clip(RewardTransform):
     [-1.0, 0.5, 1.0]
     """
 
-    component: str = static("task")
     low: float = -1.0
     high: float = 1.0
+    component: str = static("task", kw_only=True)
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         rewards.require(self.component)
@@ -104,7 +104,7 @@ _SQUASH: dict[str, Callable[[Array], Array]] = {
 class Squash(RewardTransform):
     """Bend a component through a saturating function: r ← f(scale·(r - centre)), "preference as reward".
 
-    With ``references`` (name of a feature f32[N] or f32[N, M] of o_{t+1}: what a reference policy earned on
+    With ``references_feature`` (name of a feature f32[N] or f32[N, M] of o_{t+1}: what a reference policy earned on
     the same level) the centre is moved by them: r ← mean_m f(scale·(r - centre - ref_m)), so that 0.5 under
     ``sigmoid`` means "as good as the reference". ``log_sigmoid`` uses one centre instead, the normal
     ``quantile`` of the references: mean + z_q·(sample standard deviation + 1e-5). The papers' settings are
@@ -116,7 +116,7 @@ class Squash(RewardTransform):
     Golden: par_transforms, log_sigmoid_centered
 
     Args:
-        kind: sigmoid (0, 1), tanh (-1, 1), arctan (-π/2, π/2), log_sigmoid (-∞, 0), linear (only centres).
+        form: sigmoid (0, 1), tanh (-1, 1), arctan (-π/2, π/2), log_sigmoid (-∞, 0), linear (only centres).
         scale: slope at the centre.
         centre: reward mapped to f(0).
         scope: ``"step"`` bends each step's reward; ``"episode"`` bends its sum over the episode, paid on the
@@ -125,35 +125,35 @@ class Squash(RewardTransform):
         statistic: in ``episode`` scope, ``"sum"``, ``"mean"``, ``"max"`` or ``"last"`` of the rewards.
 
     Components: rewrites ``component``.
-    Metrics: ``raw/<component>``.
+    Metrics: ``<component>/posted``.
     Remembers: the statistic until the episode ends (``episode`` scope).
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> from rewardax.wrappers import replay
-    >>> out = replay(Squash(kind="sigmoid", centre=1.0), rollout(reward=[1.0, 3.0]))[0]
+    >>> out = replay(Squash(form="sigmoid", centre=1.0), rollout(reward=[1.0, 3.0]))[0]
     >>> numbers(out.components["task"])
     [0.5, 0.881]
     """
 
-    component: str = static("task")
-    kind: str = static("sigmoid")
+    form: str = static("sigmoid")
     scale: float = 1.0
     centre: float = 0.0
-    references: str | None = static(None)
+    references_feature: str | None = static(None)
     quantile: float = 0.85
     scope: str = static("step")
     statistic: str = static("sum")
+    component: str = static("task", kw_only=True)
 
     def __post_init__(self) -> None:
-        check_choices(self, kind=tuple(_SQUASH), scope=SCOPES, statistic=STATISTICS)
+        check_choices(self, form=tuple(_SQUASH), scope=SCOPES, statistic=STATISTICS)
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
-        return (cls(), cls(kind="log_sigmoid", references="references", scope="episode"))
+        return (cls(), cls(form="log_sigmoid", references_feature="references", scope="episode"))
 
     @property
     def requires(self) -> tuple[str, ...]:
-        return () if self.references is None else (self.references,)
+        return () if self.references_feature is None else (self.references_feature,)
 
     def init(self, key: Array, example: Transition) -> State:
         return State(episode=begin(self.scope, self.statistic, example, 1))
@@ -161,11 +161,11 @@ class Squash(RewardTransform):
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         value, memory = collect(self.scope, self.statistic, state.episode, channels(rewards, [self.component]))
         value = value - self.centre
-        if self.references is not None:
-            found = transition.next_features[self.references]
+        if self.references_feature is not None:
+            found = transition.next_features[self.references_feature]
             found = found.reshape(found.shape[0], -1)
-            value = value - (self._quantile(found) if self.kind == "log_sigmoid" else found)
-        value = due(self.scope, transition, _SQUASH[self.kind](self.scale * value).mean(-1))
+            value = value - (self._quantile(found) if self.form == "log_sigmoid" else found)
+        value = due(self.scope, transition, _SQUASH[self.form](self.scale * value).mean(-1))
         return rewrite(rewards, self.component, value), State(episode=memory)
 
     def _quantile(self, references: Array) -> Array:
@@ -179,7 +179,7 @@ class Mask(RewardTransform):
 
     ``invert`` keeps it where the feature is false.
 
-    Metrics: ``raw/<component>``.
+    Metrics: ``<component>/posted``.
     Remembers: nothing.
 
     Paper: none (arithmetic)
@@ -193,9 +193,9 @@ class Mask(RewardTransform):
     [0.0, 1.0]
     """
 
-    component: str = static("task")
     feature: str = static("success")
     invert: bool = static(False)
+    component: str = static("task", kw_only=True)
 
     @property
     def requires(self) -> tuple[str, ...]:
@@ -220,7 +220,7 @@ class Schedule(RewardTransform):
     Invariant: no: a curve outside a potential breaks its telescoping
     Golden: annealing
 
-    Metrics: ``raw/<component>``, ``schedule/<component>`` (the coefficient).
+    Metrics: ``<component>/posted``, ``<component>/coefficient`` (the coefficient).
     Remembers: the counter for the whole run.
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
@@ -230,9 +230,9 @@ class Schedule(RewardTransform):
     [1.0, 0.75, 0.5]
     """
 
-    component: str = static("task")
     curve: Curve = Linear()
     unit: str = static("transitions")
+    component: str = static("task", kw_only=True)
 
     def __post_init__(self) -> None:
         check_choices(self, unit=("transitions", "updates"))
@@ -253,7 +253,7 @@ class Schedule(RewardTransform):
         value = rewards.components[self.component]
         coefficient = jnp.asarray(self.curve(state.shared)).astype(value.dtype)
         rewards = rewrite(rewards, self.component, coefficient * value)
-        rewards = rewards.log(f"schedule/{self.component}", jnp.broadcast_to(coefficient, value.shape))
+        rewards = rewards.log(f"{self.component}/coefficient", jnp.broadcast_to(coefficient, value.shape))
         if self.unit == "transitions":
             state = state._replace(shared=count_steps(state.shared, transition.valid))
         return rewards, state
@@ -303,7 +303,7 @@ class Delay(RewardTransform):
     Invariant: yes, for undiscounted returns
     Golden: redistribution
 
-    Metrics: ``raw/<component>``.
+    Metrics: ``<component>/posted``.
     Remembers: the running sum until the episode ends.
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
@@ -313,7 +313,7 @@ class Delay(RewardTransform):
     [0.0, 3.0, 0.0]
     """
 
-    component: str = static("task")
+    component: str = static("task", kw_only=True)
 
     def init(self, key: Array, example: Transition) -> State:
         return State(episode=jnp.zeros(example.reward.shape, example.reward.dtype))

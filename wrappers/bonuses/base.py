@@ -20,10 +20,10 @@ class Bonus(struct.PyTreeNode):
     weight 1 with variance 1, so a bonus that never varies stays finite.
     """
 
-    component: str = static("bonus")
     normalise: str = static("std")
     scale: float = 1.0
     gamma: float = 0.99
+    component: str = static("bonus", kw_only=True)
 
     def _check(self, **choices: tuple[str, ...]) -> None:
         check_choices(self, normalise=NORMALISERS, **choices)
@@ -31,7 +31,7 @@ class Bonus(struct.PyTreeNode):
     @property
     def _normaliser(self) -> Normalise:
         of = "return" if self.normalise == "return" else "value"
-        return Normalise(self.component, "std", of, self.gamma, False, prior_count=1.0)
+        return Normalise("std", of, self.gamma, False, prior_count=1.0, component=self.component)
 
     def _statistics(self, key: Array, example: Transition) -> State:
         return State() if self.normalise == "none" else self._normaliser.init(key, example)
@@ -42,5 +42,5 @@ class Bonus(struct.PyTreeNode):
             return rewards.add(self.component, self.scale * raw), statistics
         inner, statistics = self._normaliser.update(Rewards({self.component: raw}, {}), statistics, transition)
         for name, value in inner.metrics.items():
-            rewards = rewards if name == f"raw/{self.component}" else rewards.log(name, value)
+            rewards = rewards if name == f"{self.component}/posted" else rewards.log(name, value)
         return rewards.add(self.component, self.scale * inner.components[self.component]), statistics

@@ -87,13 +87,13 @@ class VisitWeighted(struct.PyTreeNode):
     """Fields and methods shared by bonuses that fade with the visits of an episode; not a transform by itself."""
 
     form: str = static("ind")
-    count: str = static("state_id")
+    count_feature: str = static("state_id")
     num_keys: int = static(1024)
     count_reset_obs: bool = static(True)
 
     @property
     def _counts(self) -> tuple[str, ...]:
-        return () if self.form == "const" else (self.count,)
+        return () if self.form == "const" else (self.count_feature,)
 
     def _no_visits(self, example: Transition) -> Visits | tuple[()]:
         return () if self.form == "const" else Visits.create(example.reward.shape[0], self.num_keys)
@@ -101,6 +101,6 @@ class VisitWeighted(struct.PyTreeNode):
     def _fade(self, raw: Array, visits: Any, step: Transition) -> tuple[Array, Any]:
         if self.form == "const":
             return raw, visits
-        here, start = (bucket(f[self.count], self.num_keys) for f in (step.next_features, step.features))
+        here, start = (bucket(f[self.count_feature], self.num_keys) for f in (step.next_features, step.features))
         seen, visits = visits.visit(here, start, step.first, self.count_reset_obs)
         return raw * visit_weight(seen, self.form, raw.dtype), visits

@@ -43,7 +43,7 @@ class EpisodicCount(RewardTransform):
     exponent: float = 0.5
     first_visit: bool = static(False)
     count_reset_obs: bool = static(True)
-    component: str = static("count")
+    component: str = static("count", kw_only=True)
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
@@ -89,7 +89,7 @@ class GlobalCount(RewardTransform):
     scale: float = 1.0
     exponent: float = 0.5
     count_reset_obs: bool = static(True)
-    component: str = static("count")
+    component: str = static("count", kw_only=True)
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:

@@ -46,9 +46,9 @@ class DRND(RND):
     True
     """
 
-    component: str = static("drnd")
     members: int = static(5)
     alpha: float = 0.9
+    component: str = static("drnd", kw_only=True)
 
     @classmethod
     def examples(cls) -> tuple[DRND, ...]:  # type: ignore[override]

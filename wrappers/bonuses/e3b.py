@@ -90,12 +90,12 @@ class E3B(Bonus, Embedding, RewardTransform):
     [1.0, 0.5, 1.0, 1.0]
     """
 
-    component: str = static("e3b")
     ridge: float = 0.1
     timing: str = static("arrival")
     first_step_zero: bool = static(False)
     lifelong: bool = static(False)
     count_reset_obs: bool = static(False)
+    component: str = static("e3b", kw_only=True)
 
     def __post_init__(self) -> None:
         self._check(encoder=ENCODERS, timing=("arrival", "departure"))

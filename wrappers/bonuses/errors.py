@@ -10,7 +10,7 @@ from rewardax.base.choices import check_choice
 ERRORS = ("mean_square", "sum_square", "norm")
 
 
-def prediction_error(predicted: Array, target: Array, kind: str = "mean_square") -> Array:
+def prediction_error(predicted: Array, target: Array, form: str = "mean_square") -> Array:
     """Distance [...] of two embeddings [..., D]: mean of squares (RND), their sum, or the norm (NovelD, E3B).
 
     The scales differ by factors of D and by a square root: name the one you use. Half the sum is the bonus of
@@ -19,12 +19,12 @@ def prediction_error(predicted: Array, target: Array, kind: str = "mean_square")
     >>> float(prediction_error(jnp.array([3.0, 4.0]), jnp.zeros(2), "norm"))
     5.0
     """
-    check_choice("prediction_error", "kind", kind, ERRORS)
+    check_choice("prediction_error", "form", form, ERRORS)
     square = (predicted - target) ** 2
-    if kind == "mean_square":
+    if form == "mean_square":
         return square.mean(-1)
     total = square.sum(-1)
-    return total if kind == "sum_square" else jnp.sqrt(jnp.where(total > 0, total, 1)) * (total > 0)
+    return total if form == "sum_square" else jnp.sqrt(jnp.where(total > 0, total, 1)) * (total > 0)
 
 
 def disagreement(predictions: Array) -> Array:

@@ -46,7 +46,7 @@ class EventBonus(RewardTransform):
     scale: float | tuple[float, ...] = 1.0
     latched: bool = static(False)
     feature: str = static("events")
-    component: str = static("events")
+    component: str = static("events", kw_only=True)
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:

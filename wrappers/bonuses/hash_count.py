@@ -66,11 +66,11 @@ class HashCount(Views, Bonus, RewardTransform):
     [1.0, 0.707, 1.0]
     """
 
-    component: str = static("hash_count")
     normalise: str = static("none")
     bits: int = static(16)
     centre: bool = static(True)
     exponent: float = 0.5
+    component: str = static("hash_count", kw_only=True)
 
     def __post_init__(self) -> None:
         self._check()

@@ -88,9 +88,9 @@ class ICM(Dynamics, RewardTransform):
     True
     """
 
-    component: str = static("icm")
     normalise: str = static("none")
     error: str = static("half_sum")
+    component: str = static("icm", kw_only=True)
 
     def __post_init__(self) -> None:
         self._check(encoder=ENCODERS, error=("half_sum", "mean_square"))

@@ -123,7 +123,7 @@ class EpisodicMemoryReward(RewardTransform):
     Golden: episodic_memory_reward
 
     Args:
-        query, response: names of vector features, read on the last step.
+        query_feature, response_feature: names of vector features, read on the last step.
         k: nearest queries whose responses count.
         queries, responses: rows of each memory, and responses kept for each query (100 in the paper).
         warm_up: calls of ``learn`` before anything is paid (about 50 training steps in the paper).
@@ -138,16 +138,15 @@ class EpisodicMemoryReward(RewardTransform):
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> from rewardax.wrappers import replay
-    >>> bonus = EpisodicMemoryReward(query="q", response="a", window=4, warm_up=0)
+    >>> bonus = EpisodicMemoryReward(query_feature="q", response_feature="a", window=4, warm_up=0)
     >>> data = rollout(
     ...     reward=[0.0] * 3, terminated=[True] * 3, q=[[1.0]] * 3, a=[[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     >>> numbers(replay(bonus, data)[0].components["memory"])
     [0.0, 0.0, 1.0]
     """
 
-    component: str = static("memory")
-    query: str = static("query")
-    response: str = static("response")
+    query_feature: str = static("query")
+    response_feature: str = static("response")
     k: int = static(1)
     queries: int = static(16)
     responses: int = static(8)
@@ -157,6 +156,7 @@ class EpisodicMemoryReward(RewardTransform):
     failure_at_most: float = 0.5
     epsilon: float = 1e-6
     warm_up: float = 50.0
+    component: str = static("memory", kw_only=True)
 
     def __post_init__(self) -> None:
         for field in ("k", "queries", "responses", "window"):
@@ -165,15 +165,15 @@ class EpisodicMemoryReward(RewardTransform):
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
-        return (cls(query="advice", response="graded", queries=3, responses=2, window=4, warm_up=0.0),)
+        return (cls(query_feature="advice", response_feature="graded", queries=3, responses=2, window=4, warm_up=0.0),)
 
     @property
     def requires(self) -> tuple[str, ...]:
-        return (self.query, self.response)
+        return (self.query_feature, self.response_feature)
 
     def init(self, key: Array, example: Transition) -> State:
         dtype = example.reward.dtype
-        query_size, size = (example.features[name].shape[-1] for name in (self.query, self.response))
+        query_size, size = (example.features[name].shape[-1] for name in (self.query_feature, self.response_feature))
         book = Book.create(self.queries, self.responses, query_size, size, dtype)
         window = Window.create(self.window, dtype)
         num_envs = example.reward.shape[0]
@@ -182,7 +182,9 @@ class EpisodicMemoryReward(RewardTransform):
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         dtype = transition.reward.dtype
-        query, response = (transition.next_features[name].astype(dtype) for name in (self.query, self.response))
+        query, response = (
+            transition.next_features[name].astype(dtype) for name in (self.query_feature, self.response_feature)
+        )
         total = state.episode + transition.reward
         over = transition.done & transition.valid
         (exploit, explore), env = jax.vmap(self._episode)(state.env, query, response, total, over)

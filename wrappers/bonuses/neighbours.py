@@ -105,13 +105,13 @@ class NeighbourNovelty(Bonus, Embedding, RewardTransform):
     [0.0, 3.0, 1.5]
     """
 
-    component: str = static("neighbours")
     encoder: str = static("random")
     k: int = static(12)
     capacity: int = static(16)
     form: str = static("mean")
     log: bool = static(True)
     when: str = static("step")
+    component: str = static("neighbours", kw_only=True)
 
     def __post_init__(self) -> None:
         self._check(encoder=ENCODERS, form=("mean", "kth"), when=("step", "end"))

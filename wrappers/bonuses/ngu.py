@@ -85,7 +85,6 @@ class EpisodicNeighbours(Bonus, Embedding, RewardTransform):
     [0.0, 90.582, 0.999]
     """
 
-    component: str = static("ngu")
     outputs: int = static(32)
     k: int = static(10)
     capacity: int = static(256)
@@ -94,6 +93,7 @@ class EpisodicNeighbours(Bonus, Embedding, RewardTransform):
     kernel_epsilon: float = 1e-4
     constant: float = 1e-3
     max_similarity: float = 8.0
+    component: str = static("ngu", kw_only=True)
 
     def __post_init__(self) -> None:
         self._check(encoder=ENCODERS, timing=("arrival", "departure"))
@@ -180,9 +180,9 @@ class LifelongModulator(RND):
     True
     """
 
-    component: str = static("lifelong")
     normalise: str = static("none")
     ceiling: float = 5.0
+    component: str = static("lifelong", kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()

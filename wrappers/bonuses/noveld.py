@@ -37,7 +37,7 @@ class NovelD(VisitWeighted, RND):
     Args:
         alpha: α in [0, 1]; 0.5 in the paper, 1 in BeBold (Zhang et al. 2020, arXiv 2012.08621).
         form: w, ``"ind"`` 1[N_e = 1] as published, ``"isqrt"`` 1/√N_e, or ``"const"`` 1.
-        count: integer feature that tells states apart, i32[N] or uint32[N, words]; ``num_keys`` and
+        count_feature: integer feature that tells states apart, i32[N] or uint32[N, words]; ``num_keys`` and
             ``count_reset_obs`` as in :class:`EpisodicCount`.
         normalise: ``"none"`` as published; ``"std"`` or ``"return"``. Other arguments as in :class:`RND`.
 
@@ -56,10 +56,10 @@ class NovelD(VisitWeighted, RND):
     [True, False, True]
     """
 
-    component: str = static("noveld")
     error: str = static("norm")
     normalise: str = static("none")
     alpha: float = 0.5
+    component: str = static("noveld", kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()

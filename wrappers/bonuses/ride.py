@@ -25,7 +25,7 @@ class RIDE(VisitWeighted, Dynamics, RewardTransform):
 
     Args:
         form: ``"isqrt"`` as published; ``"ind"`` pays first visits only, ``"const"`` does not fade.
-        count, num_keys, count_reset_obs: as in :class:`NovelD`. Other arguments as in :class:`ICM`.
+        count_feature, num_keys, count_reset_obs: as in :class:`NovelD`. Other arguments as in :class:`ICM`.
 
     Components: ``component``.
     Metrics: ``<component>/raw``, ``<component>/loss`` (in ``learn``).
@@ -41,11 +41,11 @@ class RIDE(VisitWeighted, Dynamics, RewardTransform):
     [5.0, 0.0, 3.536]
     """
 
-    component: str = static("ride")
     normalise: str = static("none")
     form: str = static("isqrt")
     inverse_weight: float = 0.1
     forward_weight: float = 10.0
+    component: str = static("ride", kw_only=True)
 
     def __post_init__(self) -> None:
         self._check(encoder=ENCODERS, form=FORMS)

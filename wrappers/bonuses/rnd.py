@@ -64,7 +64,6 @@ class RND(Views, Bonus, RewardTransform):
     ((4, 1), True)
     """
 
-    component: str = static("rnd")
     normalise: str = static("return")
     width: int = static(128)
     outputs: int = static(64)
@@ -75,6 +74,7 @@ class RND(Views, Bonus, RewardTransform):
     learning_rate: float = 1e-4
     obs_clip: float = 5.0
     update_proportion: float = 1.0
+    component: str = static("rnd", kw_only=True)
 
     def __post_init__(self) -> None:
         self._check(error=ERRORS, clock=("step", "rollout"))
@@ -181,5 +181,5 @@ class RND(Views, Bonus, RewardTransform):
         return optax.adam(self.learning_rate)
 
     def _without_raw(self, inner: Rewards, outer: Rewards) -> dict[str, Array]:
-        own = f"raw/{self.component}"
+        own = f"{self.component}/posted"
         return {name: value for name, value in inner.metrics.items() if name != own or own in outer.metrics}

@@ -49,7 +49,7 @@ class SPA(ReturnDecomposition):
 
     Args:
         alpha, beta: weights of contribution and grounding.
-        grounding: feature bool[N] of o_{t+1} that says whether the action was executable.
+        grounding_feature: feature bool[N] of o_{t+1} that says whether the action was executable.
 
     Differs from the paper: a small network over (o, a, o - o') instead of a language model. The release pays
     something else, see :func:`released_token_reward`, and replaces contributions by outcomes minus a leave-one-out
@@ -64,16 +64,16 @@ class SPA(ReturnDecomposition):
 
     alpha: float = 1.0
     beta: float = 0.5
-    grounding: str = static("valid")
+    grounding_feature: str = static("valid")
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
-        return (cls(factors=("progress",), width=8, minibatches=2),)
+        return (cls(factor_features=("progress",), width=8, minibatches=2),)
 
     @property
     def requires(self) -> tuple[str, ...]:
-        return (*self.factors, self.grounding)
+        return (*self.factor_features, self.grounding_feature)
 
     def _pay(self, predicted: Array, step: Transition) -> Array:
-        grounding = step.next_features[self.grounding].astype(predicted.dtype)
+        grounding = step.next_features[self.grounding_feature].astype(predicted.dtype)
         return step_reward(predicted, grounding, self.alpha, self.beta)

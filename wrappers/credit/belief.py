@@ -72,7 +72,7 @@ class InformationGain(RewardTransform):
     feature: str = static("belief")
     scale: float = 1.0
     gamma: float = 1.0
-    component: str = static("information")
+    component: str = static("information", kw_only=True)
 
     @property
     def requires(self) -> tuple[str, ...]:

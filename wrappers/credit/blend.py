@@ -61,13 +61,13 @@ class Blend(RewardTransform):
     Invariant: no
     Golden: none
     Components: rewrites ``auxiliary``.
-    Metrics: ``raw/<component>``, ``given/<component>``, ``blend/<component>`` (the weight).
+    Metrics: ``<component>/posted``, ``<component>/given``, ``<component>/weight`` (the weight).
 
     Remembers: the weights for the whole run.
 
     Args:
         primary: the component the others must serve. auxiliary: the others.
-        rule: ``"cosine"`` or its ``"sign"``.
+        form: ``"cosine"`` or its ``"sign"``.
         feature: integer state; larger keys wrap around, several words are hashed.
         start: weight at the beginning. low, high: bounds. rate: step. gamma: discount.
 
@@ -85,7 +85,7 @@ class Blend(RewardTransform):
 
     primary: str = static("task")
     auxiliary: tuple[str, ...] = static(("shaping",))
-    rule: str = static("cosine")
+    form: str = static("cosine")
     feature: str = static("state_id")
     num_keys: int = static(1024)
     num_actions: int = static(8)
@@ -96,7 +96,7 @@ class Blend(RewardTransform):
     gamma: float = 0.99
 
     def __post_init__(self) -> None:
-        check_choices(self, rule=("cosine", "sign"))
+        check_choices(self, form=("cosine", "sign"))
         if not self.auxiliary or self.primary in self.auxiliary:
             raise UserError(
                 f"Blend needs auxiliary components other than the primary {self.primary!r}; got {self.auxiliary}."
@@ -116,11 +116,11 @@ class Blend(RewardTransform):
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         rewards.require(self.primary, *self.auxiliary)
-        rewards = rewards.log(f"given/{self.primary}", rewards.components[self.primary])
+        rewards = rewards.log(f"{self.primary}/given", rewards.components[self.primary])
         for name in self.auxiliary:
             value, weight = rewards.components[name], state.shared[name]
-            rewards = rewrite(rewards.log(f"given/{name}", value), name, weight * value)
-            rewards = rewards.log(f"blend/{name}", jnp.broadcast_to(weight, value.shape))
+            rewards = rewrite(rewards.log(f"{name}/given", value), name, weight * value)
+            rewards = rewards.log(f"{name}/weight", jnp.broadcast_to(weight, value.shape))
         return rewards, state
 
     def learn(
@@ -131,7 +131,7 @@ class Blend(RewardTransform):
         action = jnp.clip(rollout.action.reshape(-1), 0, self.num_actions - 1)
 
         def gradient(name: str) -> Array:
-            known, value = discounted_to_go(rollout, rewards.metrics[f"given/{name}"], self.gamma)
+            known, value = discounted_to_go(rollout, rewards.metrics[f"{name}/given"], self.gamma)
             used = known.reshape(-1).astype(value.dtype)
             policy = observed_policy(here, action, used, self.num_keys, self.num_actions)
             return score_table(here, action, policy, used * value.reshape(-1), self.num_keys)
@@ -139,6 +139,6 @@ class Blend(RewardTransform):
         leading, weights = gradient(self.primary), {}
         for name in self.auxiliary:
             agreement = alignment(leading, gradient(name))
-            agreement = jnp.sign(agreement) if self.rule == "sign" else agreement
+            agreement = jnp.sign(agreement) if self.form == "sign" else agreement
             weights[name] = reweigh(state.shared[name], agreement, self.rate, self.low, self.high)
         return rewards, State(shared=weights)

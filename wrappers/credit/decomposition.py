@@ -90,11 +90,11 @@ def fit_episodes(
     return memory, losses[-1]
 
 
-def step_inputs(step: Transition, factors: tuple[str, ...], one_hot: int, num_actions: int) -> Array:
-    """What a step reward may depend on, [N, D]: (o, a, o - o'), or the ``factors`` before and after the step."""
+def step_inputs(step: Transition, factor_features: tuple[str, ...], one_hot: int, num_actions: int) -> Array:
+    """What a step reward may depend on, [N, D]: (o, a, o - o'), or the factors before and after the step."""
     dtype = step.reward.dtype
-    if factors:
-        named = ({name: x[name] for name in factors} for x in (step.features, step.next_features))
+    if factor_features:
+        named = ({name: x[name] for name in factor_features} for x in (step.features, step.next_features))
         return jnp.concatenate([flatten(x, 0, dtype) for x in named], -1)
     before, after = (flatten(x, one_hot, dtype) for x in (step.observation, step.next_observation))
     return jnp.concatenate([before, flatten(step.action, num_actions, dtype), before - after], -1)
@@ -103,21 +103,21 @@ def step_inputs(step: Transition, factors: tuple[str, ...], one_hot: int, num_ac
 class StepModel(struct.PyTreeNode):
     """Fields and methods of transforms that train a network over single steps; not a transform by itself."""
 
-    factors: tuple[str, ...] = static(())
+    factor_features: tuple[str, ...] = static(())
     correct: bool = static(False)
     one_hot: int = static(0)
     num_actions: int = static(8)
 
     @property
     def requires(self) -> tuple[str, ...]:
-        return self.factors
+        return self.factor_features
 
     @property
     def causal(self) -> bool:
         return not self.correct
 
     def _inputs(self, step: Transition) -> Array:
-        return step_inputs(step, self.factors, self.one_hot, self.num_actions)
+        return step_inputs(step, self.factor_features, self.one_hot, self.num_actions)
 
     def _start(self, key: Array, example: Transition) -> tuple[Array, Array, int]:
         """A key for the parameters, the bits of one for later, and the size of the inputs."""
@@ -142,13 +142,13 @@ class ReturnDecomposition(StepModel, RewardTransform):
     Invariant: with correct, for undiscounted returns; otherwise no
     Golden: rrd_loss, redistribution
     Components: rewrites ``component``.
-    Metrics: ``given/<component>`` (as found), ``decomposition/loss`` (in ``learn``), with ``correct`` also
-    ``redistribute/complete``.
+    Metrics: ``<component>/given`` (as found), ``<component>/loss`` (in ``learn``), with ``correct`` also
+    ``<component>/complete``.
 
     Remembers: network, optimiser, input statistics and a random key for the whole run.
 
     Args:
-        factors: names of features to look at instead of o, a and o - o', see :func:`lare`.
+        factor_features: names of features to look at instead of o, a and o - o', see :func:`lare`.
         samples: K > 0 is RRD (a shorter episode is used whole; the original draws 64 from about 1000 steps); 0 is RD.
         unbiased: RRD takes off the variance of the drawn mean.
         one_hot: K > 0 turns integers of the observation into K indicators each.
@@ -162,18 +162,18 @@ class ReturnDecomposition(StepModel, RewardTransform):
     >>> from rewardax.wrappers import replay
     >>> ends = [False, False, True, False, True, True, False]
     >>> data = rollout(reward=[0, 0, 3, 0, 0, 3, 5], terminated=ends, x=[0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0])
-    >>> decomposition = ReturnDecomposition(factors=("x",), epochs=300, learning_rate=0.01, correct=True)
+    >>> decomposition = ReturnDecomposition(factor_features=("x",), epochs=300, learning_rate=0.01, correct=True)
     >>> numbers(replay(decomposition, data)[0].components["task"], 1)  # what leads to x = 1 is worth 3
     [0.0, 3.0, 0.0, 0.0, 0.0, 3.0, 5.0]
     """
 
-    component: str = static("task")
     samples: int = static(0)
     unbiased: bool = static(True)
     width: int = static(64)
     epochs: int = static(1)
     minibatches: int = static(4)
     learning_rate: float = 3e-4
+    component: str = static("task", kw_only=True)
 
     def __post_init__(self) -> None:
         if self.samples < 0 or min(self.width, self.epochs, self.minibatches) < 1:
@@ -185,7 +185,7 @@ class ReturnDecomposition(StepModel, RewardTransform):
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
         small = cls(width=8, minibatches=2)
-        return (small.replace(samples=2), small.replace(factors=("progress",), correct=True))
+        return (small.replace(samples=2), small.replace(factor_features=("progress",), correct=True))
 
     def init(self, key: Array, example: Transition) -> State:
         to_params, later, depth = self._start(key, example)
@@ -202,7 +202,7 @@ class ReturnDecomposition(StepModel, RewardTransform):
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         rewards.require(self.component)
-        rewards = rewards.log(f"given/{self.component}", rewards.components[self.component])
+        rewards = rewards.log(f"{self.component}/given", rewards.components[self.component])
         if self.correct:
             return rewards, state
         predicted = self._predict(state.shared, self._inputs(transition))
@@ -211,7 +211,7 @@ class ReturnDecomposition(StepModel, RewardTransform):
     def learn(
         self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
     ) -> Result:
-        value = rewards.components[self.component] if self.correct else rewards.metrics[f"given/{self.component}"]
+        value = rewards.components[self.component] if self.correct else rewards.metrics[f"{self.component}/given"]
         episodes = Episodes.find(rollout, value)
         inputs = jax.vmap(self._inputs)(rollout)
         moments = state.shared["moments"].merge(inputs, episodes.complete)
@@ -223,13 +223,13 @@ class ReturnDecomposition(StepModel, RewardTransform):
         settings = (self._optimiser(), memory, inputs, episodes, self.epochs, self.minibatches)
         memory, loss = fit_episodes(loss_of, *settings)
         shared = {**memory, "moments": moments}
-        rewards = rewards.log("decomposition/loss", jnp.broadcast_to(loss, value.shape))
+        rewards = rewards.log(f"{self.component}/loss", jnp.broadcast_to(loss, value.shape))
         if self.correct:
             predicted = self._predict(shared, inputs)
             complete, missing = episode_mean(rollout, value - predicted)
             paid = jax.vmap(self._pay)(predicted + missing, rollout)
             rewards = rewrite(rewards, self.component, jnp.where(complete, paid, value))
-            rewards = rewards.log("redistribute/complete", complete.astype(value.dtype))
+            rewards = rewards.log(f"{self.component}/complete", complete.astype(value.dtype))
         return rewards, State(shared=shared)
 
     def _loss(self, predicted: Array, episodes: Episodes, chance: Array) -> Array:
@@ -250,7 +250,7 @@ class ReturnDecomposition(StepModel, RewardTransform):
         return optax.adam(self.learning_rate)
 
 
-def lare(factors: tuple[str, ...], samples: int = 0, **options: Any) -> ReturnDecomposition:
+def lare(factor_features: tuple[str, ...], samples: int = 0, **options: Any) -> ReturnDecomposition:
     """Latent reward: return decomposition over a few named factors of the task instead of raw observations.
 
     In the paper a language model writes the function from (o, a) to factors; here factors are features of the
@@ -262,6 +262,6 @@ def lare(factors: tuple[str, ...], samples: int = 0, **options: Any) -> ReturnDe
     >>> lare(("progress", "subgoals")).requires
     ('progress', 'subgoals')
     """
-    if not factors:
+    if not factor_features:
         raise UserError("lare needs at least one factor: names of features the environment offers")
-    return ReturnDecomposition(factors=tuple(factors), samples=samples, **options)
+    return ReturnDecomposition(factor_features=tuple(factor_features), samples=samples, **options)

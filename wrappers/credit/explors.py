@@ -75,14 +75,14 @@ class ExploRS(RewardTransform):
     Invariant: no
     Golden: explors
     Components: ``<component>_phi`` and ``<component>_bonus``.
-    Metrics: ``given/<original>``.
+    Metrics: ``<original>/given``.
 
     Remembers: N, φ and V, [num_keys, ...], for the whole run.
 
     Args:
         feature: integer state; larger keys wrap around, several words are hashed.
-        policy: feature f32[N, A] of o_t with the agent's action probabilities; ``None`` takes the frequencies of the
-            rollout itself.
+        policy_feature: feature f32[N, A] of o_t with the agent's action probabilities; ``None`` takes the frequencies
+            of the rollout itself.
         rarity, highest: λ and R_max of the bonus. bound: largest absolute φ.
         learning_rate, critic_rate: η and η_V. gamma: discount of G.
 
@@ -94,10 +94,9 @@ class ExploRS(RewardTransform):
     [1.0, 1.0, 0.0]
     """
 
-    component: str = static("explors")
     original: str = static("task")
     feature: str = static("state_id")
-    policy: str | None = static(None)
+    policy_feature: str | None = static(None)
     num_keys: int = static(1024)
     num_actions: int = static(8)
     learnt: bool = static(True)
@@ -108,6 +107,7 @@ class ExploRS(RewardTransform):
     critic_rate: float = 0.05
     bound: float = 1.0
     gamma: float = 0.95
+    component: str = static("explors", kw_only=True)
 
     def __post_init__(self) -> None:
         if not (self.learnt or self.bonus):
@@ -121,7 +121,7 @@ class ExploRS(RewardTransform):
 
     @property
     def requires(self) -> tuple[str, ...]:
-        return (self.feature,) if self.policy is None else (self.feature, self.policy)
+        return (self.feature,) if self.policy_feature is None else (self.feature, self.policy_feature)
 
     @property
     def learns(self) -> bool:
@@ -137,7 +137,7 @@ class ExploRS(RewardTransform):
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         rewards.require(self.original)
-        rewards = rewards.log(f"given/{self.original}", rewards.components[self.original])
+        rewards = rewards.log(f"{self.original}/given", rewards.components[self.original])
         memory = state.shared
         start = bucket(transition.features[self.feature], self.num_keys)
         here = bucket(transition.next_features[self.feature], self.num_keys)
@@ -157,15 +157,15 @@ class ExploRS(RewardTransform):
         if not self.learnt:
             return rewards, state
         memory = state.shared
-        known, value = discounted_to_go(rollout, rewards.metrics[f"given/{self.original}"], self.gamma)
+        known, value = discounted_to_go(rollout, rewards.metrics[f"{self.original}/given"], self.gamma)
         used, value = known.reshape(-1).astype(value.dtype), value.reshape(-1)
         seen = rollout.features[self.feature]
         start = bucket(seen.reshape(-1, *seen.shape[2:]), self.num_keys)
         action = jnp.clip(rollout.action.reshape(-1), 0, self.num_actions - 1)
-        if self.policy is None:
+        if self.policy_feature is None:
             policy = observed_policy(start, action, used, self.num_keys, self.num_actions)
         else:
-            policy = rollout.features[self.policy].reshape(len(start), -1)
+            policy = rollout.features[self.policy_feature].reshape(len(start), -1)
         advantage = used * (value - memory["V"][start])
         weight = policy[jnp.arange(len(start)), action] * advantage
         gradient = score_table(start, action, policy, weight, self.num_keys)

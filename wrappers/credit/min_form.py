@@ -119,7 +119,7 @@ class MinForm(Hindsight, RewardTransform):
         temperature: of the softmax; 0.1.
 
     Components: rewrites ``component``.
-    Metrics: ``raw/<component>``.
+    Metrics: ``<component>/posted``.
     Remembers: nothing. Not causal.
 
     Differs from the paper: padding never enters. The released strict minimum runs over it, and the released baseline
@@ -134,9 +134,9 @@ class MinForm(Hindsight, RewardTransform):
     [0.0, -1.5, 0.5, 0.0]
     """
 
-    component: str = static("task")
     form: str = static("soft")
     temperature: float = 0.1
+    component: str = static("task", kw_only=True)
 
     def __post_init__(self) -> None:
         check_choices(self, form=("soft", "strict"))

@@ -163,7 +163,7 @@ class PlanMatch(RewardTransform):
     scale: float = 1.0
     unmatched: float = 0.0
     feature: str = static("subgoal_event")
-    component: str = static("plan")
+    component: str = static("plan", kw_only=True)
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
@@ -256,7 +256,7 @@ class JudgedSubgoals(RewardTransform):
     weights: tuple[float, ...] = (1.0,)
     num_captions: int = static(256)
     feature: str = static("caption_id")
-    component: str = static("subgoals")
+    component: str = static("subgoals", kw_only=True)
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:

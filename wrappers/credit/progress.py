@@ -63,7 +63,7 @@ class ProverAdvantage(RewardTransform):
     value: Phi = static("progress")
     alpha: float = 3.0
     best_of: float = 4.0
-    component: str = static("prover")
+    component: str = static("prover", kw_only=True)
 
     @property
     def requires(self) -> tuple[str, ...]:
@@ -140,7 +140,7 @@ class HopProgress(RewardTransform):
         shaping  γ·P_t - P_{t-1}                  with the end rule of Potential
         gold     gold·1[P_t >= 1 - tolerance]
 
-    ``mode="forward"`` walks the hops as they come and is causal. ``"fused"`` joins this with the walk back from the
+    ``form="forward"`` walks the hops as they come and is causal. ``"fused"`` joins this with the walk back from the
     episode's end, in ``learn``; rows of episodes that are not complete within the rollout keep their forward reward.
 
     Paper: Robo-Dopamine 2025 (FlagOpen/Robo-Dopamine); fusion and rewards follow the paper's text.
@@ -168,31 +168,31 @@ class HopProgress(RewardTransform):
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> from rewardax.wrappers import replay
     >>> data = rollout(truncated=[False, False, True], hop=[0.5, -0.5, 1.0])
-    >>> out = replay(HopProgress(mode="forward", gamma=1.0), data)[0]
+    >>> out = replay(HopProgress(form="forward", gamma=1.0), data)[0]
     >>> numbers(out.components["hop"]), numbers(out.components["hop_gold"])
     ([0.5, -0.25, 0.75], [0.0, 0.0, 1.0])
     """
 
     feature: str = static("hop")
-    mode: str = static("fused")
+    form: str = static("fused")
     gamma: float = 0.99
     gold: float = 1.0
     tolerance: float = 0.05
     sharpness: float = 1.0
     eps: float = 1e-6
     truncation: str = static("bootstrap")
-    component: str = static("hop")
+    component: str = static("hop", kw_only=True)
 
     def __post_init__(self) -> None:
-        check_choices(self, mode=("forward", "fused"), truncation=("bootstrap", "absorb"))
+        check_choices(self, form=("forward", "fused"), truncation=("bootstrap", "absorb"))
 
     @property
     def causal(self) -> bool:  # type: ignore[override]
-        return self.mode == "forward"
+        return self.form == "forward"
 
     @property
     def learns(self) -> bool:
-        return self.mode == "fused"
+        return self.form == "fused"
 
     @property
     def requires(self) -> tuple[str, ...]:
@@ -200,7 +200,7 @@ class HopProgress(RewardTransform):
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
-        return (cls(), cls(mode="forward", truncation="absorb"))
+        return (cls(), cls(form="forward", truncation="absorb"))
 
     def init(self, key: Array, example: Transition) -> State:
         return State(episode=jnp.zeros(example.reward.shape, example.reward.dtype))
@@ -220,7 +220,7 @@ class HopProgress(RewardTransform):
     def learn(
         self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
     ) -> Result:
-        if self.mode == "forward":
+        if self.form == "forward":
             return rewards, state
         hops = rollout.next_features[self.feature].astype(rollout.reward.dtype)
         fused = hop_progress(hops, rollout, self.sharpness, self.eps)[2]

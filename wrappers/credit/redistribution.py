@@ -42,7 +42,7 @@ class UniformRedistribution(Hindsight, RewardTransform):
     Golden: redistribution
 
     Components: rewrites ``component``.
-    Metrics: ``raw/<component>``, ``redistribute/complete`` (1 on rows of complete episodes).
+    Metrics: ``<component>/posted``, ``<component>/complete`` (1 on rows of complete episodes).
 
     Remembers: nothing. Not causal: Gymnasium wrappers refuse it.
 
@@ -53,7 +53,7 @@ class UniformRedistribution(Hindsight, RewardTransform):
     [1.0, 1.0, 1.0, 5.0]
     """
 
-    component: str = static("task")
+    component: str = static("task", kw_only=True)
 
     def learn(
         self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
@@ -61,7 +61,7 @@ class UniformRedistribution(Hindsight, RewardTransform):
         value = rewards.components[self.component]
         complete, mean = episode_mean(rollout, value)
         rewards = rewrite(rewards, self.component, jnp.where(complete, mean, value))
-        return rewards.log("redistribute/complete", complete.astype(value.dtype)), state
+        return rewards.log(f"{self.component}/complete", complete.astype(value.dtype)), state
 
 
 class IRCR(Hindsight, RewardTransform):
@@ -78,7 +78,7 @@ class IRCR(Hindsight, RewardTransform):
     Golden: redistribution
 
     Components: rewrites ``component``.
-    Metrics: ``raw/<component>``, ``redistribute/complete``.
+    Metrics: ``<component>/posted``, ``<component>/complete``.
     Remembers: the smallest and the largest return for the whole run. Not causal.
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
@@ -88,7 +88,7 @@ class IRCR(Hindsight, RewardTransform):
     [0.0, 0.0, 1.0, 0.5]
     """
 
-    component: str = static("task")
+    component: str = static("task", kw_only=True)
 
     def init(self, key: Array, example: Transition) -> State:
         dtype = example.reward.dtype
@@ -112,7 +112,7 @@ class IRCR(Hindsight, RewardTransform):
         known, (grades, begun) = from_end(rollout, (grades, begun))
         complete = known & begun
         rewards = rewrite(rewards, self.component, jnp.where(complete, grades, 0).astype(value.dtype))
-        return rewards.log("redistribute/complete", complete.astype(value.dtype)), State(shared=shared)
+        return rewards.log(f"{self.component}/complete", complete.astype(value.dtype)), State(shared=shared)
 
 
 def corrected(predicted: Array, episode_return: Array, mask: Array) -> Array:

@@ -72,14 +72,14 @@ class RUDDER(StepModel, RewardTransform):
     Invariant: with correct, for undiscounted returns; otherwise no
     Golden: rudder
     Components: rewrites ``component``.
-    Metrics: ``given/<component>`` (as found), ``rudder/forecast`` (g_t) and ``rudder/loss``; with ``correct`` also
-    ``rudder/quality`` (q) and ``redistribute/complete``.
+    Metrics: ``<component>/given`` (as found), ``<component>/forecast`` (g_t) and ``<component>/loss``; with
+    ``correct`` also ``<component>/quality`` (q) and ``<component>/complete``.
 
     Remembers: network, optimiser, statistics of inputs and returns and a random key for the whole run; without
     ``correct`` also the recurrent state until the episode ends.
 
     Args:
-        factors, one_hot, num_actions: inputs, as in :class:`ReturnDecomposition`.
+        factor_features, one_hot, num_actions: inputs, as in :class:`ReturnDecomposition`.
         tolerance: forecast error, in standard deviations of the return, at which nothing is redistributed any more;
             a huge number redistributes always, as the paper's tutorial does.
         max_grad_norm: gradients are clipped to it; rewards never are, although single steps may exceed R.
@@ -91,13 +91,12 @@ class RUDDER(StepModel, RewardTransform):
     >>> from rewardax.wrappers import replay
     >>> ends = [False, False, False, True] * 2
     >>> data = rollout(reward=[0, 0, 0, 3, 0, 0, 0, 0], terminated=ends, x=[0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
-    >>> rudder = RUDDER(factors=("x",), width=8, epochs=500, learning_rate=0.01)
+    >>> rudder = RUDDER(factor_features=("x",), width=8, epochs=500, learning_rate=0.01)
     >>> paid = replay(rudder, data)[0].components["task"]
     >>> numbers(abs(paid[:4]), 1)  # first the average episode is expected, then x = 1 is seen
     [1.5, 1.5, 0.0, 0.0]
     """
 
-    component: str = static("task")
     correct: bool = static(True)
     width: int = static(32)
     epochs: int = static(1)
@@ -106,6 +105,7 @@ class RUDDER(StepModel, RewardTransform):
     tolerance: float = 1.0
     learning_rate: float = 1e-3
     max_grad_norm: float = 1.0
+    component: str = static("task", kw_only=True)
 
     def __post_init__(self) -> None:
         if min(self.width, self.epochs, self.minibatches) < 1:
@@ -117,7 +117,7 @@ class RUDDER(StepModel, RewardTransform):
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
         small = cls(width=4, minibatches=2)
-        return (small, small.replace(factors=("progress",), correct=False))
+        return (small, small.replace(factor_features=("progress",), correct=False))
 
     def init(self, key: Array, example: Transition) -> State:
         to_params, later, depth = self._start(key, example)
@@ -135,18 +135,18 @@ class RUDDER(StepModel, RewardTransform):
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         rewards.require(self.component)
-        rewards = rewards.log(f"given/{self.component}", rewards.components[self.component])
+        rewards = rewards.log(f"{self.component}/given", rewards.components[self.component])
         if self.correct:
             return rewards, state
         x = whiten(state.shared["moments"], self._inputs(transition))
         memory, (forecast, change) = self._step(state.shared["params"], state.episode, x)
-        rewards = rewrite(rewards.log("rudder/forecast", forecast), self.component, change)
+        rewards = rewrite(rewards.log(f"{self.component}/forecast", forecast), self.component, change)
         return rewards, state._replace(episode=memory)
 
     def learn(
         self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
     ) -> Result:
-        value = rewards.components[self.component] if self.correct else rewards.metrics[f"given/{self.component}"]
+        value = rewards.components[self.component] if self.correct else rewards.metrics[f"{self.component}/given"]
         episodes = Episodes.find(rollout, value)
         inputs, steps = jax.vmap(self._inputs)(rollout), flags(rollout)
         moments = state.shared["moments"].merge(inputs, episodes.complete)
@@ -160,7 +160,7 @@ class RUDDER(StepModel, RewardTransform):
         returns = episodes.total(value)
         exists = episodes.total(jnp.ones_like(value)) > 0
         known = state.shared["returns"].merge(returns, exists)
-        rewards = rewards.log("rudder/loss", jnp.broadcast_to(loss, value.shape))
+        rewards = rewards.log(f"{self.component}/loss", jnp.broadcast_to(loss, value.shape))
         state = state._replace(shared={**memory, "moments": moments, "returns": known})
         if not self.correct:
             return rewards, state
@@ -169,8 +169,8 @@ class RUDDER(StepModel, RewardTransform):
         error = episodes.total(value - change)[episodes.row].reshape(value.shape)
         quality = jnp.clip(1 - jnp.abs(error) / (self.tolerance * known.std), 0, 1) * complete
         rewards = rewrite(rewards, self.component, value + quality * (change + missing - value))
-        rewards = rewards.log("rudder/forecast", forecast).log("rudder/quality", quality)
-        return rewards.log("redistribute/complete", complete.astype(value.dtype)), state
+        rewards = rewards.log(f"{self.component}/forecast", forecast).log(f"{self.component}/quality", quality)
+        return rewards.log(f"{self.component}/complete", complete.astype(value.dtype)), state
 
     def _loss(self, forecast: Array, change: Array, episodes: Episodes) -> Array:
         returns, length = episodes.total(episodes.value), episodes.total(jnp.ones_like(forecast))

@@ -49,7 +49,7 @@ class ClipDelta(RewardTransform):
         alpha: weight against the outcome.
 
     Components: rewrites ``component``.
-    Metrics: ``raw/<component>``; ``<component>/pending``, 1 on border rows that are still to be paid (retro delta).
+    Metrics: ``<component>/posted``; ``<component>/pending``, 1 on border rows that are still to be paid (retro delta).
     Remembers: the last clipped score until the episode ends (delayed), or what the last row of a rollout is owed
     (retro).
 
@@ -64,12 +64,12 @@ class ClipDelta(RewardTransform):
     [0.0, 0.0, -0.25, 0.0]
     """
 
-    component: str = static("task")
     clip: bool = static(True)
     delta: bool = static(True)
     eta: float = 0.5
     alpha: float = 1.0
     deliver: str = static("retro")
+    component: str = static("task", kw_only=True)
 
     def __post_init__(self) -> None:
         check_choices(self, deliver=("retro", "delayed"))
@@ -151,8 +151,8 @@ class SpanReward(RewardTransform):
 
     Args:
         feature: the score f32[N] (or bool) of o_{t+1}.
-        ends: feature of o_{t+1} that is true on the last step of a span: bool[N], or bool[N, E] where any bit counts.
-            ``None``: a span is an episode. The end of an episode ends its last span as well.
+        ends_feature: feature of o_{t+1} that is true on the last step of a span: bool[N], or bool[N, E] where any bit
+            counts. ``None``: a span is an episode. The end of an episode ends its last span as well.
         statistic: x is the score's ``"last"`` value, its ``"mean"`` or its ``"min"`` over the span.
 
     Components: ``component``.
@@ -161,29 +161,29 @@ class SpanReward(RewardTransform):
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> from rewardax.wrappers import replay
     >>> data = rollout(reward=[0.0] * 4, terminated=[False, False, False, True], ok=[1, 0, 1, 1], room=[0, 1, 0, 0])
-    >>> reward = SpanReward(feature="ok", ends="room", statistic="min", scale=0.3, centre=0.5, spread=0.5)
+    >>> reward = SpanReward(feature="ok", ends_feature="room", statistic="min", scale=0.3, centre=0.5, spread=0.5)
     >>> numbers(replay(reward, data)[0].components["span"])
     [0.0, -0.3, 0.0, 0.3]
     """
 
     feature: str = static("progress")
-    ends: str | None = static(None)
+    ends_feature: str | None = static(None)
     statistic: str = static("last")
     scale: float = 1.0
     centre: float = 0.0
     spread: float = 1.0
-    component: str = static("span")
+    component: str = static("span", kw_only=True)
 
     def __post_init__(self) -> None:
         check_choices(self, statistic=("last", "mean", "min"))
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
-        return (cls(), cls(ends="events", statistic="mean", centre=0.5))
+        return (cls(), cls(ends_feature="events", statistic="mean", centre=0.5))
 
     @property
     def requires(self) -> tuple[str, ...]:
-        return (self.feature,) if self.ends is None else (self.feature, self.ends)
+        return (self.feature,) if self.ends_feature is None else (self.feature, self.ends_feature)
 
     def init(self, key: Array, example: Transition) -> State:
         zeros = jnp.zeros(example.reward.shape, example.reward.dtype)
@@ -192,8 +192,8 @@ class SpanReward(RewardTransform):
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         score = transition.next_features[self.feature].astype(transition.reward.dtype)
         closes = transition.done
-        if self.ends is not None:
-            bits = transition.next_features[self.ends].astype(bool)
+        if self.ends_feature is not None:
+            bits = transition.next_features[self.ends_feature].astype(bool)
             closes = closes | bits.reshape(bits.shape[0], -1).any(-1)
         span = {
             "sum": state.episode["sum"] + score,
@@ -223,7 +223,7 @@ class SignedSum(RewardTransform):
         scales: factor of each named component (the paper: 1 for the sparse one, 0.1 for the dense one).
 
     Components: rewrites the listed ones.
-    Metrics: ``raw/<component>``.
+    Metrics: ``<component>/posted``.
     Remembers: nothing.
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout

@@ -46,7 +46,7 @@ def look_ahead_gains(
     before: Array,
     after: Array,
     rollout: Transition,
-    discount: float | Array = 0.7,
+    gamma: float | Array = 0.7,
     look_ahead: int | Array = 4,
     tolerance: float | Array = 1e-5,
 ) -> Array:
@@ -59,7 +59,7 @@ def look_ahead_gains(
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> rate = jnp.array([0.0, 0.0, 0.0, 1.0])[:, None]
     >>> data = rollout(terminated=[False, False, True])
-    >>> numbers(look_ahead_gains(rate[:-1], rate[1:], data, discount=0.5))
+    >>> numbers(look_ahead_gains(rate[:-1], rate[1:], data, gamma=0.5))
     [0.25, 0.5, 1.0]
     """
 
@@ -70,7 +70,7 @@ def look_ahead_gains(
         ended, last = ended | step.done, jnp.where(step.done, after, last)
         here = after - before
         flat = jnp.abs(here) < tolerance
-        ahead = jnp.where(ended, (last - before) * discount**flats, gain * discount ** (flats + 1))
+        ahead = jnp.where(ended, (last - before) * gamma**flats, gain * gamma ** (flats + 1))
         out = jnp.where(flat, jnp.where(flats >= look_ahead, 0, ahead), here)
         memory = (jnp.where(flat, flats + 1, 0), jnp.where(flat, gain, here), ended & flat, last)
         memory = env_where(step.first, nothing, memory)
@@ -100,7 +100,7 @@ class VSRM(PrefixCredit, RewardTransform):
     Args:
         value: success rate in [0, 1]: name of a feature f32[N] or ``value(observation, features)``.
         scale: factor on everything.
-        discount: of a gain that is seen ahead, per step.
+        gamma: of a gain that is seen ahead, per step.
         look_ahead: largest number of flat steps to look over.
         tolerance: smaller changes are flat.
         keep_last: leave the last step its reward.
@@ -117,17 +117,17 @@ class VSRM(PrefixCredit, RewardTransform):
 
     value: Phi = static("progress")
     scale: float = 1.0
-    discount: float = 0.7
+    gamma: float = 0.7
     look_ahead: int = 4
     tolerance: float = 1e-5
     keep_last: bool = static(False)
-    component: str = static("stepwise")
+    component: str = static("stepwise", kw_only=True)
 
     def learn(
         self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
     ) -> Result:
         before, after = self._values(rollout)
-        gains = look_ahead_gains(before, after, rollout, self.discount, self.look_ahead, self.tolerance)
+        gains = look_ahead_gains(before, after, rollout, self.gamma, self.look_ahead, self.tolerance)
         paid = rollout.valid if self.keep_last else rollout.valid & ~rollout.done
         return rewards.put(self.component, self.scale * jnp.where(paid, gains, 0)), state
 
@@ -220,7 +220,7 @@ class TurningPoints(PrefixCredit, RewardTransform):
     only_if_final_up: bool = static(False)
     consistent_only: bool = static(False)
     final: str = static("value")
-    component: str = static("turning")
+    component: str = static("turning", kw_only=True)
 
     def __post_init__(self) -> None:
         check_choices(self, main=("global", "local"), final=("value", "return"))

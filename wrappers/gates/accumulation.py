@@ -47,12 +47,12 @@ class GatedAccumulation(RewardTransform):
         on_truncation: ``"evaluate"`` decides with what was collected; ``"close"`` lets no gate of a truncated
             episode open. An episode that is both terminated and truncated counts as terminated.
 
-    With ``retro``, rows of an episode that the rollout's border cuts pay nothing yet (metric ``gate/pending``
+    With ``retro``, rows of an episode that the rollout's border cuts pay nothing yet (metric ``<component>/pending``
     is 1); their sum is kept and paid, if the gate opens, as one lump on that episode's last step in a later
     rollout. So the sums over an episode are the same for both deliveries.
 
     Components: rewrites the listed ones.
-    Metrics: ``gate/open/<component>``, ``gate/pending``.
+    Metrics: ``<component>/open``, ``<component>/pending``.
     Remembers: statistics and buffered sums until the episode ends; with ``retro`` the pending sums per environment.
 
     Raises:
@@ -156,8 +156,8 @@ class GatedAccumulation(RewardTransform):
                     now = jnp.where(transition.done & final, owed[name], 0)
                 rewards = rewards.put(name, now)
                 if self.learns:
-                    rewards = rewards.log(f"gate/final/{name}", final.astype(now.dtype))
-            rewards = rewards.log(f"gate/open/{name}", opened.astype(transition.reward.dtype))
+                    rewards = rewards.log(f"{name}/final", final.astype(now.dtype))
+            rewards = rewards.log(f"{name}/open", opened.astype(transition.reward.dtype))
         episode = {"statistic": statistic, "owed": owed, "rows": state.episode["rows"] + 1}
         return rewards, state._replace(episode=episode)
 
@@ -174,7 +174,7 @@ class GatedAccumulation(RewardTransform):
             return rewards, state
         names = [self.components[i] for i in self._held]
         raw = {name: rewards.components[name] for name in names}
-        final = {name: rewards.metrics[f"gate/final/{name}"] for name in names}
+        final = {name: rewards.metrics[f"{name}/final"] for name in names}
         known, verdict = from_end(rollout, final)
 
         def forwards(pending: dict[str, Array], row: tuple[Any, ...]) -> tuple[Any, Any]:
@@ -185,10 +185,11 @@ class GatedAccumulation(RewardTransform):
             return env_where(step.valid, after, pending), lump
 
         pending, lump = jax.lax.scan(forwards, state.env, (flags(rollout), known, raw, verdict))
+        waiting = (rollout.valid & ~known).astype(rollout.reward.dtype)
         for name in names:
             rewards = rewards.put(name, raw[name] * verdict[name] + lump[name])
-            seen = verdict[name] if self.scope == "episode" else verdict[name] * rewards.metrics[f"gate/open/{name}"]
-            rewards = rewards.log(f"gate/open/{name}", seen)
-        rewards = rewards.replace(metrics={k: v for k, v in rewards.metrics.items() if not k.startswith("gate/final/")})
-        waiting = (rollout.valid & ~known).astype(rollout.reward.dtype)
-        return rewards.log("gate/pending", waiting), state._replace(env=pending)
+            seen = verdict[name] if self.scope == "episode" else verdict[name] * rewards.metrics[f"{name}/open"]
+            rewards = rewards.log(f"{name}/open", seen).log(f"{name}/pending", waiting)
+        hidden = [f"{name}/final" for name in names]
+        rewards = rewards.replace(metrics={k: v for k, v in rewards.metrics.items() if k not in hidden})
+        return rewards, state._replace(env=pending)

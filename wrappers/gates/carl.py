@@ -27,25 +27,25 @@ class CaRL(RewardTransform):
     Golden: carl
 
     Args:
-        progress: feature f32[N], best in [0, 1].
-        mode: ``"difference"`` takes steps back off again; ``"best"`` pays only for exceeding the best of this
+        progress_feature: feature f32[N], best in [0, 1].
+        form: ``"difference"`` takes steps back off again; ``"best"`` pays only for exceeding the best of this
             episode. Neither pays twice for going back and forth, as long as the factors stay the same; with
             changing factors only ``"best"`` is safe.
         flags: boolean feature -> factor of a step on which it is true.
         events: boolean feature -> sticky factor.
         hold: steps a sticky factor lasts.
-        excess: feature f32[N] that is bad as far as it is above 0, or ``None``.
+        excess_feature: feature f32[N] that is bad as far as it is above 0, or ``None``.
         max_excess: excess at which its factor is 0.
-        infraction: boolean feature; it counts on steps that terminate. ``None``: every termination.
+        infraction_feature: boolean feature; it counts on steps that terminate. ``None``: every termination.
         penalty: cost of an infraction, at least 0.
-        hint: extra cost of the infractions for which the feature ``hinted`` is true (``None``: of all).
+        hint: extra cost of the infractions for which the feature ``hinted_feature`` is true (``None``: of all).
 
     Components: ``component``.
     Metrics: ``<component>/soft`` (the product of the factors).
     Remembers: the sticky counters and the best progress until the episode ends.
 
     Differs from the paper: there the finished route is reported as truncated and only infractions terminate,
-    so its learner bootstraps at the goal; here the environment decides, and ``infraction`` tells them apart.
+    so its learner bootstraps at the goal; here the environment decides, and ``infraction_feature`` tells them apart.
 
     >>> from rewardax.wrappers import replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
@@ -54,43 +54,43 @@ class CaRL(RewardTransform):
     [0.25, -0.5]
     """
 
-    progress: str = static("progress")
-    mode: str = static("difference")
+    progress_feature: str = static("progress")
+    form: str = static("difference")
     flags: Mapping[str, float] = struct.field(default_factory=dict)
     events: Mapping[str, float] = struct.field(default_factory=dict)
     hold: float = 1.0
-    excess: str | None = static(None)
+    excess_feature: str | None = static(None)
     max_excess: float = 1.0
-    infraction: str | None = static("failure")
+    infraction_feature: str | None = static("failure")
     penalty: float = 1.0
     hint: float = 0.0
-    hinted: str | None = static(None)
-    component: str = static("carl")
+    hinted_feature: str | None = static(None)
+    component: str = static("carl", kw_only=True)
 
     def __post_init__(self) -> None:
-        check_choices(self, mode=("difference", "best"))
+        check_choices(self, form=("difference", "best"))
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
-        full = cls(flags={"caption_id": 0.5}, events={"success": 0.0}, hold=2.0, infraction="success", hint=0.5)
-        return (full, full.replace(mode="best", excess="progress", max_excess=0.8))
+        full = cls(flags={"caption_id": 0.5}, events={"success": 0.0}, hold=2.0, infraction_feature="success", hint=0.5)
+        return (full, full.replace(form="best", excess_feature="progress", max_excess=0.8))
 
     @property
     def requires(self) -> tuple[str, ...]:
-        single = (self.progress, self.excess, self.infraction, self.hinted)
+        single = (self.progress_feature, self.excess_feature, self.infraction_feature, self.hinted_feature)
         return tuple(dict.fromkeys(x for x in (*single, *self.flags, *self.events) if x is not None))
 
     def init(self, key: Array, example: Transition) -> State:
         zeros = jnp.zeros(example.reward.shape, example.reward.dtype)
-        best = jnp.full_like(zeros, -jnp.inf) if self.mode == "best" else ()
+        best = jnp.full_like(zeros, -jnp.inf) if self.form == "best" else ()
         return State(episode={"left": dict.fromkeys(self.events, zeros), "best": best})
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         dtype = transition.reward.dtype
-        now, ahead = (f[self.progress].astype(dtype) for f in (transition.features, transition.next_features))
+        now, ahead = (f[self.progress_feature].astype(dtype) for f in (transition.features, transition.next_features))
         best: PyTree = ()
         gain = ahead - now
-        if self.mode == "best":
+        if self.form == "best":
             before = jnp.maximum(state.episode["best"], now)
             best, gain = jnp.maximum(before, ahead), jnp.maximum(ahead - before, 0)
         soft = jnp.ones(transition.reward.shape, dtype)
@@ -101,11 +101,11 @@ class CaRL(RewardTransform):
             happened = self._flag(transition, name)
             left[name] = jnp.where(happened, self.hold, jnp.maximum(state.episode["left"][name] - 1, 0)).astype(dtype)
             soft = soft * jnp.where(left[name] > 0, factor, 1)
-        if self.excess is not None:
-            over = jnp.maximum(transition.next_features[self.excess].astype(dtype), 0)
+        if self.excess_feature is not None:
+            over = jnp.maximum(transition.next_features[self.excess_feature].astype(dtype), 0)
             soft = soft * jnp.maximum(0, 1 - over / self.max_excess)
-        bad = transition.terminated & self._flag(transition, self.infraction)
-        cost = self.penalty + self.hint * self._flag(transition, self.hinted)
+        bad = transition.terminated & self._flag(transition, self.infraction_feature)
+        cost = self.penalty + self.hint * self._flag(transition, self.hinted_feature)
         value = (gain * soft - jnp.where(bad, cost, 0)).astype(dtype)
         rewards = rewards.log(f"{self.component}/soft", soft.astype(dtype))
         return rewards.add(self.component, value), State(episode={"left": left, "best": best})

@@ -26,7 +26,7 @@ def level_gate(levels: Array, tau: Array, soft: bool = False) -> Array:
     return jnp.cumprod(before, -1)
 
 
-def bottom_line_gate(scores: Array, delta: float | Array = 0.01, kind: str = "geometric") -> Array:
+def bottom_line_gate(scores: Array, delta: float | Array = 0.01, form: str = "geometric") -> Array:
     """Openness in [0, 1] of must-have scores [..., M] in [0, 1]: 1 exactly if all of them are 1.
 
     With q_i = (s_i + δ)/(1 + δ): the geometric mean (Π q_i)^(1/M), the smallest q_i, or the product Π q_i.
@@ -37,10 +37,10 @@ def bottom_line_gate(scores: Array, delta: float | Array = 0.01, kind: str = "ge
     if scores.shape[-1] == 0:
         return jnp.ones(scores.shape[:-1], scores.dtype)
     ratio = (jnp.clip(scores, 0, 1) + delta) / (1 + delta)
-    if kind == "min":
+    if form == "min":
         return ratio.min(-1)
     product = jnp.prod(ratio, -1)
-    return product if kind == "product" else product ** (1 / scores.shape[-1])
+    return product if form == "product" else product ** (1 / scores.shape[-1])
 
 
 class Gate(RewardTransform):
@@ -65,13 +65,13 @@ class Gate(RewardTransform):
         tau: one threshold per level (the last is not used), ``None`` for a level that gates nothing; soft
             gates read only which are ``None``.
         weights: one factor per level; ``None`` means 1 for all.
-        kind: ``"hard"`` or ``"soft"``.
+        form: ``"hard"`` or ``"soft"``.
         scope: ``"step"`` gates the rewards of a step by each other; ``"episode"`` the ``statistic`` of each
             level over the episode, paid on its last step (also if truncated) and nothing before.
         statistic: ``"sum"``, ``"mean"``, ``"max"`` or ``"last"``.
 
     Components: rewrites the listed ones.
-    Metrics: ``raw/<component>``, ``gate/open/<component>``.
+    Metrics: ``<component>/posted``, ``<component>/open``.
     Remembers: the statistics until the episode ends (``episode`` scope).
 
     Raises:
@@ -91,18 +91,18 @@ class Gate(RewardTransform):
     components: tuple[str, ...] = static(("task",))
     tau: tuple[float | None, ...] = (None,)
     weights: tuple[float, ...] | None = None
-    kind: str = static("hard")
+    form: str = static("hard")
     scope: str = static("step")
     statistic: str = static("sum")
 
     def __post_init__(self) -> None:
-        check_choices(self, kind=("hard", "soft"), scope=SCOPES, statistic=STATISTICS)
+        check_choices(self, form=("hard", "soft"), scope=SCOPES, statistic=STATISTICS)
         check_lengths(self, self.components, tau=self.tau, weights=self.weights)
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
         hard = cls(components=("events", "task"), tau=(0.5, None), weights=(0.5, 2.0))
-        soft = hard.replace(kind="soft", scope="episode", statistic="mean", tau=(0.5, 0.5))
+        soft = hard.replace(form="soft", scope="episode", statistic="mean", tau=(0.5, 0.5))
         return tuple(chain(bonus=EventBonus(), gate=gate) for gate in (hard, soft))
 
     def init(self, key: Array, example: Transition) -> State:
@@ -113,13 +113,13 @@ class Gate(RewardTransform):
         dtype = values.dtype
         gates = jnp.asarray([tau is not None for tau in self.tau])
         tau = jnp.stack([jnp.asarray(0 if tau is None else tau, dtype) for tau in self.tau])
-        judged = jnp.where(gates, values, 1 if self.kind == "soft" else jnp.inf)
-        opened = level_gate(judged, tau, self.kind == "soft")
+        judged = jnp.where(gates, values, 1 if self.form == "soft" else jnp.inf)
+        opened = level_gate(judged, tau, self.form == "soft")
         weights = jnp.ones((), dtype) if self.weights is None else jnp.stack([jnp.asarray(w) for w in self.weights])
         paid = (weights * opened * values).astype(dtype)
         for k, name in enumerate(self.components):
             rewards = rewrite(rewards, name, due(self.scope, transition, paid[:, k]))
-            rewards = rewards.log(f"gate/open/{name}", opened[:, k])
+            rewards = rewards.log(f"{name}/open", opened[:, k])
         return rewards, state._replace(episode=memory)
 
 
@@ -133,10 +133,10 @@ class SoftGate(RewardTransform):
     B·w_i·u_i/Σw, so they stay named; bottom components only gate and become 0.
 
     One broken constraint among m closes the geometric gate only to (δ/(1+δ))^(1/m): 0.215 for δ = 0.01 and
-    m = 3. For harder gates take a smaller δ, or ``kind`` ``"product"`` (no 1/m) or ``"min"`` (the worst one).
+    m = 3. For harder gates take a smaller δ, or ``form`` ``"product"`` (no 1/m) or ``"min"`` (the worst one).
 
     Paper: "Aligning Large Language Models with Searcher Preferences" (gated aggregation); the weighted mean under
-    multiplicative gates of "CaRL: Learning Scalable Planning Policies with Simple Rewards" is ``kind="product"`` with δ
+    multiplicative gates of "CaRL: Learning Scalable Planning Policies with Simple Rewards" is ``form="product"`` with δ
     = 0.
     Invariant: no
     Golden: searchllm_gate
@@ -145,11 +145,11 @@ class SoftGate(RewardTransform):
         bottom, utility: component names.
         weights: one non-negative factor per utility component; ``None`` means equal.
         delta: δ > 0 keeps a broken constraint from erasing all differences.
-        kind: ``"geometric"``, ``"min"`` or ``"product"``.
+        form: ``"geometric"``, ``"min"`` or ``"product"``.
         scope, statistic: as in :class:`Gate`; scores in [0, 1] want ``"mean"``, ``"max"`` or ``"last"``.
 
     Components: rewrites the listed ones.
-    Metrics: ``raw/<component>``, ``gate/bottom_line`` (B).
+    Metrics: ``<component>/posted``, ``<utility>/bottom_line`` (B).
     Remembers: the statistics until the episode ends (``episode`` scope).
 
     Raises:
@@ -167,12 +167,12 @@ class SoftGate(RewardTransform):
     utility: tuple[str, ...] = static(("task",))
     weights: tuple[float, ...] | None = None
     delta: float = 0.01
-    kind: str = static("geometric")
+    form: str = static("geometric")
     scope: str = static("step")
     statistic: str = static("last")
 
     def __post_init__(self) -> None:
-        check_choices(self, kind=GATES, scope=SCOPES, statistic=STATISTICS)
+        check_choices(self, form=GATES, scope=SCOPES, statistic=STATISTICS)
         check_lengths(self, self.utility, weights=self.weights)
         twice = set(self.bottom) & set(self.utility)
         if twice:
@@ -189,7 +189,7 @@ class SoftGate(RewardTransform):
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         names = self.bottom + self.utility
         values, memory = collect(self.scope, self.statistic, state.episode, channels(rewards, names))
-        opened = bottom_line_gate(values[:, : len(self.bottom)], self.delta, self.kind)
+        opened = bottom_line_gate(values[:, : len(self.bottom)], self.delta, self.form)
         weights = [jnp.asarray(w, values.dtype) for w in self.weights or (1.0,) * len(self.utility)]
         share = jnp.stack(weights)
         share = share / jnp.where(share.sum() != 0, share.sum(), 1)
@@ -198,4 +198,5 @@ class SoftGate(RewardTransform):
             rewards = rewrite(rewards, name, jnp.zeros_like(opened))
         for k, name in enumerate(self.utility):
             rewards = rewrite(rewards, name, due(self.scope, transition, paid[:, k]))
-        return rewards.log("gate/bottom_line", opened), state._replace(episode=memory)
+            rewards = rewards.log(f"{name}/bottom_line", opened)
+        return rewards, state._replace(episode=memory)

@@ -51,7 +51,7 @@ def _score(rewards: Rewards, transition: Transition, source: str, score: str) ->
     return transition.next_features[score].astype(transition.reward.dtype)
 
 
-class CRF(RewardTransform):
+class ConcisenessReward(RewardTransform):
     """Conciseness that pays only for right outcomes: R = o·(1 + α·c·(s + d)).
 
     Paid on the episode's last step; the outcome component stays as it is and the bonus o·α·c·(s + d) is a
@@ -67,7 +67,7 @@ class CRF(RewardTransform):
         score: name of the conciseness score c, read on the last step; ``None`` computes it.
         source: ``"feature"``, or ``"component"``: then that component, worth nothing by itself, is rewritten
             into the bonus.
-        shortest: feature with the fewest steps from the start, where ``score`` is ``None``.
+        shortest_feature: feature with the fewest steps from the start, where ``score`` is ``None``.
         alpha: size of the bonus; the paper gives no default that could be confirmed.
         anneal: s, a number or a curve of the transitions taken by all environments so far.
         difficulty: d, e.g. one minus the success rate.
@@ -79,31 +79,31 @@ class CRF(RewardTransform):
     >>> from rewardax.wrappers import replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> data = rollout(reward=[0.0, 1.0, 0.0], terminated=[0, 1, 1], oracle_start=[1, 1, 1, 1])
-    >>> numbers(replay(CRF(alpha=0.5), data)[0].total)
+    >>> numbers(replay(ConcisenessReward(alpha=0.5), data)[0].total)
     [0.0, 1.25, 0.0]
     """
 
     outcome: str = static("task")
     score: str | None = static(None)
     source: str = static("feature")
-    shortest: str = static("oracle_start")
+    shortest_feature: str = static("oracle_start")
     alpha: float = 0.5
     anneal: float | Curve = 1.0
     difficulty: float = 0.0
-    component: str = static("conciseness")
+    component: str = static("conciseness", kw_only=True)
 
     def __post_init__(self) -> None:
         check_choices(self, source=SOURCES)
         if self.source == "component" and self.score is None:
-            raise UserError("CRF: source 'component' needs the name of that component as `score`.")
+            raise UserError("ConcisenessReward: source 'component' needs the name of that component as `score`.")
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
-        return (cls(score="progress", anneal=Linear(1.0, 0.0, 20.0)), cls(shortest="state_id"))
+        return (cls(score="progress", anneal=Linear(1.0, 0.0, 20.0)), cls(shortest_feature="state_id"))
 
     @property
     def requires(self) -> tuple[str, ...]:
-        name = self.shortest if self.score is None else self.score
+        name = self.shortest_feature if self.score is None else self.score
         return (name,) if self.source == "feature" else ()
 
     def init(self, key: Array, example: Transition) -> State:
@@ -117,7 +117,7 @@ class CRF(RewardTransform):
         if isinstance(self.anneal, Curve):
             anneal, shared = self.anneal(shared), count_steps(shared, transition.valid)  # type: ignore[assignment]
         if self.score is None:
-            shortest = transition.next_features[self.shortest].astype(steps.dtype)
+            shortest = transition.next_features[self.shortest_feature].astype(steps.dtype)
             score = jnp.clip(shortest / steps, 0.1, 1)
         else:
             score = _score(rewards, transition, self.source, self.score)
@@ -141,7 +141,7 @@ class SweetSpot(RewardTransform):
     Args:
         outcome: component whose last value is the success.
         score: feature or component with the quality, e.g. the fraction solved.
-        source: ``"feature"`` or ``"component"``, as in :class:`CRF`.
+        source: ``"feature"`` or ``"component"``, as in :class:`ConcisenessReward`.
         edges: ascending; an edge is reached when score >= edge.
         gate_on_success: pay tiers only where the outcome is above 0.
 
@@ -162,7 +162,7 @@ class SweetSpot(RewardTransform):
     edges: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
     alpha: float = 0.5
     gate_on_success: bool = static(False)
-    component: str = static("tier")
+    component: str = static("tier", kw_only=True)
 
     def __post_init__(self) -> None:
         check_choices(self, source=SOURCES)
@@ -203,7 +203,7 @@ class ReNorm(RewardTransform):
             off are paid on the episode's last step. ``"end"`` pays T·(o - 1) as one lump there (causal).
 
     Components: rewrites ``outcome``.
-    Metrics: ``raw/<outcome>``; ``renorm/steps`` (T so far).
+    Metrics: ``<outcome>/posted``; ``<outcome>/steps`` (T so far).
     Remembers: the number of steps until the episode ends.
 
     >>> from rewardax.wrappers import replay
@@ -239,7 +239,7 @@ class ReNorm(RewardTransform):
         steps = state.episode + 1
         shift = jnp.where(transition.done, rewards.components[self.outcome] - 1, 0)
         rewards = rewrite(rewards, self.outcome, steps * shift if self.deliver == "end" else shift)
-        return rewards.log("renorm/steps", steps), State(episode=steps)
+        return rewards.log(f"{self.outcome}/steps", steps), State(episode=steps)
 
     def learn(
         self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
@@ -249,7 +249,7 @@ class ReNorm(RewardTransform):
         shift = rewards.components[self.outcome]
         here = sums(rollout, shift)[1]
         _, at_end = from_end(rollout, shift)
-        earlier = jnp.where(rollout.done & rollout.valid, rewards.metrics["renorm/steps"] - here, 0)
+        earlier = jnp.where(rollout.done & rollout.valid, rewards.metrics[f"{self.outcome}/steps"] - here, 0)
         return rewards.put(self.outcome, at_end + earlier * shift), state
 
 
@@ -276,7 +276,7 @@ class OutcomeLevels(RewardTransform):
 
     values: tuple[float, ...] = (0.0, 0.1, 0.2, 1.0)
     feature: str = static("outcome_level")
-    component: str = static("outcome")
+    component: str = static("outcome", kw_only=True)
 
     def __post_init__(self) -> None:
         if len(self.values) < 2:

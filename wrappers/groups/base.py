@@ -66,18 +66,18 @@ class Episodes(NamedTuple):
         complete = known & begun
         lump = jnp.where(ends, verdict.reshape(old.shape), 0).astype(old.dtype)
         rewards = rewrite(rewards, name, jnp.where(complete, lump, old))
-        return rewards.log("group/complete", complete.astype(old.dtype))
+        return rewards.log(f"{name}/complete", complete.astype(old.dtype))
 
 
 class Grouped(Hindsight):
     """Mixin of transforms that pay an episode by a verdict on its group; they implement ``verdict``."""
 
     reads: ClassVar[tuple[str, ...]] = ()  #: fields that name features
-    group: str | None
+    group_feature: str | None
 
     @property
     def requires(self) -> tuple[str, ...]:
-        return named(*(getattr(self, field) for field in self.reads), self.group)
+        return named(*(getattr(self, field) for field in self.reads), self.group_feature)
 
     def verdict(self, outcome: Array, table: Episodes, rollout: Transition, state: State) -> tuple[Array, State]:
         """What each episode is paid f32[E], from its sum of ``component``, and the memory afterwards."""
@@ -86,7 +86,7 @@ class Grouped(Hindsight):
     def learn(
         self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
     ) -> Result:
-        table = Episodes.of(rollout, self.group)
+        table = Episodes.of(rollout, self.group_feature)
         outcome = table.total(rollout, rewards.components[self.component])
         paid, state = self.verdict(outcome, table, rollout, state)
         return table.pay(rewards, self.component, rollout, paid), state

@@ -22,7 +22,7 @@ def c_grpo(
     mask: Array | None = None,
     *,
     alpha: float | Array = 0.3,
-    mode: str = "paper",
+    form: str = "paper",
     normalise: bool = True,
 ) -> Array:
     """C-GRPO (CaRR): the outcome gates a rubric score that is relative to the best of the group.
@@ -38,26 +38,26 @@ def c_grpo(
     >>> numbers(c_grpo(*row))
     [0.767, 0.833, 0.0]
     """
-    check_choice("c_grpo", "mode", mode, CGRPO_MODES)
+    check_choice("c_grpo", "form", form, CGRPO_MODES)
     group, mask = members(group, mask)
     best = group_max(rubric, group, mask)
     safe = jnp.where(best > 0, best, 1)
-    if mode == "paper":
+    if form == "paper":
         paid = (1 - alpha) * outcome + alpha * outcome * jnp.where(best > 0, rubric / safe, 0)
     else:
-        score = rubric / safe if normalise and mode != "positive_only" else rubric
+        score = rubric / safe if normalise and form != "positive_only" else rubric
         mixed = (1 - alpha) * outcome + alpha * score
-        if mode == "negative_only":
+        if form == "negative_only":
             paid = jnp.where(outcome > 0, outcome, alpha * score)
         else:
-            paid = jnp.where((outcome == 0) & (mode == "positive_only"), outcome, mixed)
+            paid = jnp.where((outcome == 0) & (form == "positive_only"), outcome, mixed)
     return jnp.where(mask, paid, 0)
 
 
 class CGRPO(Grouped, RewardTransform):
     """Outcome-gated score relative to the best of the group: R = (1 - α)·o + α·o·(q / max_group q).
 
-    o is the episode's sum of ``component``, q the feature ``score`` of its last observation. See
+    o is the episode's sum of ``component``, q the feature ``score_feature`` of its last observation. See
     :func:`rewardax.wrappers.groups.cgrpo.c_grpo` for the modes of the release, whose ``positive_only`` forgets to
     normalise.
 
@@ -66,30 +66,30 @@ class CGRPO(Grouped, RewardTransform):
     Golden: c_grpo
 
     Components: rewrites ``component``.
-    Metrics: ``raw/<component>``, ``group/complete``.
+    Metrics: ``<component>/posted``, ``<component>/complete``.
     Remembers: nothing. Not causal.
 
     >>> from rewardax.wrappers import replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> data = rollout(reward=[1.0, 1.0, 0.0], terminated=[True, True, True], progress=[0.2, 0.4, 0.9])
-    >>> numbers(replay(CGRPO(group=None), data)[0].components["task"])
+    >>> numbers(replay(CGRPO(group_feature=None), data)[0].components["task"])
     [0.767, 0.833, 0.0]
     """
 
-    reads: ClassVar[tuple[str, ...]] = ("score",)
+    reads: ClassVar[tuple[str, ...]] = ("score_feature",)
     alpha: float = 0.3
-    score: str = static("progress")
-    mode: str = static("paper")
+    score_feature: str = static("progress")
+    form: str = static("paper")
     normalise: bool = static(True)
-    component: str = static("task")
-    group: str | None = static("state_hash")
+    group_feature: str | None = static("state_hash")
+    component: str = static("task", kw_only=True)
 
     def __post_init__(self) -> None:
-        check_choices(self, mode=CGRPO_MODES)
+        check_choices(self, form=CGRPO_MODES)
 
     def verdict(self, outcome: Array, table: Episodes, rollout: Transition, state: State) -> tuple[Array, State]:
-        score = table.score(rollout, self.score)
+        score = table.score(rollout, self.score_feature)
         paid = c_grpo(
-            outcome, score, table.group, table.ends, alpha=self.alpha, mode=self.mode, normalise=self.normalise
+            outcome, score, table.group, table.ends, alpha=self.alpha, form=self.form, normalise=self.normalise
         )
         return paid, state

@@ -59,22 +59,22 @@ class DLER(Grouped, RewardTransform):
 
     Args:
         limit: in steps, e.g. twice the shortest path.
-        group: as usual.
+        group_feature: as usual.
 
     Components: rewrites ``component``.
-    Metrics: ``raw/<component>``, ``group/complete``.
+    Metrics: ``<component>/posted``, ``<component>/complete``.
     Remembers: nothing. Not causal.
 
     >>> from rewardax.wrappers import replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> data = rollout(reward=[1.0, 0.0, 1.0], terminated=[True, False, True])
-    >>> numbers(replay(DLER(limit=1.0, group=None), data)[0].components["task"])
+    >>> numbers(replay(DLER(limit=1.0, group_feature=None), data)[0].components["task"])
     [0.5, 0.0, -0.5]
     """
 
     limit: float = 100.0
-    component: str = static("task")
-    group: str | None = static("state_hash")
+    group_feature: str | None = static("state_hash")
+    component: str = static("task", kw_only=True)
 
     def verdict(self, outcome: Array, table: Episodes, rollout: Transition, state: State) -> tuple[Array, State]:
         return dler(outcome, table.length, table.group, table.ends, limit=self.limit)[1], state

@@ -84,37 +84,37 @@ class EMAGRPO(Grouped, RewardTransform):
     Golden: ema_grpo
 
     Args:
-        task: name of the integer feature with the task's number (``None``: one task).
+        task_feature: name of the integer feature with the task's number (``None``: one task).
         tasks: how many there are; larger numbers wrap around.
 
     Components: rewrites ``component``.
-    Metrics: ``raw/<component>``, ``group/complete``.
+    Metrics: ``<component>/posted``, ``<component>/complete``.
     Remembers: two moments per task for the whole run. Not causal.
 
     >>> from rewardax.wrappers import replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> data = rollout(reward=[1.0, 0.0], terminated=[True, True])
-    >>> numbers(replay(EMAGRPO(group=None), data)[0].components["task"])
+    >>> numbers(replay(EMAGRPO(group_feature=None), data)[0].components["task"])
     [1.0, -1.0]
     """
 
-    reads: ClassVar[tuple[str, ...]] = ("task",)
+    reads: ClassVar[tuple[str, ...]] = ("task_feature",)
     decay: float = 0.99
     floor: float = 1e-3
     eps: float = 1e-6
     guard: float = 5.0
-    task: str | None = static(None)
+    task_feature: str | None = static(None)
     tasks: int = static(1)
-    component: str = static("task")
-    group: str | None = static("state_hash")
+    group_feature: str | None = static("state_hash")
+    component: str = static("task", kw_only=True)
 
     def init(self, key: Array, example: Transition) -> State:
         return State(shared=TaskMoments.create(self.tasks, example.reward.dtype))
 
     def verdict(self, outcome: Array, table: Episodes, rollout: Transition, state: State) -> tuple[Array, State]:
         task = jnp.zeros(outcome.shape, jnp.int32)
-        if self.task is not None:
-            task = jnp.mod(table.last(rollout, self.task).astype(jnp.int32), self.tasks)
+        if self.task_feature is not None:
+            task = jnp.mod(table.last(rollout, self.task_feature).astype(jnp.int32), self.tasks)
         options = {"decay": self.decay, "floor": self.floor, "eps": self.eps, "guard": self.guard}
         paid, moments = ema_grpo(outcome, table.group, task, state.shared, table.ends, **options)
         return paid, State(shared=jax.tree.map(lambda new, old: new.astype(old.dtype), moments, state.shared))

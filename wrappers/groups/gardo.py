@@ -110,7 +110,7 @@ class GARDO(Grouped, RewardTransform):
 
         A_i = (R_i - group mean)·w_i,  w_i = 1 below the mean, else d_i / mean d
 
-    d_i is the smallest cosine distance of the feature ``embedding`` (of the last observation) to another member.
+    d_i is the smallest cosine distance of the feature ``embedding_feature`` of the last observation to another member.
     The method's gate on regularisation is :class:`rewardax.wrappers.groups.gardo.GateWidth`, for agents.
 
     Paper: "GARDO: Reinforcing Diffusion Models without Reward Hacking" 2025.
@@ -118,7 +118,7 @@ class GARDO(Grouped, RewardTransform):
     Golden: gardo
 
     Components: rewrites ``component``.
-    Metrics: ``raw/<component>``, ``group/complete``.
+    Metrics: ``<component>/posted``, ``<component>/complete``.
     Remembers: nothing. Not causal.
     Differs from the release: its gate has the opposite sign of the described one; see
     :func:`rewardax.wrappers.groups.gardo.rank_gap`.
@@ -126,15 +126,15 @@ class GARDO(Grouped, RewardTransform):
     >>> from rewardax.wrappers import replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> data = rollout(reward=[1.0, 0.0], terminated=[True, True], place=[[1.0, 0.0], [0.0, 1.0]])
-    >>> numbers(replay(GARDO(embedding="place", group=None), data)[0].components["task"])
+    >>> numbers(replay(GARDO(embedding_feature="place", group_feature=None), data)[0].components["task"])
     [0.5, -0.5]
     """
 
-    reads: ClassVar[tuple[str, ...]] = ("embedding",)
-    embedding: str = static("subgoals")
-    component: str = static("task")
-    group: str | None = static("state_hash")
+    reads: ClassVar[tuple[str, ...]] = ("embedding_feature",)
+    embedding_feature: str = static("subgoals")
+    group_feature: str | None = static("state_hash")
+    component: str = static("task", kw_only=True)
 
     def verdict(self, outcome: Array, table: Episodes, rollout: Transition, state: State) -> tuple[Array, State]:
-        where = table.vector(rollout, self.embedding)
+        where = table.vector(rollout, self.embedding_feature)
         return diversity_weighted(jnp.where(table.ends, outcome, 0), where, table.group, table.ends), state

@@ -63,7 +63,7 @@ class GDPO(RewardTransform):
         components, weights: one weight for each name.
 
     Components: rewrites ``components``.
-    Metrics: ``raw/<component>``, ``group/complete``.
+    Metrics: ``<component>/posted``, ``<component>/complete``.
     Remembers: nothing. Not causal.
 
     Differs from the paper: an episode pays once, at its last step; whitening over steps is left to the agent.
@@ -71,7 +71,7 @@ class GDPO(RewardTransform):
     >>> from rewardax.wrappers import replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> data = rollout(reward=[1.0, 0.0], terminated=[True, True])
-    >>> numbers(replay(GDPO(group=None), data)[0].components["task"])
+    >>> numbers(replay(GDPO(group_feature=None), data)[0].components["task"])
     [0.707, -0.707]
     """
 
@@ -79,7 +79,7 @@ class GDPO(RewardTransform):
     components: tuple[str, ...] = static(("task",))
     weights: tuple[float, ...] = (1.0,)
     eps: float = 1e-4
-    group: str | None = static("state_hash")
+    group_feature: str | None = static("state_hash")
 
     def __post_init__(self) -> None:
         if len(self.weights) != len(self.components):
@@ -87,7 +87,7 @@ class GDPO(RewardTransform):
 
     @property
     def requires(self) -> tuple[str, ...]:
-        return named(self.group)
+        return named(self.group_feature)
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         rewards.require(*self.components)
@@ -96,7 +96,7 @@ class GDPO(RewardTransform):
     def learn(
         self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
     ) -> Result:
-        table = Episodes.of(rollout, self.group)
+        table = Episodes.of(rollout, self.group_feature)
         scores = jnp.stack([table.total(rollout, rewards.components[name]) for name in self.components], -1)
         weights = jnp.stack([jnp.asarray(w, scores.dtype) for w in self.weights])
         paid = gdpo(scores, table.group, table.ends, weights=weights, eps=self.eps)

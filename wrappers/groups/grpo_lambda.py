@@ -63,21 +63,21 @@ class GRPOLambda(Grouped, RewardTransform):
     Golden: grpo_lambda
 
     Components: rewrites ``component``.
-    Metrics: ``raw/<component>``, ``group/complete``.
+    Metrics: ``<component>/posted``, ``<component>/complete``.
     Remembers: nothing. Not causal.
 
     >>> from rewardax.wrappers import replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> data = rollout(reward=[1.0, 0.0, 1.0, 0.0], terminated=[True, False, True, True])
-    >>> numbers(replay(GRPOLambda(group=None), data)[0].components["task"])
+    >>> numbers(replay(GRPOLambda(group_feature=None), data)[0].components["task"])
     [0.839, 0.0, 0.561, 0.0]
     """
 
     fraction: float = 0.2
     alpha: float = 0.6
     min_success: float = 0.0
-    component: str = static("task")
-    group: str | None = static("state_hash")
+    group_feature: str | None = static("state_hash")
+    component: str = static("task", kw_only=True)
 
     def verdict(self, outcome: Array, table: Episodes, rollout: Transition, state: State) -> tuple[Array, State]:
         options = {"fraction": self.fraction, "alpha": self.alpha, "min_success": self.min_success}

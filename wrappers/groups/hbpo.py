@@ -58,7 +58,7 @@ def hbpo(
 class HBPO(Grouped, RewardTransform):
     """Hierarchical budgets: a correct episode is paid by how near its length comes to its budget.
 
-    The budget in steps is the feature ``budget`` of the first observation. See
+    The budget in steps is the feature ``budget_feature`` of the first observation. See
     :func:`rewardax.wrappers.groups.hbpo.budget_reward` and :func:`~rewardax.wrappers.groups.hbpo.hbpo`.
 
     Paper: "Hierarchical Budget Policy Optimization for Adaptive Reasoning" 2025.
@@ -70,26 +70,26 @@ class HBPO(Grouped, RewardTransform):
         intra: weight of the term within a budget (the release adds it twice).
 
     Components: rewrites ``component``.
-    Metrics: ``raw/<component>``, ``group/complete``.
+    Metrics: ``<component>/posted``, ``<component>/complete``.
     Remembers: nothing. Not causal.
 
     >>> from rewardax.wrappers import replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> data = rollout(reward=[1.0, 0.0], terminated=[True, True], oracle_start=[4, 4])
-    >>> numbers(replay(HBPO(max_length=10.0, group=None), data)[0].components["task"])
+    >>> numbers(replay(HBPO(max_length=10.0, group_feature=None), data)[0].components["task"])
     [-0.911, -2.325]
     """
 
-    reads: ClassVar[tuple[str, ...]] = ("budget",)
+    reads: ClassVar[tuple[str, ...]] = ("budget_feature",)
     max_length: float = 100.0
     intra: float = 1.0
     eps: float = 1e-6
-    budget: str = static("oracle_start")
-    component: str = static("task")
-    group: str | None = static("state_hash")
+    budget_feature: str = static("oracle_start")
+    group_feature: str | None = static("state_hash")
+    component: str = static("task", kw_only=True)
 
     def verdict(self, outcome: Array, table: Episodes, rollout: Transition, state: State) -> tuple[Array, State]:
-        budget = table.score(rollout, self.budget)
+        budget = table.score(rollout, self.budget_feature)
         worth = budget_reward(outcome, table.length, budget, max_length=self.max_length, pi=jnp.pi)
         options = {"max_length": self.max_length, "intra": self.intra, "eps": self.eps, "pi": jnp.pi}
         return hbpo(jnp.where(table.ends, worth, 0), budget, table.group, table.ends, **options), state

@@ -68,43 +68,43 @@ def evol_rl(
 class MajorityNovelty(Grouped, RewardTransform):
     """Without labels: the group's majority outcome is taken for right, novelty within each side is paid (EVOL-RL).
 
-    The vote is the integer feature ``outcome``, the embedding the feature ``embedding``, both of the last
-    observation. See :func:`rewardax.wrappers.groups.majority_novelty.evol_rl`. Metric ``group/agreement``, on last
-    rows: does the vote agree with the episode's success (sum of ``component`` positive)? Always look at it.
+    The vote is the integer feature ``outcome_feature``, the embedding the feature ``embedding_feature``, both of the
+    last observation. See :func:`rewardax.wrappers.groups.majority_novelty.evol_rl`. Metric ``<component>/agreement``,
+    on last rows: does the vote agree with the episode's success (sum of ``component`` positive)? Always look at it.
 
     Paper: "Evolving Language Models without Labels: Majority Drives Selection, Novelty Promotes Variation" 2025.
     Invariant: no
     Golden: evol_rl
 
     Components: rewrites ``component``.
-    Metrics: ``raw/<component>``, ``group/complete``, ``group/agreement``.
+    Metrics: ``<component>/posted``, ``<component>/complete``, ``<component>/agreement``.
     Remembers: nothing. Not causal.
 
     >>> from rewardax.wrappers import replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> data = rollout(terminated=[True] * 3, answer=[1, 1, 2], words=[[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
-    >>> numbers(replay(MajorityNovelty("answer", "words", group=None), data)[0].components["task"])
+    >>> numbers(replay(MajorityNovelty("answer", "words", group_feature=None), data)[0].components["task"])
     [0.75, 0.75, -0.5]
     """
 
-    reads: ClassVar[tuple[str, ...]] = ("outcome", "embedding")
-    outcome: str = static("outcome_level")
-    embedding: str = static("subgoals")
-    component: str = static("task")
-    group: str | None = static("state_hash")
+    reads: ClassVar[tuple[str, ...]] = ("outcome_feature", "embedding_feature")
+    outcome_feature: str = static("outcome_level")
+    embedding_feature: str = static("subgoals")
+    group_feature: str | None = static("state_hash")
+    component: str = static("task", kw_only=True)
 
     def learn(
         self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
     ) -> Result:
-        table = Episodes.of(rollout, self.group)
+        table = Episodes.of(rollout, self.group_feature)
         success = table.total(rollout, rewards.components[self.component]) > 0
         agreed = (table.ends & (success == self._wins(table, rollout))).reshape(rollout.reward.shape)
         rewards, state = super().learn(rewards, state, rollout, feedback)
-        return rewards.log("group/agreement", agreed.astype(rollout.reward.dtype)), state
+        return rewards.log(f"{self.component}/agreement", agreed.astype(rollout.reward.dtype)), state
 
     def verdict(self, outcome: Array, table: Episodes, rollout: Transition, state: State) -> tuple[Array, State]:
         wins = self._wins(table, rollout)
-        return evol_rl(table.vector(rollout, self.embedding), wins, table.group, table.ends)[0], state
+        return evol_rl(table.vector(rollout, self.embedding_feature), wins, table.group, table.ends)[0], state
 
     def _wins(self, table: Episodes, rollout: Transition) -> Array:
-        return majority(table.last(rollout, self.outcome).astype(jnp.int32), table.group, table.ends)
+        return majority(table.last(rollout, self.outcome_feature).astype(jnp.int32), table.group, table.ends)

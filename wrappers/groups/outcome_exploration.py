@@ -18,7 +18,7 @@ EXPLORATION = ("ucb", "ucb_mean", "ucb_con", "batch")
 
 
 def outcome_exploration(
-    outcome: Array, seen: Array, group: Array, mask: Array | None = None, *, kind: str = "ucb", b0: float | Array = 0.5
+    outcome: Array, seen: Array, group: Array, mask: Array | None = None, *, form: str = "ucb", b0: float | Array = 0.5
 ) -> Array:
     """Outcome-based exploration: pay for outcomes that are rare in the past or in the group.
 
@@ -32,16 +32,16 @@ def outcome_exploration(
     >>> outcome_exploration(jnp.array([0, 1]), jnp.array([4, 0]), jnp.zeros(2, jnp.int32)).tolist()
     [0.5, 1.0]
     """
-    check_choice("outcome_exploration", "kind", kind, EXPLORATION)
+    check_choice("outcome_exploration", "form", form, EXPLORATION)
     dense, mask = members(group, mask)
-    if kind == "batch":
+    if form == "batch":
         count, same = group_count(dense, mask), group_count(subgroups(dense, outcome, mask), mask)
         return jnp.where(mask, (1 - same) / jnp.maximum(count, 1), 0)
     seen = jnp.asarray(seen).astype(jnp.promote_types(jnp.float32, jnp.asarray(b0).dtype))
     bonus = jnp.where(mask, jnp.where(seen > 0, jnp.maximum(seen, 1) ** -0.5, 1), 0)
-    if kind == "ucb_mean":
+    if form == "ucb_mean":
         bonus = bonus - group_mean(bonus, dense, mask)
-    elif kind == "ucb_con":
+    elif form == "ucb_con":
         bonus = jnp.where(mask, bonus - b0, 0)
     return bonus
 
@@ -49,7 +49,7 @@ def outcome_exploration(
 class OutcomeExploration(RewardTransform):
     """Bonus at the episode's end for an outcome that is rare so far, or rare in its group.
 
-    The outcome is the integer feature ``outcome`` of the last observation; counts are kept per (group, outcome)
+    The outcome is the integer feature ``outcome_feature`` of the last observation; counts are kept per (group, outcome)
     in a hashed table and rise after use. See :func:`rewardax.wrappers.groups.outcome_exploration.outcome_exploration`.
 
     Paper: "Outcome-based Exploration for LLM Reasoning" 2025.
@@ -64,25 +64,26 @@ class OutcomeExploration(RewardTransform):
     >>> from rewardax.wrappers import replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> data = rollout(terminated=[True, True], room=[3, 4])
-    >>> numbers(replay(OutcomeExploration(outcome="room", group=None, kind="batch"), data)[0].components["outcome"])
+    >>> explore = OutcomeExploration(outcome_feature="room", group_feature=None, form="batch")
+    >>> numbers(replay(explore, data)[0].components["outcome"])
     [0.0, 0.0]
     """
 
     causal = False
     scale: float = 0.1
     b0: float = 0.5
-    kind: str = static("ucb")
-    outcome: str = static("outcome_level")
+    form: str = static("ucb")
+    outcome_feature: str = static("outcome_level")
     num_keys: int = static(4096)
-    component: str = static("outcome")
-    group: str | None = static("state_hash")
+    group_feature: str | None = static("state_hash")
+    component: str = static("outcome", kw_only=True)
 
     def __post_init__(self) -> None:
-        check_choices(self, kind=EXPLORATION)
+        check_choices(self, form=EXPLORATION)
 
     @property
     def requires(self) -> tuple[str, ...]:
-        return named(self.outcome, self.group)
+        return named(self.outcome_feature, self.group_feature)
 
     def init(self, key: Array, example: Transition) -> State:
         return State(shared=jnp.zeros((self.num_keys,), jnp.int32))
@@ -93,11 +94,11 @@ class OutcomeExploration(RewardTransform):
     def learn(
         self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
     ) -> Result:
-        table = Episodes.of(rollout, self.group)
-        outcome = table.last(rollout, self.outcome).astype(jnp.int32)
+        table = Episodes.of(rollout, self.group_feature)
+        outcome = table.last(rollout, self.outcome_feature).astype(jnp.int32)
         row = bucket(jnp.stack([table.group, outcome], -1), self.num_keys)
         bonus = outcome_exploration(
-            outcome, state.shared[row], table.group, table.ends, kind=self.kind, b0=self.b0
+            outcome, state.shared[row], table.group, table.ends, form=self.form, b0=self.b0
         ).astype(rollout.reward.dtype)
         paid = (self.scale * bonus).reshape(rollout.reward.shape)
         after = state.shared.at[row].add(table.ends.astype(jnp.int32))

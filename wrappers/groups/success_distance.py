@@ -105,7 +105,7 @@ def clusters(points: Array, together: Array, eps: float | Array, min_samples: in
 class SuccessDistance(Grouped, RewardTransform):
     """Pay failures by how near they came to the successes of the same group (SRPO).
 
-    An episode succeeds when its sum of ``component`` is positive; its embedding is the feature ``embedding`` of
+    An episode succeeds when its sum of ``component`` is positive; its embedding is the feature ``embedding_feature`` of
     the last observation. See :func:`rewardax.wrappers.groups.success_distance.success_distance`.
 
     Paper: "SRPO: Self-Referential Policy Optimization for Vision-Language-Action Models" 2025.
@@ -113,27 +113,27 @@ class SuccessDistance(Grouped, RewardTransform):
     Golden: srpo_progress
 
     Components: rewrites ``component``.
-    Metrics: ``raw/<component>``, ``group/complete``.
+    Metrics: ``<component>/posted``, ``<component>/complete``.
     Remembers: nothing. Not causal.
 
     >>> from rewardax.wrappers import replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> data = rollout(reward=[1.0, 0.0, 0.0], terminated=[True, True, True], place=[[1.0], [2.0], [9.0]])
-    >>> numbers(replay(SuccessDistance(embedding="place", group=None), data)[0].components["task"])
+    >>> numbers(replay(SuccessDistance(embedding_feature="place", group_feature=None), data)[0].components["task"])
     [1.0, 0.596, 0.004]
     """
 
-    reads: ClassVar[tuple[str, ...]] = ("embedding",)
+    reads: ClassVar[tuple[str, ...]] = ("embedding_feature",)
     eps: float = 0.5
     scale: float = 0.6
     steepness: float = 10.0
     offset: float = 0.5
     min_samples: int = static(2)
-    embedding: str = static("subgoals")
-    component: str = static("task")
-    group: str | None = static("state_hash")
+    embedding_feature: str = static("subgoals")
+    group_feature: str | None = static("state_hash")
+    component: str = static("task", kw_only=True)
 
     def verdict(self, outcome: Array, table: Episodes, rollout: Transition, state: State) -> tuple[Array, State]:
         options = {k: getattr(self, k) for k in ("eps", "min_samples", "scale", "steepness", "offset")}
-        where = table.vector(rollout, self.embedding)
+        where = table.vector(rollout, self.embedding_feature)
         return success_distance(where, outcome > 0, table.group, table.ends, **options), state

@@ -54,7 +54,7 @@ def trust_grpo(
 class TrustGRPO(Grouped, RewardTransform):
     """A judged process score, trusted as far as it agrees with the outcome: R = a + α·γ_group·exp(-step/T)·h.
 
-    a is the episode's sum of ``component``, h the feature ``score`` of its last observation; ``step`` counts
+    a is the episode's sum of ``component``, h the feature ``score_feature`` of its last observation; ``step`` counts
     calls of ``learn``. See :func:`rewardax.wrappers.groups.trust_grpo.trust_grpo`.
 
     Paper: "SophiaVL-R1: Reinforcing MLLMs Reasoning with Thinking Reward" 2025.
@@ -62,26 +62,26 @@ class TrustGRPO(Grouped, RewardTransform):
     Golden: trust_grpo
 
     Components: rewrites ``component``.
-    Metrics: ``raw/<component>``, ``group/complete``.
+    Metrics: ``<component>/posted``, ``<component>/complete``.
     Remembers: the number of updates for the whole run. Not causal.
 
     >>> from rewardax.wrappers import replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> data = rollout(reward=[1.0, 0.0], terminated=[True, True], progress=[0.5, 0.9])
-    >>> numbers(replay(TrustGRPO(group=None), data)[0].components["task"])
+    >>> numbers(replay(TrustGRPO(group_feature=None), data)[0].components["task"])
     [1.15, 0.0]
     """
 
-    reads: ClassVar[tuple[str, ...]] = ("score",)
+    reads: ClassVar[tuple[str, ...]] = ("score_feature",)
     alpha: float = 0.3
     total: float = 12_000.0
     right: float = 0.5
     floor: float = 0.2
     low: float = 0.1
     high: float = 0.9
-    score: str = static("progress")
-    component: str = static("task")
-    group: str | None = static("state_hash")
+    score_feature: str = static("progress")
+    group_feature: str | None = static("state_hash")
+    component: str = static("task", kw_only=True)
 
     def init(self, key: Array, example: Transition) -> State:
         return State(shared=jnp.zeros((), jnp.int32))
@@ -89,7 +89,7 @@ class TrustGRPO(Grouped, RewardTransform):
     def verdict(self, outcome: Array, table: Episodes, rollout: Transition, state: State) -> tuple[Array, State]:
         paid, _ = trust_grpo(
             outcome,
-            table.score(rollout, self.score),
+            table.score(rollout, self.score_feature),
             table.group,
             table.ends,
             decay=jnp.exp(-state.shared / jnp.asarray(self.total, outcome.dtype)),

@@ -68,7 +68,7 @@ def verpo(
 class VeRPO(RewardTransform):
     """Dense credit for verifiable checks: rare checks count more, the outcome anchors.
 
-    The checks are the bits of the feature ``checks`` after every step. Pays β·(q_t - mean q) at each step under
+    The checks are the bits of the feature ``checks_feature`` after every step. Pays β·(q_t - mean q) at each step under
     ``dense`` and o·γ^L - mean at the episode's last step under ``component``. See
     :func:`rewardax.wrappers.groups.verpo.verpo`; all complete episodes of the rollout form one group.
 
@@ -77,13 +77,13 @@ class VeRPO(RewardTransform):
     Golden: verpo
 
     Components: rewrites ``component``, posts ``dense``.
-    Metrics: ``raw/<component>``, ``group/complete``.
+    Metrics: ``<component>/posted``, ``<component>/complete``.
     Remembers: nothing. Not causal. Over a rollout the dense part adds up to zero.
 
     >>> from rewardax.wrappers import replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> data = rollout(reward=[0.0, 1.0], terminated=[False, True], door=[[False], [True]])
-    >>> numbers(replay(VeRPO(checks="door"), data)[0].components["checks"])
+    >>> numbers(replay(VeRPO(checks_feature="door"), data)[0].components["checks"])
     [-0.152, 0.152]
     """
 
@@ -93,13 +93,13 @@ class VeRPO(RewardTransform):
     delta: float = 1e-6
     beta: float = 0.5
     gamma: float = 1.0
-    checks: str = static("subgoals_now")
-    component: str = static("task")
+    checks_feature: str = static("subgoals_now")
     dense: str = static("checks")
+    component: str = static("task", kw_only=True)
 
     @property
     def requires(self) -> tuple[str, ...]:
-        return (self.checks,)
+        return (self.checks_feature,)
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         rewards.require(self.component)
@@ -113,7 +113,7 @@ class VeRPO(RewardTransform):
         known, whole = from_end(rollout, table.ends.reshape(shape))
         turns = (known & whole).reshape(-1)
         # one row a turn: rates and weights are sums over turns, whoever they belong to
-        bits = rollout.next_features[self.checks].reshape(len(turns), 1, -1)
+        bits = rollout.next_features[self.checks_feature].reshape(len(turns), 1, -1)
         options = {"alpha": self.alpha, "sigma": self.sigma, "delta": self.delta}
         credit: CheckCredit = verpo(bits, jnp.zeros(len(turns), dtype), turns[:, None], **options)
         turn = credit.turn[:, 0]

@@ -89,7 +89,7 @@ def _with(info: Mapping[str, Any], mask: np.ndarray, entries: Mapping[str, Any])
 def _logged(outcome: Outcome, info: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Metrics to enter: a component is raw only once, before the innermost transform that changed it."""
     inner = info.get("reward_metrics", {})
-    return {name: x for name, x in outcome.metrics.items() if not (name.startswith("raw/") and name in inner)}
+    return {name: x for name, x in outcome.metrics.items() if not (name.endswith("/posted") and name in inner)}
 
 
 def _floats(arrays: Mapping[str, np.ndarray]) -> dict[str, float]:

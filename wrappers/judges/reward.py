@@ -71,7 +71,7 @@ class Judged(RewardTransform):
     mean: float = 0.0
     var: float = 1.0
     feature: str = static("caption_id")
-    component: str = static("judge")
+    component: str = static("judge", kw_only=True)
 
     def __post_init__(self) -> None:
         check_choices(self, form=("label", "class", "rank"))

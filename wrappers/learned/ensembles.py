@@ -10,10 +10,8 @@ from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.pointwise import rewrite
 from rewardax.wrappers.algebra.scopes import channels, check_lengths
 from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, chain, static
-from rewardax.wrappers.learned.preference_reward import ensemble_score
+from rewardax.wrappers.learned.preference_reward import OBJECTIVES, ensemble_score
 from rewardax.wrappers.shaping.potential import Progress
-
-OBJECTIVES = ("mean", "wco", "uwo")
 
 
 class Ensemble(RewardTransform):
@@ -33,21 +31,21 @@ class Ensemble(RewardTransform):
         feature: f32[N, M] of o_{t+1} with the M scores; posted as ``component``.
         members: instead of a feature, the components that are the scores: the result replaces the first, the
             others become 0.
-        objective: ``"mean"``, ``"wco"`` or ``"uwo"``.
+        form: ``"mean"``, ``"wco"`` or ``"uwo"``.
         coeff: weight of the variance: 0.5 for best-of-n, 0.1 with a KL penalty in the paper.
         ddof: the variance divides by M - ddof. The released PPO code has 1, its best-of-n code 0: for three
             members a factor of 1.5.
         centres: one number per member to subtract, or ``None``.
 
     Components: ``component``, or rewrites ``members``.
-    Metrics: ``ensemble/variance``; ``raw/<member>``.
+    Metrics: ``<component>/variance``; ``<member>/posted``.
     Remembers: nothing.
 
     >>> from rewardax.wrappers import replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> data = rollout(graded=[[1.0, 1.0], [0.0, 2.0]])
     >>> for objective in OBJECTIVES:
-    ...     ensemble = Ensemble(feature="graded", objective=objective, coeff=0.25)
+    ...     ensemble = Ensemble(feature="graded", form=objective, coeff=0.25)
     ...     numbers(replay(ensemble, data)[0].components["ensemble"])
     [1.0, 1.0]
     [1.0, 0.0]
@@ -56,14 +54,14 @@ class Ensemble(RewardTransform):
 
     feature: str | None = static(None)
     members: tuple[str, ...] = static(())
-    objective: str = static("uwo")
+    form: str = static("uwo")
     coeff: float = 0.1
     ddof: int = static(1)
     centres: tuple[float, ...] | None = None
-    component: str = static("ensemble")
+    component: str = static("ensemble", kw_only=True)
 
     def __post_init__(self) -> None:
-        check_choices(self, objective=OBJECTIVES)
+        check_choices(self, form=OBJECTIVES)
         if (self.feature is None) == (not self.members):
             raise UserError("Ensemble takes its scores either from a `feature` [N, M] or from component `members`.")
         if self.members:
@@ -72,7 +70,7 @@ class Ensemble(RewardTransform):
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
-        listed = cls(members=("progress", "task"), objective="wco", centres=(0.5, 0.0))
+        listed = cls(members=("progress", "task"), form="wco", centres=(0.5, 0.0))
         return (cls(feature="graded"), chain(near=Progress(), pick=listed))
 
     @property
@@ -87,8 +85,9 @@ class Ensemble(RewardTransform):
             if len(self.centres) != scores.shape[1]:
                 raise UserError(f"Ensemble: {len(self.centres)} centres for {scores.shape[1]} members.")
             scores = scores - jnp.stack([jnp.asarray(x, scores.dtype) for x in self.centres])
-        value = ensemble_score(scores.T, self.objective, self.coeff, self.ddof).astype(scores.dtype)
-        rewards = rewards.log("ensemble/variance", scores.var(1, ddof=self.ddof))
+        value = ensemble_score(scores.T, self.form, self.coeff, self.ddof).astype(scores.dtype)
+        name = self.members[0] if self.feature is None else self.component
+        rewards = rewards.log(f"{name}/variance", scores.var(1, ddof=self.ddof))
         if self.feature is not None:
             return rewards.add(self.component, value), state
         for k, name in enumerate(self.members):

@@ -84,9 +84,9 @@ class HERON(PreferenceReward):
     True
     """
 
-    component: str = static("heron")
     teacher: Teacher = HierarchicalTeacher()
     normalise: str = static("standard")
+    component: str = static("heron", kw_only=True)
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:

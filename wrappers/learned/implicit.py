@@ -119,7 +119,6 @@ class ImplicitProcessReward(RewardTransform):
     (True, True)
     """
 
-    component: str = static("implicit")
     source: str = static("task")
     actions: int = static(8)
     feature: str | None = static(None)
@@ -131,6 +130,7 @@ class ImplicitProcessReward(RewardTransform):
     beta: float = 0.05
     threshold: float = 0.0
     learning_rate: float = 1e-3
+    component: str = static("implicit", kw_only=True)
 
     def __post_init__(self) -> None:
         check_choices(self, loss=("outcome", "contrast"))
@@ -168,7 +168,7 @@ class ImplicitProcessReward(RewardTransform):
         rewards.require(self.source)
         rewards, rollout = jax.tree.map(jnp.asarray, (rewards, rollout))
         shared, optimiser = state.shared, self._optimiser()
-        source = rewards.metrics.get(f"raw/{self.source}", rewards.components[self.source])
+        source = rewards.metrics.get(f"{self.source}/posted", rewards.components[self.source])
         outcome, _, begun = sums(rollout, source)
         ends = (rollout.done & rollout.valid & begun).astype(source.dtype)
         won = (outcome > self.threshold).astype(source.dtype)

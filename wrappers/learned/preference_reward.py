@@ -11,7 +11,7 @@ import optax
 from jax import Array
 
 from rewardax.base.arrays import typed_key
-from rewardax.base.choices import check_choices
+from rewardax.base.choices import check_choice, check_choices
 from rewardax.base.errors import UserError
 from rewardax.wrappers.core import PyTree, Result, Rewards, RewardTransform, State, Transition, static
 from rewardax.wrappers.learned.networks import flatten, mlp, mlp_init
@@ -19,8 +19,10 @@ from rewardax.wrappers.learned.preferences import centring_penalty, preference_a
 from rewardax.wrappers.learned.segments import Pairs, draw, episode_numbers, gather
 from rewardax.wrappers.learned.teachers import ScriptedTeacher, Teacher, Verdict
 
+OBJECTIVES = ("mean", "wco", "uwo")
 
-def ensemble_score(scores: Array, objective: str = "mean", coefficient: float | Array = 0.1, ddof: int = 0) -> Array:
+
+def ensemble_score(scores: Array, form: str = "mean", coefficient: float | Array = 0.1, ddof: int = 0) -> Array:
     """One score from those of the members of an ensemble [M, ...].
 
     ``"mean"``; ``"wco"``, the worst case min; ``"uwo"``, uncertainty-weighted: mean - coefficient·variance (the
@@ -34,13 +36,12 @@ def ensemble_score(scores: Array, objective: str = "mean", coefficient: float | 
     >>> [ensemble_score(scores, k, 0.5).tolist() for k in ("mean", "wco", "uwo")]
     [[1.0], [0.0], [0.5]]
     """
-    if objective == "mean":
+    check_choice("ensemble_score", "form", form, OBJECTIVES)
+    if form == "mean":
         return scores.mean(0)
-    if objective == "wco":
+    if form == "wco":
         return scores.min(0)
-    if objective == "uwo":
-        return scores.mean(0) - coefficient * scores.var(0, ddof=ddof)
-    raise UserError(f"ensemble_score: objective is 'mean', 'wco' or 'uwo', not {objective!r}.")
+    return scores.mean(0) - coefficient * scores.var(0, ddof=ddof)
 
 
 class PreferenceReward(RewardTransform):
@@ -73,7 +74,7 @@ class PreferenceReward(RewardTransform):
         steps: minibatches of ``batch`` pairs in one ``learn``; a minibatch that is right beyond ``enough`` is passed.
         normalise: ``"mean"`` subtracts each member's mean over the last rollout, so that a reward of one sign does
             not become a reason to live or to die; ``"standard"`` also divides by its std; ``"none"``.
-        objective: ``"mean"``, ``"wco"`` or ``"uwo"`` with ``coefficient``.
+        form: ``"mean"``, ``"wco"`` or ``"uwo"`` with ``coefficient``.
 
     Components: ``component``.
     Metrics: from ``learn``, ``<component>/accuracy`` (held-out pairs, against the truth; NaN before there are any),
@@ -94,7 +95,6 @@ class PreferenceReward(RewardTransform):
     True
     """
 
-    component: str = static("preference")
     teacher: Teacher = ScriptedTeacher()
     feature: str | None = static(None)
     one_hot: int = static(0)
@@ -109,7 +109,7 @@ class PreferenceReward(RewardTransform):
     capacity: int = static(1024)
     steps: int = static(100)
     batch: int = static(64)
-    objective: str = static("mean")
+    form: str = static("mean")
     normalise: str = static("mean")
     scale: float = 1.0
     coefficient: float = 0.1
@@ -120,9 +120,10 @@ class PreferenceReward(RewardTransform):
     noise: float = 0.0
     centring: float = 1e-2
     regression: float = 0.0
+    component: str = static("preference", kw_only=True)
 
     def __post_init__(self) -> None:
-        check_choices(self, query=("uniform", "disagreement", "entropy"), objective=("mean", "wco", "uwo"))
+        check_choices(self, query=("uniform", "disagreement", "entropy"), form=OBJECTIVES)
         check_choices(self, normalise=("none", "mean", "standard"))
         for field in ("members", "segment", "queries", "oversample", "steps", "batch"):
             if getattr(self, field) < 1:
@@ -135,7 +136,7 @@ class PreferenceReward(RewardTransform):
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
         small = {"members": 2, "width": 8, "segment": 3, "queries": 4, "capacity": 8, "steps": 2, "batch": 4}
-        uwo = {"query": "disagreement", "objective": "uwo", "normalise": "standard", "whole": True, "regression": 0.1}
+        uwo = {"query": "disagreement", "form": "uwo", "normalise": "standard", "whole": True, "regression": 0.1}
         teacher = ScriptedTeacher(gamma=0.9, temperature=0.5, flip=0.1, skip_threshold=-1.0, strengths=(0.5, 1.0))
         return (cls(**small, **uwo, feature="progress", teacher=teacher),)  # type: ignore[arg-type]
 
@@ -177,7 +178,7 @@ class PreferenceReward(RewardTransform):
         members = self._members(state.shared["networks"], steps)
         extra = (1,) * (members.ndim - 1)
         mean, std = (state.shared[name].reshape(-1, *extra) for name in ("mean", "std"))
-        return jax.lax.stop_gradient(ensemble_score((members - mean) / std, self.objective, self.coefficient))
+        return jax.lax.stop_gradient(ensemble_score((members - mean) / std, self.form, self.coefficient))
 
     def learn(
         self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None

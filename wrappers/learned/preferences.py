@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rewardax.base.errors import UserError
+from rewardax.base.choices import check_choice
 
 Number = float | Array
 
@@ -95,7 +95,7 @@ def preference_accuracy(first: Array, second: Array, target: Array, weight: Arra
     return (right * decided).sum() / decided.sum()
 
 
-def query_scores(probabilities: Array, kind: str) -> Array:
+def query_scores(probabilities: Array, form: str) -> Array:
     """How informative a label of each pair would be, from the members' P(first preferred) [M, P].
 
     ``"disagreement"`` is the standard deviation over members, ``"entropy"`` the members' mean entropy.
@@ -105,11 +105,10 @@ def query_scores(probabilities: Array, kind: str) -> Array:
     >>> query_scores(jnp.array([[0.5, 1.0], [0.5, 0.0]]), "disagreement").tolist()
     [0.0, 0.5]
     """
-    if kind == "disagreement":
+    check_choice("query_scores", "form", form, ("disagreement", "entropy"))
+    if form == "disagreement":
         return probabilities.std(0)
-    if kind == "entropy":
-        return (jax.scipy.special.entr(probabilities) + jax.scipy.special.entr(1 - probabilities)).mean(0)
-    raise UserError(f"query_scores: kind is 'disagreement' or 'entropy', not {kind!r}.")
+    return (jax.scipy.special.entr(probabilities) + jax.scipy.special.entr(1 - probabilities)).mean(0)
 
 
 def first_decisive(difference: Array, margin: Array) -> tuple[Array, Array]:

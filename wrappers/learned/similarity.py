@@ -69,7 +69,7 @@ class GoalSimilarity(RewardTransform):
     gamma: float = 0.99
     scale: float = 1.0
     shaped: bool = static(True)
-    component: str = static("similarity")
+    component: str = static("similarity", kw_only=True)
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:

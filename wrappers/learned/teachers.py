@@ -78,17 +78,17 @@ class ScriptedTeacher(Teacher):
     [1.0]
     """
 
-    component: str = static("task")
     gamma: float = 1.0
     temperature: float = 0.0
     flip: float = 0.0
     skip_threshold: float = 0.0
     equal_threshold: float = 1e-6
     strengths: tuple[float, ...] = ()
+    component: str = static("task", kw_only=True)
 
     def evidence(self, rewards: Rewards, rollout: Transition) -> Array:
         rewards.require(self.component)
-        return rewards.metrics.get(f"raw/{self.component}", rewards.components[self.component])[..., None]
+        return rewards.metrics.get(f"{self.component}/posted", rewards.components[self.component])[..., None]
 
     def sums(self, evidence: Array, mask: Array) -> tuple[Array, Array]:
         """Undiscounted and myopic sums [P, 2] of pairs of segments."""

@@ -99,7 +99,7 @@ class Lagrangian(RewardTransform):
         initial: λ at the start.
 
     Components: rewrites ``base`` and the listed ones.
-    Metrics: ``raw/<component>``, ``lagrangian/multiplier/<component>`` (μ), ``lagrangian/return/<component>`` (return
+    Metrics: ``<component>/posted``, ``<component>/multiplier`` (μ), ``<component>/return`` (return
     of the running episode so far).
     Remembers: λ and the momentum for the whole run, the returns until the episode ends.
 
@@ -150,15 +150,15 @@ class Lagrangian(RewardTransform):
         rewards = rewrite(rewards, self.base, (len(self.components) - mu.sum()) * values[:, 0])
         for k, name in enumerate(self.components):
             rewards = rewrite(rewards, name, mu[k] * values[:, k + 1])
-            rewards = rewards.log(f"lagrangian/multiplier/{name}", jnp.broadcast_to(mu[k], values.shape[:1]))
-            rewards = rewards.log(f"lagrangian/return/{name}", returns[:, k])
+            rewards = rewards.log(f"{name}/multiplier", jnp.broadcast_to(mu[k], values.shape[:1]))
+            rewards = rewards.log(f"{name}/return", returns[:, k])
         return rewards, state._replace(episode=returns)
 
     def learn(
         self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
     ) -> Result:
         ends = rollout.done & rollout.valid
-        returns = jnp.stack([rewards.metrics[f"lagrangian/return/{name}"] for name in self.components], -1)
+        returns = jnp.stack([rewards.metrics[f"{name}/return"] for name in self.components], -1)
         mean = jnp.where(ends[..., None], returns, 0).sum((0, 1)) / jnp.maximum(ends.sum(), 1)
         violation = mean - jnp.stack([jnp.asarray(x, mean.dtype) for x in self.thresholds])
         settings = (self.squash, self.learning_rate, self.momentum, self.max_grad_norm)

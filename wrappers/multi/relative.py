@@ -17,11 +17,13 @@ from rewardax.wrappers.algebra.scopes import SCOPES, begin, channels, collect, d
 from rewardax.wrappers.core import Chain, Result, Rewards, RewardTransform, State, Transition, chain, static
 
 
-def par(component: str = "task", references: str = "references", scale: float = 1.0, kind: str = "sigmoid") -> Squash:
+def par(
+    component: str = "task", references_feature: str = "references", scale: float = 1.0, form: str = "sigmoid"
+) -> Squash:
     """Preference as reward: the episode's return x becomes mean_m sigmoid(k·(x - ref_m)), in (0, 1).
 
-    0.5 means as good as the reference. ``references`` is a feature f32[N] or f32[N, M]: returns of a reference
-    policy (scripted, or the untrained one) on the *same level*; one suffices, the paper takes 10. ``kind``
+    0.5 means as good as the reference. ``references_feature`` is a feature f32[N] or f32[N, M]: returns of a reference
+    policy (scripted, or the untrained one) on the *same level*; one suffices, the paper takes 10. ``form``
     "tanh", "arctan" or "linear" gives the paper's other relative forms.
 
     Paper: Fu et al. 2025, "Reward Shaping to Mitigate Reward Hacking in RLHF".
@@ -32,40 +34,46 @@ def par(component: str = "task", references: str = "references", scale: float = 
     >>> numbers(replay(par(), data)[0].total)
     [0.0, 0.5]
     """
-    return Squash(component=component, kind=kind, scale=scale, references=references, scope="episode")
+    return Squash(component=component, form=form, scale=scale, references_feature=references_feature, scope="episode")
 
 
 def log_sigmoid_centred(
-    component: str = "task", references: str = "references", quantile: float = 0.85, lowest: float = -20.0
+    component: str = "task", references_feature: str = "references", quantile: float = 0.85, lowest: float = -20.0
 ) -> Chain:
     """LSC: the episode's return x becomes max(log sigmoid(x - q), lowest).
 
     q is the normal ``quantile`` of the reference returns of the level; sums of such components are a soft AND
-    (``Scalarise(kind="log_sigmoid")`` with fixed references).
+    (``Scalarise(form="log_sigmoid")`` with fixed references).
 
     Paper: Zihao Wang et al. 2024, "Transforming and Combining Rewards for Aligning Large Language Models".
 
     >>> log_sigmoid_centred().names
     ('bend', 'bound')
     """
-    bend = Squash(component=component, kind="log_sigmoid", references=references, quantile=quantile, scope="episode")
+    bend = Squash(
+        component=component,
+        form="log_sigmoid",
+        references_feature=references_feature,
+        quantile=quantile,
+        scope="episode",
+    )
     return chain(bend=bend, bound=Clip(component=component, low=lowest, high=0.0))
 
 
 def par_pipeline(
     component: str = "task",
-    references: str = "references",
+    references_feature: str = "references",
     ceiling: float | None = None,
     rate: float = 0.01,
     free: float = 0.0,
-    length: str | None = None,
+    length_feature: str | None = None,
     centred: bool = False,
     scale: float = 1.0,
 ) -> Chain:
     """The released code's steps in its order: ceiling, length penalty, centring, ceiling again, sigmoid.
 
     With ``centred`` the reference is subtracted twice, as there. All of it happens on the episode's last step;
-    ``length`` names a feature that is the length (``None``: the number of steps).
+    ``length_feature`` names a feature that is the length (``None``: the number of steps).
 
     Paper: Fu et al. 2025, "Reward Shaping to Mitigate Reward Hacking in RLHF".
 
@@ -73,12 +81,14 @@ def par_pipeline(
     ('sum', 'ceiling', 'length', 'centre', 'again', 'par')
     """
     below = Clip(component=component, low=-math.inf, high=math.inf if ceiling is None else ceiling)
-    relative = Squash(component=component, kind="linear", references=references, scope="episode", statistic="last")
+    relative = Squash(
+        component=component, form="linear", references_feature=references_feature, scope="episode", statistic="last"
+    )
     parts: dict[str, RewardTransform] = {"sum": Delay(component=component), "ceiling": below}
-    parts["length"] = LengthPenalty(component=component, rate=rate, free=free, feature=length)
+    parts["length"] = LengthPenalty(component=component, rate=rate, free=free, feature=length_feature)
     if centred:
         parts["centre"] = relative
-    return chain(**parts, again=below, par=relative.replace(kind="sigmoid", scale=scale))
+    return chain(**parts, again=below, par=relative.replace(form="sigmoid", scale=scale))
 
 
 class LengthPenalty(RewardTransform):
@@ -92,7 +102,7 @@ class LengthPenalty(RewardTransform):
         feature: f32[N], L is that of the last o_{t+1}; ``None`` counts the episode's steps.
 
     Components: rewrites ``component``.
-    Metrics: ``raw/<component>``.
+    Metrics: ``<component>/posted``.
     Remembers: the number of steps until the episode ends.
 
     >>> from rewardax.wrappers import replay
@@ -102,10 +112,10 @@ class LengthPenalty(RewardTransform):
     [0.0, 0.0, 0.8]
     """
 
-    component: str = static("task")
     rate: float = 0.01
     free: float = 0.0
     feature: str | None = static(None)
+    component: str = static("task", kw_only=True)
 
     @property
     def requires(self) -> tuple[str, ...]:
@@ -143,11 +153,11 @@ class MedianLogistic(RewardTransform):
 
     Args:
         medians, scales: one per task, from a calibration run (:func:`calibrate`); scales above 0.
-        task: integer feature with the number of the task; numbers outside are taken as the nearest.
+        task_feature: integer feature with the number of the task; numbers outside are taken as the nearest.
         scope: ``"episode"`` bends the sum over the episode, paid on its last step; ``"step"`` each reward.
 
     Components: rewrites ``component``.
-    Metrics: ``raw/<component>``.
+    Metrics: ``<component>/posted``.
     Remembers: the sum until the episode ends (``episode`` scope).
 
     >>> from rewardax.wrappers import replay
@@ -157,11 +167,11 @@ class MedianLogistic(RewardTransform):
     [0.5, 0.731]
     """
 
-    component: str = static("task")
     medians: tuple[float, ...] = (0.0,)
     scales: tuple[float, ...] = (1.0,)
-    task: str = static("task_id")
+    task_feature: str = static("task_id")
     scope: str = static("episode")
+    component: str = static("task", kw_only=True)
 
     def __post_init__(self) -> None:
         check_choices(self, scope=SCOPES)
@@ -177,14 +187,14 @@ class MedianLogistic(RewardTransform):
 
     @property
     def requires(self) -> tuple[str, ...]:
-        return (self.task,)
+        return (self.task_feature,)
 
     def init(self, key: Array, example: Transition) -> State:
         return State(episode=begin(self.scope, "sum", example, 1))
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         value, memory = collect(self.scope, "sum", state.episode, channels(rewards, [self.component]))
-        task = jnp.clip(transition.next_features[self.task].astype(jnp.int32), 0, len(self.medians) - 1)
+        task = jnp.clip(transition.next_features[self.task_feature].astype(jnp.int32), 0, len(self.medians) - 1)
         median, scale = (
             jnp.stack([jnp.asarray(x, value.dtype) for x in row])[task] for row in (self.medians, self.scales)
         )
@@ -210,13 +220,13 @@ class UncertaintyWeight(RewardTransform):
 
     Args:
         component: the judged reward.
-        predictions: feature f32[N, M] of o_{t+1} with M predictions of the same item (noise samples, an
+        predictions_feature: feature f32[N, M] of o_{t+1} with M predictions of the same item (noise samples, an
             ensemble, dropout), whose divergence is the mean squared difference of two of them; or f32[N], the
             divergence itself. Divergences below 0 count as 0.
         scale: u per unit of divergence.
 
     Components: rewrites ``component``.
-    Metrics: ``raw/<component>``, ``uncertainty/<component>`` (u).
+    Metrics: ``<component>/posted``, ``<component>/uncertainty`` (u).
     Remembers: nothing.
 
     Differs from the paper: as a weight of rewards nothing is trained, so its loss term + u
@@ -229,9 +239,9 @@ class UncertaintyWeight(RewardTransform):
     [1.0, 0.368]
     """
 
-    component: str = static("task")
-    predictions: str = static("predictions")
+    predictions_feature: str = static("predictions")
     scale: float = 1.0
+    component: str = static("task", kw_only=True)
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
@@ -239,14 +249,16 @@ class UncertaintyWeight(RewardTransform):
 
     @property
     def requires(self) -> tuple[str, ...]:
-        return (self.predictions,)
+        return (self.predictions_feature,)
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         rewards.require(self.component)
-        given = transition.next_features[self.predictions].astype(transition.reward.dtype)
+        given = transition.next_features[self.predictions_feature].astype(transition.reward.dtype)
         if given.ndim > 1 and given.shape[1] < 2:
-            raise UserError(f"UncertaintyWeight: {self.predictions!r} holds one prediction, it takes two to disagree.")
+            raise UserError(
+                f"UncertaintyWeight: {self.predictions_feature!r} holds one prediction, it takes two to disagree."
+            )
         divergence = given if given.ndim == 1 else 2 * given.var(1, ddof=1)
         u = self.scale * jnp.maximum(divergence, 0)
-        rewards = rewards.log(f"uncertainty/{self.component}", u)
+        rewards = rewards.log(f"{self.component}/uncertainty", u)
         return rewrite(rewards, self.component, rewards.components[self.component] * jnp.exp(-u)), state

@@ -99,7 +99,7 @@ class Scalarise(RewardTransform):
     """Combine several components into one number, whose parts stay visible.
 
     ======================  ===================================================  =======================
-    ``kind``                R                                                    what becomes of r_k
+    ``form``                R                                                    what becomes of r_k
     ======================  ===================================================  =======================
     ``linear``              Σ w_k·r_k (as ``Weights``)                           w_k·r_k
     ``direction``           cos(angle)·r_1 + sin(angle)·r_2                      its summand
@@ -111,7 +111,7 @@ class Scalarise(RewardTransform):
 
     The total is always the sum of the components. So a sum leaves each component its own share, while what is
     not a sum replaces the first listed component and empties the others; the parts are the metrics
-    ``raw/<component>``. To combine new components without touching those of the chain, use :class:`Product`
+    ``<component>/posted``. To combine new components without touching those of the chain, use :class:`Product`
     or :class:`Minimum`.
 
     ``log_sigmoid`` is the log-probability that all properties hold, a soft AND: bad parts dominate, good ones
@@ -136,7 +136,7 @@ class Scalarise(RewardTransform):
         statistic: ``"sum"``, ``"mean"``, ``"max"`` or ``"last"``.
 
     Components: rewrites the listed ones.
-    Metrics: ``raw/<component>``.
+    Metrics: ``<component>/posted``.
     Remembers: the statistics until the episode ends (``episode`` scope).
 
     Raises:
@@ -145,13 +145,13 @@ class Scalarise(RewardTransform):
     >>> from rewardax.wrappers import Progress, chain, replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> data = rollout(reward=[0.5, -0.5, 1.0], progress=[0.0, 0.5, 0.25, 0.5])
-    >>> both = chain(near=Progress(), join=Scalarise(components=("task", "progress"), kind="krc"))
+    >>> both = chain(near=Progress(), join=Scalarise(components=("task", "progress"), form="krc"))
     >>> numbers(replay(both, data)[0].total)
     [0.5, -0.354, 0.5]
     """
 
     components: tuple[str, ...] = static(("task",))
-    kind: str = static("linear")
+    form: str = static("linear")
     weights: tuple[float, ...] | None = None
     ideal: tuple[float, ...] | None = None
     angle: float = 0.0
@@ -161,9 +161,9 @@ class Scalarise(RewardTransform):
     statistic: str = static("sum")
 
     def __post_init__(self) -> None:
-        check_choices(self, kind=KINDS, scope=SCOPES, statistic=STATISTICS)
+        check_choices(self, form=KINDS, scope=SCOPES, statistic=STATISTICS)
         check_lengths(self, self.components, weights=self.weights, ideal=self.ideal)
-        if self.kind == "direction" and len(self.components) != 2:
+        if self.form == "direction" and len(self.components) != 2:
             raise UserError(f"Scalarise: a direction takes two components, not {self.components}; use 'linear'.")
 
     @classmethod
@@ -193,15 +193,15 @@ class Scalarise(RewardTransform):
             else jnp.stack([jnp.asarray(x, values.dtype) for x in given])
             for given, default in ((self.weights, 1), (self.ideal, 0))
         )
-        if self.kind == "linear":
+        if self.form == "linear":
             return weights * values
-        if self.kind == "direction":
+        if self.form == "direction":
             return direction(jnp.asarray(self.angle, values.dtype)) * values
-        if self.kind == "log_sigmoid":
+        if self.form == "log_sigmoid":
             return weights * jnp.maximum(jax.nn.log_sigmoid(values - ideal), self.lowest)
-        if self.kind == "weighted_geometric":
+        if self.form == "weighted_geometric":
             joined = weighted_geometric(values, weights, self.floor)
-        elif self.kind == "chebyshev":
+        elif self.form == "chebyshev":
             joined = chebyshev(values, weights, ideal)
         else:
             joined = krc(values)
@@ -213,7 +213,7 @@ class Direction(RewardTransform):
 
     The angle a is uniform in [low, high] degrees and fixed within an episode. A goal-conditioned policy needs
     v = (cos a, sin a) as an input: before each step it is ``Direction.current(state)`` with this transform's
-    own state. For an evaluation sweep fix the angle with ``Scalarise(kind="direction")``. Both rewards must
+    own state. For an evaluation sweep fix the angle with ``Scalarise(form="direction")``. Both rewards must
     be on one scale.
 
     Paper: Haoxiang Wang et al. 2024, "Arithmetic Control of LLMs for Diverse User Preferences" (DPA).
@@ -226,7 +226,7 @@ class Direction(RewardTransform):
             equal weight to ignoring it.
 
     Components: rewrites both.
-    Metrics: ``raw/<component>``, ``direction/<component>`` (v).
+    Metrics: ``<component>/posted``, ``<component>/direction`` (v).
     Remembers: the angle of each environment's running episode, drawn when the one before ended.
 
     >>> from rewardax.wrappers import Progress, chain, replay
@@ -266,7 +266,7 @@ class Direction(RewardTransform):
         values = channels(rewards, self.components)
         memory, v = state.env, self.current(state)
         for k, name in enumerate(self.components):
-            rewards = rewrite(rewards, name, v[:, k] * values[:, k]).log(f"direction/{name}", v[:, k])
+            rewards = rewrite(rewards, name, v[:, k] * values[:, k]).log(f"{name}/direction", v[:, k])
         episode = memory["episode"] + transition.done
         drawn = self._draw(state.shared, memory["lane"], episode).astype(values.dtype)
         angle = jnp.where(transition.done, drawn, memory["angle"])

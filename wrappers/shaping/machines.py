@@ -231,7 +231,7 @@ class RewardMachine(RewardTransform):
     unmatched: str = static("error")
     truncation: str = static("bootstrap")
     feature: str = static("events")
-    component: str = static("machine")
+    component: str = static("machine", kw_only=True)
 
     def __post_init__(self) -> None:
         check_choices(self, unmatched=("error", "stay", "terminal"), truncation=("bootstrap", "absorb"))

@@ -80,7 +80,7 @@ class Potential(RewardTransform):
     gamma: float = 0.99
     scale: float | Curve = 1.0
     truncation: str = static("bootstrap")
-    component: str = static("shaping")
+    component: str = static("shaping", kw_only=True)
 
     def __post_init__(self) -> None:
         check_choices(self, truncation=("bootstrap", "absorb"))
@@ -119,10 +119,10 @@ class Potential(RewardTransform):
 class ActionAdvice(RewardTransform):
     """Advice about actions: potential-based shaping with Φ(o, a).
 
-    ``mode="lookback"`` is causal and needs no change of the policy, but its invariance is not proven in
+    ``form="lookback"`` is causal and needs no change of the policy, but its invariance is not proven in
     general: F_t = Φ(o_t, a_t) - Φ(o_{t-1}, a_{t-1})/γ, where the first step of an episode subtracts nothing.
 
-    ``mode="lookahead"`` is F_t = γ·Φ(o_{t+1}, a_{t+1}) - Φ(o_t, a_t). The next action is known one step
+    ``form="lookahead"`` is F_t = γ·Φ(o_{t+1}, a_{t+1}) - Φ(o_t, a_t). The next action is known one step
     later, so the rewards are right only after ``learn`` on the rollout (``causal`` is False: the Gymnasium
     wrappers refuse it). Termination sets the first term to 0. Where no next action exists, after a truncation
     and at the rollout's border, it is γ·after(Φ(o_{t+1}, ·)), ``after`` being the largest or the mean advice
@@ -147,27 +147,27 @@ class ActionAdvice(RewardTransform):
     >>> data = rollout(terminated=[False, True], progress=[1.0, 3.0, 0.0])
     >>> numbers(replay(ActionAdvice(phi="progress", gamma=0.5), data)[0].components["advice"])
     [1.0, 1.0]
-    >>> ahead = ActionAdvice(phi="progress", gamma=0.5, mode="lookahead")
+    >>> ahead = ActionAdvice(phi="progress", gamma=0.5, form="lookahead")
     >>> numbers(replay(ahead, data)[0].components["advice"])
     [0.5, -3.0]
     """
 
     phi: Phi = static("advice")
     gamma: float = 0.99
-    mode: str = static("lookback")
+    form: str = static("lookback")
     after: str = static("max")
-    component: str = static("advice")
+    component: str = static("advice", kw_only=True)
 
     def __post_init__(self) -> None:
-        check_choices(self, mode=("lookback", "lookahead"), after=("max", "mean", "zero"))
+        check_choices(self, form=("lookback", "lookahead"), after=("max", "mean", "zero"))
 
     @property
     def causal(self) -> bool:  # type: ignore[override]
-        return self.mode == "lookback"
+        return self.form == "lookback"
 
     @property
     def learns(self) -> bool:
-        return self.mode == "lookahead"
+        return self.form == "lookahead"
 
     @property
     def requires(self) -> tuple[str, ...]:
@@ -175,7 +175,7 @@ class ActionAdvice(RewardTransform):
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
-        return (cls(phi="progress"), cls(phi="progress", mode="lookahead"))
+        return (cls(phi="progress"), cls(phi="progress", form="lookahead"))
 
     @staticmethod
     def greedy(q: Array, advice: Array) -> Array:
@@ -184,19 +184,19 @@ class ActionAdvice(RewardTransform):
 
     def init(self, key: Array, example: Transition) -> State:
         zeros = jnp.zeros(example.reward.shape, example.reward.dtype)
-        return State(episode=zeros) if self.mode == "lookback" else State()
+        return State(episode=zeros) if self.form == "lookback" else State()
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         table = self._table(transition.observation, transition.features, transition.reward.dtype)
         taken = self._taken(table, transition.action)
-        if self.mode == "lookahead":
+        if self.form == "lookahead":
             return rewards.add(self.component, -taken), state
         return rewards.add(self.component, taken - state.episode / self.gamma), State(episode=taken)
 
     def learn(
         self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
     ) -> Result:
-        if self.mode == "lookback":
+        if self.form == "lookback":
             return rewards, state
         dtype = rollout.reward.dtype
         tables = jax.vmap(lambda o, f: self._table(o, f, dtype))(rollout.next_observation, rollout.next_features)
@@ -242,7 +242,7 @@ class Progress(RewardTransform):
 
     Args:
         feature: name of a feature f32[N].
-        mode: one of the three.
+        form: one of the three.
 
     Components: ``component``.
     Remembers: the best value until the episode ends (``"best"``).
@@ -250,39 +250,39 @@ class Progress(RewardTransform):
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> from rewardax.wrappers import replay
     >>> data = rollout(reward=[0.0] * 3, progress=[0.0, 0.5, 0.25, 0.75])
-    >>> [numbers(replay(Progress(mode=m), data)[0].components["progress"]) for m in ("difference", "best")]
+    >>> [numbers(replay(Progress(form=m), data)[0].components["progress"]) for m in ("difference", "best")]
     [[0.5, -0.25, 0.5], [0.5, 0.0, 0.25]]
     """
 
     feature: str = static("progress")
     scale: float = 1.0
-    mode: str = static("difference")
-    component: str = static("progress")
+    form: str = static("difference")
+    component: str = static("progress", kw_only=True)
 
     def __post_init__(self) -> None:
-        check_choices(self, mode=("difference", "positive", "best"))
+        check_choices(self, form=("difference", "positive", "best"))
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
-        return (cls(), cls(mode="best"))
+        return (cls(), cls(form="best"))
 
     @property
     def requires(self) -> tuple[str, ...]:
         return (self.feature,)
 
     def init(self, key: Array, example: Transition) -> State:
-        if self.mode != "best":
+        if self.form != "best":
             return State()
         return State(episode=jnp.full(example.reward.shape, -jnp.inf, example.reward.dtype))
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         dtype = transition.reward.dtype
         now, ahead = (f[self.feature].astype(dtype) for f in (transition.features, transition.next_features))
-        if self.mode == "best":
+        if self.form == "best":
             best = jnp.maximum(state.episode, now)
             state = State(episode=jnp.maximum(best, ahead))
             return rewards.add(self.component, self.scale * jnp.maximum(ahead - best, 0)), state
         change = ahead - now
         return rewards.add(
-            self.component, self.scale * (jnp.maximum(change, 0) if self.mode == "positive" else change)
+            self.component, self.scale * (jnp.maximum(change, 0) if self.form == "positive" else change)
         ), state

@@ -92,7 +92,7 @@ def test_gated_accumulation_obeys_its_laws(games: list[str]) -> None:
         assert last["reward_components"]["events"] == pytest.approx(raw if success else 0.0)
         paid = {"task": float(success), "events": raw if success else 0.0}
         assert last["episode_components"] == pytest.approx(paid)
-        assert last["reward_metrics"]["gate/open/events"] == float(success)
+        assert last["reward_metrics"]["events/open"] == float(success)
         seen.append((success, raw > 0))
     assert {(True, True), (False, True)} <= set(seen)
 

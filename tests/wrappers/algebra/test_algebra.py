@@ -42,11 +42,11 @@ def test_weights_keep_the_first_raw_value() -> None:
     data = rollout(reward=[1.0, 2.0])
     rewards, _ = replay(chain(a=Weights({"task": 3.0}), b=Clip(high=4.0), c=Weights({"task": 0.5})), data)
     assert numbers(rewards.components["task"]) == [1.5, 2.0]
-    assert numbers(rewards.metrics["raw/task"]) == [1.0, 2.0]
+    assert numbers(rewards.metrics["task/posted"]) == [1.0, 2.0]
 
 
 @pytest.mark.parametrize(
-    "reward", [Weights({"nope": 1.0}), *(cls("nope") for cls in (Clip, Mask, Schedule, Normalise))]
+    "reward", [Weights({"nope": 1.0}), *(cls(component="nope") for cls in (Clip, Mask, Schedule, Normalise))]
 )
 def test_unknown_component_is_an_error_that_lists_what_is_posted(reward: object) -> None:
     with pytest.raises(ValueError, match=r"no component 'nope' to act on; posted so far: \['task'\]"):
@@ -69,7 +69,7 @@ def test_posting_twice_is_an_error() -> None:
     ],
 )
 def test_squash(kind: str, at_centre: float, limits: tuple[float, float] | None) -> None:
-    rewards, _ = replay(Squash(kind=kind, centre=2.0, scale=3.0), rollout(reward=[2.0, -1e6, 1e6, 1.0, 3.0]))
+    rewards, _ = replay(Squash(form=kind, centre=2.0, scale=3.0), rollout(reward=[2.0, -1e6, 1e6, 1.0, 3.0]))
     value = np.asarray(rewards.total)[:, 0]
     np.testing.assert_allclose(value[0], at_centre, atol=1e-6)
     assert np.isfinite(value).all() and value[3] < value[0] < value[4]
@@ -79,13 +79,13 @@ def test_squash(kind: str, at_centre: float, limits: tuple[float, float] | None)
 
 def test_squash_with_references_of_the_level() -> None:
     data = rollout(reward=[1.0], refs=[[0.0, 2.0]])
-    rewards, _ = replay(Squash(references="refs"), data)
+    rewards, _ = replay(Squash(references_feature="refs"), data)
     np.testing.assert_allclose(rewards.total[0, 0], (1 / (1 + np.exp(-1)) + 1 / (1 + np.exp(1))) / 2, rtol=1e-5)
-    one = replay(Squash(kind="log_sigmoid", references="refs"), rollout(reward=[1.0], refs=[0.5]))[0]
+    one = replay(Squash(form="log_sigmoid", references_feature="refs"), rollout(reward=[1.0], refs=[0.5]))[0]
     assert np.isfinite(one.total).all(), "one reference has no sample deviation"
 
 
-@pytest.mark.parametrize("make", [lambda: Squash(kind="x"), lambda: Schedule(unit="x"), lambda: Normalise(form="x")])
+@pytest.mark.parametrize("make", [lambda: Squash(form="x"), lambda: Schedule(unit="x"), lambda: Normalise(form="x")])
 def test_unknown_options_are_refused_when_made(make: object) -> None:
     with pytest.raises(ValueError, match="'x'"):
         make()  # type: ignore[operator]
@@ -147,7 +147,7 @@ def test_product_and_minimum_report_their_factors() -> None:
     inner = chain(a=EpisodicCount(num_keys=8, component="a"), b=GlobalCount(num_keys=8, component="b"))
     product, _ = play(Product(inner), data)
     smallest, _ = play(Minimum(inner), data)
-    a, b = (np.asarray(product.metrics[f"factor/product/{name}"]) for name in "ab")
+    a, b = (np.asarray(product.metrics[f"product/factor/{name}"]) for name in "ab")
     np.testing.assert_allclose(product.components["product"], a * b, rtol=1e-6)
     np.testing.assert_allclose(smallest.components["minimum"], np.minimum(a, b), rtol=1e-6)
     assert set(product.components) == {"task", "product"}
@@ -159,7 +159,7 @@ def test_product_passes_hindsight_on() -> None:
     reward = Product(chain(a=EpisodicCount(num_keys=8, component="a"), rnd=late))
     assert reward.learns and not reward.causal
     rewards, _ = play(reward, data)
-    a, b = (np.asarray(rewards.metrics[f"factor/product/{name}"]) for name in ("a", "rnd"))
+    a, b = (np.asarray(rewards.metrics[f"product/factor/{name}"]) for name in ("a", "rnd"))
     np.testing.assert_allclose(rewards.components["product"], a * b, rtol=1e-5)
     assert np.abs(b - np.asarray(rewards.metrics["rnd/raw"])).max() > 1e-3, "learn() normalised the factor"
 

@@ -280,7 +280,7 @@ def test_joined_bonuses_are_normalised_as_one() -> None:
     here, ever = EpisodicCount(component="here", num_keys=8), GlobalCount(component="ever", num_keys=8)
     for join, operator in {"multiply": np.multiply, "add": np.add}.items():
         rewards, _ = play(episodic_with_global(here, ever, join, scale=0.5), data)
-        factors = [np.asarray(rewards.metrics[f"factor/explore/{name}"]) for name in ("here", "ever")]
+        factors = [np.asarray(rewards.metrics[f"explore/factor/{name}"]) for name in ("here", "ever")]
         product = operator(*factors)
         scaled = np.asarray(rewards.components["explore"])
         np.testing.assert_allclose(scaled[-1] / 0.5, product[-1] / product.std(), rtol=0.3)

@@ -186,7 +186,9 @@ def test_memory_reward_scores_before_it_stores() -> None:
     x = [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.6, 0.8]]
     data = path(x, ends=[True] * 4, q=[[1.0]] * 4)
     data = data.replace(reward=jnp.array([[0.0], [0.0], [1.0], [1.0]]))
-    bonus = EpisodicMemoryReward(query="q", response="x", window=10, queries=2, responses=4, warm_up=0.0)
+    bonus = EpisodicMemoryReward(
+        query_feature="q", response_feature="x", window=10, queries=2, responses=4, warm_up=0.0
+    )
     paid, state = run(bonus, data)
     # explore: -, 0, 1, 0.4; exploit: -, -, -, one value in the window
     np.testing.assert_allclose(paid[:, 0], [0, 0, 1, 0.4], rtol=1e-4)

@@ -99,7 +99,7 @@ LEARNT: dict[str, tuple[RewardTransform, Mapping[str, Any] | None]] = {
 # What the first example does not show: (reward, size of the task's rewards)
 SPECIAL: dict[str, tuple[RewardTransform, float]] = {
     "Blend": (chain(bonus=BONUS, blend=Blend(auxiliary=("bonus",), num_keys=8, num_actions=3)), 0.1),
-    "CRF": (Freeze(example("CRF")), 1.0),
+    "ConcisenessReward": (Freeze(example("ConcisenessReward")), 1.0),
     "Clip": (example("Clip"), 1.0),
     "ClipDelta": (example("ClipDelta", 1), 0.1),
     "E3B": (example("E3B", 1), 0.1),
@@ -142,7 +142,7 @@ HINDSIGHT: dict[str, tuple[RewardTransform, float, int]] = {
     "IRCR": (example("IRCR"), 1.0, 1),
     "MajorityNovelty": (example("MajorityNovelty"), 1.0, 0),
     "MinForm": (example("MinForm"), 1.0, 0),
-    "OutcomeExploration": (chain(explore=OutcomeExploration(kind="batch", scale=5.0)), 1.0, 3),
+    "OutcomeExploration": (chain(explore=OutcomeExploration(form="batch", scale=5.0)), 1.0, 3),
     "SuccessDistance": (example("SuccessDistance"), 1.0, 2),
     "TrustGRPO": (example("TrustGRPO", alpha=5.0), 1.0, 5),
     "TurningPoints": (example("TurningPoints"), 1.0, 3),

@@ -52,7 +52,7 @@ from leaky_potential import LeakyPotential, SoundPotential
 GAMMA = 0.9
 EDGES = ((0, 0, "!a", 0.5), (0, 1, "a", 0.0), (1, 1, "!b", 0.0), (1, 2, "b", 1.0))
 MACHINE = RewardMachine(EDGES, ("a", "b", "c"), terminal=(2,), gamma=GAMMA)
-HOPS = HopProgress(mode="forward", gold=0.0, gamma=GAMMA)
+HOPS = HopProgress(form="forward", gold=0.0, gamma=GAMMA)
 SIMILARITY = GoalSimilarity(feature="advice", gamma=GAMMA, scale=2.0)
 POTENTIAL = Potential(gamma=GAMMA, scale=3.0)
 SHAPING_ONLY = Weights({"machine": 0.0})  # what the machine itself pays is a task of its own
@@ -78,8 +78,8 @@ COUNT = EpisodicCount(num_keys=32, scale=0.5)
 # (class that does not claim, task, settings of the task, reward)
 COUNTER_EXAMPLES: list[tuple[str, str, dict[str, Any], RewardTransform]] = [
     ("EventBonus", KEYFARM, {}, BONUS),
-    ("Progress", "RandomTask", {}, Progress(mode="positive")),
-    ("Clip", KEYFARM, {}, chain(shaping=Potential(phi=subgoals), clip=Clip("shaping", 0.0, 1.0))),
+    ("Progress", "RandomTask", {}, Progress(form="positive")),
+    ("Clip", KEYFARM, {}, chain(shaping=Potential(phi=subgoals), clip=Clip(0.0, 1.0, component="shaping"))),
     ("Squash", "RandomTask", {}, Squash(scale=4.0)),
     ("Mask", "RandomTask", {}, Mask()),
     ("Weights", KEYFARM, {}, Weights({"task": -1.0})),

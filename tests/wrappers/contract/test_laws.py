@@ -50,7 +50,7 @@ def test_total_is_the_sum_and_additive_parts_leave_the_task_alone(reward: Reward
     close(rewards.total, sum(np.asarray(c) for c in rewards.components.values()))
     assert np.isfinite(np.asarray(rewards.total)).all()
     assert not np.asarray(rewards.total)[~np.asarray(data.valid)].any()
-    if "raw/task" not in rewards.metrics:
+    if "task/posted" not in rewards.metrics:
         np.testing.assert_array_equal(rewards.components["task"], data.reward)
 
 
@@ -129,7 +129,7 @@ def test_redistribution_conserves_the_return(seed: int, fillers: bool) -> None:
         for rows in episodes(data, env):
             complete[rows, env] = 1
             assert np.ptp(np.asarray(rewards.components["task"])[rows, env]) == 0
-    np.testing.assert_array_equal(rewards.metrics["redistribute/complete"], complete)
+    np.testing.assert_array_equal(rewards.metrics["task/complete"], complete)
     graded = np.asarray(play(IRCR(), data)[0].components["task"])
     assert graded.min() >= 0 and graded.max() <= 1 and not graded[complete == 0].any()
 
@@ -184,7 +184,7 @@ def test_retro_delivery_across_the_border_of_rollouts_pays_the_same_in_all(seed:
         rewards, state = _continue(reward, state, fresh, jax.tree.map(lambda x, p=part: x[p], data))
         pieces.append(rewards)
     value = {name: np.concatenate([np.asarray(p.components[name]) for p in pieces]) for name in whole.components}
-    pending = np.concatenate([np.asarray(p.metrics["gate/pending"]) for p in pieces])
+    pending = np.concatenate([np.asarray(p.metrics["events/pending"]) for p in pieces])
     for env in range(ENVS):
         finished = np.zeros(ROWS, bool)
         for rows in episodes(data, env):

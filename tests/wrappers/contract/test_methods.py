@@ -69,7 +69,7 @@ def test_potential_function_announces_its_features() -> None:
 
 
 def test_look_ahead_is_hindsight_and_telescopes_over_actions() -> None:
-    reward = ActionAdvice(mode="lookahead", gamma=1.0)
+    reward = ActionAdvice(form="lookahead", gamma=1.0)
     assert not reward.causal and not chain(a=reward).causal and ActionAdvice().causal
     advice = [[1.0, 2.0], [3.0, 5.0], [7.0, 4.0]]
     data = rollout(reward=[0.0, 0.0], advice=advice).replace(action=jnp.array([[1], [0]]))
@@ -82,9 +82,9 @@ def test_look_ahead_is_hindsight_and_telescopes_over_actions() -> None:
 
 def test_progress_can_be_farmed_unless_it_counts_the_best_only() -> None:
     back_and_forth = {"reward": [0.0] * 4, "progress": [0.0, 1.0, 0.0, 1.0, 0.0]}
-    assert sum(reward_of(Progress(mode="difference"), "progress", **back_and_forth)) == 0.0
-    assert sum(reward_of(Progress(mode="positive"), "progress", **back_and_forth)) == 2.0
-    assert sum(reward_of(Progress(mode="best"), "progress", **back_and_forth)) == 1.0
+    assert sum(reward_of(Progress(form="difference"), "progress", **back_and_forth)) == 0.0
+    assert sum(reward_of(Progress(form="positive"), "progress", **back_and_forth)) == 2.0
+    assert sum(reward_of(Progress(form="best"), "progress", **back_and_forth)) == 1.0
 
 
 def test_event_outside_the_feature_is_an_error() -> None:

@@ -23,7 +23,7 @@ from rewardax.wrappers.credit.redistribution import decomposition_loss, episode_
 few = settings(max_examples=6)
 seeds = st.integers(0, 2**31 - 1)
 close = partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-4)
-SMALL: dict[str, Any] = {"factors": ("progress",), "width": 4, "minibatches": 2, "learning_rate": 0.01}
+SMALL: dict[str, Any] = {"factor_features": ("progress",), "width": 4, "minibatches": 2, "learning_rate": 0.01}
 CORRECTED = tuple(
     pytest.param(chain(delay=Delay(), credit=credit), id=type(credit).__name__)
     for credit in (ReturnDecomposition(correct=True, **SMALL), RUDDER(**SMALL).replace(tolerance=1e3))
@@ -178,7 +178,7 @@ def test_untrained_pays_nothing_and_one_step_goes_towards_the_return(reward: Rew
         signed = data.replace(reward=jnp.full_like(data.reward, sign))
         rewards, state = run(reward, signed)
         assert not np.asarray(rewards.components["task"]).any()
-        np.testing.assert_array_equal(rewards.metrics["given/task"], signed.reward)
+        np.testing.assert_array_equal(rewards.metrics["task/given"], signed.reward)
         for _ in range(3):
             rewards, state = run(reward, signed, state)
         assert sign * float(rewards.components["task"].sum()) > 0
@@ -206,7 +206,7 @@ def coloured(seed: int, rows: int = 24, envs: int = 16) -> Transition:
     [
         (lare(("colour",), width=16, epochs=60, learning_rate=0.01), 0.95),
         (lare(("colour",), samples=3, width=16, epochs=60, learning_rate=0.01), 0.9),
-        (RUDDER(factors=("colour",), correct=False, width=16, epochs=60, learning_rate=0.01), 0.8),
+        (RUDDER(factor_features=("colour",), correct=False, width=16, epochs=60, learning_rate=0.01), 0.8),
     ],
     ids=["RD", "RRD", "RUDDER"],
 )

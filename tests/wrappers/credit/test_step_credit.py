@@ -91,7 +91,9 @@ def test_spans_of_different_density_end_with_the_episode() -> None:
     score = [1.0, 3.0, 8.0, 5.0, 1.0]
     ends = [[0, 1], [0, 0], [0, 0], [0, 0], [1, 1]]
     for statistic, expected in {"last": (1, 8, 1), "mean": (1, 5.5, 3), "min": (1, 3, 1)}.items():
-        paid = reward_of(SpanReward(feature="x", ends="e", statistic=statistic), "span", x=score, e=ends, **data)
+        paid = reward_of(
+            SpanReward(feature="x", ends_feature="e", statistic=statistic), "span", x=score, e=ends, **data
+        )
         assert paid == [expected[0], 0.0, expected[1], 0.0, expected[2]]
     assert reward_of(SpanReward(feature="x"), "span", x=score, **data) == [0.0, 0.0, 8.0, 0.0, 0.0]
 
@@ -119,7 +121,7 @@ def test_released_whitening_divides_by_the_fourth_root() -> None:
 def test_advice_telescopes(seed: int, fillers: bool, gamma: float) -> None:
     data = random_rollout(seed, fillers=fillers)
     back, _ = play(ActionAdvice(gamma=gamma), data)
-    ahead, _ = play(ActionAdvice(gamma=gamma, mode="lookahead", after="zero"), data)
+    ahead, _ = play(ActionAdvice(gamma=gamma, form="lookahead", after="zero"), data)
     for rows, env in parts(data):
         table = np.asarray(data.features["advice"])[rows, env]
         taken = table[np.arange(len(rows)), np.asarray(data.action)[rows, env]]
@@ -173,7 +175,7 @@ def test_a_prover_that_always_or_never_succeeds_says_nothing() -> None:
 def test_hops_telescope(seed: int, fillers: bool, gamma: float, mode: str) -> None:
     data = random_rollout(seed, fillers=fillers)
     for truncation in ("bootstrap", "absorb"):
-        rewards, _ = play(HopProgress(mode=mode, gamma=gamma, truncation=truncation), data)
+        rewards, _ = play(HopProgress(form=mode, gamma=gamma, truncation=truncation), data)
         for rows, env in parts(data):
             keep = truncation == "bootstrap" and not data.terminated[rows[-1], env]
             progress = column(rewards.metrics["hop/progress"], rows, env)
@@ -189,9 +191,9 @@ def test_hops_of_an_episode_that_goes_on_are_walked_forward_only() -> None:
     data = {"hop": [-1.0, 0.5, 2.0], "reward": [0.0] * 3}
     expected = [0.0, 0.5, 0.5]
     for mode in ("forward", "fused"):
-        assert reward_of(HopProgress(mode=mode, gamma=1.0), "hop", **data) == expected
-    with pytest.raises(ValueError, match=r"mode is one of \('forward', 'fused'\)"):
-        HopProgress(mode="backward")
+        assert reward_of(HopProgress(form=mode, gamma=1.0), "hop", **data) == expected
+    with pytest.raises(ValueError, match=r"form is one of \('forward', 'fused'\)"):
+        HopProgress(form="backward")
     with pytest.raises(ValueError, match="truncation is"):
         HopProgress(truncation="maybe")
 
@@ -272,7 +274,7 @@ def test_bad_choices(make: Any, message: str) -> None:
 
 def test_hindsight_is_announced() -> None:
     late = (ClipDelta(), HopProgress(), VSRM(), TurningPoints(), MinForm())
-    early = (ClipDelta(deliver="delayed"), ClipDelta(delta=False), HopProgress(mode="forward"), PlanMatch())
+    early = (ClipDelta(deliver="delayed"), ClipDelta(delta=False), HopProgress(form="forward"), PlanMatch())
     assert not any(term.causal for term in late) and all(term.learns for term in late)
     assert all(term.causal for term in early) and not any(term.learns for term in early)
     assert not chain(a=MinForm()).causal

@@ -55,20 +55,20 @@ def test_a_recurrent_unit_forgets_or_keeps_as_its_gate_says() -> None:
 
 def test_an_untrustworthy_forecast_redistributes_nothing() -> None:
     data = random_rollout(1, ends=0.5)
-    rewards, _ = play(RUDDER(factors=("progress",), width=4, tolerance=1e-6), data)
+    rewards, _ = play(RUDDER(factor_features=("progress",), width=4, tolerance=1e-6), data)
     np.testing.assert_array_equal(rewards.components["task"], data.reward)
-    assert np.asarray(rewards.metrics["rudder/quality"]).max() == 0
-    rewards, _ = play(RUDDER(factors=("progress",), width=4, tolerance=1e6), data)
-    complete = np.asarray(rewards.metrics["redistribute/complete"]) > 0
+    assert np.asarray(rewards.metrics["task/quality"]).max() == 0
+    rewards, _ = play(RUDDER(factor_features=("progress",), width=4, tolerance=1e6), data)
+    complete = np.asarray(rewards.metrics["task/complete"]) > 0
     assert complete.any() and not complete.all()
-    close(rewards.metrics["rudder/quality"], complete, atol=1e-4)
+    close(rewards.metrics["task/quality"], complete, atol=1e-4)
 
 
 def test_grounding_is_paid_from_the_start() -> None:
     data = random_rollout(2, valid=lambda: np.random.default_rng(0).random((10, 3)) < 0.5)
-    rewards, _ = play(SPA(factors=("progress",), width=4, beta=0.25), data)
+    rewards, _ = play(SPA(factor_features=("progress",), width=4, beta=0.25), data)
     close(rewards.components["task"], 0.25 * np.asarray(data.next_features["valid"]))
-    assert SPA(grounding="executable").requires == ("executable",)
+    assert SPA(grounding_feature="executable").requires == ("executable",)
 
 
 def test_the_release_pays_the_last_step_nothing() -> None:
@@ -102,7 +102,7 @@ def test_learnt_shaping_prefers_what_paid_and_stays_in_bounds() -> None:
     close(state.shared["V"], [0.05 * 0.5, 0.0], rtol=1e-5)
     assert set(replay(reward, data)[0].components) == {"task", "explors_phi"}
     given = data.replace(features={**data.features, "policy": jnp.full((4, 1, 2), 0.5)})
-    _, told = replay(reward.replace(policy="policy", bound=1.0), given)
+    _, told = replay(reward.replace(policy_feature="policy", bound=1.0), given)
     _, seen = replay(reward.replace(bound=1.0), data)
     close(told.shared["phi"], seen.shared["phi"], rtol=1e-5)  # the frequencies are what the policy was
 
@@ -136,7 +136,7 @@ def blended(first: float, rule: str = "cosine", start: float = 0.5, primary: flo
         reward=[primary, 0.0] * 2, terminated=[True] * 4, events=[[1], [0]] * 2, state_id=[0, 1] * 2
     ).replace(action=jnp.array([[0], [1]] * 2))
     same = {**data.features, "state_id": jnp.zeros((4, 1), int)}
-    blend = Blend(auxiliary=("events",), rule=rule, rate=0.125, start=start, num_keys=4, num_actions=2)
+    blend = Blend(auxiliary=("events",), form=rule, rate=0.125, start=start, num_keys=4, num_actions=2)
     reward = chain(bonus=EventBonus(scale=first), blend=blend)
     return float(replay(reward, data.replace(features=same))[1].shared["blend"]["events"])
 
@@ -162,7 +162,7 @@ def test_agents_can_blend_by_their_own_gradients() -> None:
     [
         (lambda: ExploRS(learnt=False, bonus=False), "pays nothing"),
         (lambda: ExploRS(num_keys=0), "num_keys"),
-        (lambda: Blend(rule="mean"), "one of .'cosine', 'sign'."),
+        (lambda: Blend(form="mean"), "one of .'cosine', 'sign'."),
         (lambda: Blend(auxiliary=("task",)), "other than the primary"),
     ],
 )

@@ -53,7 +53,7 @@ def test_open_gates_make_a_weighted_sum(seed: int) -> None:
     for name, weight in zip(LEVELS, WEIGHTS, strict=True):
         close(opened.components[name], weight * plain.components[name])
         close(episode_sums(at_end, data, name), weight * np.asarray(episode_sums(plain, data, name)))
-        close(opened.metrics[f"raw/{name}"], plain.components[name])
+        close(opened.metrics[f"{name}/posted"], plain.components[name])
     assert not np.asarray(at_end.total)[~np.asarray(data.done)].any()
 
 
@@ -97,7 +97,7 @@ def test_a_level_without_a_threshold_gates_nothing() -> None:
     data = rollout(reward=[1.0], progress=[0.0, 0.0], events=[[0]])
     hard = Gate(components=LEVELS, tau=(None, 0.0, None))
     assert numbers(gated(hard, data).components["task"]) == [1.0]
-    soft = hard.replace(kind="soft")
+    soft = hard.replace(form="soft")
     assert numbers(gated(soft, data).components["task"]) == [0.0]
     assert numbers(gated(soft.replace(tau=(None, None, None)), data).components["task"]) == [1.0]
 
@@ -122,7 +122,7 @@ def test_soft_gate_is_between_nothing_and_the_weighted_mean(seed: int) -> None:
     close(without.components["progress"] + without.components["task"], mean)
     shut = gated(gate.replace(bottom=("events",)), data)
     assert not np.asarray(shut.components["events"]).any()
-    close(shut.total, np.asarray(shut.metrics["gate/bottom_line"]) * mean)
+    close(shut.total, np.asarray(shut.metrics["task/bottom_line"]) * mean)
     broken = np.asarray(plain.components["events"]) == 0
     close(np.asarray(shut.total)[broken], np.where(data.valid, mean, 0)[broken] * 0.01 / 1.01, atol=1e-6)
 
@@ -133,7 +133,7 @@ def test_carl_pays_the_route_once() -> None:
     data = rollout(progress=there_and_back, invalid=np.ravel(slow), terminated=[0, 0, 0, 1], failure=[0, 0, 0, 0])
     farmed = CaRL(flags={"invalid": 0.0})
     assert numbers(play(farmed, data)[0].total) == [0.5, 0.0, 0.5, 0.5], "the way back was free"
-    assert numbers(play(farmed.replace(mode="best"), data)[0].total) == [0.5, 0.0, 0.0, 0.5]
+    assert numbers(play(farmed.replace(form="best"), data)[0].total) == [0.5, 0.0, 0.0, 0.5]
     none = play(CaRL(), data)[0].components["carl"]
     np.testing.assert_array_equal(none, play(Progress(), data)[0].components["progress"])
 
@@ -152,10 +152,10 @@ def test_carl_infractions_cost_only_where_they_terminate() -> None:
     data = rollout(
         progress=np.zeros(5), failure=[1, 1, 0, 1], terminated=[0, 1, 1, 0], truncated=[0, 0, 0, 1], crash=[0, 1, 1, 1]
     )
-    out = play(CaRL(penalty=2.0, hint=0.5, hinted="crash"), data)[0]
+    out = play(CaRL(penalty=2.0, hint=0.5, hinted_feature="crash"), data)[0]
     assert numbers(out.total) == [0.0, -2.5, 0.0, 0.0], "a termination at the goal and a time-out are no infraction"
-    assert numbers(play(CaRL(infraction=None), data)[0].total) == [0.0, -1.0, -1.0, 0.0]
-    fast = CaRL(excess="failure", max_excess=2.0, infraction=None, penalty=0.0)
+    assert numbers(play(CaRL(infraction_feature=None), data)[0].total) == [0.0, -1.0, -1.0, 0.0]
+    fast = CaRL(excess_feature="failure", max_excess=2.0, infraction_feature=None, penalty=0.0)
     assert numbers(play(fast, data)[0].metrics["carl/soft"]) == [0.5, 0.5, 1.0, 0.5]
 
 
@@ -163,13 +163,13 @@ def test_carl_infractions_cost_only_where_they_terminate() -> None:
     ("make", "message"),
     [
         (lambda: Gate(components=("a", "b"), tau=(1.0,)), "one of `tau` per component"),
-        (lambda: Gate(kind="firm"), "kind is one of"),
+        (lambda: Gate(form="firm"), "form is one of"),
         (lambda: Gate(scope="day"), "scope is one of"),
         (lambda: Gate(components=(), tau=()), "at least one component"),
         (lambda: Gate(components=("a", "a"), tau=(1.0, 1.0)), "listed twice"),
         (lambda: SoftGate(bottom=("task",)), "both a bottom line and a utility"),
-        (lambda: SoftGate(kind="harmonic"), "kind is one of"),
-        (lambda: CaRL(mode="positive"), r"mode is one of \('difference', 'best'\)"),
+        (lambda: SoftGate(form="harmonic"), "form is one of"),
+        (lambda: CaRL(form="positive"), r"form is one of \('difference', 'best'\)"),
         (lambda: play(Gate(components=("judge",)), rollout(reward=[0.0])), "no component 'judge'"),
     ],
 )

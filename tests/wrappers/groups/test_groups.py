@@ -49,7 +49,7 @@ FUNCTIONS = {
     "trust": lambda d: trust_grpo(d["other"], jnp.abs(d["score"]), d["group"], d["mask"])[0],
     "lambda": lambda d: grpo_lambda(d["other"] > 0.5, jnp.abs(d["score"]), d["group"], d["mask"])[0],
     "batch": lambda d: outcome_exploration(
-        (d["other"] * 3).astype(int), jnp.zeros(ROWS), d["group"], d["mask"], kind="batch"
+        (d["other"] * 3).astype(int), jnp.zeros(ROWS), d["group"], d["mask"], form="batch"
     ),
     "evol": lambda d: evol_rl(d["point"], d["other"] > 0.5, d["group"], d["mask"])[0],
     "success": lambda d: success_distance(d["point"], d["other"] > 0.5, d["group"], d["mask"]),
@@ -196,7 +196,7 @@ def test_gdpo_keeps_components_apart() -> None:
     from rewardax.wrappers import EventBonus, chain
 
     data = rollout(reward=[1.0, 0.0, 0.0], terminated=[True] * 3, events=[[False], [True], [False]])
-    gdpo_part = registered()["GDPO"](components=("task", "events"), weights=(1.0, 1.0), group=None)
+    gdpo_part = registered()["GDPO"](components=("task", "events"), weights=(1.0, 1.0), group_feature=None)
     rewards, _ = replay(chain(bonus=EventBonus(), scores=gdpo_part), data)
     each = gdpo(jnp.array([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]), jnp.zeros(3, jnp.int32))
     np.testing.assert_allclose(rewards.components["task"][:, 0], each[:, 0], atol=1e-6)
@@ -206,10 +206,10 @@ def test_gdpo_keeps_components_apart() -> None:
 @pytest.mark.parametrize(
     "make, words",
     [
-        (lambda: registered()["CGRPO"](mode="best"), "mode is one of"),
-        (lambda: registered()["OutcomeExploration"](kind="rare"), "kind is one of"),
+        (lambda: registered()["CGRPO"](form="best"), "form is one of"),
+        (lambda: registered()["OutcomeExploration"](form="rare"), "form is one of"),
         (lambda: registered()["GDPO"](components=("a", "b")), "2 components but 1 weights"),
-        (lambda: c_grpo(jnp.ones(1), jnp.ones(1), jnp.zeros(1, jnp.int32), mode="best"), "mode is one of"),
+        (lambda: c_grpo(jnp.ones(1), jnp.ones(1), jnp.zeros(1, jnp.int32), form="best"), "form is one of"),
     ],
 )
 def test_wrong_arguments_say_what_there_is(make: Any, words: str) -> None:

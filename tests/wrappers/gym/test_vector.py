@@ -61,7 +61,7 @@ def test_info_contract(mode: AutoresetMode) -> None:
         assert set(components) == names | {f"_{name}" for name in names}
         assert all(components[n].dtype == np.float64 and components[f"_{n}"].all() for n in names)
         np.testing.assert_allclose(reward, sum(components[name] for name in names), atol=1e-6)
-        assert reward.dtype == np.float64 and info["_task_reward"].all() and "raw/count" in info["reward_metrics"]
+        assert reward.dtype == np.float64 and info["_task_reward"].all() and "count/posted" in info["reward_metrics"]
         if mode is AutoresetMode.NEXT_STEP:
             assert (reward[ended_before] == 0).all() and (components["count"][ended_before] == 0).all()
             ended_before = ended

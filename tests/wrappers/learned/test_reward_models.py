@@ -169,7 +169,7 @@ def test_filler_rollouts_teach_nothing() -> None:
 
 def test_disagreement_asks_where_members_differ_and_skips_lead_to_no_labels() -> None:
     data = dense(0)
-    model = MODEL.replace(query="disagreement", objective="uwo", normalise="standard", regression=0.1)
+    model = MODEL.replace(query="disagreement", form="uwo", normalise="standard", regression=0.1)
     metrics, _ = learn(model, begin(model, data), data)
     assert 0 < metrics["labels"] <= model.queries
     silent = MODEL.replace(teacher=ScriptedTeacher(skip_threshold=1e6))
@@ -197,7 +197,7 @@ def test_heron_learns_the_order_of_importance() -> None:
     ("fields", "message"),
     [
         ({"query": "k-centre"}, "query is one of"),
-        ({"objective": "max"}, "objective is one of"),
+        ({"objective": "max"}, "form is one of"),
         ({"normalise": "std"}, "normalise is one of"),
         ({"segment": 0}, "segment must be at least 1"),
         ({"queries": 9, "capacity": 8}, "cannot hold the 9 queries"),
@@ -224,7 +224,7 @@ def test_replayed_demonstrations_and_edits() -> None:
         changed = edit(rng, paths, kind, env.num_actions)
         assert (changed.length <= paths.length).all() and (changed.actions < env.num_actions).all()
         assert (changed.length == paths.length).all() == (kind != "stop")
-    with pytest.raises(ValueError, match="kind is one of"):
+    with pytest.raises(ValueError, match="form is one of"):
         edit(rng, paths, "reverse", 4)
 
 

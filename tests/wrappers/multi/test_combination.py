@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from support.reward_data import ENVS, episodes, play, random_rollout, row
 
 from rewardax.wrappers import (
-    CRF,
     Clip,
+    ConcisenessReward,
     Delay,
     Direction,
     Ensemble,
@@ -66,7 +66,11 @@ def outcomes(seed: int) -> Any:
 def test_the_order_of_outcomes_is_kept(seed: int) -> None:
     data = outcomes(seed)
     done, won = np.asarray(data.done), np.asarray(data.reward) > 0
-    for reward in (CRF(score="progress", alpha=3.0), SweetSpot(alpha=0.9), SweetSpot(alpha=5.0, gate_on_success=True)):
+    for reward in (
+        ConcisenessReward(score="progress", alpha=3.0),
+        SweetSpot(alpha=0.9),
+        SweetSpot(alpha=5.0, gate_on_success=True),
+    ):
         total = np.asarray(play(reward, data)[0].total)
         assert not total[~done].any()
         assert (total[won] >= 1).all() and (total[done & ~won] < 1).all()
@@ -76,14 +80,14 @@ def test_the_order_of_outcomes_is_kept(seed: int) -> None:
 
 def test_conciseness() -> None:
     data = rollout(reward=[0, 1, 1, 0, 0, 0, 1.0], terminated=[0, 1, 1, 0, 0, 0, 1], oracle_start=np.full(8, 2))
-    steps = play(CRF(alpha=1.0), data)[0].metrics["conciseness/score"]
+    steps = play(ConcisenessReward(alpha=1.0), data)[0].metrics["conciseness/score"]
     assert numbers(steps) == [0, 1, 1, 0, 0, 0, 0.5]
-    annealed = CRF(alpha=1.0, anneal=Linear(1.0, 0.0, 4.0), difficulty=0.5)
+    annealed = ConcisenessReward(alpha=1.0, anneal=Linear(1.0, 0.0, 4.0), difficulty=0.5)
     assert numbers(play(annealed, data)[0].components["conciseness"]) == [0, 1.25, 1.0, 0, 0, 0, 0.25]
-    by_judge = chain(near=Progress(), short=CRF(score="progress", source="component", alpha=2.0))
+    by_judge = chain(near=Progress(), short=ConcisenessReward(score="progress", source="component", alpha=2.0))
     far = rollout(reward=[0.0, 1.0], terminated=[0, 1], progress=[0.0, 0.25, 0.75])
     out = play(by_judge, far)[0]
-    assert numbers(out.components["progress"]) == [0.0, 1.0] and numbers(out.metrics["raw/progress"]) == [0.25, 0.5]
+    assert numbers(out.components["progress"]) == [0.0, 1.0] and numbers(out.metrics["progress/posted"]) == [0.25, 0.5]
 
 
 @few
@@ -143,7 +147,7 @@ def test_what_is_not_a_sum_replaces_its_parts(seed: int) -> None:
     close(smallest.total, pair.min(-1))
     assert not np.asarray(smallest.components["progress"]).any()
     for k, name in enumerate(BOTH):
-        close(smallest.metrics[f"raw/{name}"], pair[..., k])
+        close(smallest.metrics[f"{name}/posted"], pair[..., k])
     at_end = joined(Scalarise(BOTH, "chebyshev", scope="episode"), data)
     total = np.asarray(at_end.total)
     for env in range(ENVS):
@@ -197,7 +201,7 @@ def test_a_direction_holds_for_an_episode() -> None:
         _, inner = mix._split(state)
         v.append(np.asarray(Direction.current(inner)))
         rewards, state = step(mix, state, fresh, row(data, t))
-        seen.append(np.stack([rewards.metrics[f"direction/{name}"] for name in BOTH], -1))
+        seen.append(np.stack([rewards.metrics[f"{name}/direction"] for name in BOTH], -1))
     valid = np.asarray(data.valid)
     np.testing.assert_array_equal(np.asarray(seen)[valid], np.asarray(v)[valid])
     angles = np.degrees(np.arctan2(np.asarray(v)[..., 1], np.asarray(v)[..., 0]))
@@ -291,7 +295,7 @@ def test_careful_ensembles_never_pay_more_than_the_mean(seed: int) -> None:
 def test_listed_members_become_one() -> None:
     data = random_rollout(6)
     plain = play(Progress(), data)[0]
-    out = joined(Ensemble(members=BOTH, objective="wco", centres=(0.5, 0.0)), data)
+    out = joined(Ensemble(members=BOTH, form="wco", centres=(0.5, 0.0)), data)
     close(out.total, np.minimum(np.asarray(plain.components["task"]) - 0.5, plain.components["progress"]))
     assert not np.asarray(out.components["progress"]).any()
 
@@ -313,7 +317,7 @@ def test_multipliers_move_towards_the_constraint(seed: int, squash: str) -> None
     moved = any(episodes(data, env) for env in range(ENVS))
     assert (limited(1e3, data)[1] > 0) >= moved
     rewards, _ = limited(0.0, data)
-    task, near = (np.asarray(rewards.metrics[f"raw/{name}"]) for name in BOTH)
+    task, near = (np.asarray(rewards.metrics[f"{name}/posted"]) for name in BOTH)
     close(rewards.total, 0.5 * task + 0.5 * near)
 
 
@@ -344,12 +348,12 @@ def test_multiplier_steps() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Scalarise(BOTH, "median"), "kind is one of"),
+        (lambda: Scalarise(BOTH, "median"), "form is one of"),
         (lambda: Scalarise(BOTH, weights=(1.0,)), "one of `weights` per component"),
         (lambda: Scalarise(("task",), "direction"), "takes two components"),
         (lambda: Direction(components=("task",)), "takes two components"),
-        (lambda: CRF(source="component"), "needs the name"),
-        (lambda: CRF(source="oracle"), "source is one of"),
+        (lambda: ConcisenessReward(source="component"), "needs the name"),
+        (lambda: ConcisenessReward(source="oracle"), "source is one of"),
         (lambda: SweetSpot(edges=()), "at least one edge"),
         (lambda: ReNorm(deliver="now"), "deliver is one of"),
         (lambda: MedianLogistic(medians=(1.0,), scales=()), "one median and one scale"),
@@ -359,7 +363,7 @@ def test_multiplier_steps() -> None:
         (lambda: play(Ensemble(members=("task",)), rollout(reward=[0.0])), "no variance"),
         (lambda: Lagrangian(components=("task",)), "cannot be one of the constrained"),
         (lambda: Lagrangian(squash="none"), "squash is one of"),
-        (lambda: play(UncertaintyWeight(predictions="x"), rollout(x=[[1.0]])), "takes two to disagree"),
+        (lambda: play(UncertaintyWeight(predictions_feature="x"), rollout(x=[[1.0]])), "takes two to disagree"),
         (lambda: play(Scalarise(("judge",)), rollout(reward=[0.0])), "no component 'judge'"),
         (lambda: play(chain(low=Clip(), s=SweetSpot(outcome="win")), random_rollout(0)), "no component 'win'"),
     ],
