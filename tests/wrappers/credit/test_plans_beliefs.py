@@ -195,7 +195,7 @@ def test_released_minimum_has_a_ceiling_of_padding() -> None:
     assert pure_returns(rewards, mask, "strict", released=True).tolist() == [[0.0, 0.0, 0.0]]
     assert leave_one_out(rewards, mask, jnp.array([0])).tolist() == rewards.tolist(), "alone: no baseline"
     for wrong in (lambda: pure_returns(rewards, mask, "max"), lambda: returns_to_go(rewards, mask, "max")):
-        with pytest.raises(ValueError, match=r"form is '(sum|soft)'"):
+        with pytest.raises(ValueError, match=r"form is one of \(.*'sum'"):
             wrong()
 
 
