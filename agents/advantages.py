@@ -5,23 +5,24 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Bool, Float
 
 
 def gae(
-    rewards: Array,
-    values: Array,
-    next_values: Array,
-    terminated: Array,
-    truncated: Array,
+    rewards: Float[Array, "T N"],
+    values: Float[Array, "T N"],
+    next_values: Float[Array, "T N"],
+    terminated: Bool[Array, "T N"],
+    truncated: Bool[Array, "T N"],
     gamma: float | Array,
     gae_lambda: float | Array,
-) -> tuple[Array, Array]:
+) -> tuple[Float[Array, "T N"], Float[Array, "T N"]]:
     """Generalised advantage estimation that tells termination from truncation.
 
     δ_t = r_t + γ (1 - terminated_t) V(s_{t+1}) - V(s_t)
     A_t = δ_t + γ λ (1 - done_t) A_{t+1},  done = terminated or truncated
 
-    All arrays are ``[T, N]``. ``next_values`` is the value of the TRUE successor observation: at a truncated step the
+    ``next_values`` is the value of the TRUE successor observation: at a truncated step the
     value of the final observation, never of the autoreset one. What stands in it at terminated steps does not matter.
 
     Returns:
@@ -48,9 +49,12 @@ def gae(
 
 
 def shift_values(
-    values: Array, bootstrap_value: Array, truncated: Array | None = None, final_values: Array | None = None
-) -> Array:
-    """Successor values ``[T, N]`` from stored values and the value after the last row.
+    values: Float[Array, "T N"],
+    bootstrap_value: Float[Array, " N"],
+    truncated: Bool[Array, "T N"] | None = None,
+    final_values: Float[Array, "T N"] | None = None,
+) -> Float[Array, "T N"]:
+    """Successor values from stored values and the value after the last row.
 
     With same-step autoreset pass ``final_values`` (value of the final observation where ``truncated``); with next-step
     autoreset plain shifting is right because the padding step carries the value of the final observation.

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float, Shaped
 
 from rewardax.base.errors import UserError
 
 
-def normalise(x: Array, mask: Array | None = None, eps: float = 1e-8, ddof: int = 0) -> Array:
+def normalise(
+    x: Float[Array, "*shape"], mask: Shaped[Array, "*shape"] | None = None, eps: float = 1e-8, ddof: int = 0
+) -> Float[Array, "*shape"]:
     """(x - mean) / (std + eps) over the real steps; 0 where there is nothing to compare with.
 
     >>> [round(v, 3) for v in normalise(jnp.array([1.0, 2.0, 3.0])).tolist()]
@@ -21,7 +24,9 @@ def normalise(x: Array, mask: Array | None = None, eps: float = 1e-8, ddof: int 
     return centred / (jnp.sqrt(variance) + eps)
 
 
-def aggregate(x: Array, mask: Array | None = None, how: str = "token-mean") -> Array:
+def aggregate(
+    x: Float[Array, "*shape"], mask: Shaped[Array, "*shape"] | None = None, how: str = "token-mean"
+) -> Float[Array, ""]:
     """Reduce per-step losses to a number.
 
     ``token-mean`` (any shape) averages over real steps. The others take ``[B, T]`` and count only sequences with a
@@ -46,13 +51,13 @@ def aggregate(x: Array, mask: Array | None = None, how: str = "token-mean") -> A
 
 
 def clipped_policy_loss(
-    logp: Array,
-    old_logp: Array,
-    advantage: Array,
+    logp: Float[Array, "*shape"],
+    old_logp: Float[Array, "*shape"],
+    advantage: Float[Array, "*shape"],
     clip_low: float | Array = 0.2,
     clip_high: float | Array = 0.2,
     dual_clip: float | None = None,
-) -> Array:
+) -> Float[Array, "*shape"]:
     """PPO's pessimistic surrogate per step: max(-A ρ, -A clip(ρ, 1-ε_low, 1+ε_high)), ρ = exp(logp - old_logp).
 
     The log-ratio is clipped to [-20, 20] first. ``dual_clip`` (c > 1) bounds the loss by -A c where A < 0.
@@ -66,7 +71,12 @@ def clipped_policy_loss(
     return loss
 
 
-def value_loss(value: Array, target: Array, old_value: Array | None = None, clip: float | Array = 0.2) -> Array:
+def value_loss(
+    value: Float[Array, "*shape"],
+    target: Float[Array, "*shape"],
+    old_value: Float[Array, "*shape"] | None = None,
+    clip: float | Array = 0.2,
+) -> Float[Array, "*shape"]:
     """Half squared error per step; with ``old_value`` the pessimistic clipped form."""
     error = (value - target) ** 2
     if old_value is not None:
@@ -74,7 +84,9 @@ def value_loss(value: Array, target: Array, old_value: Array | None = None, clip
     return 0.5 * error
 
 
-def kl_estimate(logp: Array, ref_logp: Array, kind: str = "k3") -> Array:
+def kl_estimate(
+    logp: Float[Array, "*shape"], ref_logp: Float[Array, "*shape"], kind: str = "k3"
+) -> Float[Array, "*shape"]:
     """Per-step estimates of KL(π || π_ref) from samples of π: k1 = d, k2 = d²/2, k3 = exp(-d) - 1 + d, d = logp - ref.
 
     >>> kl_estimate(jnp.zeros(1), jnp.zeros(1)).tolist()
@@ -87,7 +99,7 @@ def kl_estimate(logp: Array, ref_logp: Array, kind: str = "k3") -> Array:
     return estimates[kind]
 
 
-def explained_variance(prediction: Array, target: Array) -> Array:
+def explained_variance(prediction: Float[Array, "*shape"], target: Float[Array, "*shape"]) -> Float[Array, ""]:
     """1 - Var(target - prediction) / Var(target); 0 when the target is constant."""
     variance = jnp.var(target)
     safe = jnp.where(variance > 0, variance, 1.0)

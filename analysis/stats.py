@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from jaxtyping import Bool, Float
 
 from rewardax.base.errors import UserError
 
@@ -30,9 +31,9 @@ class Hacking(NamedTuple):
     """Verdict of :func:`hacking`: the flag, and per seed the vote and the two slopes behind it."""
 
     flag: bool
-    votes: npt.NDArray[np.bool_]  #: [S]
-    total_slope: Floats  #: [S] fitted change of return/total over the whole run
-    task_slope: Floats  #: [S] fitted change of return/task over the whole run
+    votes: Bool[npt.NDArray[np.bool_], " S"]  #: whether the seed votes for hacking
+    total_slope: Float[Floats, " S"]  #: fitted change of return/total over the whole run
+    task_slope: Float[Floats, " S"]  #: fitted change of return/task over the whole run
 
 
 def iqm(scores: npt.ArrayLike, axis: int | None = None) -> Any:
@@ -181,7 +182,7 @@ def probability_of_improvement(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
     return float(np.mean((difference > 0) + 0.5 * (difference == 0)))
 
 
-def smooth(curves: npt.ArrayLike, window: int) -> Floats:
+def smooth(curves: npt.ArrayLike, window: int) -> Float[Floats, "*S T"]:
     """Mean of the last ``window`` records, along the last axis; NaN records are left out of it.
 
     >>> smooth([0.0, 1.0, 1.0, 4.0], 2)
@@ -199,7 +200,7 @@ def smooth(curves: npt.ArrayLike, window: int) -> Floats:
 
 def frames_to_threshold(
     frames: npt.ArrayLike, success: npt.ArrayLike, threshold: float = 0.9, window: int = 3
-) -> Floats:
+) -> Float[Floats, " S"]:
     """Frames after which a seed's success stays at or above ``threshold`` until the end of its run.
 
     Success is first smoothed over the last ``window`` records; a curve that touches the threshold and falls
@@ -212,7 +213,7 @@ def frames_to_threshold(
         window: records to smooth over, at least 1.
 
     Returns:
-        f64[S]; infinity where the threshold is not held at the end.
+        Infinity where the threshold is not held at the end.
 
     >>> frames_to_threshold([10, 20, 30, 40], [[0.0, 1.0, 0.5, 1.0], [0.0, 0.95, 1.0, 1.0]], window=1)
     array([40., 20.])
@@ -258,7 +259,7 @@ def hacking(total: npt.ArrayLike, task: npt.ArrayLike) -> Hacking:
     return Hacking(bool(votes.mean() > 0.5), votes, slopes[:, 0], slopes[:, 1])
 
 
-def _vote(total: Floats, task: Floats) -> tuple[bool, float, float]:
+def _vote(total: Float[Floats, " T"], task: Float[Floats, " T"]) -> tuple[bool, float, float]:
     known = np.isfinite(total) & np.isfinite(task)
     if known.sum() < 4:
         return False, float("nan"), float("nan")
@@ -272,7 +273,7 @@ def _vote(total: Floats, task: Floats) -> tuple[bool, float, float]:
     return bool(vote), float(a), float(b)
 
 
-def _seeds_first(scores: npt.ArrayLike, level: float = 0.95) -> Floats:
+def _seeds_first(scores: npt.ArrayLike, level: float = 0.95) -> Float[Floats, "S M"]:
     values = np.asarray(scores, np.float64)
     if values.ndim not in (1, 2) or values.size == 0:
         raise UserError(f"scores need shape [seeds] or [seeds, columns] and at least one entry, got {values.shape}")

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Bool, Float, Integer
 
 from rewardax.base.arrays import from_arrays, to_arrays
 from rewardax.base.errors import UserError
@@ -25,16 +26,16 @@ class TabularMDP(NamedTuple):
     occur have chance 0 and lead back. ``reward``, ``components`` and ``performance`` are expectations.
     """
 
-    successor: np.ndarray  #: i32[S, A, K]
-    chance: np.ndarray  #: f64[S, A, K] adding up to 1
-    reward: np.ndarray  #: f64[S, A] sum of the components
-    components: dict[str, np.ndarray]  #: name -> f64[S, A]
-    performance: np.ndarray  #: f64[S, A] the hidden true score
-    outcome_reward: np.ndarray  #: f64[S, A, K] sum of the components, given the outcome
-    terminated: np.ndarray  #: bool[S, A, K]
-    truncated: np.ndarray  #: bool[S, A, K]
-    admissible: np.ndarray  #: bool[S, A]
-    over: np.ndarray  #: bool[S]
+    successor: Integer[np.ndarray, "S A K"]  #: where each outcome leads
+    chance: Float[np.ndarray, "S A K"]  #: adding up to 1
+    reward: Float[np.ndarray, "S A"]  #: sum of the components
+    components: dict[str, Float[np.ndarray, "S A"]]  #: by name
+    performance: Float[np.ndarray, "S A"]  #: the hidden true score
+    outcome_reward: Float[np.ndarray, "S A K"]  #: sum of the components, given the outcome
+    terminated: Bool[np.ndarray, "S A K"]  #: the outcome ends the episode
+    truncated: Bool[np.ndarray, "S A K"]  #: the outcome is the last within the step limit
+    admissible: Bool[np.ndarray, "S A"]  #: the action may be taken
+    over: Bool[np.ndarray, " S"]  #: the episode is over
     states: PyTree  #: states of the functional core, stacked to [S, ...]
 
     @property

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
+import jaxtyping
 import pytest
+from support.shapes import CHECKED
 
 TESTS = pytest.StashKey[int]()
 assert "jax" not in sys.modules, "a pytest plugin imported jax before its settings could be made"
@@ -22,6 +24,7 @@ os.environ.pop("JAX_COMPILATION_CACHE_DIR", None)
 os.environ["XLA_FLAGS"] = f"--xla_backend_optimization_level=0 {os.environ.get('XLA_FLAGS', '')}"
 os.environ["JAX_THREEFRY_PARTITIONABLE"] = "true"
 os.environ.setdefault("MPLBACKEND", "agg")
+jaxtyping.install_import_hook(CHECKED, "support.shapes.check")  # before any of these modules is imported
 
 hypothesis.settings.register_profile("rewardax", deadline=None, derandomize="CI" in os.environ, print_blob=True)
 hypothesis.settings.load_profile("rewardax")

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 from jax import Array
+from jaxtyping import Bool, Float
 
 from rewardax.base.arrays import env_where
 from rewardax.base.errors import UserError, UserTypeError
@@ -34,37 +35,37 @@ class Transition(struct.PyTreeNode, kw_only=True):
     observation: PyTree  #: [N, ...] o_t
     action: PyTree  #: [N, ...] a_t
     next_observation: PyTree  #: [N, ...] o_{t+1}: the true successor, never an autoreset observation
-    reward: Array  #: f32[N] as the environment gave it
-    terminated: Array  #: bool[N] absorbing end: the value beyond is zero
-    truncated: Array  #: bool[N] cut off: the value beyond is not zero
-    first: Array  #: bool[N] o_t opens an episode
-    valid: Array  #: bool[N] False on filler steps (Gymnasium NEXT_STEP autoreset)
+    reward: Float[Array, "*T N"]  #: as the environment gave it
+    terminated: Bool[Array, "*T N"]  #: absorbing end: the value beyond is zero
+    truncated: Bool[Array, "*T N"]  #: cut off: the value beyond is not zero
+    first: Bool[Array, "*T N"]  #: o_t opens an episode
+    valid: Bool[Array, "*T N"]  #: False on filler steps (Gymnasium NEXT_STEP autoreset)
     features: Mapping[str, Array]  #: of o_t: named arrays offered to rewards, not to agents
     next_features: Mapping[str, Array]  #: of o_{t+1}, including the events on the way there
 
     @property
-    def done(self) -> Array:
-        """bool[N]: the episode ends with this step, for either reason."""
+    def done(self) -> Bool[Array, "*T N"]:
+        """The episode ends with this step, for either reason."""
         return self.terminated | self.truncated
 
 
 class Rewards(struct.PyTreeNode):
     """Named parts of the reward. The total is always their sum; the environment's own part is ``task``."""
 
-    components: dict[str, Array]  #: name -> f32[N]
-    metrics: dict[str, Array]  #: name -> f32[N]; logged, never summed
+    components: dict[str, Float[Array, "*T N"]]  #: by name
+    metrics: dict[str, Float[Array, "*T N"]]  #: by name; logged, never summed
 
     @classmethod
-    def open(cls, transition: Transition, components: Mapping[str, Array] | None = None) -> Rewards:
+    def open(cls, transition: Transition, components: Mapping[str, Float[Array, "*T N"]] | None = None) -> Rewards:
         """Start from the environment's reward, or from the components an inner wrapper already posted."""
         return cls(dict(components) if components else {"task": transition.reward}, {})
 
     @property
-    def total(self) -> Array:
-        """f32[N]: the reward the agent is trained on."""
+    def total(self) -> Float[Array, "*T N"]:
+        """The reward the agent is trained on."""
         return sum(self.components.values(), start=jnp.zeros((), jnp.float32))
 
-    def add(self, name: str, value: Array) -> Rewards:
+    def add(self, name: str, value: Float[Array, "*T N"]) -> Rewards:
         """Post a new component. A name that is taken is an error."""
         if name in self.components:
             raise UserError(
@@ -73,12 +74,12 @@ class Rewards(struct.PyTreeNode):
             )
         return self.replace(components={**self.components, name: value})
 
-    def put(self, name: str, value: Array) -> Rewards:
+    def put(self, name: str, value: Float[Array, "*T N"]) -> Rewards:
         """Overwrite a component that exists."""
         self.require(name)
         return self.replace(components={**self.components, name: value})
 
-    def log(self, name: str, value: Array) -> Rewards:
+    def log(self, name: str, value: Float[Array, "*T N"]) -> Rewards:
         """Record a number that is worth seeing but is not reward."""
         return self.replace(metrics={**self.metrics, name: value})
 
@@ -210,7 +211,7 @@ def advance(
     state: State,
     fresh: PyTree,
     transition: Transition,
-    components: Mapping[str, Array] | None = None,
+    components: Mapping[str, Float[Array, "*T N"]] | None = None,
 ) -> tuple[Rewards, State]:
     """Run one step of a reward and do all the forgetting, so that no transform contains reset code.
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from jaxtyping import Float
 
 from rewardax.base.errors import UserError
 
@@ -26,16 +27,16 @@ Floats = npt.NDArray[np.float64]
 NORMS = ("l1", "l2", "linf", "weighted_1", "weighted_2", "weighted_inf", "none")
 
 
-def uniform_policy(reward: npt.ArrayLike) -> Floats:
-    """f64[S, A]: every action equally likely."""
+def uniform_policy(reward: npt.ArrayLike) -> Float[Floats, "S A"]:
+    """Every action equally likely."""
     states, actions = np.shape(reward)[:2]
     return np.full((states, actions), 1.0 / actions)
 
 
 def policy_values(
     reward: npt.ArrayLike, transition: npt.ArrayLike, gamma: float, policy: npt.ArrayLike | None = None
-) -> Floats:
-    """f64[S]: exact values of a policy (default: uniform), V = (I - γ P_π)⁻¹ r_π.
+) -> Float[Floats, " S"]:
+    """Exact values of a policy (default: uniform), V = (I - γ P_π)⁻¹ r_π.
 
     >>> stay = [[[1.0, 0.0]], [[0.0, 1.0]]]
     >>> policy_values([[[1.0, 0.0]], [[0.0, 0.0]]], stay, 0.5)
@@ -53,7 +54,7 @@ def epic_canonical(
     *,
     states: npt.ArrayLike | None = None,
     actions: npt.ArrayLike | None = None,
-) -> Floats:
+) -> Float[Floats, "S A S"]:
     """EPIC: C(R) = R + γ·M(s') - M(s) - γ·E[M], with M(s) = E R(s, A, S') over independent draws A, S'.
 
     The transitions play no part (they are taken so that all forms are called alike): EPIC also weighs steps that
@@ -76,7 +77,7 @@ def dard_canonical(
     *,
     actions: npt.ArrayLike | None = None,
     independent: bool = False,
-) -> Floats:
+) -> Float[Floats, "S A S"]:
     """DARD: C(R) = R + γ·P(s') - P(s) - γ·E R(S', A, S''), with P(s) = E R(s, A, S') under the task's transitions.
 
     S' follows (s, A) and S'' follows (s', A). Memory grows with S³.
@@ -99,7 +100,7 @@ def dard_canonical(
 
 def val_canonical(
     reward: npt.ArrayLike, transition: npt.ArrayLike, gamma: float, *, policy: npt.ArrayLike | None = None
-) -> Floats:
+) -> Float[Floats, "S A S"]:
     """VAL: c(R)(s, a, ·) = E[R(s, a, S') - V(s) + γ·V(S')], V the values of a fixed policy (default: uniform).
 
     Removes potentials and redistribution over successors; constant in the next state.
@@ -111,7 +112,7 @@ def val_canonical(
 
 def val_potential_canonical(
     reward: npt.ArrayLike, transition: npt.ArrayLike, gamma: float, *, policy: npt.ArrayLike | None = None
-) -> Floats:
+) -> Float[Floats, "S A S"]:
     """VALPotential: c(R) = R - V(s) + γ·V(s'). Removes potentials only."""
     value = policy_values(reward, transition, gamma, policy)
     return np.asarray(reward, np.float64) - value[:, None, None] + gamma * value
@@ -119,7 +120,7 @@ def val_potential_canonical(
 
 def minimal_canonical(
     reward: npt.ArrayLike, transition: npt.ArrayLike, gamma: float, *, redistribute: bool = True
-) -> Floats:
+) -> Float[Floats, "S A S"]:
     """Minimal: the reward of smallest L2 norm among all that differ by potentials and redistribution.
 
     With g(s, a) = E R(s, a, S') the smallest reward of a row is g·τ/‖τ‖², so the potential solves the least squares
@@ -146,7 +147,9 @@ def minimal_canonical(
     return tau * (best / size**2)[..., None]
 
 
-def minimal_potential_canonical(reward: npt.ArrayLike, transition: npt.ArrayLike, gamma: float) -> Floats:
+def minimal_potential_canonical(
+    reward: npt.ArrayLike, transition: npt.ArrayLike, gamma: float
+) -> Float[Floats, "S A S"]:
     """The reward of smallest L2 norm among all that differ by a potential; see :func:`minimal_canonical`."""
     return minimal_canonical(reward, transition, gamma, redistribute=False)
 
@@ -252,7 +255,11 @@ def epic_distance(first: npt.ArrayLike, second: npt.ArrayLike, gamma: float, **c
 
 
 def pearson_distance(
-    first: Floats, second: Floats, *, weight: npt.ArrayLike | None = None, scales: Any = (0.0, 0.0)
+    first: Float[Floats, "*steps"],
+    second: Float[Floats, "*steps"],
+    *,
+    weight: npt.ArrayLike | None = None,
+    scales: Any = (0.0, 0.0),
 ) -> float:
     """√((1 - ρ)/2) with weighted correlation ρ. ``scales``: sizes against which rounding errors count as zero."""
     weights = np.full(np.shape(first), 1.0) if weight is None else np.asarray(weight, np.float64)
@@ -267,12 +274,12 @@ def pearson_distance(
     return float(np.sqrt(min((weights * (units[0] - units[1]) ** 2).sum() / 4, 1.0)))
 
 
-def unit(values: Floats, size: float, scale: float = 0.0) -> Floats:
+def unit(values: Float[Floats, "*steps"], size: float, scale: float = 0.0) -> Float[Floats, "*steps"]:
     """``values/size``; zero where ``size`` is nothing but rounding error of numbers as large as ``scale``."""
     return values / size if size > 1e-12 * scale and size > 0 else np.zeros_like(values)
 
 
-def _weights(given: npt.ArrayLike | None, count: int) -> Floats:
+def _weights(given: npt.ArrayLike | None, count: int) -> Float[Floats, " count"]:
     weights = np.ones(count) if given is None else np.asarray(given, np.float64)
     if weights.shape != (count,) or (weights < 0).any() or weights.sum() <= 0:
         raise UserError(f"a distribution over {count} items has as many weights, none negative; got {weights.shape}")
@@ -281,7 +288,7 @@ def _weights(given: npt.ArrayLike | None, count: int) -> Floats:
 
 def _model(
     reward: npt.ArrayLike, transition: npt.ArrayLike, gamma: float, policy: npt.ArrayLike | None
-) -> tuple[Floats, Floats, Floats]:
+) -> tuple[Float[Floats, "S A S"], Float[Floats, "S A S"], Float[Floats, "S A"]]:
     earned, tau = np.asarray(reward, np.float64), np.asarray(transition, np.float64)
     if earned.ndim != 3 or earned.shape != tau.shape or tau.shape[0] != tau.shape[2]:
         raise UserError(f"reward and transition are [S, A, S] arrays of one shape; got {earned.shape} and {tau.shape}")

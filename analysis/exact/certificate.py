@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 from jax import Array
+from jaxtyping import Float, Integer
 
 from rewardax.analysis.exact.mdp import reward_mdp
 from rewardax.analysis.exact.planning import after, policy_value, value_iteration
@@ -154,12 +155,16 @@ def certify(
 
 
 def normalised_regret(
-    mdp: TabularMDP, policy: np.ndarray, gamma: float, *, start: npt.ArrayLike | None = None
+    mdp: TabularMDP,
+    policy: Integer[np.ndarray, " S"] | Float[np.ndarray, "S A"],
+    gamma: float,
+    *,
+    start: npt.ArrayLike | None = None,
 ) -> float:
     """(J* - J(π))/(J* - J_worst) under ``mdp.reward``: 0 for the best policy, 1 for the worst; 0 if all are equal.
 
     Args:
-        policy: i[S] or f[S, A].
+        policy: actions or probabilities.
         start: weights f[S] of the first states; default state 0.
     """
     weights = np.eye(len(mdp.over))[0] if start is None else np.asarray(start, np.float64)
@@ -167,8 +172,8 @@ def normalised_regret(
     return _share(best - weights @ policy_value(mdp, policy, gamma), best - worst)
 
 
-def advantage(mdp: TabularMDP, reward: npt.ArrayLike, gamma: float) -> Floats:
-    """f64[S, A]: the VAL form of a reward f64[S, A] on a table, R - V(s) + γ·E V(s'), V of the uniform policy.
+def advantage(mdp: TabularMDP, reward: npt.ArrayLike, gamma: float) -> Float[Floats, "S A"]:
+    """The VAL form of a reward f64[S, A] on a table, R - V(s) + γ·E V(s'), V of the uniform policy.
 
     As ``val_canonical``, without matrices, so that large tables can be compared.
     """
@@ -177,7 +182,7 @@ def advantage(mdp: TabularMDP, reward: npt.ArrayLike, gamma: float) -> Floats:
     return np.where(mdp.over[:, None], 0.0, earned - value[:, None] + gamma * after(mdp, value))
 
 
-def _distance_and_bound(mdp: TabularMDP, earned: Floats, gamma: float) -> tuple[float, float]:
+def _distance_and_bound(mdp: TabularMDP, earned: Float[Floats, "S A"], gamma: float) -> tuple[float, float]:
     forms = [advantage(mdp, reward, gamma) for reward in (earned, mdp.reward)]
     scales = [1e-6 * max(1.0, float(np.abs(reward).max())) for reward in (earned, mdp.reward)]
     sizes = [float(np.linalg.norm(form)) for form in forms]

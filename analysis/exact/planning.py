@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float, Integer
 
 from rewardax.base.errors import UserError
 from rewardax.envs.mdp import TabularMDP
@@ -13,16 +14,16 @@ from rewardax.envs.mdp import TabularMDP
 class Solution(NamedTuple):
     """Optimal values and one optimal policy (the lowest action among the best)."""
 
-    value: np.ndarray  #: f64[S]
-    action_value: np.ndarray  #: f64[S, A]
-    policy: np.ndarray  #: i64[S]
+    value: Float[np.ndarray, " S"]  #: of the best policy
+    action_value: Float[np.ndarray, "S A"]  #: of an action and the best policy after it
+    policy: Integer[np.ndarray, " S"]  #: a best action
 
 
 def value_iteration(
     mdp: TabularMDP,
     gamma: float = 1.0,
     *,
-    reward: np.ndarray | None = None,
+    reward: Float[np.ndarray, "S A"] | None = None,
     tolerance: float = 1e-10,
     max_sweeps: int = 100_000,
 ) -> Solution:
@@ -31,7 +32,7 @@ def value_iteration(
     Args:
         mdp: from ``enumerate_mdp`` or ``reward_mdp``.
         gamma: γ in [0, 1]. γ = 1 is exact for episodes that must end, e.g. with the clock in the state.
-        reward: f64[S, A] in place of ``mdp.reward``, e.g. ``mdp.performance`` or one component.
+        reward: in place of ``mdp.reward``, e.g. ``mdp.performance`` or one component.
         tolerance: stop when no value changes by more.
         max_sweeps: give up after so many sweeps.
 
@@ -55,8 +56,10 @@ def value_iteration(
     )
 
 
-def backward_induction(mdp: TabularMDP, horizon: int, *, reward: np.ndarray | None = None) -> np.ndarray:
-    """f64[horizon + 1, S]: best undiscounted total with so many steps left. For tables without a clock."""
+def backward_induction(
+    mdp: TabularMDP, horizon: int, *, reward: Float[np.ndarray, "S A"] | None = None
+) -> Float[np.ndarray, "horizon+1 S"]:
+    """Best undiscounted total with so many steps left. For tables without a clock."""
     earned = mdp.reward if reward is None else np.asarray(reward, np.float64)
     values = np.zeros((horizon + 1, len(mdp.over)))
     for left in range(1, horizon + 1):
@@ -66,14 +69,14 @@ def backward_induction(mdp: TabularMDP, horizon: int, *, reward: np.ndarray | No
 
 def policy_value(
     mdp: TabularMDP,
-    policy: np.ndarray,
+    policy: Integer[np.ndarray, " S"] | Float[np.ndarray, "S A"],
     gamma: float = 1.0,
     *,
-    reward: np.ndarray | None = None,
+    reward: Float[np.ndarray, "S A"] | None = None,
     tolerance: float = 1e-10,
     max_sweeps: int = 100_000,
-) -> np.ndarray:
-    """f64[S]: value of a policy, given as actions i[S] or probabilities f[S, A].
+) -> Float[np.ndarray, " S"]:
+    """Value of a policy, given as actions or probabilities.
 
     Pass the policy that is best under one reward and ``reward=mdp.performance`` to see what it is truly worth.
     """
@@ -89,8 +92,10 @@ def policy_value(
     raise UserError(f"values still change by {change:.3g} after {max_sweeps} sweeps; use a discount below 1")
 
 
-def trajectory(mdp: TabularMDP, policy: np.ndarray, max_steps: int = 10_000, *, seed: int = 0) -> list[int]:
-    """Actions of a policy i[S] from the start until the episode is over; outcomes are drawn from ``seed``."""
+def trajectory(
+    mdp: TabularMDP, policy: Integer[np.ndarray, " S"], max_steps: int = 10_000, *, seed: int = 0
+) -> list[int]:
+    """Actions of a policy from the start until the episode is over; outcomes are drawn from ``seed``."""
     state, random = 0, np.random.default_rng(seed)
     actions: list[int] = []
     while not mdp.over[state] and len(actions) < max_steps:
@@ -100,14 +105,14 @@ def trajectory(mdp: TabularMDP, policy: np.ndarray, max_steps: int = 10_000, *, 
     return actions
 
 
-def after(mdp: TabularMDP, value: np.ndarray) -> np.ndarray:
-    """f64[S, A]: expectation of ``value`` f64[S] after each action."""
+def after(mdp: TabularMDP, value: Float[np.ndarray, " S"]) -> Float[np.ndarray, "S A"]:
+    """Expectation of ``value`` after each action."""
     total = mdp.chance[..., 0] * value[mdp.successor[..., 0]]
     for k in range(1, mdp.successor.shape[2]):
         total += mdp.chance[..., k] * value[mdp.successor[..., k]]
     return total
 
 
-def _first_best(action_value: np.ndarray) -> np.ndarray:
+def _first_best(action_value: Float[np.ndarray, "S A"]) -> Integer[np.ndarray, " S"]:
     best = action_value.max(1, keepdims=True)
     return np.argmax(action_value >= best - 1e-9 * np.maximum(1.0, np.abs(best)), 1)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from jaxtyping import Bool, Float
 
 from rewardax.analysis.exact.planning import after, value_iteration
 from rewardax.base.errors import UserError
@@ -17,15 +18,15 @@ Floats = npt.NDArray[np.float64]
 class Cliff(NamedTuple):
     """What perturbations of size ``epsilon`` do to the best policy, per size."""
 
-    epsilon: Floats  #: [E]
-    changed: Floats  #: [E] mean share of states that lose an optimal action or gain one
-    variation: Floats  #: [E] mean of the largest total variation max_s TV(π*, π*_ε)
-    soft_variation: Floats  #: [E] the same for soft-optimal policies
+    epsilon: Float[Floats, " E"]  #: sizes of the perturbation
+    changed: Float[Floats, " E"]  #: mean share of states that lose an optimal action or gain one
+    variation: Float[Floats, " E"]  #: mean of the largest total variation max_s TV(π*, π*_ε)
+    soft_variation: Float[Floats, " E"]  #: the same for soft-optimal policies
     radius: float  #: no perturbation below this size makes a worse action best
 
 
-def optimal_actions(action_value: npt.ArrayLike, tolerance: float = 1e-8) -> npt.NDArray[np.bool_]:
-    """bool[S, A]: the set of best actions; values within ``tolerance`` of the best, relative to its size, are ties.
+def optimal_actions(action_value: npt.ArrayLike, tolerance: float = 1e-8) -> Bool[npt.NDArray[np.bool_], "S A"]:
+    """The set of best actions; values within ``tolerance`` of the best, relative to its size, are ties.
 
     >>> optimal_actions([[1.0, 1.0, 0.0]]).tolist()
     [[True, True, False]]
@@ -121,8 +122,8 @@ def soft_policy(
     *,
     reward: npt.ArrayLike | None = None,
     tolerance: float = 1e-10,
-) -> Floats:
-    """f64[S, A]: the policy that is best with an entropy bonus: π ∝ exp(Q/τ), V = τ·log Σ exp(Q/τ)."""
+) -> Float[Floats, "S A"]:
+    """The policy that is best with an entropy bonus: π ∝ exp(Q/τ), V = τ·log Σ exp(Q/τ)."""
     earned = mdp.reward if reward is None else np.asarray(reward, np.float64)
     value, change = np.zeros(len(mdp.over)), np.inf
     while change > tolerance:
@@ -135,9 +136,9 @@ def soft_policy(
     return weight / weight.sum(1, keepdims=True)
 
 
-def _spread(actions: npt.NDArray[np.bool_]) -> Floats:
+def _spread(actions: Bool[np.ndarray, "S A"]) -> Float[Floats, "S A"]:
     return actions / actions.sum(1, keepdims=True)
 
 
-def _variation(first: Floats, second: Floats) -> Floats:
+def _variation(first: Float[Floats, "S A"], second: Float[Floats, "S A"]) -> Float[Floats, " S"]:
     return np.abs(first - second).sum(1) / 2

@@ -5,16 +5,17 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Bool, Float
 
 from rewardax.base.arrays import env_where
 from rewardax.wrappers.core import PyTree, Transition
 
 
-def from_end(rollout: Transition, values: PyTree) -> tuple[Array, PyTree]:
+def from_end(rollout: Transition, values: PyTree) -> tuple[Bool[Array, "T N"], PyTree]:
     """Give every row what stands in the last row of its episode.
 
     Returns:
-        ``known`` bool[T, N], whether that last row lies in the rollout, and the values (0 where it does not). Filler
+        ``known``, whether that last row lies in the rollout, and the values (0 where it does not). Filler
         rows are never known. An episode that is cut by a reset without an end stays unknown.
 
     >>> from rewardax.wrappers.contract.examples import rollout
@@ -36,8 +37,10 @@ def from_end(rollout: Transition, values: PyTree) -> tuple[Array, PyTree]:
     return jax.lax.scan(backwards, start, (flags(rollout), values), reverse=True)[1]
 
 
-def sums(rollout: Transition, values: Array) -> tuple[Array, Array, Array]:
-    """Running sum and length of each episode within the rollout, and whether it began in it: [T, N] each.
+def sums(
+    rollout: Transition, values: Float[Array, "T N"]
+) -> tuple[Float[Array, "T N"], Float[Array, "T N"], Bool[Array, "T N"]]:
+    """Running sum and length of each episode within the rollout, and whether it began in it.
 
     >>> from rewardax.wrappers.contract.examples import rollout
     >>> values = jnp.array([[1.0], [2.0], [3.0]])

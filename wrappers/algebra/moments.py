@@ -7,6 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 from flax import struct
 from jax import Array
+from jaxtyping import Float, Shaped
 
 FLOOR = 1e-8  # variances below this count as "no variation"
 CAP = 1e7  # largest count, so that float32 statistics keep moving
@@ -33,17 +34,17 @@ class Moments(struct.PyTreeNode):
     (2.0, 2.0)
     """
 
-    mean: Array
-    var: Array
-    count: Array
+    mean: Float[Array, "*shape"]
+    var: Float[Array, "*shape"]
+    count: Float[Array, ""]
 
     @classmethod
     def create(cls, shape: tuple[int, ...] = (), dtype: Any = jnp.float32, prior_count: Any = 1e-4) -> Moments:
         """Mean 0 and variance 1, believed as much as ``prior_count`` observations."""
         return cls(jnp.zeros(shape, dtype), jnp.ones(shape, dtype), jnp.asarray(prior_count, dtype))
 
-    def merge(self, values: Array, weights: Array) -> Moments:
-        """Take in ``values`` of shape ``[..., *shape]``; ``weights`` [...] is 1 (count it) or 0 (filler)."""
+    def merge(self, values: Shaped[Array, "..."], weights: Shaped[Array, "*seen"]) -> Moments:
+        """Take in ``values`` of shape ``[*seen, *shape]``; ``weights`` is 1 (count it) or 0 (filler)."""
         axes = tuple(range(weights.ndim))
         kept = weights.reshape(weights.shape + (1,) * (values.ndim - weights.ndim)).astype(bool)
         values = jnp.where(kept, values, 0).astype(self.mean.dtype)
@@ -62,6 +63,6 @@ class Moments(struct.PyTreeNode):
         )
 
     @property
-    def std(self) -> Array:
+    def std(self) -> Float[Array, "*shape"]:
         """Standard deviation to divide by: the square root of the variance, which is floored at 1e-8."""
         return jnp.sqrt(jnp.maximum(self.var, FLOOR))

@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float
 
 from rewardax.base.choices import check_choices
 from rewardax.wrappers.algebra.schedules import Curve, Linear, count_steps
@@ -20,7 +21,7 @@ from rewardax.wrappers.algebra.scopes import SCOPES, STATISTICS, begin, channels
 from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, static
 
 
-def rewrite(rewards: Rewards, component: str, value: Array) -> Rewards:
+def rewrite(rewards: Rewards, component: str, value: Float[Array, "*T N"]) -> Rewards:
     """Overwrite a component and keep what it was, as first posted, as metric ``<component>/posted``."""
     name = f"{component}/posted"
     if name not in rewards.metrics:
@@ -266,7 +267,7 @@ class Schedule(RewardTransform):
         return rewards, state
 
 
-def total_reward(rewards: Rewards, transition: Transition) -> dict[str, Array]:
+def total_reward(rewards: Rewards, transition: Transition) -> dict[str, Float[Array, "*T N"]]:
     """What :class:`Tap` logs unless told otherwise: the total at this point of the chain, as ``total``."""
     return {"total": rewards.total}
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 from flax import struct
 from jax import Array
+from jaxtyping import Bool, Integer, Shaped
 
 from rewardax.base.errors import UserError
 from rewardax.wrappers.core import static
@@ -22,7 +23,7 @@ class Curve(struct.PyTreeNode):
         super().__init_subclass__(**kwargs)
         Curve.registry.setdefault(cls.__name__, cls)
 
-    def __call__(self, step: Array) -> Array:
+    def __call__(self, step: Shaped[Array, ""] | float) -> Shaped[Array, ""]:
         raise NotImplementedError
 
 
@@ -37,7 +38,7 @@ class Linear(Curve):
     end: float = 0.0
     total: float = 1e6
 
-    def __call__(self, step: Array) -> Array:
+    def __call__(self, step: Shaped[Array, ""] | float) -> Shaped[Array, ""]:
         return self.start + (self.end - self.start) * jnp.clip(step / self.total, 0.0, 1.0)
 
 
@@ -52,7 +53,7 @@ class Cosine(Curve):
     end: float = 0.0
     total: float = 1e6
 
-    def __call__(self, step: Array) -> Array:
+    def __call__(self, step: Shaped[Array, ""] | float) -> Shaped[Array, ""]:
         done = jnp.clip(step / self.total, 0.0, 1.0)
         return self.end + (self.start - self.end) * 0.5 * (1.0 + jnp.cos(jnp.pi * done))
 
@@ -67,7 +68,7 @@ class Exponential(Curve):
     start: float = 1.0
     total: float = 1e6
 
-    def __call__(self, step: Array) -> Array:
+    def __call__(self, step: Shaped[Array, ""] | float) -> Shaped[Array, ""]:
         return self.start * jnp.exp(-step / self.total)
 
 
@@ -88,7 +89,7 @@ class Stepwise(Curve):
                 f"{len(self.boundaries)} boundaries."
             )
 
-    def __call__(self, step: Array) -> Array:
+    def __call__(self, step: Shaped[Array, ""] | float) -> Shaped[Array, ""]:
         passed = jnp.sum(step >= jnp.asarray(self.boundaries))
         return jnp.asarray(self.values)[passed]
 
@@ -112,11 +113,11 @@ class OptaxCurve(Curve):
             known = [name for name in dir(optax.schedules) if name.endswith(("_schedule", "_decay"))]
             raise UserError(f"optax.schedules has no {self.name!r}; it has {known}.")
 
-    def __call__(self, step: Array) -> Array:
+    def __call__(self, step: Shaped[Array, ""] | float) -> Shaped[Array, ""]:
         return jnp.asarray(getattr(optax.schedules, self.name)(**dict(self.arguments))(step))
 
 
-def count_steps(counter: Array, valid: Array) -> Array:
+def count_steps(counter: Integer[Array, ""], valid: Bool[Array, "..."]) -> Integer[Array, ""]:
     """Add the number of real transitions to an int32 counter that saturates instead of overflowing."""
     new = jnp.sum(valid, dtype=counter.dtype)
     limit = jnp.iinfo(counter.dtype).max

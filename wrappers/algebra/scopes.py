@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float
 
 from rewardax.base.errors import UserError
 from rewardax.wrappers.core import PyTree, Rewards, Transition
@@ -27,8 +28,8 @@ def check_lengths(owner: object, names: Sequence[str], **numbers: object) -> Non
             )
 
 
-def channels(rewards: Rewards, names: Sequence[str]) -> Array:
-    """The named components side by side, [N, K]."""
+def channels(rewards: Rewards, names: Sequence[str]) -> Float[Array, "*T N K"]:
+    """The named components side by side."""
     rewards.require(*names)
     return jnp.stack([rewards.components[name] for name in names], -1)
 
@@ -41,8 +42,10 @@ def begin(scope: str, statistic: str, example: Transition, width: int) -> PyTree
     return {"held": start, "rows": jnp.zeros(example.reward.shape, example.reward.dtype)}
 
 
-def collect(scope: str, statistic: str, memory: PyTree, values: Array) -> tuple[Array, PyTree]:
-    """Take in this step's values [N, K]; give what the rule looks at, and the new memory.
+def collect(
+    scope: str, statistic: str, memory: PyTree, values: Float[Array, "N K"]
+) -> tuple[Float[Array, "N K"], PyTree]:
+    """Take in this step's values; give what the rule looks at, and the new memory.
 
     >>> memory = {"held": jnp.array([[1.0]]), "rows": jnp.array([1.0])}
     >>> collect("episode", "mean", memory, jnp.array([[0.0]]))[0].tolist()
@@ -55,6 +58,6 @@ def collect(scope: str, statistic: str, memory: PyTree, values: Array) -> tuple[
     return held / rows[:, None] if statistic == "mean" else held, {"held": held, "rows": rows}
 
 
-def due(scope: str, transition: Transition, value: Array) -> Array:
-    """What is paid now, of a value [N]: all of it, or all of it on the last step and nothing before."""
+def due(scope: str, transition: Transition, value: Float[Array, "*T N"]) -> Float[Array, "*T N"]:
+    """What is paid now, of a value: all of it, or all of it on the last step and nothing before."""
     return value if scope == "step" else jnp.where(transition.done, value, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from typing import Any
 
@@ -101,9 +102,9 @@ def test_frozen_memory_is_certified_as_it_stands() -> None:
 )
 def test_refusals(reward: Any, options: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if options.get("gamma") == 1.0:
-        patient = value_iteration.__kwdefaults__["max_sweeps"]
-        assert patient > 1000
-        monkeypatch.setitem(value_iteration.__kwdefaults__, "max_sweeps", 1000)
+        defaults = inspect.unwrap(value_iteration).__kwdefaults__
+        assert defaults["max_sweeps"] > 1000
+        monkeypatch.setitem(defaults, "max_sweeps", 1000)
     with pytest.raises(ValueError, match=said):
         keyfarm(reward, **options)
 

@@ -166,7 +166,7 @@ def test_product_passes_hindsight_on() -> None:
 
 def test_product_of_nothing_is_an_error() -> None:
     with pytest.raises(ValueError, match="posts no component"):
-        replay(Product(chain(tap=Tap())), rollout(reward=[0.0]))
+        replay(Product(chain()), rollout(reward=[0.0]))
 
 
 def test_tap_changes_nothing() -> None:
