@@ -18,7 +18,7 @@ from rewardax.analysis.distances.exact import pearson_distance
 from rewardax.analysis.exact.dense import tabular
 from rewardax.analysis.exact.planning import Solution, policy_value, value_iteration
 from rewardax.analysis.stats import hacking
-from rewardax.wrappers.algebra.episodes import sums
+from rewardax.wrappers.algebra.episodes import from_start, sums
 from rewardax.wrappers.contract.examples import rollout
 from rewardax.wrappers.core import Rewards
 
@@ -50,6 +50,7 @@ def test_wrong_shape_is_an_error(wrong: str) -> None:
 def test_right_shapes_pass() -> None:
     assert gae(ONE, ONE, ONE, NO, NO, 0.9, 0.9)[0].shape == (3, 2)
     assert sums(rollout(reward=[0.0, 1.0]), jnp.ones((2, 1)))[0].shape == (2, 1)
+    assert from_start(rollout(reward=[0.0, 1.0]), jnp.ones((2, 1)))[0].shape == (1,)
     assert isinstance(value_iteration(TABLE, 0.9, reward=np.ones((4, 2))), Solution)
     assert policy_value(TABLE, np.zeros(4, int), 0.9).shape == policy_value(TABLE, np.ones((4, 2)) / 2, 0.9).shape
 
