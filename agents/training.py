@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,14 @@ from rewardax.base.seeds import as_seeds
 from rewardax.envs.core import Env
 from rewardax.envs.registry import PRESETS, make, task_id
 from rewardax.wrappers.config import from_config, to_config
-from rewardax.wrappers.core import Chain
+from rewardax.wrappers.core import Chain, RewardTransform
 from rewardax.wrappers.requirements import require_features, require_gamma
 
 
 def train(
     env: str | Env,
     *,
-    reward: Any = None,
+    reward: RewardTransform | Mapping[str, Any] | str | Path | None = None,
     config: PPOConfig | None = None,
     frames: int = 1_000_000,
     seeds: int | Sequence[int] = (0,),

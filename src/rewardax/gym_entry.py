@@ -123,7 +123,7 @@ class TaskReward(_TaskAndReward, RewardWrapper):
     """
 
     @property
-    def spec(self) -> Any:
+    def spec(self) -> Any:  # type: ignore[override]
         return self.env.spec
 
 

@@ -20,7 +20,7 @@ def as_seeds(seeds: int | Iterable[int]) -> tuple[int, ...]:
     >>> as_seeds(3), as_seeds([7])
     ((0, 1, 2), (7,))
     """
-    chosen = tuple(range(int(seeds))) if isinstance(seeds, Integral) else tuple(int(seed) for seed in seeds)
+    chosen = tuple(range(int(seeds))) if isinstance(seeds, int | Integral) else tuple(int(seed) for seed in seeds)
     if not chosen or len(set(chosen)) < len(chosen):
         raise UserError(f"seeds must be at least 1, or distinct numbers; got {seeds!r}")
     return chosen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -93,7 +94,7 @@ class _Line:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def update(self, record: dict[str, Any]) -> None:
+    def update(self, record: Mapping[str, Any]) -> None:
         """Take one record of the training run."""
         success = float(record["metrics"]["success"].mean())
         text = f"success {success:.2f}  {record['fps']:,.0f} frames/s"
