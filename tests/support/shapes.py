@@ -77,7 +77,8 @@ def fits(value: Any, hint: Any) -> bool:
     if origin in (typing.Union, types.UnionType):
         return any(fits(value, part) for part in parts)
     if origin is None:
-        return hint is Any or not isinstance(hint, type) or isinstance(value, hint)
+        kinds = int | float if hint is float else hint
+        return hint is Any or not isinstance(hint, type) or isinstance(value, kinds)
     if not isinstance(value, origin):
         return False
     if origin is tuple and has_arrays(hint):

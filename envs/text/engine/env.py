@@ -18,10 +18,11 @@ from rewardax.envs.text.engine.words import NOT_A_COMMAND
 from rewardax.envs.text.engine.world import bits, pack
 
 # names in the order of the tables; those of a second kind only where a family has them
-_ALWAYS = ("success", "failure", "subgoals", "subgoals_now", "subgoal_event", "progress", "valid", "invalid_reason")
-_ALWAYS += ("state_hash", "obs_hash", "events", "caption_id")
-_ORDER = (*_ALWAYS[:6], "oracle_steps", "oracle_start", "goal_distance", "solvable", *_ALWAYS[6:10], "state_id")
-_ORDER += _ALWAYS[10:]
+_OF_GOALS = ("success", "failure", "subgoals", "subgoals_now", "subgoal_event", "progress")
+_OF_THE_ORACLE = ("oracle_steps", "oracle_start", "goal_distance", "solvable")
+_OF_STATES, _OF_EVENTS = ("valid", "invalid_reason", "state_hash", "obs_hash"), ("events", "caption_id")
+_ALWAYS = (*_OF_GOALS, *_OF_STATES, *_OF_EVENTS)
+_ORDER = (*_OF_GOALS, *_OF_THE_ORACLE, *_OF_STATES, "state_id", *_OF_EVENTS)
 
 
 def feature_list(*more: str) -> tuple[str, ...]:
