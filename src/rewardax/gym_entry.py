@@ -123,7 +123,7 @@ class TaskReward(_TaskAndReward, RewardWrapper):
     """
 
     @property
-    def spec(self) -> Any:  # type: ignore[override]
+    def spec(self) -> gym.envs.registration.EnvSpec | None:  # type: ignore[override]
         return self.env.spec
 
 

@@ -1,4 +1,4 @@
-"""Every task under a Gymnasium id. Strings only: nothing is built and JAX is not imported."""
+"""Registers every task with Gymnasium, by names only: nothing is built and JAX is not imported."""
 
 from __future__ import annotations
 

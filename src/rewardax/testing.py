@@ -1,8 +1,8 @@
-"""Checks for your own tasks and rewards: every broken rule of the contract, in a sentence."""
+"""Checks of your own tasks and rewards: ``check_env``, ``check_reward`` and the ``ContractError`` it raises."""
 
 from __future__ import annotations
 
 from rewardax.envs.contract.check import check_env
-from rewardax.wrappers.contract.check import check_reward
+from rewardax.wrappers.contract.check import ContractError, check_reward
 
-__all__ = ["check_env", "check_reward"]
+__all__ = ["ContractError", "check_env", "check_reward"]
