@@ -49,6 +49,7 @@ napoleon_numpy_docstring = False
 
 # A link of ours that leads nowhere fails the build; of others' packages only the names in foreign_names.py are links.
 nitpicky = True
-nitpick_ignore = [("py:class", name) for name in ("Axes", "Figure", "E", "PyTree")]  # known to type checkers only
+# known to type checkers only, or written without its module by jaxtyping
+nitpick_ignore = [("py:class", name) for name in ("Axes", "Figure", "E", "PyTree", "ndarray")]
 nitpick_ignore_regex = [("py:.*", rf"({'|'.join(foreign_names.PACKAGES)})(\..*)?")]
 intersphinx_mapping = foreign_names.write_inventories(GENERATED)
