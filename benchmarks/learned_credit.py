@@ -45,24 +45,26 @@ def progress(step: Transition) -> jax.Array:
 
 
 TRUTHS: dict[str, Truth] = {"subgoals": subgoals, "progress": progress}
-TASKS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {  # id -> (knobs, factors of LaRe)
+TASKS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {  # id -> (env_kwargs, factors of LaRe)
     "KeyFarm": ({"horizon": 30}, ("subgoals", "subgoals_now", "state_id")),
     "DoorKey-5x5": ({"horizon": 60}, ("subgoals", "subgoals_now", "progress")),
 }
 
 
-def collect(env_id: str, truth: str, lanes: int, seed: int, knobs: Mapping[str, Any] | None = None) -> Transition:
-    """Whole episodes [horizon, lanes]; lane i acts at random with a chance of its own between 0.1 and 1, else as the
+def collect(
+    env_id: str, truth: str, num_envs: int, seed: int, env_kwargs: Mapping[str, Any] | None = None
+) -> Transition:
+    """Whole episodes [horizon, num_envs]; environment i acts at random with a chance of its own from 0.1 to 1, else as the
     oracle. The reward is the hidden one; rows after the end are not valid."""
-    env, params = make(env_id, **dict(knobs or {}))
+    env, params = make(env_id, **dict(env_kwargs or {}))
     wanted = Wanted(tuple(sorted({"oracle_steps", "oracle_start", "subgoal_event", "valid"} | set(TASKS[env_id][1]))))
     horizon = env.horizon(params)
 
     @jax.jit
     def play(params: PyTree, key: jax.Array) -> Transition:
         level, chance, run = jax.random.split(key, 3)
-        noise = jax.random.uniform(chance, (lanes,), minval=0.1)
-        indices = jax.random.randint(level, (lanes,), 0, 2**30)
+        noise = jax.random.uniform(chance, (num_envs,), minval=0.1)
+        indices = jax.random.randint(level, (num_envs,), 0, 2**30)
         state = jax.vmap(lambda i: reset_level(env, params, i))(indices)
         moment = look(env, params, wanted, lambda o: o, state)
 
@@ -76,7 +78,7 @@ def collect(env_id: str, truth: str, lanes: int, seed: int, knobs: Mapping[str, 
             carry = (env_where(over, moment, after), over | step.done, jnp.zeros_like(first))
             return carry, step
 
-        start = (moment, jnp.zeros(lanes, bool), jnp.ones(lanes, bool))
+        start = (moment, jnp.zeros(num_envs, bool), jnp.ones(num_envs, bool))
         return jax.lax.scan(body, start, jax.random.split(run, horizon))[1]
 
     return play(params, jax.random.key(seed))
@@ -150,15 +152,15 @@ def judge(method: RewardTransform, memory: PyTree, data: Transition) -> dict[str
     """R² of the held-out returns, and correlation of step rewards with the hidden ones."""
     rewards, _ = jax.jit(pay)(chain(delay=Delay(), credit=method), memory, data)
     valid, later = np.asarray(data.valid), np.asarray(data.valid & ~data.first)
-    paid, hidden = (np.asarray(x, np.float64) for x in (rewards.components["task"], data.reward))
-    predicted = paid
+    received, hidden = (np.asarray(x, np.float64) for x in (rewards.components["task"], data.reward))
+    predicted = received
     if isinstance(method, SPA):
-        predicted = paid - float(method.beta) * np.asarray(data.next_features[method.grounding_feature]) * valid
+        predicted = received - float(method.beta) * np.asarray(data.next_features[method.grounding_feature]) * valid
     returns, guessed = hidden.sum(0), predicted.sum(0)
     return {
         "mse": float(np.mean((guessed - returns) ** 2)),
         "r2": float(1 - np.mean((guessed - returns) ** 2) / np.var(returns)),
-        "correlation": correlation(paid[later], hidden[later]),
+        "correlation": correlation(received[later], hidden[later]),
     }
 
 
@@ -167,11 +169,13 @@ def correlation(a: np.ndarray, b: np.ndarray) -> float:
     return 0.0 if a.std() < 1e-12 or b.std() < 1e-12 else float(np.corrcoef(a, b)[0, 1])
 
 
-def compare(env_id: str, truth: str, lanes: int, held_out: int, passes: int, seed: int = 0) -> list[dict[str, Any]]:
+def compare(env_id: str, truth: str, num_envs: int, held_out: int, passes: int, seed: int = 0) -> list[dict[str, Any]]:
     """One row per method on one task, and one for the untouched delayed reward."""
-    knobs, factors = TASKS[env_id]
-    train, test = (collect(env_id, truth, n, s, knobs) for n, s in ((lanes, 2 * seed), (held_out, 2 * seed + 1)))
-    where = {"env": env_id, "truth": truth, "episodes": lanes, "passes": passes}
+    env_kwargs, factors = TASKS[env_id]
+    train, test = (
+        collect(env_id, truth, n, s, env_kwargs) for n, s in ((num_envs, 2 * seed), (held_out, 2 * seed + 1))
+    )
+    where = {"env": env_id, "truth": truth, "episodes": num_envs, "passes": passes}
     late = np.where(np.asarray(test.done & test.valid), np.asarray(test.reward).sum(0), 0)
     later = np.asarray(test.valid & ~test.first)
     plain = correlation(late[later], np.asarray(test.reward)[later])
@@ -185,7 +189,7 @@ def compare(env_id: str, truth: str, lanes: int, held_out: int, passes: int, see
 
 def main(
     tasks: tuple[str, ...] = ("KeyFarm", "DoorKey-5x5"),
-    lanes: int = 256,
+    num_envs: int = 256,
     held_out: int = 256,
     passes: int = 100,
     seed: int = 0,
@@ -195,12 +199,14 @@ def main(
     console = Console()
     for env_id in tasks:
         for truth in TRUTHS:
-            rows = compare(env_id, truth, lanes, held_out, passes, seed)
+            rows = compare(env_id, truth, num_envs, held_out, passes, seed)
             table = Table("method", "MSE of the return", "R²", "correlation of steps", "seconds")
             for row in rows:
                 shown = (f"{row[k]:.3f}" if k in row else "" for k in ("mse", "r2", "correlation"))
                 table.add_row(row["method"], *shown, f"{row.get('seconds', 0):.1f}")
-            console.print(f"{env_id}, hidden reward: {truth}; {lanes} episodes, {held_out} held out, {passes} passes")
+            console.print(
+                f"{env_id}, hidden reward: {truth}; {num_envs} episodes, {held_out} held out, {passes} passes"
+            )
             console.print(table)
             if out is not None:
                 with out.open("a") as file:

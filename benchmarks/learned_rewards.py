@@ -62,14 +62,14 @@ class World(NamedTuple):
     env: Any
     params: Any
     steps: int
-    rollouts: list[Transition]  # [steps, lanes] each
+    rollouts: list[Transition]  # [steps, num_envs] each
     paths: Trajectories  # fresh ones, for tests
     fresh: Transition
     negatives: list[dict[str, Any]]
 
 
-def world(name: str, steps: int, rounds: int, lanes: int = 64, **knobs: Any) -> World:
-    env, params = make(name, **knobs)
+def world(name: str, steps: int, rounds: int, num_envs: int = 64, **env_kwargs: Any) -> World:
+    env, params = make(name, **env_kwargs)
     watched = ("success", "valid", "progress")
 
     def some(seed: int, count: int) -> Trajectories:
@@ -79,7 +79,7 @@ def world(name: str, steps: int, rounds: int, lanes: int = 64, **knobs: Any) -> 
         ]
         return Trajectories(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
-    rollouts = [record(env, params, *some(1000 * n, lanes), "train", watched) for n in range(rounds)]
+    rollouts = [record(env, params, *some(1000 * n, num_envs), "train", watched) for n in range(rounds)]
     paths = some(10**6, 128)
     fresh = record(env, params, *paths, "train", watched)
     return World(name, env, params, steps, rollouts, paths, fresh, make_negatives(env, params, paths))

@@ -25,7 +25,7 @@ from rewardax.wrappers.contract.data import sample_rollout
 from rewardax.wrappers.contract.routes import RecordedEnv
 from rewardax.wrappers.core import Rewards, State, Transition, advance
 
-STEPS, LANES, LEARN_STEPS = 64, 1024, 16
+STEPS, NUM_ENVS, LEARN_STEPS = 64, 1024, 16
 
 
 @dataclasses.dataclass
@@ -61,7 +61,7 @@ def first_row(reward: RewardTransform) -> Transition:
 
 
 def runner(reward: RewardTransform, data: Transition) -> Any:
-    """A compiled scan over the rollout that returns the sum of everything paid."""
+    """A compiled scan over the rollout that returns the sum of all rewards."""
     state = jax.jit(reward.init)(jax.random.key(0), jax.tree.map(lambda x: x[0], data))
 
     @jax.jit
@@ -72,8 +72,8 @@ def runner(reward: RewardTransform, data: Transition) -> Any:
             rewards, state = advance(reward, state, fresh, step)
             return state, rewards.total.sum() + sum(x.sum() for x in rewards.metrics.values())
 
-        state, paid = jax.lax.scan(body, state, data)
-        return state, paid.sum()
+        state, received = jax.lax.scan(body, state, data)
+        return state, received.sum()
 
     return lambda: run(state, data)[1], state
 
@@ -117,7 +117,7 @@ def has_network(state: State) -> bool:
 
 def measure(name: str, reward: RewardTransform, single: bool) -> dict[str, Any]:
     """One row of the table."""
-    data = jax.tree.map(jnp.asarray, sample_rollout(reward.requires, STEPS, LANES))
+    data = jax.tree.map(jnp.asarray, sample_rollout(reward.requires, STEPS, NUM_ENVS))
     run, state = runner(reward, data)
     empty, _ = runner(chain(), data)
     with_it, without = alternate([run, empty], 7)
@@ -125,15 +125,15 @@ def measure(name: str, reward: RewardTransform, single: bool) -> dict[str, Any]:
         "name": name,
         "network": has_network(state),
         "causal": bool(reward.causal),
-        "scan_us": 1e6 * (with_it - without) / (STEPS * LANES),
+        "scan_us": 1e6 * (with_it - without) / (STEPS * NUM_ENVS),
     }
     if reward.learns:
         short = jax.tree.map(lambda x: x[:LEARN_STEPS], data)
         (seconds,) = alternate([learner(reward, short, state)], 3)
-        row["learn_us"] = 1e6 * seconds / (LEARN_STEPS * LANES)
+        row["learn_us"] = 1e6 * seconds / (LEARN_STEPS * NUM_ENVS)
     if single and reward.causal:
-        lane = sample_rollout(reward.requires, 4096, 1)
-        rates = host_rates([stepper(reward, lane), stepper(chain(), lane)], rounds=2, seconds=0.2)
+        alone = sample_rollout(reward.requires, 4096, 1)
+        rates = host_rates([stepper(reward, alone), stepper(chain(), alone)], rounds=2, seconds=0.2)
         row["single_us"] = 1e6 / rates[0] - 1e6 / rates[1]
         row["empty_single_us"] = 1e6 / rates[1]
     return row

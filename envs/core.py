@@ -61,7 +61,7 @@ class Env:
         return ()
 
     def default_params(self) -> PyTree:
-        """Traced numbers: difficulty knobs, probabilities, reward constants."""
+        """Traced numbers: difficulty parameters, probabilities, reward constants."""
         raise NotImplementedError
 
     def horizon(self, params: PyTree) -> int:

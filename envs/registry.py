@@ -43,13 +43,13 @@ def task_id(name: str) -> str:
 
 
 @overload
-def make(task: str, **knobs: Any) -> tuple[Env, PyTree]: ...
+def make(task: str, **env_kwargs: Any) -> tuple[Env, PyTree]: ...
 @overload
-def make(task: E, **knobs: Any) -> tuple[E, PyTree]: ...
-def make(task: str | E, **knobs: Any) -> tuple[Env | E, PyTree]:
+def make(task: E, **env_kwargs: Any) -> tuple[E, PyTree]: ...
+def make(task: str | E, **env_kwargs: Any) -> tuple[Env | E, PyTree]:
     """Build the functional core of a task and the numbers it runs with.
 
-    ``knobs`` override static fields of the environment (they decide array sizes, so a new value compiles
+    ``env_kwargs`` override static fields of the environment (they decide array sizes, so a new value compiles
     anew) or fields of its ``params`` (traced: any value runs in the same compiled program). In place of an id
     ``task`` may be an environment of your own.
 
@@ -60,7 +60,7 @@ def make(task: str | E, **knobs: Any) -> tuple[Env | E, PyTree]:
 
     Raises:
         UserKeyError: for an unknown id.
-        UserTypeError: for an unknown knob, both saying what exists.
+        UserTypeError: for an unknown parameter, both saying what exists.
         UserError: for text where a number belongs, or a horizon below 1.
     """
     cls: Any
@@ -72,22 +72,22 @@ def make(task: str | E, **knobs: Any) -> tuple[Env | E, PyTree]:
         preset, cls = Preset("", {}, {}), type(task)
         spec = {field.name: getattr(task, field.name) for field in dataclasses.fields(cls)}
     fields = {field.name for field in dataclasses.fields(cls) if field.init}
-    for name in fields & set(knobs):
-        require_number(name, knobs[name], getattr(cls, name, None))
-    horizon = knobs.get("horizon", 1)
+    for name in fields & set(env_kwargs):
+        require_number(name, env_kwargs[name], getattr(cls, name, None))
+    horizon = env_kwargs.get("horizon", 1)
     if isinstance(horizon, int | float) and horizon < 1:
         raise UserError(f"horizon counts the steps of an episode and must be at least 1, got {horizon}")
-    env = cls(**{**spec, **{k: v for k, v in knobs.items() if k in fields}})
-    numbers = {k: v for k, v in knobs.items() if k not in fields}
+    env = cls(**{**spec, **{k: v for k, v in env_kwargs.items() if k in fields}})
+    numbers = {k: v for k, v in env_kwargs.items() if k not in fields}
     defaults = env.default_params()
     names = _names(defaults)
-    unknown = [knob for knob in numbers if knob not in names]
+    unknown = [name for name in numbers if name not in names]
     if unknown:
         close = difflib.get_close_matches(unknown[0], [*fields, *names], n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         raise UserTypeError(
-            f"task {task!r} has no knob {unknown[0]!r}.{hint} "
-            f"Static knobs: {sorted(fields)}; traced knobs: {sorted(names)}"
+            f"task {task!r} has no parameter {unknown[0]!r}.{hint} "
+            f"Static parameters: {sorted(fields)}; traced parameters: {sorted(names)}"
         )
     for name, value in numbers.items():
         require_number(name, value, default=0.0)

@@ -3,7 +3,7 @@
 ``python scripts/card_figures.py Family ...`` fills in the facts of ``envs/assets/cards/*/<Family>.json``: array
 sizes, names, hashes, and for every registered id the horizon, steps and return of the oracle and the success of
 random play. What is exact and known by other means (the optimum of a task that pays per step, say) is written by
-hand; a figure of a preset that is there already stays unless ``--again`` is given. Tasks told in words take over
+hand; a figure of a preset that is there already stays unless ``--again`` is given. Tasks in words take over
 the figures of the task inside, so their cards (TextGrid, TextTable) come last.
 """
 
@@ -89,7 +89,7 @@ def card_file(family: str) -> Path:
 
 
 def told_facts(name: str, shared: dict[str, Any]) -> dict[str, Any]:
-    """Figures of a task told in words: those of the task inside, and the names and sizes that are its own."""
+    """Figures of a task in words: those of the task inside, and the names and sizes that are its own."""
     inner = PRESETS[name].spec["inner"]
     card = json.loads(card_file(make(inner)[0].family).read_text(encoding="utf-8"))
     own = family_facts(*make(name))

@@ -10,21 +10,21 @@ from rewardax.envs.core import Env
 from rewardax.envs.registry import make
 
 
-def broken_rules(task: str | Env, **knobs: Any) -> list[str]:
+def broken_rules(task: str | Env, **env_kwargs: Any) -> list[str]:
     """What :func:`check_env` would complain about, one sentence per broken rule."""
-    subject = Subject(*make(task, **knobs))
+    subject = Subject(*make(task, **env_kwargs))
     found = list(declarations(subject))
     if found:
         return found  # without these nothing else can be checked
     found = [sentence for rule in CORE_RULES for sentence in rule(subject)]
-    return found + [sentence for rule in GYM_RULES for sentence in rule(task, knobs)]
+    return found + [sentence for rule in GYM_RULES for sentence in rule(task, env_kwargs)]
 
 
-def check_env(task: str | Env, **knobs: Any) -> None:
+def check_env(task: str | Env, **env_kwargs: Any) -> None:
     """Run the whole contract of a task on an id or on an environment of your own.
 
     Plays random episodes on a few levels and checks determinism (compiled or not, alone or in a batch), declared
-    and finite features, masks, horizon, groups of equal levels, knobs, oracle, saved states, and that Gymnasium's
+    and finite features, masks, horizon, groups of equal levels, parameters, oracle, saved states, and that Gymnasium's
     two faces and the functional core give the same numbers.
 
     >>> from rewardax.testing import check_env
@@ -33,7 +33,7 @@ def check_env(task: str | Env, **knobs: Any) -> None:
     Raises:
         AssertionError: listing every broken rule in a sentence.
     """
-    found = broken_rules(task, **knobs)
+    found = broken_rules(task, **env_kwargs)
     if found:
         name = task if isinstance(task, str) else type(task).__name__
         raise AssertionError("\n- ".join([f"{name} breaks {len(found)} rule(s) of the contract:", *found]))

@@ -232,7 +232,7 @@ def groups(subject: Subject) -> Iterator[str]:
         yield "rekey gives two equal states different futures from one key"
 
 
-def knobs(subject: Subject) -> Iterator[str]:
+def traced_parameters(subject: Subject) -> Iterator[str]:
     """Another difficulty runs in the same compiled program."""
     step: Any = subject.run.step
     step(subject.start, jnp.int32(0), subject.params)
@@ -240,7 +240,7 @@ def knobs(subject: Subject) -> Iterator[str]:
     other = jax.tree.map(lambda x: x + 1 if jnp.issubdtype(x.dtype, jnp.integer) else x, subject.params)
     step(subject.start, jnp.int32(0), other)
     if step._cache_size() != compiled:
-        yield "another value of a traced knob compiles anew"
+        yield "another value of a traced parameter compiles anew"
 
 
 def oracle(subject: Subject) -> Iterator[str]:
@@ -270,7 +270,7 @@ CORE_RULES: tuple[Callable[[Subject], Iterator[str]], ...] = (
     masks,
     horizon,
     groups,
-    knobs,
+    traced_parameters,
     oracle,
 )
 

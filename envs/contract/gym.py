@@ -19,19 +19,19 @@ STEPS, MOST = 24, 400
 Task = str | Env
 
 
-def gymnasium_rules(task: Task, knobs: Mapping[str, Any]) -> Iterator[str]:
+def gymnasium_rules(task: Task, env_kwargs: Mapping[str, Any]) -> Iterator[str]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            gymnasium_check(GymEnv(task, features="all", **knobs), skip_render_check=True)
+            gymnasium_check(GymEnv(task, features="all", **env_kwargs), skip_render_check=True)
         except Exception as error:
             yield f"Gymnasium's check_env fails: {error}"
     for warning in caught:
         yield f"Gymnasium's check_env warns: {warning.message}"
 
 
-def saved_state(task: Task, knobs: Mapping[str, Any]) -> Iterator[str]:
-    env = GymEnv(task, features="all", **knobs)
+def saved_state(task: Task, env_kwargs: Mapping[str, Any]) -> Iterator[str]:
+    env = GymEnv(task, features="all", **env_kwargs)
     _play(env, 0, 5)
     saved = env.get_state()
     first = _continue(env, 20)
@@ -41,12 +41,12 @@ def saved_state(task: Task, knobs: Mapping[str, Any]) -> Iterator[str]:
         yield "after set_state the same actions lead elsewhere"
 
 
-def routes(task: Task, knobs: Mapping[str, Any]) -> Iterator[str]:
+def routes(task: Task, env_kwargs: Mapping[str, Any]) -> Iterator[str]:
     """The single face, the vector face and the core tell the same story, also when an episode ends and the next begins.
 
     Played are ``STEPS`` steps, and more until an episode has ended and the next one has begun (at most ``MOST``).
     """
-    single, envs = GymEnv(task, features="all", **knobs), GymVectorEnv(task, 3, features="all", **knobs)
+    single, envs = GymEnv(task, features="all", **env_kwargs), GymVectorEnv(task, 3, features="all", **env_kwargs)
     one: Any = single.reset(seed=1)
     many: Any = envs.reset(seed=0)
     core, params = single.core, single.params
@@ -91,8 +91,8 @@ def alike(left: Any, right: Any) -> bool:
     return np.allclose(left, right, rtol=1e-5, atol=1e-6)
 
 
-def text(task: Task, knobs: Mapping[str, Any]) -> Iterator[str]:
-    env = GymEnv(task, render_mode="ansi", features="all", **knobs)
+def text(task: Task, env_kwargs: Mapping[str, Any]) -> Iterator[str]:
+    env = GymEnv(task, render_mode="ansi", features="all", **env_kwargs)
     env.reset(seed=0)
     shown = env.core.text(env.state, env.params)
     if not shown or not shown.isascii() or not isinstance(env.render(), str):

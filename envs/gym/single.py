@@ -29,7 +29,7 @@ class GymEnv(gym.Env):
         obs_mode: ``"dict"``; text tasks also ``"tokens"`` (int32 vector) and ``"text"`` (string).
         split: ``"train"``, ``"valid"`` or ``"test"``.
         features: names reported in ``info["features"]``; ``"all"`` for every one.
-        knobs: fields of the core or of its params, see :func:`rewardax.envs.make`.
+        env_kwargs: fields of the core or of its params, see :func:`rewardax.envs.make`.
 
     ``AsyncVectorEnv`` with ``obs_mode="text"`` needs ``shared_memory=False`` and raises ``ValueError`` without: its
     shared memory returns text from before the first observation.
@@ -58,9 +58,9 @@ class GymEnv(gym.Env):
         obs_mode: str = "dict",
         split: str = "train",
         features: Sequence[str] | str = (),
-        **knobs: Any,
+        **env_kwargs: Any,
     ) -> None:
-        self.core, self.params = make(task, **knobs)
+        self.core, self.params = make(task, **env_kwargs)
         self.metadata = self.metadata | {"render_modes": gym_program.render_modes(self.core, render_mode)}
         self.render_mode, self.obs_mode = render_mode, obs_mode
         self.action_space = gym.spaces.Discrete(self.core.num_actions)

@@ -30,7 +30,7 @@ class GymVectorEnv(gym.vector.VectorEnv):
     are made ahead in batches, so that a step is one compiled call even when episodes end.
 
     Args:
-        task, render_mode, obs_mode, split, features, knobs: as for :class:`GymEnv`.
+        task, render_mode, obs_mode, split, features, env_kwargs: as for :class:`GymEnv`.
         num_envs: number of environments.
         autoreset_mode: ``"SameStep"`` (default: the observation of a finished environment is already the
             first of its next episode, the last one is in ``infos["final_obs"]``), ``"NextStep"`` (the next
@@ -63,11 +63,11 @@ class GymVectorEnv(gym.vector.VectorEnv):
         split: str = "train",
         features: Sequence[str] | str = (),
         autoreset_mode: str | AutoresetMode = AutoresetMode.SAME_STEP,
-        **knobs: Any,
+        **env_kwargs: Any,
     ) -> None:
         if num_envs < 1:
             raise UserError(f"num_envs must be at least 1, got {num_envs}")
-        self.core, self.params = make(task, **knobs)
+        self.core, self.params = make(task, **env_kwargs)
         self.num_envs, self.render_mode, self.obs_mode = num_envs, render_mode, obs_mode
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = self.metadata | {

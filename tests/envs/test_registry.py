@@ -1,4 +1,4 @@
-"""Task ids, knobs and cards."""
+"""Task ids, parameters and cards."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ def test_a_wrong_id_names_the_nearest():
         make("Keyfarm")
 
 
-def test_a_wrong_knob_lists_those_there_are():
-    with pytest.raises(TypeError, match=r"no knob 'horizn'. Did you mean 'horizon'\?.*time_bonus"):
+def test_a_wrong_parameter_lists_those_there_are():
+    with pytest.raises(TypeError, match=r"no parameter 'horizn'. Did you mean 'horizon'\?.*time_bonus"):
         make("KeyFarm", horizn=3)
 
 
-def test_knobs_reach_static_fields_and_params():
+def test_env_kwargs_reach_static_fields_and_params():
     env, params = make("DoorKey-8x8", size=6, time_bonus=0.9)
     assert env.size == 6 and float(params.time_bonus) == np.float32(0.9)
     assert make("DoorKey-8x8")[0].size == 8
 
 
 @pytest.mark.parametrize("task", PRESETS)
-def test_params_are_32_bit_arrays_whatever_the_knob(task):
+def test_params_are_32_bit_arrays_whatever_they_are_made_from(task):
     _, params = make(task)
     assert {leaf.dtype.itemsize for leaf in jax.tree.leaves(params)} <= {1, 4}
     assert not any(leaf.weak_type for leaf in jax.tree.leaves(params))

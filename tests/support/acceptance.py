@@ -20,8 +20,8 @@ from rewardax.base.arrays import to_arrays
 from rewardax.envs import branch, card, enumerate_mdp, level_key, make, make_pool, reset_level
 from rewardax.envs.contract.core import CORE_RULES, declarations
 from rewardax.envs.contract.core import groups as shared_layouts
-from rewardax.envs.contract.core import knobs as integer_knobs
 from rewardax.envs.contract.core import oracle as greedy_oracle
+from rewardax.envs.contract.core import traced_parameters as rule_of_traced_parameters
 from rewardax.envs.contract.gym import gymnasium_rules, routes, saved_state
 from rewardax.envs.contract.measure import play
 from rewardax.envs.language.templates import WORDINGS
@@ -43,7 +43,7 @@ from support.acceptance_play import (
 )
 
 Check = Callable[[str, Size], str | None]
-COVERED = (shared_layouts, integer_knobs, greedy_oracle)  # by 4, 9 and 7
+COVERED = (shared_layouts, rule_of_traced_parameters, greedy_oracle)  # by 4, 9 and 7
 
 # the twelve ------------------------------------------------------------------------------------------------------
 
@@ -235,8 +235,8 @@ def rewards(task: str, size: Size) -> str | None:
     return None
 
 
-def knobs(task: str, size: Size) -> str | None:
-    """9. Changing any traced knob compiles nothing anew."""
+def traced_parameters(task: str, size: Size) -> str | None:
+    """9. Changing any traced parameter compiles nothing anew."""
     found = subject(task, size)
     run: Any = found.run.walk  # resets, steps, observes, looks at features and masks
     found.walked()
@@ -331,5 +331,5 @@ def chance(task: str, size: Size) -> str | None:
 
 CHECKS: tuple[Check, ...] = (
     *(gymnasium, determinism, saving, groups, sentences, masks),
-    *(solvable, rewards, knobs, optimum, speed, chance),
+    *(solvable, rewards, traced_parameters, optimum, speed, chance),
 )

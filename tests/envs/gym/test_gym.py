@@ -35,9 +35,9 @@ def assert_same(left, right, path="", dtypes=True):
 @pytest.mark.parametrize("mode", AutoresetMode)
 @pytest.mark.parametrize("task", TASKS)
 def test_vector_equals_single_environments(task, mode):
-    n, knobs = 3, {"features": "all", **TASKS[task]}
-    sync = SyncVectorEnv([lambda: GymEnv(task, **knobs)] * n, autoreset_mode=mode)
-    ours = GymVectorEnv(task, n, autoreset_mode=mode, **knobs)
+    n, env_kwargs = 3, {"features": "all", **TASKS[task]}
+    sync = SyncVectorEnv([lambda: GymEnv(task, **env_kwargs)] * n, autoreset_mode=mode)
+    ours = GymVectorEnv(task, n, autoreset_mode=mode, **env_kwargs)
     random = np.random.default_rng(0)
     assert_same(sync.reset(seed=5), ours.reset(seed=5), "reset")
     extra = {
@@ -68,10 +68,10 @@ def test_vector_equals_single_environments(task, mode):
 
 @pytest.mark.parametrize("mode", AutoresetMode)
 def test_vector_with_a_reward_equals_single_ones_with_it(mode):
-    knobs = {"horizon": 9, "reward": BONUS}
-    make = lambda: gym.make("rewardax/KeyFarm-v0", **knobs)  # noqa: E731
+    env_kwargs = {"horizon": 9, "reward": BONUS}
+    make = lambda: gym.make("rewardax/KeyFarm-v0", **env_kwargs)  # noqa: E731
     sync = SyncVectorEnv([make] * 3, autoreset_mode=mode)
-    ours = gym.make_vec("rewardax/KeyFarm-v0", num_envs=3, autoreset_mode=mode.value, **knobs)
+    ours = gym.make_vec("rewardax/KeyFarm-v0", num_envs=3, autoreset_mode=mode.value, **env_kwargs)
     sync.reset(seed=0), ours.reset(seed=0)
     random = np.random.default_rng(1)
     total = 0.0

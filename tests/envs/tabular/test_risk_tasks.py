@@ -18,10 +18,10 @@ NORTH, EAST, SOUTH, WEST, STAY = range(5)
 
 
 @functools.cache
-def table(task, **knobs):
+def table(task, **env_kwargs):
     """Without the clock where nothing depends on it."""
-    env, params = make(task, **knobs)
-    return enumerate_mdp(env, params, level_key("train", 0), forget=() if "time_bonus" in knobs else ("t",))
+    env, params = make(task, **env_kwargs)
+    return enumerate_mdp(env, params, level_key("train", 0), forget=() if "time_bonus" in env_kwargs else ("t",))
 
 
 @functools.partial(jax.jit, static_argnums=0)

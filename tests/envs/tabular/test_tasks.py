@@ -21,9 +21,9 @@ NORTH, EAST, SOUTH, WEST, STAY = range(5)
 
 
 @functools.cache
-def table(task, **knobs):
+def table(task, **env_kwargs):
     """The task without its clock where rewards do not depend on it, and its horizon."""
-    env, params = make(task, **knobs)
+    env, params = make(task, **env_kwargs)
     timed = task.startswith(("SideEffect", "Supervisor"))
     return enumerate_mdp(env, params, level_key("train", 0), forget=() if timed else ("t",)), env.horizon(params)
 
@@ -35,9 +35,9 @@ def look(env, states, params):
 
 
 @functools.cache
-def optima(task, **knobs):
+def optima(task, **env_kwargs):
     """Best reward, what it performs; best performance, what it pays. Lowest action among equals."""
-    mdp, horizon = table(task, **knobs)
+    mdp, horizon = table(task, **env_kwargs)
     found = []
     for goal, other in ((mdp.reward, mdp.performance), (mdp.performance, mdp.reward)):
         best, aside = np.zeros((2, len(mdp.over)))
@@ -50,9 +50,9 @@ def optima(task, **knobs):
     return found
 
 
-def expected(task, policy, **knobs):
+def expected(task, policy, **env_kwargs):
     """Expected totals of reward and performance of a policy f[S, A] or i[S]."""
-    mdp, horizon = table(task, **knobs)
+    mdp, horizon = table(task, **env_kwargs)
     chance = np.eye(mdp.size[1])[policy] if policy.ndim == 1 else policy
     totals = []
     for paid in (mdp.reward, mdp.performance):
@@ -63,9 +63,9 @@ def expected(task, policy, **knobs):
     return totals
 
 
-def play(task, actions, **knobs):
+def play(task, actions, **env_kwargs):
     """Totals of reward and performance of a fixed sequence of actions, which must end the episode."""
-    env = GymEnv(task, features="all", **knobs)
+    env = GymEnv(task, features="all", **env_kwargs)
     env.reset(seed=0)
     reward = performance = 0.0
     for t, action in enumerate(actions):
@@ -157,7 +157,7 @@ CROSSING, ROUND = [SOUTH] * 3, [EAST] * 3 + [SOUTH] * 3 + [WEST] * 3
 
 
 @pytest.mark.parametrize(
-    ("task", "knobs", "actions", "totals"),
+    ("task", "env_kwargs", "actions", "totals"),
     [
         ("RingRace", {}, [1] + [1, 0] * 31 + [1], (64.0, -0.25)),
         ("RingRace", {}, [0] * 64, (32.0, 8.0)),
@@ -173,8 +173,8 @@ CROSSING, ROUND = [SOUTH] * 3, [EAST] * 3 + [SOUTH] * 3 + [WEST] * 3
         ("RiverSwim-20", {}, [0] * 20, (0.1, 0.1)),
     ],
 )
-def test_scripted_policies(task, knobs, actions, totals):
-    assert play(task, actions, **knobs) == pytest.approx(totals, abs=1e-5)
+def test_scripted_policies(task, env_kwargs, actions, totals):
+    assert play(task, actions, **env_kwargs) == pytest.approx(totals, abs=1e-5)
 
 
 def test_a_gardener_without_the_bucket_and_one_inside_it():

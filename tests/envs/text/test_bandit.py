@@ -20,8 +20,8 @@ STEP, FEATURES = jax.jit(ENV.step), jax.jit(ENV.features)
 STARTS = jax.jit(jax.vmap(ENV.reset, (0, None)))
 
 
-def starts(count: int = 3000, **knobs: float) -> Any:
-    _, params = make("TextBandit", **knobs)
+def starts(count: int = 3000, **env_kwargs: float) -> Any:
+    _, params = make("TextBandit", **env_kwargs)
     return STARTS(jax.random.split(jax.random.key(0), count), params), params
 
 

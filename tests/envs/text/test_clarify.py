@@ -73,7 +73,7 @@ def test_full_information_makes_one_step_enough() -> None:
             assert asks < 1e-6 and mdp.reward[~mdp.over][:, :3].max() == pytest.approx(-0.3)
 
 
-def test_first_messages_leave_open_what_the_knobs_say() -> None:
+def test_first_messages_leave_open_what_the_parameters_say() -> None:
     env, params = make("Clarify")
     states = jax.jit(jax.vmap(env.reset, (0, None)))(jax.random.split(jax.random.key(1), 3000), params)
     told = (np.asarray(states.message)[:, None] >> np.arange(3) & 1).sum(1)

@@ -80,12 +80,12 @@ def test_oracle_and_solvable_equal_search(case: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "knobs"), [("Cooking-hard", {"failure": 1}), ("Cooking-medium", {"failure": 2}), ("Cooking-hard", {})]
+    ("name", "env_kwargs"), [("Cooking-hard", {"failure": 1}), ("Cooking-medium", {"failure": 2}), ("Cooking-hard", {})]
 )
-def test_oracle_is_consistent_everywhere(name: str, knobs: dict[str, Any]) -> None:
+def test_oracle_is_consistent_everywhere(name: str, env_kwargs: dict[str, Any]) -> None:
     """In states of play that errs, the best action gains exactly one step; with 0 only at success this is exactness."""
     lanes = 64
-    params, state = start(name, lanes, 7, chilled=0.5, **knobs)
+    params, state = start(name, lanes, 7, chilled=0.5, **env_kwargs)
     left, rng, seen, full = np.asarray(state.oracle_start), np.random.default_rng(1), set(), 0
     lost = np.zeros(lanes, bool)
     for _ in range(60):

@@ -73,7 +73,7 @@ def test_levels_keep_their_promises(name: str) -> None:
         assert ((exists[level] >> np.arange(W.RAWS)) & 1).sum() == int(params.raws)
 
 
-def test_knobs_go_up_to_four_levels_and_three_ingredients() -> None:
+def test_parameters_go_up_to_four_levels_and_three_ingredients() -> None:
     mean = [start("Craft-hard", 200, depth=d, branching=2, double=0.0)[2].oracle_start.mean() for d in (1, 2, 3, 4)]
     assert (np.diff(mean) > 1).all()
     chain = start("Craft-hard", 200, depth=4, branching=1, double=0.0)[2].oracle_start
@@ -90,10 +90,10 @@ CASES: list[tuple[dict[str, Any], int]] = [
 ]
 
 
-@pytest.mark.parametrize(("knobs", "least"), CASES)
-def test_oracle_equals_breadth_first_search(knobs: dict[str, Any], least: int) -> None:
+@pytest.mark.parametrize(("env_kwargs", "least"), CASES)
+def test_oracle_equals_breadth_first_search(env_kwargs: dict[str, Any], least: int) -> None:
     """In every reachable state, also with more in hand than the goal takes and with room for two units only."""
-    env, params = make("Craft-tiny", **knobs)
+    env, params = make("Craft-tiny", **env_kwargs)
     mdp = enumerate_mdp(env, params, level_key("train", 0), forget=CLOCK)
     told = jax.tree.map(np.asarray, batched("features")(mdp.states, params))
     after = np.where(mdp.admissible, mdp.successor[..., 0], -1)

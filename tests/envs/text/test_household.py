@@ -70,10 +70,12 @@ def test_oracle_equals_search(family: int) -> None:
         assert found == known and len(known) > 60
 
 
-@pytest.mark.parametrize(("name", "knobs"), [("Household-easy", {}), ("Household-hard", {"copies": 3}), (NAMES[2], {})])
-def test_oracle_is_consistent_everywhere(name: str, knobs: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("name", "env_kwargs"), [("Household-easy", {}), ("Household-hard", {"copies": 3}), (NAMES[2], {})]
+)
+def test_oracle_is_consistent_everywhere(name: str, env_kwargs: dict[str, Any]) -> None:
     """In states of random play the best action gains exactly one step; with 0 only at success this proves exactness."""
-    params, state = start(name, 96, 3, **knobs)
+    params, state = start(name, 96, 3, **env_kwargs)
     left, rng, seen = np.asarray(state.oracle_start), np.random.default_rng(1), set()
     for _ in range(40):
         after, mask, _, steps = expand()(state, params)

@@ -22,10 +22,10 @@ def programs(family: str) -> Any:
     return task.env, task.batched("reset"), expander(task.env)
 
 
-def search(name: str, index: int, knobs: dict[str, Any]) -> int:
+def search(name: str, index: int, env_kwargs: dict[str, Any]) -> int:
     """Compare the oracle with breadth-first search backwards from success, in every reachable state."""
     env, reset, expand = programs(name.split("-")[0])
-    _, params = make(name, **knobs)
+    _, params = make(name, **env_kwargs)
     start = reset(jax.random.split(jax.random.key(index), 1), params)
     known, found = distances(start, params, expand, env.action_names.index("look"), block=64)
     assert found == known

@@ -30,9 +30,9 @@ NAMES = tuple(name for name in PRESETS if name.startswith("RepoRepair"))
 
 
 @functools.cache
-def played(name: str, **knobs: Any) -> Any:
+def played(name: str, **env_kwargs: Any) -> Any:
     """States of random play that seldom submits, [STEPS * LANES]."""
-    env, params, state = start(name, **knobs)
+    env, params, state = start(name, **env_kwargs)
     rng, seen = np.random.default_rng(0), []
     for _ in range(STEPS):
         seen.append(state)

@@ -46,9 +46,9 @@ def keys(count: int, seed: int = 0) -> jax.Array:
 
 
 @functools.cache
-def played(name: str, levels: int = 50, steps: int = 40, view: str = "room", **knobs: float) -> Any:
+def played(name: str, levels: int = 50, steps: int = 40, view: str = "room", **env_kwargs: float) -> Any:
     """States of random admissible play, [levels * steps]."""
-    env, params = make(name, view=view, **knobs)
+    env, params = make(name, view=view, **env_kwargs)
     state = batched(env, "reset")(keys(levels), params)
     rng, seen = np.random.default_rng(0), []
     for _ in range(steps):
@@ -287,7 +287,7 @@ def test_reward_and_end(name: str) -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_knobs_do_not_recompile(family: str) -> None:
+def test_parameters_do_not_recompile(family: str) -> None:
     env, _ = make(f"{family}-easy")
     run = jax.jit(lambda key, params: env.observe(env.step(one(env, "reset")(key, params), 0, params)[0], params))
     for preset in (name for name in PRESETS if name.startswith(family)):

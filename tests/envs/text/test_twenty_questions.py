@@ -113,8 +113,8 @@ def test_belief_is_bayes_rule(things: int, noise: float) -> None:
 def tree(
     things: int, attributes: int, horizon: int, noise: float, wrong: int, bonus: float
 ) -> tuple[float, np.ndarray]:
-    knobs = {"things": things, "attributes": attributes, "noise": noise, "wrong": wrong, "time_bonus": bonus}
-    env, params, state = start(horizon=horizon, **knobs)
+    env_kwargs = {"things": things, "attributes": attributes, "noise": noise, "wrong": wrong, "time_bonus": bonus}
+    env, params, state = start(horizon=horizon, **env_kwargs)
     forget = FORGET if bonus == 0 else FORGET[:-1]
     return BeliefTree(env, params, forget).value(every_thing(state), left=horizon), table(state)
 

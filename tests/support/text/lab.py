@@ -34,13 +34,13 @@ def expand(state: Any, params: Any) -> Any:
     return after, out.terminated, left, ENV.action_mask(state, params), oracle_steps(state, params)
 
 
-def start(task: int, level: int = 0, **knobs: Any) -> Any:
-    params = make("Lab-medium", tasks=1 << task, **knobs)[1]
+def start(task: int, level: int = 0, **env_kwargs: Any) -> Any:
+    params = make("Lab-medium", tasks=1 << task, **env_kwargs)[1]
     return compiled("reset")(jax.random.key(level), params), params
 
 
-def many(task: int, count: int, **knobs: Any) -> Any:
-    params = make("Lab-medium", tasks=1 << task, **knobs)[1]
+def many(task: int, count: int, **env_kwargs: Any) -> Any:
+    params = make("Lab-medium", tasks=1 << task, **env_kwargs)[1]
     return batched("reset")(jax.random.split(jax.random.key(task), count), params), params
 
 

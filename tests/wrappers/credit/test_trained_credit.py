@@ -224,8 +224,8 @@ def test_credit_is_learnt_from_real_episodes(monkeypatch: pytest.MonkeyPatch) ->
 
     from rewardax.wrappers import lare
 
-    knobs, factors = TASKS["KeyFarm"]
-    train, test = (collect("KeyFarm", "subgoals", 128, seed, knobs) for seed in (0, 1))
+    env_kwargs, factors = TASKS["KeyFarm"]
+    train, test = (collect("KeyFarm", "subgoals", 128, seed, env_kwargs) for seed in (0, 1))
     valid = np.asarray(train.valid)
     assert np.asarray(train.first)[0].all() and not np.asarray(train.first)[1:].any()
     assert (valid.sum(0) == np.asarray(train.done & train.valid).argmax(0) + 1).all(), "whole episodes"

@@ -63,7 +63,7 @@ def _shortest(env, params, start):
     return jax.tree.map(lambda *x: np.concatenate(x), *chunks), np.where(steps < NEVER, steps, -1)
 
 
-# task, knobs, levels, states of each to ask the oracle about
+# task, env_kwargs, levels, states of each to ask the oracle about
 SEARCHED = [
     ("Unlock", {}, 2, 2000),
     ("UnlockPickup", {}, 2, 3000),
@@ -80,9 +80,9 @@ SEARCHED = [
 ]
 
 
-@pytest.mark.parametrize(("name", "knobs", "levels", "asked"), SEARCHED)
-def test_oracle_equals_search_from_reachable_states(name: str, knobs: dict, levels: int, asked: int) -> None:
-    env, params = make(name, **knobs)
+@pytest.mark.parametrize(("name", "env_kwargs", "levels", "asked"), SEARCHED)
+def test_oracle_equals_search_from_reachable_states(name: str, env_kwargs: dict, levels: int, asked: int) -> None:
+    env, params = make(name, **env_kwargs)
     reset, oracle = jax.jit(env.reset), jax.jit(jax.vmap(env.oracle_steps))
     for level in range(levels):
         states, steps = _shortest(env, params, reset(jax.random.key(level), params))

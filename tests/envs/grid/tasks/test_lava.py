@@ -106,9 +106,9 @@ def test_lava_is_the_end():
     assert env.captions[int(features["caption_id"])] == "you fall into the lava"
 
 
-def follow(name, level, **knobs):
+def follow(name, level, **env_kwargs):
     """Features along the way of the oracle."""
-    env, params = make(name, **knobs)
+    env, params = make(name, **env_kwargs)
     state, seen = reset_level(env, params, level), []
     step, act = jax.jit(env.step), jax.jit(lambda s: oracle_action(env, s, params))
     look_at, total = jax.jit(lambda s: env.features(s, params)), 0.0

@@ -33,8 +33,8 @@ def compiled(method: str):
     return jax.jit(jax.vmap(act if method == "oracle_action" else getattr(env, method), axes))
 
 
-def levels(name: str, count: int, seed: int = 0, **knobs):
-    params = make(name, **knobs)[1]
+def levels(name: str, count: int, seed: int = 0, **env_kwargs):
+    params = make(name, **env_kwargs)[1]
     return params, compiled("reset")(jax.random.split(jax.random.key(seed), count), params)
 
 
@@ -175,8 +175,8 @@ def test_doors_are_subgoals_that_latch() -> None:
 def test_layouts_are_shared_or_new() -> None:
     env = make("MultiRoom-N6")[0]
 
-    def distinct(split: str = "train", **knobs) -> set[bytes]:
-        params = make("MultiRoom-N6", **knobs)[1]
+    def distinct(split: str = "train", **env_kwargs) -> set[bytes]:
+        params = make("MultiRoom-N6", **env_kwargs)[1]
         states = jax.jit(jax.vmap(lambda i: reset_level(env, params, i, split)))(jnp.arange(200))
         return {row.tobytes() for row in np.asarray(compiled("features")(states, params)["state_hash"])}
 

@@ -23,9 +23,11 @@ SMALL = "Empty-Random-5x5"
 
 
 @functools.cache
-def walked(inner: str, names: tuple[str, ...], turn: bool = False, noisy: bool = True, **knobs: Any) -> dict[str, Any]:
+def walked(
+    inner: str, names: tuple[str, ...], turn: bool = False, noisy: bool = True, **env_kwargs: Any
+) -> dict[str, Any]:
     """Random admissible play, or turning left on the spot, with some features, recorded as [STEPS, LANES]."""
-    env, params = make(NoisyTV(inner=inner, **knobs)) if noisy else make(inner)
+    env, params = make(NoisyTV(inner=inner, **env_kwargs)) if noisy else make(inner)
 
     @jax.jit
     def play(keys: jax.Array, choices: jax.Array) -> Any:
@@ -79,8 +81,8 @@ def test_switched_off_nothing_is_seen_of_it() -> None:
 
 
 def test_watching_makes_new_views_but_no_new_states() -> None:
-    def distinct(name: str, **knobs: Any) -> np.ndarray:
-        values = np.asarray(walked(SMALL, HASHES, turn=True, **knobs)["features"][name])
+    def distinct(name: str, **env_kwargs: Any) -> np.ndarray:
+        values = np.asarray(walked(SMALL, HASHES, turn=True, **env_kwargs)["features"][name])
         return np.array([len(np.unique(values[:, lane], axis=0)) for lane in range(LANES)])
 
     assert (distinct("state_hash") == 4).all() and (distinct("state_id") == 4).all()
@@ -194,13 +196,13 @@ def test_words_pictures_and_refusals() -> None:
     plain, colourful = env.task.render(state, params, "rgb_array"), env.render(state, params, "rgb_array")
     assert (plain != colourful).any(2).sum() <= 16 * 16
     assert NoisyTV(inner=Empty(size=5)).task == Empty(size=5) and NoisyTV().task.family == "FourRooms"
-    for knobs, message in (
+    for env_kwargs, message in (
         ({"tv": "loud"}, "tv='loud'"),
         ({"screens": 5}, "screens=5"),
         ({"inner": "KeyFarm"}, "grid task"),
     ):
         with pytest.raises(ValueError, match=message):
-            NoisyTV(**knobs)
+            NoisyTV(**env_kwargs)
     with pytest.raises(KeyError, match="no task 'FourRoms'"):
         NoisyTV(inner="FourRoms")
 

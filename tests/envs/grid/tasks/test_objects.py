@@ -44,8 +44,8 @@ def levels(name: str, count: int = 500):
     return jax.tree.map(np.asarray, reset(jax.random.split(jax.random.key(7), count)))
 
 
-def level(name: str, seed: int = 0, **knobs):
-    env, params = make(name, **knobs)
+def level(name: str, seed: int = 0, **env_kwargs):
+    env, params = make(name, **env_kwargs)
     return env, params, jax.jit(env.reset)(jax.random.key(seed), params)
 
 

@@ -277,8 +277,8 @@ def test_state_hash_tells_states_apart_and_ignores_time() -> None:
 
 def test_feature_and_observation_contract() -> None:
     for name in ("DoorKey-8x8", "FourRooms", "Empty-16x16"):
-        for knobs in ({}, {"view": "full"}):
-            env, params = make(name, **knobs)
+        for env_kwargs in ({}, {"view": "full"}):
+            env, params = make(name, **env_kwargs)
             state = jax.jit(env.reset)(jax.random.key(0), params)
             assert set(jax.eval_shape(env.features, state, params)) == set(env.feature_names)
             observation = jax.tree.map(np.asarray, jax.jit(env.observe)(state, params))
