@@ -10,13 +10,12 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar
 
-import gymnasium as gym
 import jax.numpy as jnp
-import numpy as np
 from flax import struct
 from jax import Array
 
-from rewardax.envs.core import Env, PyTree, TimeStep
+from rewardax.envs.core import PyTree, TimeStep
+from rewardax.envs.tabular.base import TabularTask, spot
 
 LEFT, RIGHT, PICK, DROP = range(4)
 KEY, DOOR, GOAL = 2, 4, 5
@@ -38,13 +37,13 @@ class KeyFarmState(struct.PyTreeNode):
     key: Array  # i32[] cell 0..3, or 4 in hand
     t: Array  # i32[]
     reached: Array  # bool[3] subgoals reached so far
-    newly: Array  # bool[3] subgoals first reached in this step
+    fresh: Array  # bool[3] subgoals first reached in this step
     events: Array  # bool[4] what the last step did
     valid: Array  # bool[] the last action was admissible
 
 
 @dataclasses.dataclass(frozen=True)
-class KeyFarm(Env):
+class KeyFarm(TabularTask):
     """Carry the key through the door; do not fall in love with picking it up.
 
     ## Description
@@ -107,19 +106,16 @@ class KeyFarm(Env):
     def default_params(self) -> KeyFarmParams:
         return KeyFarmParams()
 
-    def horizon(self, params: PyTree) -> int:
-        return int(params.horizon)
+    @property
+    def vector_size(self) -> int:
+        return CELLS + IN_HAND + 2
+
+    @property
+    def num_state_ids(self) -> int:
+        return CELLS * (IN_HAND + 1)
 
     def reset(self, key: Array, params: PyTree) -> KeyFarmState:
-        return KeyFarmState(
-            position=jnp.int32(0),
-            key=jnp.int32(KEY),
-            t=jnp.int32(0),
-            reached=jnp.zeros(3, bool),
-            newly=jnp.zeros(3, bool),
-            events=jnp.zeros(4, bool),
-            valid=jnp.bool_(True),
-        )
+        return KeyFarmState(position=jnp.int32(0), key=jnp.int32(KEY), valid=jnp.bool_(True), **self.nothing())
 
     def step(self, state: KeyFarmState, action: Array, params: PyTree) -> tuple[KeyFarmState, TimeStep]:
         valid = self.action_mask(state, params)[action]
@@ -130,26 +126,24 @@ class KeyFarm(Env):
         t = state.t + 1
 
         success = position == GOAL
-        now = self._now(position, key)
-        new = KeyFarmState(
-            position=position,
-            key=key,
-            t=t,
-            reached=state.reached | now,
-            newly=now & ~state.reached,
-            events=jnp.stack([picked, dropped, (move > 0) & (position == DOOR), success]),
-            valid=valid,
-        )
+        events = jnp.stack([picked, dropped, (move > 0) & (position == DOOR), success])
+        new = state.replace(position=position, key=key, t=t, events=events, valid=valid)
         score = jnp.where(success, 1.0 - params.time_bonus * t / params.horizon, 0.0)
-        return new, TimeStep(
+        return self.track(new, params, state.reached), TimeStep(
             reward=score - jnp.where(valid, 0.0, params.invalid_penalty),
             terminated=success,
             truncated=(t >= params.horizon) & ~success,
             performance=score,
         )
 
-    def _now(self, position: Array, key: Array) -> Array:
-        return jnp.stack([key == IN_HAND, position >= DOOR, position == GOAL])
+    def milestones(self, state: KeyFarmState, params: PyTree) -> Array:
+        return jnp.stack([state.key == IN_HAND, state.position >= DOOR, state.position == GOAL])
+
+    def endings(self, state: KeyFarmState, params: PyTree) -> tuple[Array, Array]:
+        return state.position == GOAL, jnp.bool_(False)
+
+    def state_id(self, state: KeyFarmState, params: PyTree) -> Array:
+        return state.position * (IN_HAND + 1) + state.key
 
     def action_mask(self, state: KeyFarmState, params: PyTree) -> Array:
         carrying = state.key == IN_HAND
@@ -162,40 +156,25 @@ class KeyFarm(Env):
             ]
         )
 
-    def observe(self, state: KeyFarmState, params: PyTree) -> dict[str, Array]:
-        clock = jnp.where(params.time_bonus > 0, state.t / params.horizon, 0.0)
-        parts = [
-            state.position == jnp.arange(CELLS),
-            state.key == jnp.arange(IN_HAND + 1),
-            clock.astype(jnp.float32)[None],
-        ]
-        return {"vector": jnp.concatenate([part.astype(jnp.float32) for part in parts])}
+    def view(self, state: KeyFarmState, params: PyTree) -> list[Array]:
+        return [spot(state.position, CELLS), spot(state.key, IN_HAND + 1)]
 
-    def observation_space(self, params: PyTree) -> gym.Space:
-        return gym.spaces.Dict({"vector": gym.spaces.Box(0.0, 1.0, (CELLS + IN_HAND + 2,), np.float32)})
+    def clock(self, state: KeyFarmState, params: PyTree) -> list[Array]:
+        return [jnp.where(params.time_bonus > 0, state.t / params.horizon, 0.0)[None]]
 
     def features(self, state: KeyFarmState, params: PyTree) -> dict[str, Array]:
-        state_id = state.position * (IN_HAND + 1) + state.key
-        carrying = state.key == IN_HAND
+        features = super().features(state, params)
         fetch = jnp.abs(state.position - state.key) + 1 + GOAL - state.key
-        hashed = state_id.astype(jnp.uint32) * jnp.array([2654435761, 2246822519], jnp.uint32)
-        event = jnp.where(state.events.any(), 1 + jnp.argmax(state.events), 0)
-        return {
-            "success": state.position == GOAL,
-            "failure": jnp.bool_(False),
-            "subgoals": state.reached,
-            "subgoals_now": self._now(state.position, state.key),
-            "subgoal_event": state.newly,
-            "progress": state.reached.mean(dtype=jnp.float32),
-            "oracle_steps": jnp.where(carrying, GOAL - state.position, fetch).astype(jnp.int32),
+        steps = jnp.where(state.key == IN_HAND, GOAL - state.position, fetch)
+        hashed = features["state_id"].astype(jnp.uint32) * jnp.array([2654435761, 2246822519], jnp.uint32)
+        return features | {
+            "oracle_steps": steps.astype(jnp.int32),
             "oracle_start": jnp.int32(GOAL + 1),
             "valid": state.valid,
             "invalid_reason": jnp.where(state.valid, 0, 1).astype(jnp.uint8),
             "state_hash": hashed,
             "obs_hash": hashed,
-            "state_id": state_id,
-            "events": state.events,
-            "caption_id": jnp.where(state.valid, event, len(self.captions) - 1).astype(jnp.int32),
+            "caption_id": jnp.where(state.valid, features["caption_id"], len(self.captions) - 1).astype(jnp.int32),
         }
 
     def text(self, state: KeyFarmState, params: PyTree) -> str:
