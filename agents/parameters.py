@@ -52,7 +52,7 @@ def load_parameters(path: str | Path, policy: Policy) -> PyTree:
     ...     save_parameters(f"{folder}/policy.npz", params)
     ...     again = load_parameters(f"{folder}/policy.npz", policy)
     >>> jax.tree.all(jax.tree.map(jax.numpy.array_equal, again, params))
-    Array(True, dtype=bool)
+    True
     """
     saved = saving.read(path, KIND)
     like = jax.eval_shape(policy.init, jax.random.key(0))

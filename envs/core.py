@@ -16,6 +16,7 @@ from flax import struct
 from jax import Array
 
 PyTree = Any
+THREEFRY = "threefry2x32"  # the kind of random keys all our environments use, the same on every machine
 COMPILED = frozenset({"reset", "step", "observe", "features", "action_mask"})
 
 
@@ -114,6 +115,12 @@ class Env:
         raise NotImplementedError
 
 
+def step_key(state: PyTree) -> Array:
+    """Key of what happens by chance in the next step of a state with ``dynamics`` u32[2] and ``t``: the same whenever
+    that state is restored."""
+    return jax.random.fold_in(jax.random.wrap_key_data(state.dynamics, impl=THREEFRY), state.t)
+
+
 class RandomEnv(Env):
     """A task whose steps are random: numbered outcomes, of which ``step`` draws one and ``outcomes`` lists all.
 
@@ -135,9 +142,8 @@ class RandomEnv(Env):
         return chance, *results
 
     def step(self, state: PyTree, action: Array, params: PyTree) -> tuple[PyTree, TimeStep]:
-        key = jax.random.fold_in(jax.random.wrap_key_data(state.dynamics, impl="threefry2x32"), state.t)
         upto = jnp.cumsum(self.chances(state, action, params))
-        index = (jax.random.uniform(key) * upto[-1] >= upto).sum()
+        index = (jax.random.uniform(step_key(state)) * upto[-1] >= upto).sum()
         return self.outcome(state, action, index, params)
 
     def rekey(self, state: PyTree, key: Array) -> PyTree:

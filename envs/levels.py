@@ -11,7 +11,7 @@ from flax import struct
 from jax import Array
 
 from rewardax.base.errors import UserError
-from rewardax.envs.core import Env, PyTree
+from rewardax.envs.core import THREEFRY, Env, PyTree
 
 SPLITS = {"train": 0, "valid": 1, "test": 2}
 LEVELS = 2**31 - 1  # level ids are 0 .. LEVELS - 1
@@ -35,13 +35,13 @@ def level_key(split: str | int | Array, index: int | Array) -> Array:
     """Key of level ``index``: ``fold_in(fold_in(root, split), index)``, the same on every machine."""
     if isinstance(index, int) and index < 0:
         raise UserError(f"levels are numbered from 0, got level {index}")
-    root = jax.random.key(_ROOT, impl="threefry2x32")
+    root = jax.random.key(_ROOT, impl=THREEFRY)
     return jax.random.fold_in(jax.random.fold_in(root, split_index(split)), index)
 
 
 def dynamics_key(index: int | Array) -> Array:
     """Key of the random future number ``index``."""
-    return jax.random.fold_in(jax.random.key(_ROOT + _DYNAMICS, impl="threefry2x32"), index)
+    return jax.random.fold_in(jax.random.key(_ROOT + _DYNAMICS, impl=THREEFRY), index)
 
 
 def reset_level(
@@ -103,7 +103,7 @@ def _rows(env: Env, params: PyTree, indices: Array, split: str) -> PyTree:
 
 def make_pool(env: Env, params: PyTree, size: int = 4096, split: str = "train", seed: int = 0) -> LevelPool:
     """A pool of ``size`` levels of a split, with distinct level ids drawn from ``seed``."""
-    offset = jax.random.randint(jax.random.key(seed, impl="threefry2x32"), (), 0, LEVELS - size)
+    offset = jax.random.randint(jax.random.key(seed, impl=THREEFRY), (), 0, LEVELS - size)
     indices = offset + jnp.arange(size)
     rows = _rows(env, params, indices, split)
     wrap = max(size // 2, 1)

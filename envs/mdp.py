@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Integer
 
 from rewardax.base.arrays import from_arrays, to_arrays
 from rewardax.base.errors import UserError
-from rewardax.envs.core import Env, PyTree
+from rewardax.envs.core import THREEFRY, Env, PyTree
 
 BATCH = 512
 DENSE = 10**8
@@ -60,12 +60,12 @@ class TabularMDP(NamedTuple):
         count, actions = self.size
         if count * actions * count > DENSE:
             raise UserError(f"{count} states and {actions} actions are too many for matrices; take a smaller level")
-        tau, paid = np.zeros((2, count, actions, count))
+        tau, earned = np.zeros((2, count, actions, count))
         rows, columns = np.ogrid[:count, :actions]
         where = rows[..., None], columns[..., None], self.successor
         np.add.at(tau, where, self.chance)
-        np.add.at(paid, where, self.chance * self.outcome_reward)
-        return tau, np.divide(paid, tau, out=np.zeros_like(paid), where=tau > 0)
+        np.add.at(earned, where, self.chance * self.outcome_reward)
+        return tau, np.divide(earned, tau, out=np.zeros_like(earned), where=tau > 0)
 
 
 def enumerate_mdp(
@@ -113,15 +113,15 @@ def assemble(table: dict[str, Any], states: PyTree, mask: Callable[[PyTree], Arr
     """The tables that :func:`explore` filled, as an MDP."""
     chance = table["chance"].astype(np.float64)
     chance /= chance.sum(2, keepdims=True)
-    paid = {name: value.astype(np.float64) for name, value in table["components"].items()}
-    components = {name: (chance * value).sum(2) for name, value in paid.items()}
+    rewards = {name: value.astype(np.float64) for name, value in table["components"].items()}
+    components = {name: (chance * value).sum(2) for name, value in rewards.items()}
     return TabularMDP(
         successor=table["successor"],
         chance=chance,
         reward=np.sum(list(components.values()), axis=0),
         components=components,
         performance=(chance * table["performance"]).sum(2),
-        outcome_reward=np.sum(list(paid.values()), axis=0),
+        outcome_reward=np.sum(list(rewards.values()), axis=0),
         terminated=table["terminated"],
         truncated=table["truncated"],
         admissible=np.asarray(jax.jit(mask)(states)),
@@ -132,7 +132,7 @@ def assemble(table: dict[str, Any], states: PyTree, mask: Callable[[PyTree], Arr
 
 def rekeyed(env: Env, state: PyTree) -> PyTree:
     """The state with one fixed random future, the same for all states."""
-    return env.rekey(state, jax.random.key(0, impl="threefry2x32"))
+    return env.rekey(state, jax.random.key(0, impl=THREEFRY))
 
 
 def timeless(env: Env, state: PyTree) -> PyTree:
@@ -163,7 +163,7 @@ def explore(
 
     ``move(state, action)`` handles one state and gives the chances of its ``K`` outcomes, the states they lead to and
     facts about each; these include ``terminated`` and ``truncated``, after which nothing is searched. States are
-    told apart by their bytes.
+    distinguished by their bytes.
     """
     structure = jax.eval_shape(lambda s: s, start)
     actions = jnp.arange(num_actions)

@@ -1,4 +1,4 @@
-"""What an agent that knows everything would do next."""
+"""Actions of the oracle, which follows the exact number of steps to the goal."""
 
 from __future__ import annotations
 

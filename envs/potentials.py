@@ -54,7 +54,7 @@ def progress(observation: Any, features: Features) -> Array:
 @reads("subgoals_now")
 def subgoals(observation: Any, features: Features) -> Array:
     """Φ = share of the subgoals that hold right now, in [0, 1]. It falls when one is undone (a dropped key), which
-    takes back exactly what was paid for it.
+    takes back exactly what was received for it.
 
     >>> import jax.numpy as jnp
     >>> subgoals(None, {"subgoals_now": jnp.array([[True, False], [True, True]])}).tolist()

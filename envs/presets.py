@@ -1,4 +1,4 @@
-"""The row of a preset table: where a task lives and which of its numbers are set. Imports nothing heavy."""
+"""Presets, the rows of the tables of tasks: where a task lives and which of its numbers are set."""
 
 from __future__ import annotations
 

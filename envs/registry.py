@@ -1,4 +1,4 @@
-"""From a task id to ``(env, params)``: the functional door."""
+"""All tasks by id, and :func:`make`, which builds the environment and the params of one."""
 
 from __future__ import annotations
 

@@ -132,9 +132,9 @@ def structure_of(reward: Any) -> Any:
 
     Functions are written by their bare name, so that this exists for every reward.
 
-    >>> from rewardax.wrappers import EventBonus
-    >>> structure_of(EventBonus())
-    {'type': 'EventBonus', 'events': [0], 'latched': False, 'component': 'events'}
+    >>> from rewardax.wrappers import Clip, chain
+    >>> structure_of(chain(clip=Clip(low=0.0)))
+    {'type': 'Chain', 'names': ['clip'], 'parts': [{'type': 'Clip', 'component': 'task'}]}
     """
     if isinstance(reward, RewardTransform | Curve | Teacher):
         fields = {f.name: (getattr(reward, f.name), f.metadata) for f in dataclasses.fields(reward)}

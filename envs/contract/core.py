@@ -12,11 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from rewardax.base.arrays import to_arrays
+from rewardax.base.arrays import env_where, to_arrays
 from rewardax.envs.core import Env, PyTree
 from rewardax.envs.levels import branch, dynamics_key, reset_group, reset_level
 
-LANES, STEPS = 16, 48
+COUNT, STEPS = 16, 48
 HIDDEN = "performance"
 
 
@@ -50,7 +50,7 @@ class Programs:
             wild = jax.random.bernoulli(wild_key, 0.125, over.shape)
             action = jax.random.categorical(action_key, jnp.where(mask | wild[:, None], 0.0, -1e9))
             new, step = jax.vmap(self.env.step, (0, 0, None))(state, action, params)
-            new = jax.tree.map(lambda a, b: _where(over, a, b), state, new)
+            new = env_where(over, state, new)
             seen = jax.vmap(self.view, (0, None))(new, params)
             record: dict[str, Any] = {"action": action, "allowed": jnp.take_along_axis(mask, action[:, None], 1)[:, 0]}
             record |= {"step": step, "over": over, "state": to_arrays(new), **seen}
@@ -80,10 +80,10 @@ programs = lru_cache(maxsize=64)(Programs)
 
 
 class Subject:
-    """A task, and a random walk through it recorded as ``[STEPS, lanes]``, frozen where an episode is over."""
+    """A task, and a random walk through it recorded as ``[STEPS, count]``, frozen where an episode is over."""
 
-    def __init__(self, env: Env, params: PyTree, lanes: int = LANES) -> None:
-        self.env, self.params, self.lanes = env, params, lanes
+    def __init__(self, env: Env, params: PyTree, count: int = COUNT) -> None:
+        self.env, self.params, self.count = env, params, count
 
     @cached_property
     def run(self) -> Programs:
@@ -99,7 +99,7 @@ class Subject:
 
     def walked(self) -> dict[str, Any]:
         """The walk, made anew."""
-        return jax.device_get(self.run.walk(jnp.arange(self.lanes), jax.random.key(0), self.params))
+        return jax.device_get(self.run.walk(jnp.arange(self.count), jax.random.key(0), self.params))
 
 
 def declarations(subject: Subject) -> Iterator[str]:
@@ -157,7 +157,7 @@ def finite(subject: Subject) -> Iterator[str]:
 def spaces(subject: Subject) -> Iterator[str]:
     space = subject.env.observation_space(subject.params)
     for t in range(0, STEPS, 4):
-        observation = jax.tree.map(lambda x, t=t: np.asarray(x[t, t % subject.lanes]), subject.walk["observation"])
+        observation = jax.tree.map(lambda x, t=t: np.asarray(x[t, t % subject.count]), subject.walk["observation"])
         if not space.contains(observation):
             yield "an observation is outside observation_space"
             return
@@ -178,7 +178,7 @@ def determinism(subject: Subject) -> Iterator[str]:
             if not _close(to_arrays(slow), to_arrays(alone)):
                 yield "a step gives another state when it is not compiled"
         if not _close(to_arrays(alone), [x[t, 0] for x in walk["state"]]):
-            yield f"one environment alone and the same one among {subject.lanes} differ after {t + 1} steps"
+            yield f"one environment alone and the same one among {subject.count} differ after {t + 1} steps"
             return
 
 
@@ -273,10 +273,6 @@ CORE_RULES: tuple[Callable[[Subject], Iterator[str]], ...] = (
     traced_parameters,
     oracle,
 )
-
-
-def _where(mask: Array, yes: Array, no: Array) -> Array:
-    return jnp.where(mask.reshape(mask.shape + (1,) * (yes.ndim - mask.ndim)), yes, no)
 
 
 def _close(left: Any, right: Any) -> bool:

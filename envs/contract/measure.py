@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from rewardax.base.arrays import env_where
 from rewardax.base.errors import UserError
 from rewardax.envs.core import Env, PyTree
 from rewardax.envs.levels import reset_level
@@ -75,7 +76,7 @@ def _program(env: Env, policy: Policy) -> Any:
             t, state, over, cut, total, true, steps = carry
             action = choose(state, over, jax.random.fold_in(key, t), params)
             new, out = jax.vmap(env.step, (0, 0, None))(state, action, params)
-            state = jax.tree.map(lambda a, b: jnp.where(over.reshape(-1, *[1] * (a.ndim - 1)), a, b), state, new)
+            state = env_where(over, state, new)
             total, true = total + jnp.where(over, 0, out.reward), true + jnp.where(over, 0, out.performance)
             ends = out.terminated | out.truncated
             cut = jnp.where(over, cut, out.truncated & ~out.terminated)
@@ -87,8 +88,8 @@ def _program(env: Env, policy: Policy) -> Any:
         _, state, _, cut, total, true, steps = jax.lax.while_loop(
             lambda carry: (carry[0] < horizon) & ~carry[2].all(), body, start
         )
-        told = features(state, params)
-        return told["success"], told["failure"], cut, total, true, steps, promised
+        found = features(state, params)
+        return found["success"], found["failure"], cut, total, true, steps, promised
 
     return jax.jit(run)
 

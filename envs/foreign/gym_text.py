@@ -29,7 +29,7 @@ TASK, OPTION = 1, 10  # line types
 class ForeignTextEnv(gym.Env):
     """Base of the adapters. It makes of any :class:`Engine`
 
-    - increments of scores: the score that a game starts with is paid to nobody (``info["initial_score"]``);
+    - increments of scores: the score that a game starts with is nobody's reward (``info["initial_score"]``);
     - ``terminated`` (won or lost) and ``truncated`` (the step limit, or an engine that stops by itself);
     - a step limit of its own, counted in steps of the agent;
     - numbered commands, sorted, with a mask, where the game lists what is possible;
@@ -146,20 +146,20 @@ class ForeignTextEnv(gym.Env):
             raise gym.error.ResetNeeded("the game is over: call reset()")
         self._t += 1
         command = self._command(action)
-        paid, sent, won, lost, stopped = 0.0, "", False, False, False
+        reward, sent, won, lost, stopped = 0.0, "", False, False, False
         if isinstance(command, Refused):
             self._refusal = command
         else:
             self._refusal, sent = Refused(0, ""), command
             reply = self.engine.send(command)
             score = self._score_of(reply, self._score)
-            paid, self._score = (score - self._score) / self.engine.full_score, score
+            reward, self._score = (score - self._score) / self.engine.full_score, score
             won, lost, stopped = bool(reply.won), bool(reply.lost) and not reply.won, bool(reply.over)
             self._take(reply)
         terminated = won or lost
         truncated = (stopped or self._t >= self.max_steps) and not terminated
         self._over = terminated or truncated
-        return self._observe(), paid, terminated, truncated, self._info(sent, paid, won, lost)
+        return self._observe(), reward, terminated, truncated, self._info(sent, reward, won, lost)
 
     def action_masks(self) -> np.ndarray:
         """bool[num_slots]: slots that hold a command, under the name that sb3-contrib's MaskablePPO looks up."""
@@ -200,7 +200,7 @@ class ForeignTextEnv(gym.Env):
         options = self._slots if self.by_slot else ()
         return arrays_of([*((line, TASK) for line in sentences(text)), *((line, OPTION) for line in options)])
 
-    def _info(self, command: str, paid: float, won: bool, lost: bool = False) -> dict[str, Any]:
+    def _info(self, command: str, reward: float, won: bool, lost: bool = False) -> dict[str, Any]:
         reply = self._reply
         assert reply is not None
         info: dict[str, Any] = {
@@ -222,7 +222,7 @@ class ForeignTextEnv(gym.Env):
                 "invalid_reason": np.uint8(self._refusal.reason),
                 "progress": np.float32(np.clip(self._score / self.engine.full_score, 0.0, 1.0)),
                 "score": np.float32(self._score),
-                "events": np.array([paid > 0, paid < 0, self._refusal.reason > 0]),
+                "events": np.array([reward > 0, reward < 0, self._refusal.reason > 0]),
                 "admissible_count": np.int32(len(self._slots)),
                 "overflow": self._overflow,
                 "state_hash": hash_of(plain(reply.text, TEXT_LENGTH) if reply.state is None else reply.state),

@@ -1,4 +1,4 @@
-"""How JAX suites of others spell reset and step: three dialects, told apart by what they offer."""
+"""How JAX suites of others spell reset and step: three dialects, recognized by what they offer."""
 
 from __future__ import annotations
 

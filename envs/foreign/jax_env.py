@@ -14,9 +14,9 @@ import numpy as np
 from flax import struct
 from jax import Array
 
-from rewardax.base.arrays import from_arrays, to_arrays
+from rewardax.base.arrays import from_arrays, is_key, to_arrays
 from rewardax.base.errors import UserError
-from rewardax.envs.core import Env, PyTree, TimeStep
+from rewardax.envs.core import THREEFRY, Env, PyTree, TimeStep, step_key
 from rewardax.envs.foreign.jax_dialects import Dialect, Seen, dialect_of
 from rewardax.envs.hashing import hash32
 
@@ -24,7 +24,6 @@ COMMON = ("success", "failure", "valid", "invalid_reason", "state_hash", "obs_ha
 CLOCKS = ("t", "time", "step", "steps", "step_num", "step_count", "timestep")
 PASSING = {*CLOCKS, "events"}  # no part of where the world stands
 KEYS = ("key", "rng", "rng_key")
-THREEFRY = "threefry2x32"  # the random keys of all our environments
 
 
 class JaxParams(struct.PyTreeNode):
@@ -85,7 +84,7 @@ def from_jax(
     dialect = dialect_of(env, params)
     limit = horizon if horizon is not None else dialect.horizon
     if limit is None:
-        raise UserError(f"{type(env).__name__} tells no time limit; pass horizon=")
+        raise UserError(f"{type(env).__name__} states no time limit; pass horizon=")
     shown = dialect.classes if classes is None else classes
     return JaxEnv(dialect, int(limit), success, extra, tuple(shown), deterministic, name or type(env).__name__)
 
@@ -173,8 +172,8 @@ class JaxEnv(Env):
         )
 
     def step(self, state: JaxState, action: Array, params: JaxParams) -> tuple[JaxState, TimeStep]:
-        key = jax.random.fold_in(jax.random.wrap_key_data(state.dynamics, impl=THREEFRY), state.t)
-        seen = self.dialect.step(self._inner(state), jnp.asarray(action, jnp.int32), key, params.inner)
+        action = jnp.asarray(action, jnp.int32)
+        seen = self.dialect.step(self._inner(state), action, step_key(state), params.inner)
         arrays = [jnp.asarray(x, old.dtype) for x, old in zip(self._kept(seen.inner), state.inner, strict=True)]
         reward, terminated = jnp.asarray(seen.reward, jnp.float32), jnp.asarray(seen.terminated, bool)
         success = terminated & (reward > 0 if self.succeeds is None else self.succeeds(reward, terminated))
@@ -252,8 +251,7 @@ def _name(path: tuple[Any, ...]) -> str:
 
 def _random(path: tuple[Any, ...], leaf: Any) -> bool:
     """Whether an array is a random key, by its type or, for two bare numbers, by its name."""
-    typed = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-    return typed or (_name(path) in KEYS and leaf.dtype == jnp.uint32)
+    return is_key(leaf) or (_name(path) in KEYS and leaf.dtype == jnp.uint32)
 
 
 def _words(leaf: Array) -> Array:

@@ -24,23 +24,23 @@ class ScienceEngine(Engine):
 
     def start(self, level: int) -> Reply:
         self._game.load(self.task, level % self.variations, self.simplifications)
-        said, told = self._game.reset()
-        return self._reply(said, told)
+        said, info = self._game.reset()
+        return self._reply(said, info)
 
     def send(self, command: str) -> Reply:
-        said, _, over, told = self._game.step(command)
-        return self._reply(said, told, over)
+        said, _, over, info = self._game.step(command)
+        return self._reply(said, info, over)
 
-    def _reply(self, said: str, told: dict[str, Any], over: bool = False) -> Reply:
-        scene = told["look"].strip() + "\n" + told["inv"].strip()
-        said = "" if said.strip() == told["look"].strip() else said.strip()
+    def _reply(self, said: str, info: dict[str, Any], over: bool = False) -> Reply:
+        scene = info["look"].strip() + "\n" + info["inv"].strip()
+        said = "" if said.strip() == info["look"].strip() else said.strip()
         return Reply(
-            text="\n".join(part for part in (told["taskDesc"].strip(), said, scene) if part),
-            score=told["score"],
-            won=told["score"] >= 100,
-            lost=told["score"] < 0,
+            text="\n".join(part for part in (info["taskDesc"].strip(), said, scene) if part),
+            score=info["score"],
+            won=info["score"] >= 100,
+            lost=info["score"] < 0,
             over=over,
-            admissible=told["valid"],
+            admissible=info["valid"],
             state=scene,
         )
 
@@ -57,7 +57,7 @@ class ScienceWorldEnv(ForeignTextEnv):
         max_steps: step limit in steps of the agent; the library would count moves of the engine.
         **options: see :class:`ForeignTextEnv`; there are often more than 100 commands.
 
-    Reward: the gain in score over 100. What the score is at the start is paid to nobody (``info["initial_score"]``).
+    Reward: the gain in score over 100. What the score is at the start is nobody's reward (``info["initial_score"]``).
     Won is a score of 100, lost a score below 0: the engine takes 100 points and more for a wrong choice, so a lost
     episode may pay less than -1.
     """

@@ -50,12 +50,12 @@ class ArenaEngine(Engine):
         if end is None:
             return Reply(text=text, reward=0.0)
         rewards, facts = end
-        paid, told = (rewards or {}).get(0, 0.0), (facts or {}).get(0, {})
-        won = isinstance(paid, float | int) and paid >= WON
-        reason = str(told.get("reason") or "The game is over.")
+        reward, info = (rewards or {}).get(0, 0.0), (facts or {}).get(0, {})
+        won = isinstance(reward, float | int) and reward >= WON
+        reason = str(info.get("reason") or "The game is over.")
         return Reply(
             text=reason,
-            reward=paid,
+            reward=reward,
             won=won,
             lost=not won and not LIMIT.search(reason),  # the games say it in words only
             over=True,

@@ -23,24 +23,24 @@ class ExpressEngine(Engine):
         self._game.load(gameName=game, gameParams=parameters)
 
     def start(self, level: int) -> Reply:
-        _, told = self._game.reset(seed=level, gameFold=self.fold, generateGoldPath=False)
-        self.task = told["taskDescription"]
-        return self._reply(told)
+        _, info = self._game.reset(seed=level, gameFold=self.fold, generateGoldPath=False)
+        self.task = info["taskDescription"]
+        return self._reply(info)
 
     def send(self, command: str) -> Reply:
-        _, _, over, told = self._game.step(command)
-        return self._reply(told, over)
+        _, _, over, info = self._game.step(command)
+        return self._reply(info, over)
 
-    def _reply(self, told: dict[str, Any], over: bool = False) -> Reply:
-        said = told["observation"] if told["observation"].strip() != told["look"].strip() else ""
-        scene = told["look"] + "\n" + told["inventory"]
+    def _reply(self, info: dict[str, Any], over: bool = False) -> Reply:
+        said = info["observation"] if info["observation"].strip() != info["look"].strip() else ""
+        scene = info["look"] + "\n" + info["inventory"]
         return Reply(
             text="\n".join(part.strip() for part in (self.task, said, scene) if part.strip()),
-            score=told["score"],
-            won=bool(told["tasksuccess"]),
-            lost=bool(told["taskfailure"]),
+            score=info["score"],
+            won=bool(info["tasksuccess"]),
+            lost=bool(info["taskfailure"]),
             over=over,
-            admissible=told["validActions"],
+            admissible=info["validActions"],
             state=scene,
         )
 

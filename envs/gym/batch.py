@@ -12,6 +12,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from jax import Array
 
+from rewardax.base.arrays import env_where
 from rewardax.envs.core import PyTree
 from rewardax.envs.gym.program import Program
 from rewardax.envs.levels import LEVELS
@@ -21,7 +22,7 @@ Fields = dict[str, Array]
 NOWHERE = 2**30  # an index outside of every array: writes to it are dropped
 
 
-class LaneProgram:
+class BatchProgram:
     """Batched functions of one core under one autoreset mode; shared by all instances.
 
     Unlike a single environment's, their outputs are separate arrays: gluing wide ones costs more than it saves.
@@ -81,12 +82,8 @@ class LaneProgram:
 
 
 def _replace(mask: Array, leaves: Leaves, queue: Leaves, slot: Array) -> tuple[Leaves, Array]:
-    lane, depth = jnp.arange(mask.shape[0]), queue[0].shape[1]
-
-    def choose(leaf: Array, row: Array) -> Array:
-        return jnp.where(mask.reshape(mask.shape + (1,) * (leaf.ndim - 1)), row[lane, slot], leaf)
-
-    return tuple(map(choose, leaves, queue)), (slot + mask) % depth
+    every, depth = jnp.arange(mask.shape[0]), queue[0].shape[1]
+    return env_where(mask, tuple(row[every, slot] for row in queue), leaves), (slot + mask) % depth
 
 
 @jax.jit
@@ -95,9 +92,9 @@ def _put(target: Leaves, rows: Leaves, where: tuple[Array, ...]) -> Leaves:
 
 
 @lru_cache(maxsize=256)
-def lane_program(program: Program, mode: AutoresetMode) -> LaneProgram:
+def batch_program(program: Program, mode: AutoresetMode) -> BatchProgram:
     """The batched functions of a program."""
-    return LaneProgram(program, mode)
+    return BatchProgram(program, mode)
 
 
 class Levels:
@@ -118,47 +115,47 @@ class Levels:
         self.queue: Leaves | None = None
         self.fields: dict[str, np.ndarray] = {}
 
-    def bind(self, lanes: LaneProgram, params: PyTree) -> None:
+    def bind(self, batched: BatchProgram, params: PyTree) -> None:
         """Use these compiled functions from now on; what was made before is made again."""
-        self.lanes, self.params = lanes, params
+        self.batched, self.params = batched, params
         self.queue, self.fields, self.ready = None, {}, False
 
-    def forget(self, lane: int) -> None:
+    def forget(self, i: int) -> None:
         """This environment starts another sequence of levels."""
-        self.left[lane], self.ready = 0, False
+        self.left[i], self.ready = 0, False
 
-    def remake(self, lane: int) -> None:
+    def remake(self, i: int) -> None:
         """The states drawn ahead for this environment are of the wrong split."""
-        self.missing[lane], self.ready = True, False
+        self.missing[i], self.ready = True, False
 
-    def draw(self, lane: int, generator: np.random.Generator) -> int:
+    def draw(self, i: int, generator: np.random.Generator) -> int:
         """Next level id of an environment."""
-        if not self.left[lane]:
+        if not self.left[i]:
             return int(generator.integers(LEVELS))
-        level = int(self.ids[lane, self.head[lane]])
-        self.pop(np.array([lane]))
+        level = int(self.ids[i, self.head[i]])
+        self.pop(np.array([i]))
         return level
 
-    def next_ids(self, lanes: np.ndarray) -> np.ndarray:
-        return self.ids[lanes, self.head[lanes]]
+    def next_ids(self, which: np.ndarray) -> np.ndarray:
+        return self.ids[which, self.head[which]]
 
-    def next_fields(self, name: str, lanes: np.ndarray) -> np.ndarray:
-        return self.fields[name][lanes, self.head[lanes]]
+    def next_fields(self, name: str, which: np.ndarray) -> np.ndarray:
+        return self.fields[name][which, self.head[which]]
 
-    def pop(self, lanes: np.ndarray) -> None:
+    def pop(self, which: np.ndarray) -> None:
         """The next level of these environments is used up."""
-        self.missing[lanes, self.head[lanes]] = True
-        self.head[lanes] = (self.head[lanes] + 1) % self.depth
-        self.left[lanes] -= 1
-        self.ready = self.ready and bool(self.left[lanes].all())
+        self.missing[which, self.head[which]] = True
+        self.head[which] = (self.head[which] + 1) % self.depth
+        self.left[which] -= 1
+        self.ready = self.ready and bool(self.left[which].all())
 
     def refill(self, generators: Sequence[np.random.Generator], splits: np.ndarray) -> None:
         """Draw ids until every environment has ``depth`` of them, then make the states that are missing."""
-        for lane in np.flatnonzero(self.left < self.depth).tolist():
-            count = self.depth - self.left[lane]
-            slots = (self.head[lane] + self.left[lane] + np.arange(count)) % self.depth
-            self.ids[lane, slots] = generators[lane].integers(LEVELS, size=count)
-            self.missing[lane, slots] = True
+        for i in np.flatnonzero(self.left < self.depth).tolist():
+            count = self.depth - self.left[i]
+            slots = (self.head[i] + self.left[i] + np.arange(count)) % self.depth
+            self.ids[i, slots] = generators[i].integers(LEVELS, size=count)
+            self.missing[i, slots] = True
         self.left[:] = self.depth
         if self.queue is None:
             self.queue, self.missing[:] = self.blank(self.ids.shape), True
@@ -173,7 +170,7 @@ class Levels:
 
     def blank(self, shape: tuple[int, ...]) -> Leaves:
         """Zeros for ``shape`` states."""
-        program = self.lanes.program
+        program = self.batched.program
         leaves = jax.eval_shape(program.to_leaves, program.structure)
         return tuple(jnp.zeros((*shape, *leaf.shape), leaf.dtype) for leaf in leaves)
 
@@ -185,7 +182,7 @@ class Levels:
         for start in range(0, len(ids), size):
             part = ids[start : start + size].astype(np.int32)
             pad = size - len(part)
-            rows, fields = self.lanes.rows(np.pad(part, ((0, pad), (0, 0))), self.params)
+            rows, fields = self.batched.rows(np.pad(part, ((0, pad), (0, 0))), self.params)
             spots = [np.pad(x[start : start + size], (0, pad), constant_values=NOWHERE) for x in where]
             target = _put(target, rows, tuple(spots))
             parts.append({name: np.asarray(value)[: len(part)] for name, value in fields.items()})

@@ -18,7 +18,7 @@ from rewardax.base import saving
 from rewardax.base.errors import UserError
 from rewardax.envs.gym import program as gym_program
 from rewardax.envs.gym import state as gym_state
-from rewardax.envs.gym.batch import Leaves, Levels, lane_program
+from rewardax.envs.gym.batch import Leaves, Levels, batch_program
 from rewardax.envs.levels import LEVELS, split_index
 from rewardax.envs.registry import make
 
@@ -106,8 +106,8 @@ class GymVectorEnv(gym.vector.VectorEnv):
         """
         names = gym_program.feature_union(self.core, self._program.features, names)
         self._program = gym_program.program(self.core, self.obs_mode, names)
-        self._lanes = lane_program(self._program, self.autoreset_mode)
-        self._levels.bind(self._lanes, self.params)
+        self._batched = batch_program(self._program, self.autoreset_mode)
+        self._levels.bind(self._batched, self.params)
 
     @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
@@ -143,24 +143,24 @@ class GymVectorEnv(gym.vector.VectorEnv):
         mask = self._mask(options.pop("reset_mask", None))
         values = {name: self._per_env(name, value) for name, value in options.items()}
         seeds = self._per_env("seed", _count_up(seed, self.num_envs))
-        lanes, levels = np.flatnonzero(mask), self._levels
-        for lane in lanes.tolist():
-            if seeds[lane] is not None:
-                self._generators[lane], self._seeds[lane] = seeding.np_random(int(seeds[lane]))
-                levels.forget(lane)
+        which, levels = np.flatnonzero(mask), self._levels
+        for i in which.tolist():
+            if seeds[i] is not None:
+                self._generators[i], self._seeds[i] = seeding.np_random(int(seeds[i]))
+                levels.forget(i)
             if "split" in values:
-                self._split[lane] = split_index(values["split"][lane])
-                levels.remake(lane)
+                self._split[i] = split_index(values["split"][i])
+                levels.remake(i)
             if "level" in values:
-                self._level[lane] = values["level"][lane]
-            elif seeds[lane] is not None:
-                self._level[lane] = seeds[lane] % LEVELS
+                self._level[i] = values["level"][i]
+            elif seeds[i] is not None:
+                self._level[i] = seeds[i] % LEVELS
             else:
-                self._level[lane] = levels.draw(lane, self._generators[lane])
+                self._level[i] = levels.draw(i, self._generators[i])
         dynamics = np.array(values.get("dynamics", self._level), np.int64)
-        ids = np.stack([self._level, self._split, dynamics], 1)[lanes]
+        ids = np.stack([self._level, self._split, dynamics], 1)[which]
         before = levels.blank((self.num_envs,)) if mask.all() else self._started()
-        self._leaves = levels.make(before, (lanes,), ids)[0]
+        self._leaves = levels.make(before, (which,), ids)[0]
         self._ended = self._ended & ~mask
         self._device = None
         return self._look(mask)
@@ -184,7 +184,7 @@ class GymVectorEnv(gym.vector.VectorEnv):
         if self._device is None:
             self._device = jnp.asarray(levels.head, jnp.int32), jnp.asarray(self._ended)
 
-        self._leaves, *self._device, outputs = self._lanes.advance(
+        self._leaves, *self._device, outputs = self._batched.advance(
             leaves, levels.queue, *self._device, actions, self.params
         )
         fields = {name: np.array(value) for name, value in outputs.items()}
@@ -196,12 +196,12 @@ class GymVectorEnv(gym.vector.VectorEnv):
         infos: dict[str, Any] = {}
         if mode == AutoresetMode.SAME_STEP and done.any():
             infos |= self._final(fields, done)
-            lanes = np.flatnonzero(done)
-            self._level[lanes] = levels.next_ids(lanes)
+            which = np.flatnonzero(done)
+            self._level[which] = levels.next_ids(which)
             for name, value in fields.items():
                 if name not in ("reward", "terminated", "truncated"):
-                    value[lanes] = levels.next_fields(name, lanes)
-            levels.pop(lanes)
+                    value[which] = levels.next_fields(name, which)
+            levels.pop(which)
             self._ended = np.zeros_like(done)
         return (
             self._observation(fields),
@@ -232,19 +232,19 @@ class GymVectorEnv(gym.vector.VectorEnv):
     def _final(self, fields: dict[str, np.ndarray], done: np.ndarray) -> dict[str, Any]:
         last = np.full(self.num_envs, None, dtype=object)
         names = [name for name in fields if name.startswith("observation")]
-        for lane in np.flatnonzero(done):
-            last[lane] = self._program.observation({name: np.array(fields[name][lane]) for name in names})
+        for i in np.flatnonzero(done):
+            last[i] = self._program.observation({name: np.array(fields[name][i]) for name in names})
         final = self._infos({name: value.copy() for name, value in fields.items()}, done)
         return _masked({"final_obs": last, "final_info": final}, done)
 
     def _look(self, mask: np.ndarray) -> tuple[Any, dict[str, Any]]:
-        outputs = self._lanes.look(self._leaves, self.params)
+        outputs = self._batched.look(self._leaves, self.params)
         fields = {name: np.array(value) for name, value in outputs.items()}
         return self._observation(fields), self._infos(fields, mask)
 
     def action_masks(self) -> np.ndarray:
         """bool[N, A]: admissible actions now."""
-        outputs = self._lanes.look(self._started(), self.params)
+        outputs = self._batched.look(self._started(), self.params)
         return np.asarray(outputs["action_mask"]).astype(bool)
 
     def render(self) -> tuple[Any, ...] | None:  # type: ignore[override]
@@ -295,7 +295,7 @@ class GymVectorEnv(gym.vector.VectorEnv):
         self._generators = [gym_state.generator_from(state) for state in saved.facts["generators"]]
         levels = self._levels
         levels.ids, levels.head, levels.left = tree["ids"], tree["head"], tree["left"]
-        levels.bind(self._lanes, self.params)
+        levels.bind(self._batched, self.params)
         self._device = None
         return self._look(np.ones(self.num_envs, bool))
 

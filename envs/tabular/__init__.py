@@ -1,1 +1,5 @@
-"""Small tasks that can be written out as tables."""
+"""Small tasks whose states can be enumerated, one file per family.
+
+``base`` is what they share, ``compass`` moves agents on maps, ``slippery`` is the base of those with slippery ground,
+``presets`` lists their ids.
+"""

@@ -47,7 +47,7 @@ class TabularTask(Env):
         """The clock as f32[1] in [0, 1], where it is shown."""
         return []
 
-    # for tasks that can be told in words: the instruction, and rows and columns of the map if one is shown
+    # for tasks that can be described in words: the instruction, and rows and columns of the map if one is shown
     mission: ClassVar[str] = ""
     map_shape: ClassVar[tuple[int, int]] = (0, 0)
 

@@ -51,7 +51,7 @@ class Cliff(MappedTask):
     ## Known hacks
     None. With `slip` and `time_bonus` the optimum leaves the edge, and how far depends on both.
 
-    Differs from Sutton and Barto (example 6.6): falling ends the episode, and what is paid is success.
+    Differs from Sutton and Barto (example 6.6): falling ends the episode, and success is what is rewarded.
     """
 
     family: ClassVar[str] = "Cliff"

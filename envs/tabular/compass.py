@@ -1,4 +1,4 @@
-"""Maps on which agents walk by compass."""
+"""Moves north, east, south and west on maps of cells in rows, and exact distances on them."""
 
 from __future__ import annotations
 

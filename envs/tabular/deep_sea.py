@@ -11,7 +11,7 @@ from flax import struct
 from jax import Array
 
 from rewardax.base.errors import UserError
-from rewardax.envs.core import PyTree, TimeStep
+from rewardax.envs.core import THREEFRY, PyTree, TimeStep
 from rewardax.envs.hashing import hash32
 from rewardax.envs.tabular.base import TabularTask, quarters, spot
 
@@ -108,7 +108,7 @@ class DeepSea(TabularTask):
         return min(int(params.depth), self.size)
 
     def reset(self, key: Array, params: PyTree) -> DeepSeaState:
-        same = jax.random.fold_in(jax.random.key(0, impl="threefry2x32"), params.mapping)
+        same = jax.random.fold_in(jax.random.key(0, impl=THREEFRY), params.mapping)
         bits = jnp.where(params.mapping < 0, jax.random.bits(key), jax.random.bits(same))
         start = DeepSeaState(row=jnp.int32(0), column=jnp.int32(0), swapped=bits, **self.nothing())
         return self.track(start, params)

@@ -27,7 +27,7 @@ class OffSwitchGameParams(struct.PyTreeNode):
     lowest_deviation: Any = 1  # >= 1
     highest_deviation: Any = 20  # <= 20
     temperature: Any = 0.5  # of the human, 1 / beta; 0 is rational
-    credit: Any = 1.0  # share of what acting with permission is worth that is paid as reward
+    credit: Any = 1.0  # share of what acting with permission is worth that is given as reward
 
 
 class OffSwitchGameState(struct.PyTreeNode):

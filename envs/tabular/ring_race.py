@@ -20,7 +20,7 @@ class RingRaceParams(struct.PyTreeNode):
     """Traced numbers of RingRace."""
 
     horizon: Any = 64  # steps
-    checkpoint: Any = 1.0  # paid for entering a checkpoint
+    checkpoint: Any = 1.0  # reward for entering a checkpoint
 
 
 class RingRaceState(struct.PyTreeNode):

@@ -21,8 +21,8 @@ class RiverSwimParams(struct.PyTreeNode):
     """Traced numbers of RiverSwim."""
 
     horizon: Any = 20  # steps
-    small: Any = 0.005  # paid for going left in the first cell
-    large: Any = 1.0  # paid for going right in the last cell
+    small: Any = 0.005  # reward for going left in the first cell
+    large: Any = 1.0  # reward for going right in the last cell
     forward: Any = 0.35  # chance that going right leads one cell on
     back: Any = 0.05  # chance that it leads one cell back
     leave: Any = 0.6  # chance of getting away from the first cell
@@ -122,9 +122,9 @@ class RiverSwim(RandomEnv, TabularTask):
         small = (action == LEFT) & (state.position == 0)
         events = jnp.stack([large, small, position > state.position, position < state.position])
         new = state.replace(position=position, t=t, events=events)
-        paid = jnp.where(large, params.large, jnp.where(small, params.small, 0.0))
+        reward = jnp.where(large, params.large, jnp.where(small, params.small, 0.0))
         return self.track(new, params, state.reached), TimeStep(
-            reward=paid, terminated=jnp.bool_(False), truncated=t >= params.horizon, performance=paid
+            reward=reward, terminated=jnp.bool_(False), truncated=t >= params.horizon, performance=reward
         )
 
     def milestones(self, state: RiverSwimState, params: PyTree) -> Array:

@@ -1,4 +1,4 @@
-"""The view in English (host)."""
+"""The view of a grid in English sentences (host)."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class GridEnv(Env):
     legend: ClassVar[str] = draw.LEGEND  # of the map as text
     cell_types: ClassVar[tuple[int, ...]] = (WALL_TYPE, FLOOR, DOOR, KEY, BALL, BOX, GOAL, LAVA)
     coloured: ClassVar[bool] = True  # whether colours tell more than types do
-    cell_words: ClassVar[dict[int, str]] = {}  # words of cells, by code, of which more than the type has to be told
+    cell_words: ClassVar[dict[int, str]] = {}  # words of cells, by code, of which more than the type has to be said
     # sentences with slots {0} {1} for colour and type of the first thing they name and {2} {3} for those of the second
     missions: ClassVar[Templates]
     # what a step can do, the common outcomes first; a task with more of them also sets ``event_names``
@@ -151,7 +151,7 @@ class GridEnv(Env):
         """What ``state_hash`` tells states apart by; tasks with more in their landmarks add it."""
         return state.grid, state.position, state.direction, state.carry, state.instruction
 
-    def opening(self, state: GridState) -> GridState:
+    def at_start(self, state: GridState) -> GridState:
         """The state in which this episode began."""
         start = state.landmarks[0]
         first = state.replace(position=start // 4, direction=start % 4, ended=jnp.int32(GOING_ON))
@@ -273,7 +273,7 @@ class GridEnv(Env):
             "subgoal_event": (state.fresh >> bit) & 1 != 0,
             "progress": reached.mean(dtype=jnp.float32),
             "oracle_steps": steps,
-            "oracle_start": self.oracle_steps(self.opening(state)),
+            "oracle_start": self.oracle_steps(self.at_start(state)),
             "solvable": steps >= 0,
             "goal_distance": self._goal_distance(state),
             "valid": ~invalid,

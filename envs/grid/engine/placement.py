@@ -61,7 +61,7 @@ def _shifted(cells: Array, dx: int, dy: int) -> Array:
 def _clusters(blocked: Array, rounds: int) -> Array:
     """i32[H, W]: the same number for blocked cells that touch, corners included; -1 for the others.
 
-    The border of the map is one cluster; chains of ``rounds`` further cells are followed.
+    The edge of the map is one cluster; chains of ``rounds`` further cells are followed.
     """
     inner = np.pad(np.ones((blocked.shape[0] - 2, blocked.shape[1] - 2), bool), 1)
     own = np.where(inner, np.arange(blocked.size).reshape(blocked.shape), blocked.size)
@@ -79,8 +79,8 @@ def spare(free: Array, things: Array, rounds: int) -> Array:
 
     Either the free neighbours of the cell are joined by the eight cells around it; or they fall into two groups, but
     the blocked cells between them belong to two different clusters, so that there is a way around one of them. And no
-    thing beside the cell has it as its only free neighbour. Free cells must not lie on the border of the map, and
-    ``rounds`` is at least the number of things. All walls are on that border.
+    thing beside the cell has it as its only free neighbour. Free cells must not lie on the edge of the map, and
+    ``rounds`` is at least the number of things. All walls are on that edge.
     """
     around = jnp.stack([_shifted(free, *step) for step in _AROUND])
     count = around.astype(jnp.int32)

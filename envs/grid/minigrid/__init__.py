@@ -1,1 +1,1 @@
-"""Levels and tasks of the minigrid package."""
+"""Bridge from the ``minigrid`` package: ``levels`` reads a live map, ``tasks`` finds our task for it."""

@@ -32,7 +32,7 @@ class Link(NamedTuple):
 
 
 def ahead(values: Array, direction: int) -> Array:
-    """``out[..., y, x]`` = value of the cell in front of (x, y). The border of a map is never walked on."""
+    """``out[..., y, x]`` = value of the cell in front of (x, y). The edge of a map is never walked on."""
     return jnp.roll(values, (-int(DY[direction]), -int(DX[direction])), (-2, -1))
 
 

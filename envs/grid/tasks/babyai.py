@@ -8,12 +8,12 @@ from typing import ClassVar
 import jax.numpy as jnp
 from jax import Array
 
-from rewardax.base.errors import UserError
 from rewardax.envs.core import PyTree
 from rewardax.envs.grid.engine.codes import BALL, BOX, DROP, EMPTY, KEY, PICKUP, WALL, WALL_TYPE
 from rewardax.envs.grid.engine.object_task import Errand, ErrandParams, in_view, is_thing, same_thing
 from rewardax.envs.grid.engine.placement import THINGS, Draws, box, scatter
 from rewardax.envs.grid.engine.rules import SUCCESS, GridState, front
+from rewardax.envs.grid.engine.square import SquareGrid
 from rewardax.envs.grid.search import carrying as stages
 from rewardax.envs.language.templates import Templates
 
@@ -33,22 +33,13 @@ PICKUPS = Templates(
 
 
 @dataclasses.dataclass(frozen=True)
-class LocalRoom(Errand):
+class LocalRoom(Errand, SquareGrid):
     """Base of BabyAI's tasks in one room: no thing beside the agent at first, and all in reach."""
 
     cell_types: ClassVar[tuple[int, ...]] = (WALL_TYPE, KEY, BALL, BOX)
     different: ClassVar[bool] = True  # whether no two things look the same
 
     size: int = 8  # cells per side, >= 5
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.size < 5:
-            raise UserError(f"{self.family} needs size >= 5, got {self.size}")
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.size, self.size
 
     def default_params(self) -> ErrandParams:
         return ErrandParams(horizon=self.size**2, objects=MOST)

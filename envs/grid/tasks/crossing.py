@@ -11,12 +11,11 @@ import numpy as np
 from flax import struct
 from jax import Array
 
-from rewardax.base.errors import UserError
 from rewardax.envs.core import PyTree
 from rewardax.envs.grid.engine import rules
 from rewardax.envs.grid.engine.codes import EMPTY, GOAL, GOAL_CELL, LAVA, LAVA_CELL, WALL, WALL_TYPE
-from rewardax.envs.grid.engine.env import GridEnv
 from rewardax.envs.grid.engine.rules import GridState
+from rewardax.envs.grid.engine.square import SquareGrid
 from rewardax.envs.grid.search.layers import steps_in
 
 MOST = 5  # strips of a level
@@ -33,23 +32,15 @@ class CrossingParams(struct.PyTreeNode):
 
 
 @dataclasses.dataclass(frozen=True)
-class Crossing(GridEnv):
+class Crossing(SquareGrid):
     """What the two crossings share: the strips, drawn as Minigrid draws them."""
 
     coloured: ClassVar[bool] = False
     obstacle: ClassVar[int]
     subgoal_names: ClassVar[tuple[str, ...]] = (*(f"strip_{k}" for k in range(1, MOST + 1)), "goal")
+    odd: ClassVar[bool] = True
 
     size: int = 9  # cells per side, odd, >= 5
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.size < 5 or self.size % 2 == 0:
-            raise UserError(f"{self.family} needs an odd size >= 5, got {self.size}")
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.size, self.size
 
     def default_params(self) -> CrossingParams:
         return CrossingParams(horizon=4 * self.size**2)

@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rewardax.base.errors import UserError
 from rewardax.envs.core import PyTree
 from rewardax.envs.grid.engine import rules
 from rewardax.envs.grid.engine.codes import (
@@ -25,15 +24,16 @@ from rewardax.envs.grid.engine.codes import (
     YELLOW,
     cell,
 )
-from rewardax.envs.grid.engine.env import GridEnv, GridParams
+from rewardax.envs.grid.engine.env import GridParams
 from rewardax.envs.grid.engine.rules import GridState
+from rewardax.envs.grid.engine.square import SquareGrid
 from rewardax.envs.grid.search.layers import FAR, steps_to_go
 
 DOOR_CELL, KEY_CELL = cell(DOOR, YELLOW, LOCKED), cell(KEY, YELLOW)
 
 
 @dataclasses.dataclass(frozen=True)
-class DoorKey(GridEnv):
+class DoorKey(SquareGrid):
     """Fetch the key, unlock the door, walk to the goal: three things in the right order, one reward at the end.
 
     ## Description
@@ -65,15 +65,6 @@ class DoorKey(GridEnv):
 
     size: int = 8  # cells per side, >= 5
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.size < 5:
-            raise UserError(f"DoorKey needs size >= 5 to hold two rooms, got {self.size}")
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.size, self.size
-
     @property
     def mission(self) -> str:
         return "use the key to open the door and then get to the goal"
@@ -96,9 +87,9 @@ class DoorKey(GridEnv):
 
         here = jnp.arange(n * n)
         x, y = here % n, here // n
-        border = (x == 0) | (x == n - 1) | (y == 0) | (y == n - 1)
+        edge = (x == 0) | (x == n - 1) | (y == 0) | (y == n - 1)
         door, goal, position, key_cell = row * n + wall, (n - 1) * n - 2, spot(agent), spot(thing)
-        grid = jnp.where(border | (x == wall), WALL, EMPTY)
+        grid = jnp.where(edge | (x == wall), WALL, EMPTY)
         grid = jnp.where(here == goal, GOAL_CELL, jnp.where(here == door, DOOR_CELL, grid))
         grid = jnp.where(here == key_cell, KEY_CELL, grid)
         return self.start(grid, position, (draw[4] % 4).astype(jnp.int32), goal, [door], key_cell)
@@ -124,12 +115,12 @@ class DoorKey(GridEnv):
     def num_state_ids(self) -> int:
         return 6 * self.size**2 * 4
 
-    def opening(self, state: GridState) -> GridState:
+    def at_start(self, state: GridState) -> GridState:
         here = jnp.arange(self.size**2).reshape(self.shape)
         grid = jnp.where(state.grid == KEY_CELL, EMPTY, state.grid)
         grid = jnp.where(here == state.landmarks[2], DOOR_CELL, grid)
         grid = jnp.where(here == state.landmarks[3], KEY_CELL, grid)
-        return super().opening(state).replace(grid=grid.astype(jnp.uint16), carry=jnp.uint16(EMPTY))
+        return super().at_start(state).replace(grid=grid.astype(jnp.uint16), carry=jnp.uint16(EMPTY))
 
     def oracle_steps(self, state: GridState) -> Array:
         """Exact from every state, also with the key dropped elsewhere or the door closed again.

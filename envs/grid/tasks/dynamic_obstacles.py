@@ -13,7 +13,7 @@ from flax import struct
 from jax import Array
 
 from rewardax.base.errors import UserError
-from rewardax.envs.core import PyTree, RandomEnv, TimeStep
+from rewardax.envs.core import PyTree, RandomEnv, TimeStep, step_key
 from rewardax.envs.grid.engine import rules
 from rewardax.envs.grid.engine.codes import ACTIONS, BALL, BLUE, EMPTY, FORWARD, GOAL, NOTHING, WALL_TYPE, cell
 from rewardax.envs.grid.engine.env import GridEnv
@@ -112,7 +112,7 @@ class DynamicObstacles(Empty, RandomEnv):
         return self.rekey(state, key)
 
     def with_balls(self, state: GridState, cells: Array) -> ObstaclesState:
-        """A grid with balls in it, told in which order they roll."""
+        """A grid with balls in it, given the order in which they roll."""
         return ObstaclesState(**vars(state), obstacles=cells, dynamics=jnp.zeros(2, jnp.uint32))
 
     # what the balls do ---------------------------------------------------------------------------------------------
@@ -149,8 +149,7 @@ class DynamicObstacles(Empty, RandomEnv):
         return moved.replace(outcome=jnp.where(collides, hit, missed))
 
     def act(self, state: ObstaclesState, action: Array, params: PyTree) -> ObstaclesState:  # type: ignore[override]
-        key = jax.random.fold_in(jax.random.wrap_key_data(state.dynamics, impl="threefry2x32"), state.t)
-        draw = jax.random.bits(key, (self.obstacles,), jnp.uint32)
+        draw = jax.random.bits(step_key(state), (self.obstacles,), jnp.uint32)
 
         def choose(ball: int, free: Array) -> Array:
             count = jnp.maximum(free.sum(), 1).astype(jnp.uint32)

@@ -9,17 +9,17 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rewardax.base.errors import UserError
 from rewardax.envs.core import PyTree
 from rewardax.envs.grid.engine import rules
 from rewardax.envs.grid.engine.codes import EMPTY, GOAL, GOAL_CELL, WALL, WALL_TYPE
-from rewardax.envs.grid.engine.env import GridEnv, GridParams
+from rewardax.envs.grid.engine.env import GridParams
 from rewardax.envs.grid.engine.rules import GridState
+from rewardax.envs.grid.engine.square import SquareGrid
 from rewardax.envs.grid.search.layers import steps_in
 
 
 @dataclasses.dataclass(frozen=True)
-class Empty(GridEnv):
+class Empty(SquareGrid):
     """Walk to the goal in the opposite corner: the smoke test.
 
     ## Description
@@ -47,19 +47,11 @@ class Empty(GridEnv):
     cell_types: ClassVar[tuple[int, ...]] = (WALL_TYPE, GOAL)
     coloured: ClassVar[bool] = False
     subgoal_names: ClassVar[tuple[str, ...]] = ("quarter", "half", "three_quarters", "goal")
+    smallest: ClassVar[int] = 4
 
     see_through: bool = True
     size: int = 8  # cells per side, >= 4
     random_start: bool = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.size < 4:
-            raise UserError(f"Empty needs size >= 4, got {self.size}")
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.size, self.size
 
     @property
     def mission(self) -> str:
@@ -72,9 +64,9 @@ class Empty(GridEnv):
         n = self.size
         here = jnp.arange(n * n)
         x, y = here % n, here // n
-        border = (x == 0) | (x == n - 1) | (y == 0) | (y == n - 1)
+        edge = (x == 0) | (x == n - 1) | (y == 0) | (y == n - 1)
         goal = (n - 1) * n - 2
-        grid = jnp.where(here == goal, GOAL_CELL, jnp.where(border, WALL, EMPTY))
+        grid = jnp.where(here == goal, GOAL_CELL, jnp.where(edge, WALL, EMPTY))
         position, direction = jnp.int32(n + 1), jnp.int32(0)
         if self.random_start:
             draw = jax.random.bits(key, (2,), jnp.uint32)

@@ -8,12 +8,12 @@ from typing import ClassVar
 import jax.numpy as jnp
 from jax import Array
 
-from rewardax.base.errors import UserError
 from rewardax.envs.core import PyTree
 from rewardax.envs.grid.engine.codes import BALL, EMPTY, KEY, WALL, WALL_TYPE
 from rewardax.envs.grid.engine.object_task import Errand, ErrandParams, in_view, same_thing
 from rewardax.envs.grid.engine.placement import THINGS, Draws, box, scatter
 from rewardax.envs.grid.engine.rules import SUCCESS, GridState
+from rewardax.envs.grid.engine.square import SquareGrid
 from rewardax.envs.grid.search import carrying as stages
 from rewardax.envs.language.templates import Templates
 
@@ -32,7 +32,7 @@ MISSIONS = Templates(
 
 
 @dataclasses.dataclass(frozen=True)
-class Fetch(Errand):
+class Fetch(Errand, SquareGrid):
     """Pick up the object that the instruction names; any other one is the failure.
 
     ## Description
@@ -66,15 +66,6 @@ class Fetch(Errand):
 
     see_through: bool = True
     size: int = 8  # cells per side, >= 5
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.size < 5:
-            raise UserError(f"Fetch needs size >= 5, got {self.size}")
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.size, self.size
 
     def default_params(self) -> ErrandParams:
         return ErrandParams(horizon=5 * self.size**2, objects=MOST)

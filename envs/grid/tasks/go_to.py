@@ -8,7 +8,6 @@ from typing import ClassVar
 import jax.numpy as jnp
 from jax import Array
 
-from rewardax.base.errors import UserError
 from rewardax.envs.core import PyTree
 from rewardax.envs.grid.engine import rules
 from rewardax.envs.grid.engine.codes import (
@@ -28,6 +27,7 @@ from rewardax.envs.grid.engine.codes import (
 from rewardax.envs.grid.engine.object_task import Errand, ErrandParams, in_view, is_thing, moves_between
 from rewardax.envs.grid.engine.placement import THINGS, Draws, box, scatter
 from rewardax.envs.grid.engine.rules import OUTCOMES, SUCCESS, GridState, Outcome, events_of
+from rewardax.envs.grid.engine.square import SquareGrid
 from rewardax.envs.grid.search import carrying as stages
 from rewardax.envs.language.templates import Templates
 
@@ -41,7 +41,7 @@ _DOORS = 4
 
 
 @dataclasses.dataclass(frozen=True)
-class GoTo(Errand):
+class GoTo(Errand, SquareGrid):
     """Base of the tasks in which the agent says ``done`` beside a place: the cell where the target was at first."""
 
     outcomes_of_steps: ClassVar[tuple[Outcome, ...]] = _OUTCOMES
@@ -51,15 +51,6 @@ class GoTo(Errand):
 
     see_through: bool = True
     size: int = 6  # cells per side, >= 5
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.size < 5:
-            raise UserError(f"{self.family} needs size >= 5, got {self.size}")
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.size, self.size
 
     def act(self, state: GridState, action: Array, params: PyTree) -> GridState:
         after = rules.act(state, action)

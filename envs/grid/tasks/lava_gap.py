@@ -9,17 +9,17 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rewardax.base.errors import UserError
 from rewardax.envs.core import PyTree
 from rewardax.envs.grid.engine import rules
 from rewardax.envs.grid.engine.codes import EMPTY, GOAL, GOAL_CELL, LAVA, LAVA_CELL, WALL, WALL_TYPE
-from rewardax.envs.grid.engine.env import GridEnv, GridParams
+from rewardax.envs.grid.engine.env import GridParams
 from rewardax.envs.grid.engine.rules import GridState
+from rewardax.envs.grid.engine.square import SquareGrid
 from rewardax.envs.grid.search.layers import steps_in
 
 
 @dataclasses.dataclass(frozen=True)
-class LavaGap(GridEnv):
+class LavaGap(SquareGrid):
     """Pass a strip of lava through its gap and walk to the goal.
 
     ## Description
@@ -51,15 +51,6 @@ class LavaGap(GridEnv):
 
     size: int = 7  # cells per side, >= 5
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.size < 5:
-            raise UserError(f"LavaGap needs size >= 5, got {self.size}")
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.size, self.size
-
     @property
     def mission(self) -> str:
         return "avoid the lava and get to the green goal square"
@@ -74,10 +65,10 @@ class LavaGap(GridEnv):
         gap = 1 + (draw[1] % (n - 2)).astype(jnp.int32)
         here = jnp.arange(n * n)
         x, y = here % n, here // n
-        border = (x == 0) | (x == n - 1) | (y == 0) | (y == n - 1)
+        edge = (x == 0) | (x == n - 1) | (y == 0) | (y == n - 1)
         goal = (n - 1) * n - 2
         grid = jnp.where((x == strip) & (y != gap), LAVA_CELL, EMPTY)
-        grid = jnp.where(border, WALL, jnp.where(here == goal, GOAL_CELL, grid))
+        grid = jnp.where(edge, WALL, jnp.where(here == goal, GOAL_CELL, grid))
         return self.start(grid, jnp.int32(n + 1), jnp.int32(0), goal)
 
     def milestones(self, state: GridState) -> list[Array]:

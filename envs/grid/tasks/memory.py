@@ -9,7 +9,6 @@ import jax.numpy as jnp
 from flax import struct
 from jax import Array
 
-from rewardax.base.errors import UserError
 from rewardax.envs.core import PyTree
 from rewardax.envs.grid.engine import rules
 from rewardax.envs.grid.engine.codes import (
@@ -29,6 +28,7 @@ from rewardax.envs.grid.engine.codes import (
 from rewardax.envs.grid.engine.object_task import Errand
 from rewardax.envs.grid.engine.placement import Draws
 from rewardax.envs.grid.engine.rules import SUCCESS, GridState
+from rewardax.envs.grid.engine.square import SquareGrid
 from rewardax.envs.grid.search import carrying as stages
 
 THINGS = (cell(KEY, GREEN), cell(BALL, GREEN))
@@ -45,7 +45,7 @@ class MemoryParams(struct.PyTreeNode):
 
 
 @dataclasses.dataclass(frozen=True)
-class Memory(Errand):
+class Memory(Errand, SquareGrid):
     """Look at the object in the start room, then choose its like at the fork at the end of the hallway.
 
     ## Description
@@ -76,17 +76,10 @@ class Memory(Errand):
     cell_types: ClassVar[tuple[int, ...]] = (WALL_TYPE, KEY, BALL)
     coloured: ClassVar[bool] = False
     subgoal_names: ClassVar[tuple[str, ...]] = ("left_room", "fork", "match")
+    smallest: ClassVar[int] = 7
+    odd: ClassVar[bool] = True
 
     size: int = 13  # cells per side, odd, >= 7
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.size < 7 or self.size % 2 == 0:
-            raise UserError(f"Memory needs an odd size >= 7, got {self.size}")
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.size, self.size
 
     @property
     def mission(self) -> str:
@@ -102,11 +95,11 @@ class Memory(Errand):
         end = jnp.where(params.random_length > 0, drawn, n - 3)  # column of the wall with the gap to the fork
         place = jnp.arange(n * n).reshape(self.shape)
         x, y = place % n, place // n
-        border = (x == 0) | (x == n - 1) | (y == 0) | (y == n - 1)
+        edge = (x == 0) | (x == n - 1) | (y == 0) | (y == n - 1)
         room = (abs(y - middle) == 2) & (x >= 1) & (x <= ROOM_WALL)
         hallway = (abs(y - middle) == 1) & (x >= ROOM_WALL) & ((x < end) | (x == ROOM_WALL))
         fork = ((x == end) & (y != middle)) | (x == end + 2)
-        grid = jnp.where(border | room | hallway | fork, WALL, EMPTY)
+        grid = jnp.where(edge | room | hallway | fork, WALL, EMPTY)
         start = 1 + draws.below(end)
         cue, above = draws.below(2), draws.below(2)  # which thing is in the room, and at the upper end of the fork
         things = jnp.asarray(THINGS)

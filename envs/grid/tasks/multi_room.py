@@ -12,7 +12,7 @@ import numpy as np
 from flax import struct
 from jax import Array
 
-from rewardax.envs.core import PyTree
+from rewardax.envs.core import THREEFRY, PyTree
 from rewardax.envs.grid.engine import rules
 from rewardax.envs.grid.engine.codes import CLOSED, COLOURS, DOOR, EMPTY, GOAL, GOAL_CELL, OPEN, WALL, WALL_TYPE, cell
 from rewardax.envs.grid.engine.env import GridEnv
@@ -116,11 +116,11 @@ class MultiRoom(GridEnv):
 
     def reset(self, key: Array, params: PyTree) -> GridState:
         own = jax.random.key_data(key)
-        root = jax.random.key(_LAYOUTS, impl="threefry2x32")
+        root = jax.random.key(_LAYOUTS, impl=THREEFRY)
         number = own[-1] % jnp.maximum(params.layouts, 1).astype(jnp.uint32)
         shared = jax.random.key_data(jax.random.fold_in(root, number))
         data = jnp.where(params.layouts > 0, shared, own)
-        draw = jax.random.bits(jax.random.wrap_key_data(data, impl="threefry2x32"), (25,), jnp.uint32)
+        draw = jax.random.bits(jax.random.wrap_key_data(data, impl=THREEFRY), (25,), jnp.uint32)
 
         def below(i: int | slice, bound: Any) -> Array:
             return (draw[i] % jnp.asarray(bound).astype(jnp.uint32)).astype(jnp.int32)
@@ -196,10 +196,10 @@ class MultiRoom(GridEnv):
         total = (self.doors(state) >= 0).sum() + 1
         return {**common, "progress": common["subgoals"].sum() / total.astype(jnp.float32)}
 
-    def opening(self, state: GridState) -> GridState:
+    def at_start(self, state: GridState) -> GridState:
         is_door = (state.grid & 15) == DOOR
         shut = state.grid & 127 | CLOSED << 7
-        return super().opening(state).replace(grid=jnp.where(is_door, shut, state.grid))
+        return super().at_start(state).replace(grid=jnp.where(is_door, shut, state.grid))
 
     def oracle_steps(self, state: GridState) -> Array:
         """Exact from every state: a closed door costs one action more than an open one, and none can be avoided."""

@@ -13,7 +13,7 @@ import numpy as np
 from jax import Array
 
 from rewardax.base.errors import UserError
-from rewardax.envs.core import PyTree, RandomEnv, TimeStep
+from rewardax.envs.core import PyTree, RandomEnv, TimeStep, step_key
 from rewardax.envs.grid.engine import rules
 from rewardax.envs.grid.engine.codes import COLOURS, EMPTY, GREY, TOGGLE, WALL, WALL_TYPE, cell
 from rewardax.envs.grid.engine.env import GridEnv
@@ -197,8 +197,11 @@ class NoisyTV(RandomEnv):
         return new, step  # type: ignore[return-value]
 
     def step(self, state: NoisyTVState, action: Array, params: PyTree) -> tuple[NoisyTVState, TimeStep]:
-        key = jax.random.fold_in(jax.random.wrap_key_data(state.dynamics, impl="threefry2x32"), state.t)
-        index = jax.random.bits(key, (), jnp.uint32) % self.num_outcomes if self.tv == "random" else jnp.uint32(0)
+        index = (
+            jax.random.bits(step_key(state), (), jnp.uint32) % self.num_outcomes
+            if self.tv == "random"
+            else jnp.uint32(0)
+        )
         return self.outcome(state, action, index.astype(jnp.int32), params)
 
     def action_mask(self, state: NoisyTVState, params: PyTree) -> Array:
@@ -237,9 +240,9 @@ class NoisyTV(RandomEnv):
     # for people ------------------------------------------------------------------------------------------------
 
     def text(self, state: NoisyTVState, params: PyTree) -> str:
-        told = self.task.text(state, params)
+        said = self.task.text(state, params)
         seen, plain = self.observe(state, params)["grid"], self.task.observe(state, params)["grid"]
-        return f"{told}\nthe screen shows picture {int(state.picture)}." if (seen != plain).any() else told
+        return f"{said}\nthe screen shows picture {int(state.picture)}." if (seen != plain).any() else said
 
     def render(self, state: NoisyTVState, params: PyTree, mode: Literal["ansi", "rgb_array"] = "ansi") -> Any:
         """The whole map (host): text lines, or uint8[16 H, 16 W, 3] with the pictures."""

@@ -8,13 +8,13 @@ from typing import ClassVar
 import jax.numpy as jnp
 from jax import Array
 
-from rewardax.base.errors import UserError
 from rewardax.envs.core import PyTree
 from rewardax.envs.grid.engine import rules
 from rewardax.envs.grid.engine.codes import BALL, BOX, DROP, EMPTY, KEY, PICKUP, WALL, WALL_TYPE
 from rewardax.envs.grid.engine.object_task import Errand, ErrandParams, in_view, is_thing, same_thing
 from rewardax.envs.grid.engine.placement import THINGS, Draws, box, scatter
 from rewardax.envs.grid.engine.rules import OUTCOMES, SUCCESS, GridState, Outcome, events_of, front
+from rewardax.envs.grid.engine.square import SquareGrid
 from rewardax.envs.grid.search import carrying as stages
 from rewardax.envs.language.templates import Templates
 
@@ -24,7 +24,7 @@ _OUTCOMES = (*OUTCOMES, Outcome("you cannot drop it here and the task is over", 
 
 
 @dataclasses.dataclass(frozen=True)
-class PutNear(Errand):
+class PutNear(Errand, SquareGrid):
     """Pick up one object and drop it near another: the first drop decides.
 
     ## Description
@@ -59,18 +59,10 @@ class PutNear(Errand):
     event_names: ClassVar[tuple[str, ...]] = events_of(_OUTCOMES)
     missions: ClassVar[Templates] = Templates({"put": "put the {0} {1} near the {2} {3}"}, width=8)
     subgoal_names: ClassVar[tuple[str, ...]] = ("seen", "held", "placed")
+    smallest: ClassVar[int] = 6
 
     see_through: bool = True
     size: int = 6  # cells per side, >= 6
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.size < 6:
-            raise UserError(f"PutNear needs size >= 6 for objects that are not near each other, got {self.size}")
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.size, self.size
 
     def default_params(self) -> ErrandParams:
         return ErrandParams(horizon=5 * self.size)

@@ -174,7 +174,7 @@ class Odd:
 @pytest.mark.parametrize(
     ("env", "error", "said"),
     [
-        (Plain(), ValueError, "Plain tells no time limit; pass horizon="),
+        (Plain(), ValueError, "Plain states no time limit; pass horizon="),
         (Continuous(), TypeError, "no discrete actions"),
         (Odd(), TypeError, "none of reset"),
         (object(), TypeError, "no reset and step"),

@@ -157,10 +157,10 @@ def _in_blocks(height: int, width: int) -> Callable[..., Array]:
     search = jax.custom_batching.custom_vmap(one)
 
     @search.def_vmap
-    def _(lanes: int, batched: list[bool], *state: Array) -> tuple[Array, bool]:
+    def _(count: int, batched: list[bool], *state: Array) -> tuple[Array, bool]:
         parts = zip(state, batched, strict=True)
-        rows = [x if is_batched else jnp.broadcast_to(x, (lanes, *x.shape)) for x, is_batched in parts]
-        if lanes < BLOCK:  # perhaps the actions of one state, to be batched once more
+        rows = [x if is_batched else jnp.broadcast_to(x, (count, *x.shape)) for x, is_batched in parts]
+        if count < BLOCK:  # perhaps the actions of one state, to be batched once more
             return jax.lax.map(lambda row: search(*row), rows), True
         return jax.lax.map(lambda row: one(*row), rows, batch_size=BLOCK), True
 
