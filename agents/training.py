@@ -52,7 +52,7 @@ def train(
         eval_levels: held-out levels for ``TrainResult.final``; 0 skips the evaluation.
 
     Raises:
-        KeyError: unknown id. ValueError: bad numbers, missing features, a folder of another run, or a ``Potential``
+        UserKeyError: unknown id. UserError: bad numbers, missing features, a folder of another run, or a ``Potential``
             whose discount is not the learner's.
     """
     config = PPOConfig() if config is None else config

@@ -34,7 +34,7 @@ def off_switch(utility: npt.ArrayLike, probability: npt.ArrayLike, temperature: 
         temperature: T >= 0 of the human; 0 is rational.
 
     Raises:
-        ValueError: for a belief that is not one or a negative temperature.
+        UserError: for a belief that is not one or a negative temperature.
 
     >>> off_switch([2.0, -1.0], [0.5, 0.5])
     OffSwitch(act=0.5, off=0.0, defer=1.0, incentive=0.5, best='defer')

@@ -121,7 +121,7 @@ def outcome_matrix(tasks: Sequence[str] | None = None, designs: Sequence[str] | 
     event bonus, latched | solves | 1.1 1.0
 
     Raises:
-        KeyError: for a name that is not in the matrix.
+        UserKeyError: for a name that is not in the matrix.
     """
     found = []
     for name in TASKS if tasks is None else tasks:

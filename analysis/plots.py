@@ -123,7 +123,7 @@ def overview(panels: Mapping[str, Mapping[str, Curve]], *, title: str = "", flag
         flagged: designs whose panel is marked ``hacking?``.
 
     Raises:
-        ModuleNotFoundError: naming the install command without matplotlib.
+        MissingPackage: naming the install command without matplotlib.
     """
     if importlib.util.find_spec("matplotlib") is None:
         raise MissingPackage('pictures need matplotlib; install it with: pip install "rewardax[plots]"')

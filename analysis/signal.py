@@ -41,7 +41,7 @@ def reward_statistics(
         max_lag: largest lag of the autocorrelation.
 
     Raises:
-        ValueError: for shapes that do not fit or lengths outside 1..T.
+        UserError: for shapes that do not fit or lengths outside 1..T.
 
     >>> found = reward_statistics([[0.0, 1.0, 9.0], [0.0, 0.0, 0.0]], [2, 3])
     >>> found["density"], found["episodes_with_reward"], found["first_reward_step"].tolist(), found["return"].tolist()

@@ -93,7 +93,7 @@ def bootstrap_interval(
         :class:`Interval` of floats. With a single seed nothing is known about the spread: both ends are NaN.
 
     Raises:
-        ValueError: on an empty array, more than two axes, or a level outside (0, 1).
+        UserError: on an empty array, more than two axes, or a level outside (0, 1).
 
     >>> interval = bootstrap_interval([0.90, 0.95, 1.00])
     >>> [round(x, 3) for x in interval]
@@ -168,7 +168,7 @@ def probability_of_improvement(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
         y: ``[S']`` or ``[S', M]`` on the same tasks.
 
     Raises:
-        ValueError: when the numbers of tasks differ.
+        UserError: when the numbers of tasks differ.
 
     >>> probability_of_improvement([1.0, 2.0], [0.0, 1.0])
     0.875

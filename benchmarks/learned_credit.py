@@ -54,8 +54,8 @@ TASKS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {  # id -> (env_kwarg
 def collect(
     env_id: str, truth: str, num_envs: int, seed: int, env_kwargs: Mapping[str, Any] | None = None
 ) -> Transition:
-    """Whole episodes [horizon, num_envs]; environment i acts at random with a chance of its own from 0.1 to 1, else as the
-    oracle. The reward is the hidden one; rows after the end are not valid."""
+    """Whole episodes [horizon, num_envs]; environment i acts at random with a chance of its own from 0.1 to 1, else as
+    the oracle. The reward is the hidden one; rows after the end are not valid."""
     env, params = make(env_id, **dict(env_kwargs or {}))
     wanted = Wanted(tuple(sorted({"oracle_steps", "oracle_start", "subgoal_event", "valid"} | set(TASKS[env_id][1]))))
     horizon = env.horizon(params)

@@ -32,7 +32,7 @@ def card(family: str) -> dict[str, Any]:
     1.0
 
     Raises:
-        KeyError: listing the families that have one.
+        UserKeyError: listing the families that have one.
     """
     if family not in families():
         raise UserKeyError(f"no card for {family!r}; there are {', '.join(families())}")

@@ -22,7 +22,7 @@ def split_index(split: str | int | Array) -> int | Array:
     """Number of a split.
 
     Raises:
-        ValueError: for a name that is not one of ``SPLITS``.
+        UserError: for a name that is not one of ``SPLITS``.
     """
     if not isinstance(split, str):
         return split
@@ -86,7 +86,7 @@ class LevelPool(struct.PyTreeNode):
         """``n`` states of consecutive rows from a random place, each with its own random future.
 
         Raises:
-            ValueError: if ``n`` exceeds half of the pool.
+            UserError: if ``n`` exceeds half of the pool.
         """
         wrap = self.indices.shape[0] - self.size
         if n > wrap:

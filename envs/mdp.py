@@ -55,7 +55,7 @@ class TabularMDP(NamedTuple):
         ((109, 4, 109), 1.0, True)
 
         Raises:
-            ValueError: if the matrices would have more than 10^8 entries.
+            UserError: if the matrices would have more than 10^8 entries.
         """
         count, actions = self.size
         if count * actions * count > DENSE:
@@ -90,7 +90,7 @@ def enumerate_mdp(
     ((16, 4), True)
 
     Raises:
-        ValueError: if random steps are not listed, a field does not exist or there are too many states.
+        UserError: if random steps are not listed, a field does not exist or there are too many states.
     """
     start = timeless(env, env.reset(key, params))
     hold = holder(start, forget)
@@ -136,7 +136,7 @@ def rekeyed(env: Env, state: PyTree) -> PyTree:
 
 
 def timeless(env: Env, state: PyTree) -> PyTree:
-    """:func:`rekeyed`, after raising ``ValueError`` if the steps are random and not listed by ``outcomes``."""
+    """:func:`rekeyed`, after raising ``UserError`` if the steps are random and not listed by ``outcomes``."""
     other = rekeyed(env, state)
     pairs = zip(to_arrays(state), to_arrays(other), strict=True)
     if type(env).outcomes is Env.outcomes and not all(np.array_equal(a, b) for a, b in pairs):

@@ -19,7 +19,7 @@ def oracle_action(env: Env, state: PyTree, params: PyTree) -> Array:
     Every action is tried, so this costs ``num_actions`` steps. In a dead end it is the first admissible action.
 
     Raises:
-        ValueError: when the task has no oracle.
+        UserError: when the task has no oracle.
 
     >>> from rewardax.envs import make
     >>> env, params = make("KeyFarm")

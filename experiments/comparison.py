@@ -49,7 +49,7 @@ class Comparison:
         """Reopen a results folder without training. Designs that never finished are left out.
 
         Raises:
-            ValueError: if the folder holds no finished design.
+            UserError: if the folder holds no finished design.
         """
         results = Results.load(out)
         config = results.manifest["config"]

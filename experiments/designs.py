@@ -73,7 +73,7 @@ def resolve(
         agent: settings of the learner; default ``PPOConfig()``.
 
     Raises:
-        ValueError: for an unknown name, a file that does not read, a feature or number the task does not offer, or two
+        UserError: for an unknown name, a file that does not read, a feature or number the task does not offer, or two
             designs of one name.
 
     >>> [design.name for design in resolve(["sparse", ("mine", None)], "KeyFarm")]

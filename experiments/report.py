@@ -52,8 +52,8 @@ def write_report(comparison: Reportable, path: str | Path) -> Path:
     """Write the report and return its path.
 
     Raises:
-        ValueError: if the file cannot be written.
-        ModuleNotFoundError: naming the install command without matplotlib.
+        UserError: if the file cannot be written.
+        MissingPackage: naming the install command without matplotlib.
     """
     target = Path(path).expanduser()
     text = page(comparison)

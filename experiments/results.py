@@ -41,7 +41,7 @@ class Results:
     Opening a folder that holds an experiment resumes it: designs may be added, nothing else may change.
 
     Raises:
-        ValueError: when the folder cannot be written, holds another experiment, or is damaged.
+        UserError: when the folder cannot be written, holds another experiment, or is damaged.
     """
 
     def __init__(self, out: str | Path | None, config: Mapping[str, Any]) -> None:
@@ -68,7 +68,7 @@ class Results:
         """Read a folder without writing to it.
 
         Raises:
-            ValueError: if it holds no results or is damaged.
+            UserError: if it holds no results or is damaged.
         """
         results = cls.__new__(cls)
         results.out = Path(out).expanduser()

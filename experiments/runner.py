@@ -59,7 +59,7 @@ def compare(
         :class:`Comparison`: ``.table``, ``.show()``, ``.figure()``, ``.report(path)``, ``.to_json()``.
 
     Raises:
-        ValueError: before anything runs, for an unknown task or design, a potential with another discount than the
+        UserError: before anything runs, for an unknown task or design, a potential with another discount than the
             agent's, a feature the task lacks, fewer than one seed, too few frames, a folder that cannot be written or
             holds another experiment.
     """

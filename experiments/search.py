@@ -196,7 +196,7 @@ def search_reward(
         on_trial: called after every trial.
 
     Raises:
-        ValueError: for unknown features, or a file of another search.
+        UserError: for unknown features, or a file of another search.
     """
     n = count_primitives(env, features, env_kwargs)
     proposer = Evolution(n, seed=seed) if proposer is None else proposer

@@ -51,7 +51,7 @@ def to_config(reward: RewardTransform) -> dict[str, Any]:
     """The configuration of a transform, ready for ``json.dumps``; :func:`from_config` inverts it.
 
     Raises:
-        ValueError: for lambdas and local functions, which have no importable name.
+        UserError: for lambdas and local functions, which have no importable name.
 
     >>> from rewardax.wrappers import Clip, chain
     >>> to_config(chain(clip=Clip(low=0.0)))["parts"]
@@ -64,7 +64,7 @@ def from_config(config: RewardTransform | Mapping[str, Any] | str | Path) -> Rew
     """Build a transform from its configuration or a ``.json`` or ``.toml`` file; pass a transform through.
 
     Raises:
-        ValueError: lists what exists for an unknown type or field.
+        UserError: lists what exists for an unknown type or field.
 
     >>> from_config({"type": "Clip", "low": 0.0}).low
     0.0
@@ -102,7 +102,7 @@ def encode(value: Any, where: str) -> Any:
     ``where`` names the value in errors.
 
     Raises:
-        ValueError: for what has no written form.
+        UserError: for what has no written form.
 
     >>> encode((1.0, np.arange(2)), "thresholds")
     [1.0, {'$array': [0, 1]}]
@@ -267,7 +267,7 @@ def decode(value: Any, where: str) -> Any:
     ``where`` names the value in errors.
 
     Raises:
-        ValueError: for a function that cannot be imported.
+        UserError: for a function that cannot be imported.
 
     >>> decode([1.0, {"$array": [0, 1]}], "thresholds")
     (1.0, array([0, 1]))

@@ -84,7 +84,7 @@ class Rewards(struct.PyTreeNode):
         return self.replace(metrics={**self.metrics, name: value})
 
     def require(self, *names: str) -> None:
-        """Raise ``ValueError`` unless every named component is posted."""
+        """Raise ``UserError`` unless every named component is posted."""
         missing = [name for name in names if name not in self.components]
         if missing:
             raise UserError(

@@ -102,7 +102,7 @@ def audit(
     True
 
     Raises:
-        ValueError: for a task that is too large when ``method="exact"``, and for an unknown method.
+        UserError: for a task that is too large when ``method="exact"``, and for an unknown method.
     """
     if method not in METHODS:
         raise UserError(f"method is one of {', '.join(METHODS)}, not {method!r}")

@@ -212,7 +212,7 @@ def starc_distance(
         options: of the canonical form, e.g. ``policy=``.
 
     Raises:
-        ValueError: for shapes, discounts, names that do not fit.
+        UserError: for shapes, discounts, names that do not fit.
 
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)

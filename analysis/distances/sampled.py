@@ -82,7 +82,7 @@ def sampled_starc(
         gamma: γ in [0, 1).
 
     Raises:
-        ValueError: if nothing is left to compare or the discount is not below 1.
+        UserError: if nothing is left to compare or the discount is not below 1.
 
     >>> s, a, t = [0, 0, 1, 1], [0, 1, 0, 1], [0, 1, 0, 1]
     >>> over = [False, False, False, True]

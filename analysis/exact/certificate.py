@@ -93,7 +93,7 @@ def certify(
         max_states: give up beyond this many pairs.
 
     Raises:
-        ValueError: for rewards that need hindsight, that change from episode to episode while training (wrap them in
+        UserError: for rewards that need hindsight, that change from episode to episode while training (wrap them in
             ``Freeze`` to certify them as they stand), for tasks or memories too large, and for γ = 1 where some cycle
             pays for ever.
 
@@ -239,7 +239,7 @@ def depends_on_clock(env: Env, params: PyTree, task: TabularMDP, names: tuple[st
 
 
 def refuse_run_long_memory(env: Env, params: PyTree, key: Array, reward: RewardTransform) -> None:
-    """Raise ``ValueError`` if one step from the start changes what the reward remembers for the whole run."""
+    """Raise ``UserError`` if one step from the start changes what the reward remembers for the whole run."""
     require_features(reward, env.feature_names, where=env.family)
     if not reward.causal:
         raise UserError(

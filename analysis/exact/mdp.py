@@ -52,7 +52,7 @@ def reward_mdp(
     1.4
 
     Raises:
-        ValueError: for a reward that needs hindsight and for what ``enumerate_mdp`` refuses.
+        UserError: for a reward that needs hindsight and for what ``enumerate_mdp`` refuses.
     """
     reward = from_config(reward)
     if not reward.causal:

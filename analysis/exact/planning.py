@@ -37,7 +37,7 @@ def value_iteration(
         max_sweeps: give up after so many sweeps.
 
     Raises:
-        ValueError: if the values do not settle: with γ = 1, a cycle pays more than nothing.
+        UserError: if the values do not settle: with γ = 1, a cycle pays more than nothing.
     """
     if not 0.0 <= gamma <= 1.0:
         raise UserError(f"gamma must be in [0, 1], got {gamma}")

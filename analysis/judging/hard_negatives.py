@@ -112,7 +112,7 @@ def demonstrate(
     """One trajectory per level: the action nearest to the goal by ``oracle_steps``, or with ``noise`` a random one.
 
     Raises:
-        ValueError: for a task without that feature.
+        UserError: for a task without that feature.
     """
     if "oracle_steps" not in env.feature_names:
         raise UserError(f"demonstrate needs the feature 'oracle_steps', which {env.family} does not offer.")

@@ -47,7 +47,7 @@ def play(env: Env, params: PyTree, levels: Any, policy: Policy = "random", seed:
     ([True, True, True], [6, 6, 6], [1.0, 1.0, 1.0])
 
     Raises:
-        ValueError: for the oracle of a task that has none.
+        UserError: for the oracle of a task that has none.
     """
     if policy == "oracle" and "oracle_steps" not in env.feature_names:
         raise UserError(f"{env.family} has no oracle: its features are {list(env.feature_names)}")

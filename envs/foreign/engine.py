@@ -65,7 +65,7 @@ def need(module: str, package: str) -> Any:
     """Import a package of others.
 
     Raises:
-        ModuleNotFoundError: with the command that installs it.
+        MissingPackage: with the command that installs it.
 
     >>> need("no_such_engine", "no-such-engine")
     Traceback (most recent call last):
@@ -130,7 +130,7 @@ def number(value: Any, what: str, engine: Engine) -> float:
     """``value`` as a float.
 
     Raises:
-        TypeError: if the game pays with something else.
+        UserTypeError: if the game pays with something else.
     """
     if isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value):
         return float(value)

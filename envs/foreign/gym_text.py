@@ -118,7 +118,7 @@ class ForeignTextEnv(gym.Env):
         """Report these features too from now on.
 
         Raises:
-            ValueError: listing what exists.
+            UserError: listing what exists.
         """
         asked = self.feature_names if names == "all" else (names,) if isinstance(names, str) else tuple(names)
         unknown = [name for name in asked if name not in self.feature_names]

@@ -159,7 +159,7 @@ def dialect_of(env: Any, params: PyTree) -> Dialect:
     """The dialect an environment speaks.
 
     Raises:
-        TypeError: if it is none of the three.
+        UserTypeError: if it is none of the three.
     """
     reset = getattr(env, "reset_env", None) or getattr(env, "reset", None)
     if reset is None or not hasattr(env, "step"):

@@ -78,8 +78,8 @@ def from_jax(
         name: family name; by default that of the class.
 
     Raises:
-        TypeError: for another form or other actions.
-        ValueError: if there is no time limit.
+        UserTypeError: for another form or other actions.
+        UserError: if there is no time limit.
     """
     dialect = dialect_of(env, params)
     limit = horizon if horizon is not None else dialect.horizon

@@ -200,7 +200,7 @@ def feature_union(env: Env, enabled: Sequence[str], names: Sequence[str] | str) 
     """Both together in the order the core declares them.
 
     Raises:
-        ValueError: listing what exists.
+        UserError: listing what exists.
     """
     asked = env.feature_names if names == "all" else (names,) if isinstance(names, str) else tuple(names)
     unknown = [name for name in asked if name not in env.feature_names]
@@ -213,7 +213,7 @@ def observation_space(env: Env, params: PyTree, obs_mode: str) -> gym.Space:
     """Space of an observation mode.
 
     Raises:
-        ValueError: for a mode the core does not have.
+        UserError: for a mode the core does not have.
     """
     if obs_mode not in OBS_MODES:
         raise UserError(f"no obs_mode {obs_mode!r}; choose one of {', '.join(OBS_MODES)}")
@@ -230,7 +230,7 @@ def render_modes(env: Env, asked: str | None) -> list[str]:
     """Render modes of a core.
 
     Raises:
-        ValueError: if the one asked for is not among them.
+        UserError: if the one asked for is not among them.
     """
     modes = ["ansi"] + ["rgb_array"] * hasattr(env, "render")
     if asked is not None and asked not in modes:

@@ -31,7 +31,7 @@ class GymEnv(gym.Env):
         features: names reported in ``info["features"]``; ``"all"`` for every one.
         env_kwargs: fields of the core or of its params, see :func:`rewardax.envs.make`.
 
-    ``AsyncVectorEnv`` with ``obs_mode="text"`` needs ``shared_memory=False`` and raises ``ValueError`` without: its
+    ``AsyncVectorEnv`` with ``obs_mode="text"`` needs ``shared_memory=False`` and raises ``UserError`` without: its
     shared memory returns text from before the first observation.
 
     ``info``: ``level`` int, ``success`` bool, ``performance`` float (the hidden true score of this step),
@@ -80,7 +80,7 @@ class GymEnv(gym.Env):
         """Report these features too from now on.
 
         Raises:
-            ValueError: listing what exists.
+            UserError: listing what exists.
         """
         names = gym_program.feature_union(self.core, self._program.features, names)
         self._program = gym_program.program(self.core, self.obs_mode, names)
@@ -160,7 +160,7 @@ class GymEnv(gym.Env):
         """Go on from a saved state; returns observation and info like ``reset``.
 
         Raises:
-            ValueError: if the bytes come from another kind of task.
+            UserError: if the bytes come from another kind of task.
         """
         saved = gym_state.load(self._program, data)
         self._leaves = self._program.gather(self._program.to_leaves(saved.tree(self._program.structure)))

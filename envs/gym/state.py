@@ -19,7 +19,7 @@ def check_options(options: Mapping[str, Any] | None, known: tuple[str, ...]) -> 
     """A copy of the options of ``reset``.
 
     Raises:
-        ValueError: for one that does not exist.
+        UserError: for one that does not exist.
     """
     options = dict(options or {})
     unknown = [name for name in options if name not in known]

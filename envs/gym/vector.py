@@ -102,7 +102,7 @@ class GymVectorEnv(gym.vector.VectorEnv):
         """Report these features too from now on.
 
         Raises:
-            ValueError: listing what exists.
+            UserError: listing what exists.
         """
         names = gym_program.feature_union(self.core, self._program.features, names)
         self._program = gym_program.program(self.core, self.obs_mode, names)
@@ -283,7 +283,7 @@ class GymVectorEnv(gym.vector.VectorEnv):
         """Go on from a saved state; returns observations and infos like ``reset``.
 
         Raises:
-            ValueError: if the bytes come from another kind of task or another number of environments.
+            UserError: if the bytes come from another kind of task or another number of environments.
         """
         saved = gym_state.load(self._program, data)
         if saved.facts.get("num_envs") != self.num_envs:

@@ -32,7 +32,7 @@ class Templates:
     Slots are written ``{0}`` to ``{3}``. ``ids`` int16[3, K, W] and ``length`` int8[3, K] are what the
     device reads, ``index(name)`` is a row number and ``hash`` identifies the wordings. ``words`` maps words to ids,
     by default those of the suite. Any other word, a sentence longer than ``width`` or wordings with different slots
-    are a ``ValueError``.
+    are a ``UserError``.
 
     >>> Templates({"here": "the {0} {1} is here."}, width=8).ids[0, 0].tolist()
     [148, -1, -2, 170, 182, 116, 0, 0]

@@ -178,7 +178,7 @@ class Vocabulary:
     """The words of the suite and, from id 1024 on, further ones of a single game.
 
     ``words`` lists all by id, ``ids`` is its inverse, ``size`` is one more than the largest id. Words that the suite
-    has keep their ids; words with capitals, blanks, marks or characters beyond ASCII are a ``ValueError``.
+    has keep their ids; words with capitals, blanks, marks or characters beyond ASCII are a ``UserError``.
 
     >>> game = Vocabulary(["submarine"])
     >>> game.tokenise("the submarine is here"), game.size
@@ -232,7 +232,7 @@ def detokenise(ids: Iterable[int]) -> str:
 
 
 def encode(sentence: str, length: int) -> np.ndarray:
-    """Ids of a sentence, padded with 0: int32[length]. Too many words are a ``ValueError``.
+    """Ids of a sentence, padded with 0: int32[length]. Too many words are a ``UserError``.
 
     >>> encode("get to the goal", 6).tolist()[4:]
     [0, 0]

@@ -24,7 +24,7 @@ def parse(expression: str) -> Tree:
     """Read an expression over ``g1``, ``g2``, ..., numbers, ``+ - * /`` and parentheses; nothing else exists.
 
     Raises:
-        ValueError: says where it went wrong.
+        UserError: says where it went wrong.
 
     >>> parse("-g1 + 2")
     ('+', ('negate', ('primitive', 0)), ('number', 2.0))
@@ -188,7 +188,7 @@ class ExpressionReward(RewardTransform):
     Remembers: nothing.
 
     Raises:
-        ValueError: for an invalid expression, and when attached, for a primitive that the features do not have.
+        UserError: for an invalid expression, and when attached, for a primitive that the features do not have.
             :func:`expression_value` gives ``None`` instead.
 
     >>> from rewardax.wrappers import replay

@@ -44,7 +44,7 @@ class Weights(RewardTransform):
     Remembers: nothing.
 
     Raises:
-        ValueError: when a named component has not been posted.
+        UserError: when a named component has not been posted.
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> from rewardax.wrappers import replay

@@ -16,7 +16,7 @@ STATISTICS = ("sum", "mean", "max", "last")
 
 
 def check_lengths(owner: object, names: Sequence[str], **numbers: object) -> None:
-    """Raise ``ValueError`` unless ``names`` are distinct, not none, and as many as each tuple of ``numbers`` has."""
+    """Raise ``UserError`` unless ``names`` are distinct, not none, and as many as each tuple of ``numbers`` has."""
     if not names:
         raise UserError(f"{type(owner).__name__} needs the name of at least one component.")
     if len(set(names)) < len(names):

@@ -30,7 +30,7 @@ class EventBonus(RewardTransform):
     Remembers: which events were paid, bool[N, len(events)], until the episode ends (``latched``).
 
     Raises:
-        ValueError: when an event lies outside the feature.
+        UserError: when an event lies outside the feature.
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> from rewardax.wrappers import replay

@@ -40,7 +40,7 @@ def agac_advantage(advantage: Array, log_pi: Array, log_pi_adversary: Array, c: 
     Arrays [...] of one shape. c is 4e-4 for grids, decaying to 0.
 
     Raises:
-        ValueError: if the shapes differ.
+        UserError: if the shapes differ.
 
     >>> round(float(agac_advantage(jnp.array(1.0), jnp.array(-0.5), jnp.array(-1.5), 0.4)), 3)
     1.4

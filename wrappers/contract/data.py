@@ -61,7 +61,7 @@ def sample_rollout(names: Collection[str], steps: int = 24, lanes: int = 3, seed
     """A rollout ``[steps, lanes]`` of short episodes, terminated and truncated, with the named features.
 
     Raises:
-        ValueError: for a feature whose shape is not known here.
+        UserError: for a feature whose shape is not known here.
 
     >>> rollout = sample_rollout(["progress"])
     >>> rollout.reward.shape, bool(rollout.terminated.any()), bool(rollout.truncated.any())

@@ -145,7 +145,7 @@ class PlanMatch(RewardTransform):
     Remembers: which entries are taken until the episode ends.
 
     Raises:
-        ValueError: if there are more calls than bits.
+        UserError: if there are more calls than bits.
 
     Differs from the paper: calls are matched as they come, so that the reward is causal; the paper matches whole
     episodes by decreasing similarity (:func:`match_rewards`).

@@ -56,7 +56,7 @@ class GatedAccumulation(RewardTransform):
     Remembers: statistics and buffered sums until the episode ends; with ``retro`` the pending sums per environment.
 
     Raises:
-        ValueError: when a listed component has not been posted.
+        UserError: when a listed component has not been posted.
 
     Differs from the paper: priorities, scopes, deliveries and the truncation rule are options; the paper has
     two levels and decides at the episode's end. Gated *potential* shaping punishes success by Φ(o_0): gate

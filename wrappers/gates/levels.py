@@ -75,7 +75,7 @@ class Gate(RewardTransform):
     Remembers: the statistics until the episode ends (``episode`` scope).
 
     Raises:
-        ValueError: when a listed component has not been posted.
+        UserError: when a listed component has not been posted.
 
     Differs from the paper: the exact formula is not public; this is the generic reading of its description.
 
@@ -153,7 +153,7 @@ class SoftGate(RewardTransform):
     Remembers: the statistics until the episode ends (``episode`` scope).
 
     Raises:
-        ValueError: when a listed component has not been posted.
+        UserError: when a listed component has not been posted.
 
     >>> from rewardax.wrappers import EventBonus, chain, replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout

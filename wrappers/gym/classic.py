@@ -29,7 +29,7 @@ class Classic(RewardWrapper):
     Args:
         env: the environment.
         encode, learn_every, seed: as for :class:`~rewardax.wrappers.gym.single.RewardWrapper`.
-        fields: fields of the transform; the others keep their defaults. ``ValueError`` lists what exists.
+        fields: fields of the transform; the others keep their defaults. ``UserError`` lists what exists.
     """
 
     transform: str
@@ -139,7 +139,7 @@ class LLMJudgedReward(Classic):
         fields: fields of ``Judged``, such as ``scale``, ``exponent``, ``form``.
 
     Raises:
-        ValueError: when there are no captions to be had.
+        UserError: when there are no captions to be had.
 
     >>> env = LLMJudgedReward(gym.make("CartPole-v1"), captions=["nothing", "it falls"], exponent=3.0)
     >>> env.reward.num_captions, env.reward.exponent

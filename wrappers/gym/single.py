@@ -52,7 +52,7 @@ class RewardWrapper(gym.Wrapper, RecordConstructorArgs):
         seed: seed of the reward's own memory.
 
     Raises:
-        ValueError: the reward needs hindsight, or a feature the environment does not have.
+        UserError: the reward needs hindsight, or a feature the environment does not have.
 
     >>> from rewardax.wrappers import Weights
     >>> env = RewardWrapper(gym.make("CartPole-v1"), Weights({"task": 0.5}))
@@ -135,7 +135,7 @@ def ask_for_features(env: Any, reward: RewardTransform) -> None:
     """Enable the features ``reward`` requires, where the environment has them to offer.
 
     Raises:
-        ValueError: naming the first one that does not exist, and those that do.
+        UserError: naming the first one that does not exist, and those that do.
     """
     if not reward.requires or not hasattr(env, "enable_features"):
         return

@@ -49,7 +49,7 @@ class VectorRewardWrapper(VectorWrapper):
         seed: seed of the reward's own memory.
 
     Raises:
-        ValueError: no autoreset mode, a reward that needs hindsight, a feature that does not exist.
+        UserError: no autoreset mode, a reward that needs hindsight, a feature that does not exist.
 
     >>> import gymnasium as gym
     >>> from rewardax.wrappers import Weights
@@ -156,7 +156,7 @@ def autoreset_mode(env: VectorEnv) -> AutoresetMode:
     """The declared mode.
 
     Raises:
-        ValueError: with the fix if there is none.
+        UserError: with the fix if there is none.
     """
     try:
         return AutoresetMode(env.metadata["autoreset_mode"])

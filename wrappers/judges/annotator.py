@@ -40,7 +40,7 @@ class Annotator:
         max_attempts: times a query is asked at most, >= 1.
 
     Raises:
-        ValueError: a number below 1, or a submitted query without ``id``.
+        UserError: a number below 1, or a submitted query without ``id``.
         RuntimeError: submitting after ``close``.
 
     Differs from the paper: what fails is NaN (no verdict) and retried, not 0; the backlog is bounded.

@@ -35,8 +35,8 @@ class CachedJudge:
             then.
 
     Raises:
-        FileNotFoundError: ``offline`` and there is no such file.
-        ValueError: the file is no judge cache.
+        MissingFile: ``offline`` and there is no such file.
+        UserError: the file is no judge cache.
 
     >>> import tempfile, os
     >>> from rewardax.wrappers.judges import ScriptedJudge

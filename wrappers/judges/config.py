@@ -32,7 +32,7 @@ def judge_from_config(config: Mapping[str, Any]) -> Judge:
     nor the ``openai`` package.
 
     Raises:
-        ValueError: unknown kind or field, or a missing one.
+        UserError: unknown kind or field, or a missing one.
 
     >>> scripted = {"judge": "scripted", "rubric": "text"}
     >>> judge_from_config({"judge": "noisy", "base": scripted, "flip_prob": 0.1}).flip_prob
@@ -45,7 +45,7 @@ def judge_to_config(judge: Judge) -> dict[str, Any]:
     """The JSON form of a judge, without fields that have their default value.
 
     Raises:
-        TypeError: a judge of a kind that is not in ``JUDGES``.
+        UserTypeError: a judge of a kind that is not in ``JUDGES``.
 
     >>> from rewardax.wrappers.judges import ScriptedJudge
     >>> judge_to_config(ScriptedJudge("text"))

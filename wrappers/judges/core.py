@@ -102,6 +102,6 @@ class Judge(Protocol):
 
 
 def require_range(low: float, high: float) -> None:
-    """Raise ``ValueError`` unless ``low < high`` are finite."""
+    """Raise ``UserError`` unless ``low < high`` are finite."""
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise UserError(f"a judge's scale needs finite low < high, got low={low}, high={high}")

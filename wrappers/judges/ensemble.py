@@ -28,7 +28,7 @@ class EnsembleJudge:
         max_spread: abstain where ``max − min`` of the verdicts exceeds this; None never abstains.
 
     Raises:
-        ValueError: no judges, unknown ``combine``, negative ``max_spread``.
+        UserError: no judges, unknown ``combine``, negative ``max_spread``.
 
     >>> from rewardax.wrappers.judges import ScriptedJudge
     >>> pair = (ScriptedJudge("grid"), ScriptedJudge("grid-busy"))

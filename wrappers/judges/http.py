@@ -61,7 +61,7 @@ class HTTPJudge:
 
     Raises:
         ImportError: the ``openai`` package is missing.
-        ValueError: a bad address, number or option, or the key's variable is not set.
+        UserError: a bad address, number or option, or the key's variable is not set.
 
     >>> HTTPJudge("http://127.0.0.1:8000/v1", "my-model", connect=False).name.split("@")[0]
     'my-model'

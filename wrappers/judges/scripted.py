@@ -52,7 +52,7 @@ class Rubric:
     ``combine="all"``: ``high`` where every criterion is met, else ``low``.
 
     Raises:
-        ValueError: no criteria, repeated ids, an unknown ``combine``, or ``low >= high``.
+        UserError: no criteria, repeated ids, an unknown ``combine``, or ``low >= high``.
 
     >>> criteria = (Criterion("key", "key", weight=3.0), Criterion("door", "door"))
     >>> rubric = Rubric("demo", criteria, combine="share")
@@ -121,7 +121,7 @@ class ScriptedJudge:
             being busy (also for putting things down again) and can be farmed.
 
     Raises:
-        ValueError: unknown or malformed rubric.
+        UserError: unknown or malformed rubric.
 
     >>> judge = ScriptedJudge("grid")
     >>> [(v.value, v.reason) for v in judge([Query("you pick up the yellow key"), Query("nothing changes")])]
@@ -171,7 +171,7 @@ class NoisyJudge:
         low, high: the scale of the base judge.
 
     Raises:
-        ValueError: ``flip_prob`` outside [0, 1] or ``low >= high``.
+        UserError: ``flip_prob`` outside [0, 1] or ``low >= high``.
 
     >>> NoisyJudge(ScriptedJudge("grid"), flip_prob=1.0)([Query("you reach the goal")])[0].value
     0.0

@@ -216,7 +216,7 @@ class PreferenceReward(RewardTransform):
 
         Rows that are not ``valid`` do not count; ``kept`` bool[P] leaves pairs out. For loops such as Cooper
         (verified success against a minimal edit that fails) and REFORM (what the model gets wrong). Raises
-        ``ValueError`` unless both have ``segment`` rows.
+        ``UserError`` unless both have ``segment`` rows.
         """
         for side in (better, worse):
             if len(side.valid) != self.segment:

@@ -104,7 +104,7 @@ class Lagrangian(RewardTransform):
     Remembers: λ and the momentum for the whole run, the returns until the episode ends.
 
     Raises:
-        ValueError: when a listed component has not been posted.
+        UserError: when a listed component has not been posted.
 
     Differs from the paper: λ starts at ``initial`` instead of N(0, 0.01); the released code without squashing
     forgets the first multiplier in the sum.

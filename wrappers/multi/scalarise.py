@@ -140,7 +140,7 @@ class Scalarise(RewardTransform):
     Remembers: the statistics until the episode ends (``episode`` scope).
 
     Raises:
-        ValueError: when a listed component has not been posted.
+        UserError: when a listed component has not been posted.
 
     >>> from rewardax.wrappers import Progress, chain, replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout

@@ -29,7 +29,7 @@ def parse(formula: str) -> tuple[Formula, tuple[str, ...]]:
     ``!`` binds tighter than ``&``, ``&`` tighter than ``|``; parentheses, ``True`` and ``False`` are allowed.
 
     Raises:
-        ValueError: for anything else.
+        UserError: for anything else.
 
     >>> holds, names = parse("!a & (b | c)")
     >>> names, holds({"a": False, "b": False, "c": True})
@@ -100,7 +100,7 @@ def compiled(
     """The machine of a list of transitions; the first listed one whose formula holds fires.
 
     Raises:
-        ValueError: for machines that are not total (unless ``unmatched`` says what to do), for formulas that cannot be
+        UserError: for machines that are not total (unless ``unmatched`` says what to do), for formulas that cannot be
             read and for states without a way out.
 
     >>> compiled(((0, 0, "!a", 0.0), (0, 1, "a", 1.0)), terminal=(1,), initial=0).target.tolist()
@@ -141,7 +141,7 @@ def machine_values(
     """Value iteration on the machine itself: V(u) = max over its transitions of (r + rs_gamma·V(u')), V = 0 at the end.
 
     Raises:
-        ValueError: if the values do not settle (``rs_gamma`` = 1 and a loop that pays).
+        UserError: if the values do not settle (``rs_gamma`` = 1 and a loop that pays).
 
     >>> machine_values(((0, 0, "!a", 0.0), (0, 1, "a", 0.0), (1, 2, "True", 1.0)), (2,), rs_gamma=0.5)
     {0: 0.5, 1: 1.0, -1: 0.0}
@@ -203,7 +203,7 @@ class RewardMachine(RewardTransform):
     Remembers: the machine state until the episode ends.
 
     Raises:
-        ValueError: for machines that are not total, formulas that cannot be read and propositions without a bit.
+        UserError: for machines that are not total, formulas that cannot be read and propositions without a bit.
 
     Differs from the paper: rewards are numbers, not functions. The released code evaluates machine files as Python,
     pays the reward of a regular transition into the terminal state on unmatched inputs, and lets a later transition

@@ -80,7 +80,7 @@ def read_mission(env: GridEnv, mission: str) -> tuple[int, int, int]:
     (1, 5, 0)
 
     Raises:
-        ValueError: for a sentence that the task does not know.
+        UserError: for a sentence that the task does not know.
     """
     said = detokenise(tokenise(mission))
     for number, (sentence, *_) in enumerate(env.missions.sentences):

@@ -42,7 +42,7 @@ def from_minigrid(env: Any) -> GridState:
     ``oracle_start`` count from here on.
 
     Raises:
-        ValueError: if the level holds an object that the engine does not know.
+        UserError: if the level holds an object that the engine does not know.
     """
     source = env.unwrapped
     height, width = source.height, source.width

@@ -194,7 +194,7 @@ def task_of(env: Any, time_bonus: float = 0.9) -> tuple[GridEnv, PyTree]:
     Feed it states from ``from_minigrid``; it has what the suite offers beyond Minigrid: subgoals, oracle, features.
 
     Raises:
-        ValueError: if there is none; ``world_of`` serves any environment whose success is a goal cell.
+        UserError: if there is none; ``world_of`` serves any environment whose success is a goal cell.
     """
     source = env.unwrapped
     port = port_of(source)

@@ -76,7 +76,7 @@ class NoisyTV(RandomEnv):
     Bonuses for prediction error, or counts of what is seen, are collected by watching the screen.
 
     Raises:
-        ValueError: if `inner` is no grid task, for an unknown `tv`, or if `screens` is not 1 to 4.
+        UserError: if `inner` is no grid task, for an unknown `tv`, or if `screens` is not 1 to 4.
     """
 
     family: ClassVar[str] = "NoisyTV"

@@ -28,7 +28,7 @@ def merge(task: Task, grammar: Grammar, apart: np.ndarray) -> Commands:
     """Operators with the same command become one action.
 
     Raises:
-        ValueError: if two of them can be possible at once, if the parser could not tell two commands apart or if it
+        UserError: if two of them can be possible at once, if the parser could not tell two commands apart or if it
             would not read a command as one.
     """
     ways: dict[str, list[int]] = {}

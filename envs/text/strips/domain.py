@@ -80,8 +80,8 @@ def read(domain: Source, problems: Source | Iterable[Source]) -> tuple[Domain, t
     """Parse a domain and its problems: file names or texts; one text may hold several problems.
 
     Raises:
-        ModuleNotFoundError: if the package ``pddl`` is missing.
-        ValueError: for anything that is not typed STRIPS with negative preconditions and equality.
+        MissingPackage: if the package ``pddl`` is missing.
+        UserError: for anything that is not typed STRIPS with negative preconditions and equality.
     """
     try:
         from pddl.parser.domain import DomainParser

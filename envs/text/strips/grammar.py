@@ -60,7 +60,7 @@ class Grammar:
     sentences gives the three wordings. Actions that share a command are one command, done in the way that is possible.
 
     Raises:
-        ValueError: for entries and parameters that do not exist.
+        UserError: for entries and parameters that do not exist.
     """
 
     def __init__(self, domain: Domain, source: str | os.PathLike[str] | Mapping[str, Any] | None = None) -> None:

@@ -54,7 +54,7 @@ def ground(
     so are the facts on which their being seen depends, ``gate(fact)``.
 
     Raises:
-        ValueError: if a goal can never be reached or if there are too many operators.
+        UserError: if a goal can never be reached or if there are too many operators.
     """
     objects = dict(domain.constants)
     for problem in problems:

@@ -156,7 +156,7 @@ def plan(rules: Rules, state: np.ndarray, level: int, limit: int) -> list[int] |
     """Operators of a shortest plan from a state u64[W]; ``None`` if there is none.
 
     Raises:
-        ValueError: if more than ``limit`` states would have to be looked at.
+        UserError: if more than ``limit`` states would have to be looked at.
     """
     seen = explore(rules, state[None], np.array([level]), limit, stop=True)
     solved = np.flatnonzero(rules.solved(seen.states, seen.level))

@@ -251,7 +251,7 @@ class StripsWorld(TextEnv):
         Works for every level, also where ``oracle_steps`` is -2; ``params`` are not needed.
 
         Raises:
-            ValueError: if there is no plan, or if more than half a million states would have to be looked at.
+            UserError: if there is no plan, or if more than half a million states would have to be looked at.
         """
         facts = np.asarray(bits(jnp.asarray(state.facts), 32)).reshape(-1)
         found = self.game.plan(facts, int(state.level))
@@ -349,8 +349,8 @@ def load(
     Needs the extra ``pddl``.
 
     Raises:
-        ModuleNotFoundError: without it.
-        ValueError: naming the line or the action, for what is not supported, for levels without a solution and for
+        MissingPackage: without it.
+        UserError: naming the line or the action, for what is not supported, for levels without a solution and for
             sentences that cannot be told apart.
 
     >>> world = load(

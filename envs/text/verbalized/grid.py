@@ -54,7 +54,7 @@ class TextGrid(Verbalized):
     ['you face west', 'free cells: 0 forward, 0 left, 1 right']
 
     Raises:
-        ValueError: for a task that is no grid, an unknown ``style``, or ``rows`` where colours matter.
+        UserError: for a task that is no grid, an unknown ``style``, or ``rows`` where colours matter.
     """
 
     inner: GridEnv | str = "DoorKey-5x5"

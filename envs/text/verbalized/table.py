@@ -53,7 +53,7 @@ class TextTable(Verbalized):
     'get to the goal and do not fall into a hole. you are in row 4, column 1. '
 
     Raises:
-        ValueError: for a task that shows no map.
+        UserError: for a task that shows no map.
     """
 
     inner: TabularTask | str = "Lake"

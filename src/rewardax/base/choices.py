@@ -8,7 +8,7 @@ from rewardax.base.errors import UserError
 
 
 def check_choice(owner: str, option: str, value: object, allowed: Collection[object]) -> None:
-    """Raise ``ValueError`` unless ``value`` is one of the ``allowed`` ones.
+    """Raise ``UserError`` unless ``value`` is one of the ``allowed`` ones.
 
     >>> check_choice("returns_to_go", "form", "max", ("sum", "min"))
     Traceback (most recent call last):
@@ -20,7 +20,7 @@ def check_choice(owner: str, option: str, value: object, allowed: Collection[obj
 
 
 def check_choices(owner: object, **choices: Collection[object]) -> None:
-    """Raise ``ValueError`` unless each named field of ``owner`` holds one of its choices.
+    """Raise ``UserError`` unless each named field of ``owner`` holds one of its choices.
 
     >>> check_choices(type("Thing", (), {"scope": "day"})(), scope=("step", "episode"))
     Traceback (most recent call last):

@@ -25,7 +25,7 @@ def attach_stub(package: str, file: str, renamed: Mapping[str, str] | None = Non
         renamed: Earlier names, each with the present one.
 
     Raises:
-        ValueError: There is no stub, or it imports from outside the package.
+        UserError: There is no stub, or it imports from outside the package.
 
     >>> import rewardax.wrappers
     >>> rewardax.wrappers.Clipp

@@ -20,7 +20,7 @@ def settings(pairs: Iterable[str], option: str) -> dict[str, Any]:
     {'layouts': 1, 'tv': 'off'}
 
     Raises:
-        ValueError: for a pair without ``=`` or a name that is given twice.
+        UserError: for a pair without ``=`` or a name that is given twice.
     """
     found: dict[str, Any] = {}
     for pair in pairs:
@@ -40,7 +40,7 @@ def agent_config(pairs: Iterable[str]) -> Any:
     """A ``PPOConfig`` with the given fields changed.
 
     Raises:
-        ValueError: for a field that does not exist.
+        UserError: for a field that does not exist.
     """
     import dataclasses
 
