@@ -1,4 +1,4 @@
-"""The four types every reward is made of, and the one function that runs them.
+"""The types every reward is made of (Transition, Rewards, State, transforms, chains), and the functions that run them.
 
 Everything is batch-native: arrays carry an environment axis ``N`` (a single environment is ``N = 1``) and a
 recorded rollout carries ``[T, N]``. The code is pure JAX, so the same transform runs in a Gymnasium wrapper, around
@@ -39,7 +39,7 @@ class Transition(struct.PyTreeNode, kw_only=True):
     terminated: Bool[Array, "*T N"]  #: absorbing end: the value beyond is zero
     truncated: Bool[Array, "*T N"]  #: cut off: the value beyond is not zero
     first: Bool[Array, "*T N"]  #: o_t opens an episode
-    valid: Bool[Array, "*T N"]  #: False on filler steps (Gymnasium NEXT_STEP autoreset)
+    valid: Bool[Array, "*T N"]  #: False on padding steps (Gymnasium NEXT_STEP autoreset)
     features: Mapping[str, Array]  #: of o_t: named arrays offered to rewards, not to agents
     next_features: Mapping[str, Array]  #: of o_{t+1}, including the events on the way there
 
@@ -69,7 +69,7 @@ class Rewards(struct.PyTreeNode):
         """Post a new component. A name that is taken is an error."""
         if name in self.components:
             raise UserError(
-                f"component {name!r} is already posted; open components: {sorted(self.components)}. "
+                f"component {name!r} is already posted; so far there are {sorted(self.components)}. "
                 "Give this transform another `component` name."
             )
         return self.replace(components={**self.components, name: value})
@@ -215,7 +215,7 @@ def advance(
 ) -> tuple[Rewards, State]:
     """Run one step of a reward and do all the forgetting, so that no transform contains reset code.
 
-    ``fresh`` is ``reward.init(...).episode``. Filler steps (``valid`` false) pay nothing and leave ``episode`` and
+    ``fresh`` is ``reward.init(...).episode``. Padding steps (``valid`` false) pay nothing and leave ``episode`` and
     ``env`` memory alone; environments whose episode ends get ``fresh`` episode memory back.
     """
     rewards, new = reward.update(Rewards.open(transition, components), state, transition)

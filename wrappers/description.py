@@ -1,4 +1,4 @@
-"""A reward as a table: what it is made of, its numbers, what it remembers."""
+"""``describe``: a reward as a table of what it is made of, its numbers and what it remembers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The part of the algebra that runs another transform inside: join its components, or freeze its memory."""
+"""Transforms that run another one inside: the Product, Minimum or Sum of its components, or its memory frozen."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ def from_end(rollout: Transition, values: PyTree) -> tuple[Bool[Array, "T N"], P
     """Give every row what stands in the last row of its episode.
 
     Returns:
-        ``known``, whether that last row lies in the rollout, and the values (0 where it does not). Filler
+        ``known``, whether that last row lies in the rollout, and the values (0 where it does not). Padding
         rows are never known. An episode that is cut by a reset without an end stays unknown.
 
     >>> from rewardax.wrappers.contract.examples import rollout

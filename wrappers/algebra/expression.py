@@ -10,7 +10,7 @@ from jax import Array
 
 from rewardax.base.choices import check_choices
 from rewardax.base.errors import UserError
-from rewardax.wrappers.algebra.scopes import SCOPES, due
+from rewardax.wrappers.algebra.scopes import SCOPES, delivered
 from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, static
 
 Tree = tuple[Any, ...]  # ("number", x), ("primitive", i), ("negate", a) or (operator, a, b)
@@ -223,7 +223,7 @@ class ExpressionReward(RewardTransform):
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         satisfied = self._primitives(transition)
         value = self.scale * evaluate(self._tree(satisfied), satisfied)
-        value = due(self.scope, transition, value).astype(transition.reward.dtype)
+        value = delivered(self.scope, transition, value).astype(transition.reward.dtype)
         return rewards.add(self.component, value), state
 
     def _primitives(self, transition: Transition) -> Array:

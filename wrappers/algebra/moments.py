@@ -1,4 +1,4 @@
-"""Running mean and variance, merged batch by batch: the one statistic every normaliser uses."""
+"""Moments: running mean and variance, merged batch by batch; every normaliser uses them."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Moments(struct.PyTreeNode):
         mean' = mean + d·n_b/tot
         var'  = (var·count + v_b·n_b + d²·count·n_b/tot) / tot
 
-    with the batch's population mean m_b, population variance v_b and size n_b. Filler values have weight 0; a
-    batch made only of filler leaves every number bitwise as it was. The count is capped at 1e7.
+    with the batch's population mean m_b, population variance v_b and size n_b. Padding values have weight 0; a
+    batch made only of padding leaves every number bitwise as it was. The count is capped at 1e7.
 
     >>> import jax.numpy as jnp
     >>> m = Moments.create(prior_count=0.0).merge(jnp.array([1.0, 3.0]), jnp.array([True, True]))
@@ -44,7 +44,7 @@ class Moments(struct.PyTreeNode):
         return cls(jnp.zeros(shape, dtype), jnp.ones(shape, dtype), jnp.asarray(prior_count, dtype))
 
     def merge(self, values: Shaped[Array, "..."], weights: Shaped[Array, "*seen"]) -> Moments:
-        """Take in ``values`` of shape ``[*seen, *shape]``; ``weights`` is 1 (count it) or 0 (filler)."""
+        """Take in ``values`` of shape ``[*seen, *shape]``; ``weights`` is 1 (count it) or 0 (padding)."""
         axes = tuple(range(weights.ndim))
         kept = weights.reshape(weights.shape + (1,) * (values.ndim - weights.ndim)).astype(bool)
         values = jnp.where(kept, values, 0).astype(self.mean.dtype)

@@ -1,4 +1,4 @@
-"""Divide a component by how much it varies."""
+"""Normalise: divide a component by how much it varies, by running statistics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The small algebra: transforms that rewrite or log components other transforms have posted.
+"""Transforms that rewrite or log what others have posted: Weights, Clip, Squash, Mask, Schedule, Tap, Delay.
 
 Order matters. A non-linear step after potential-based shaping (clip, squash, a product) destroys its policy
 invariance; put such steps before the shaping. Whatever rewrites a component logs what it found as
@@ -17,7 +17,7 @@ from jaxtyping import Float
 
 from rewardax.base.choices import check_choices
 from rewardax.wrappers.algebra.schedules import Curve, Linear, count_steps
-from rewardax.wrappers.algebra.scopes import SCOPES, STATISTICS, begin, channels, collect, due
+from rewardax.wrappers.algebra.scopes import SCOPES, STATISTICS, begin, channels, collect, delivered
 from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, static
 
 
@@ -120,7 +120,7 @@ class Squash(RewardTransform):
         form: sigmoid (0, 1), tanh (-1, 1), arctan (-π/2, π/2), log_sigmoid (-∞, 0), linear (only centres).
         scale: slope at the centre.
         centre: reward mapped to f(0).
-        scope: ``"step"`` bends each step's reward; ``"episode"`` bends its sum over the episode, paid on the
+        scope: ``"step"`` bends each step's reward; ``"episode"`` bends its sum over the episode, given on the
             last step, as these methods do with one score per answer. Per step, a function that is not 0 at
             r = 0 pays (or costs, ``log_sigmoid``) for the length of the episode.
         statistic: in ``episode`` scope, ``"sum"``, ``"mean"``, ``"max"`` or ``"last"`` of the rewards.
@@ -166,7 +166,7 @@ class Squash(RewardTransform):
             found = transition.next_features[self.references_feature]
             found = found.reshape(found.shape[0], -1)
             value = value - (self._quantile(found) if self.form == "log_sigmoid" else found)
-        value = due(self.scope, transition, _SQUASH[self.form](self.scale * value).mean(-1))
+        value = delivered(self.scope, transition, _SQUASH[self.form](self.scale * value).mean(-1))
         return rewrite(rewards, self.component, value), State(episode=memory)
 
     def _quantile(self, references: Array) -> Array:
@@ -212,7 +212,7 @@ class Schedule(RewardTransform):
     """Multiply a component by a coefficient that changes in the course of training: r_t ← c(n)·r_t.
 
     ``curve`` is a :class:`~rewardax.wrappers.algebra.schedules.Curve`. The counter n is shared by all environments
-    and read before it moves: with ``unit="transitions"`` it counts real (not filler) transitions of all
+    and read before it moves: with ``unit="transitions"`` it counts real (not padding) transitions of all
     environments, with ``unit="updates"`` finished rollouts, i.e. calls of ``learn``. Do not anneal
     potential-based shaping with it, that breaks the telescoping: give ``Potential`` the curve as its
     ``scale``.
@@ -268,7 +268,7 @@ class Schedule(RewardTransform):
 
 
 def total_reward(rewards: Rewards, transition: Transition) -> dict[str, Float[Array, "*T N"]]:
-    """What :class:`Tap` logs unless told otherwise: the total at this point of the chain, as ``total``."""
+    """What :class:`Tap` logs by default: the total at this point of the chain, as ``total``."""
     return {"total": rewards.total}
 
 

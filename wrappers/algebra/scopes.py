@@ -58,6 +58,6 @@ def collect(
     return held / rows[:, None] if statistic == "mean" else held, {"held": held, "rows": rows}
 
 
-def due(scope: str, transition: Transition, value: Float[Array, "*T N"]) -> Float[Array, "*T N"]:
-    """What is paid now, of a value: all of it, or all of it on the last step and nothing before."""
+def delivered(scope: str, transition: Transition, value: Float[Array, "*T N"]) -> Float[Array, "*T N"]:
+    """What is given now, of a value: all of it, or all of it on the last step and nothing before."""
     return value if scope == "step" else jnp.where(transition.done, value, 0)

@@ -1,4 +1,4 @@
-"""Count bonuses: pay for what is rare, within the episode or over the whole run."""
+"""Count bonuses, EpisodicCount and GlobalCount: states that are rare in the episode or in the whole run."""
 
 from __future__ import annotations
 

@@ -130,8 +130,8 @@ class E3B(Bonus, Embedding, RewardTransform):
         dtype, views = transition.reward.dtype, self._views(transition)
         inverse = state.env[0] if self.lifelong else state.episode
         if self.count_reset_obs:
-            _, opened = elliptical_visit(inverse, self._phi(networks, views[0], dtype))
-            inverse = env_where(transition.first, opened, inverse)
+            _, started = elliptical_visit(inverse, self._phi(networks, views[0], dtype))
+            inverse = env_where(transition.first, started, inverse)
         raw, inverse = elliptical_visit(inverse, self._phi(networks, views[self.timing == "arrival"], dtype))
         if self.first_step_zero:
             raw = jnp.where(transition.first, 0, raw)

@@ -27,7 +27,7 @@ class EventBonus(RewardTransform):
         feature: bool[N, E] of o_{t+1}.
 
     Components: ``component``.
-    Remembers: which events were paid, bool[N, len(events)], until the episode ends (``latched``).
+    Remembers: which events were rewarded, bool[N, len(events)], until the episode ends (``latched``).
 
     Raises:
         UserError: when an event lies outside the feature.

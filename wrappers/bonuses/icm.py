@@ -1,4 +1,4 @@
-"""Curiosity: pay where a learnt model of the consequences of actions is wrong."""
+"""ICM, curiosity: a bonus where a learnt model of the consequences of actions is wrong."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ class EpisodicMemoryReward(RewardTransform):
         query_feature, response_feature: names of vector features, read on the last step.
         k: nearest queries whose responses count.
         queries, responses: rows of each memory, and responses kept for each query (100 in the paper).
-        warm_up: calls of ``learn`` before anything is paid (about 50 training steps in the paper).
+        warm_up: calls of ``learn`` before the reward is anything but 0 (about 50 training steps in the paper).
 
     Components: ``component``.
     Metrics: ``<component>/exploit``, ``<component>/explore`` (rescaled).
@@ -189,8 +189,8 @@ class EpisodicMemoryReward(RewardTransform):
         over = transition.done & transition.valid
         (exploit, explore), env = jax.vmap(self._episode)(state.env, query, response, total, over)
         rewards = rewards.log(f"{self.component}/exploit", exploit).log(f"{self.component}/explore", explore)
-        paid = jnp.where(state.shared >= self.warm_up, self.scale * (exploit + explore), 0)
-        return rewards.add(self.component, paid), State(total, env, state.shared)
+        earned = jnp.where(state.shared >= self.warm_up, self.scale * (exploit + explore), 0)
+        return rewards.add(self.component, earned), State(total, env, state.shared)
 
     def learn(
         self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None

@@ -87,7 +87,7 @@ class NeighbourNovelty(Bonus, Embedding, RewardTransform):
         k: neighbours; while fewer are known, those count. The first bonus is 0.
         capacity: rows of each environment. A step compares N rows with N·capacity.
         form: ``"mean"`` of the distances or the ``"kth"``. ``log`` of 1 + that, or the distance itself.
-        when: ``"step"``, or ``"end"``: only the last observation of an episode is scored, paid and stored.
+        when: ``"step"``, or ``"end"``: only the last observation of an episode is scored, rewarded and stored.
         encoder, feature, one_hot, outputs, normalise: as in :class:`E3B`; fixed random weights by default.
 
     Components: ``component``.
@@ -148,11 +148,11 @@ class NeighbourNovelty(Bonus, Embedding, RewardTransform):
         phi = self._phi(shared["networks"], self._views(transition)[1], transition.reward.dtype)
         memory = ring.rows.reshape(-1, ring.rows.shape[-1])
         raw = neighbour_novelty(nearest(phi, memory, self.k, ring.known.reshape(-1)), self.form, self.log)
-        due = transition.valid & transition.done if self.when == "end" else transition.valid
-        raw = jnp.where(due, raw, 0)
-        ring = ring.append(phi, due)
+        scored = transition.valid & transition.done if self.when == "end" else transition.valid
+        raw = jnp.where(scored, raw, 0)
+        ring = ring.append(phi, scored)
         rewards, statistics = self._pay(rewards, raw, State(env=inner, shared=shared["statistics"]), transition)
-        shared = {**shared, "statistics": statistics.shared, "stored": shared["stored"] + due.sum(dtype=jnp.int32)}
+        shared = {**shared, "statistics": statistics.shared, "stored": shared["stored"] + scored.sum(dtype=jnp.int32)}
         return rewards, State((), (ring, statistics.env), shared)
 
     def learn(

@@ -66,7 +66,7 @@ class EpisodicNeighbours(Bonus, Embedding, RewardTransform):
     Args:
         k: neighbours; while fewer are stored, those count.
         capacity: rows of each environment's memory; longer episodes overwrite their oldest rows.
-        cluster_distance: ξ; ``kernel_epsilon`` ε; ``constant`` c; ``max_similarity``: above it nothing is paid,
+        cluster_distance: ξ; ``kernel_epsilon`` ε; ``constant`` c; ``max_similarity``: above it the bonus is 0,
             which √k + c never reaches with the defaults.
         encoder, feature, one_hot, outputs, num_actions: as in :class:`E3B`.
         timing: ``"arrival"`` scores o_{t+1}, ``"departure"`` o_t.

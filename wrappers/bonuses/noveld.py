@@ -1,4 +1,4 @@
-"""NovelD: pay for crossing from the known into the new; and its product with an episodic bonus."""
+"""NovelD: a bonus for crossing from the known into the new, on the first visits of an episode."""
 
 from __future__ import annotations
 

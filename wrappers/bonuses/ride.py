@@ -1,4 +1,4 @@
-"""RIDE: pay for what actions change, less at every visit."""
+"""RIDE: a bonus for what actions change, less at every visit."""
 
 from __future__ import annotations
 

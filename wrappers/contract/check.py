@@ -1,4 +1,4 @@
-"""The contract every reward transform keeps, checked on yours.
+"""``check_reward``: a reward transform of yours, checked against every rule that transforms keep.
 
 :func:`check_reward` runs a transform through made-up or recorded rollouts and names each broken rule in a
 sentence.
@@ -38,7 +38,7 @@ def check_reward(
     books          a part that posts a component leaves the others alone
     eager          compiled and uncompiled runs agree
     loop           a loop over compiled steps equals the scan and compiles once
-    fillers        filler steps neither change shared memory nor leak into other rewards or into ``learn``
+    padding        padding steps neither change shared memory nor leak into other rewards or into ``learn``
     permutation    the order of the environments does not matter
     alone          without shared memory, N environments equal N times one environment
     episodes       with episode memory only, an episode does not depend on the one before

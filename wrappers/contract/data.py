@@ -1,4 +1,4 @@
-"""Made-up rollouts that visit every corner of the contract: both kinds of end, fillers, extreme values."""
+"""Made-up rollouts that visit every corner of the contract: both kinds of end, padding steps, extreme values."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ FEATURES: dict[str, Draw] = {
 }
 
 
-def sample_rollout(names: Collection[str], steps: int = 24, lanes: int = 3, seed: int = 0) -> Transition:
-    """A rollout ``[steps, lanes]`` of short episodes, terminated and truncated, with the named features.
+def sample_rollout(names: Collection[str], steps: int = 24, num_envs: int = 3, seed: int = 0) -> Transition:
+    """A rollout ``[steps, num_envs]`` of short episodes, terminated and truncated, with the named features.
 
     Raises:
         UserError: for a feature whose shape is not known here.
@@ -74,15 +74,15 @@ def sample_rollout(names: Collection[str], steps: int = 24, lanes: int = 3, seed
             f"it. Known features: {sorted(FEATURES)}"
         )
     rng = np.random.default_rng(seed)
-    shape = (steps, lanes)
+    shape = (steps, num_envs)
     ends = rng.random(shape) < 0.25
-    terminated = ends & (np.add.outer(np.arange(steps), np.arange(lanes)) % 2 == 0)
-    first = np.concatenate([np.ones((1, lanes), bool), ends[:-1]])
+    terminated = ends & (np.add.outer(np.arange(steps), np.arange(num_envs)) % 2 == 0)
+    first = np.concatenate([np.ones((1, num_envs), bool), ends[:-1]])
 
     def follow(draw: Draw) -> tuple[np.ndarray, np.ndarray]:
-        reached, opening = draw(rng, shape), draw(rng, shape)
-        before = np.concatenate([opening[:1], reached[:-1]])
-        return np.where(first.reshape(*shape, *[1] * (before.ndim - 2)), opening, before), reached
+        reached, initial = draw(rng, shape), draw(rng, shape)
+        before = np.concatenate([initial[:1], reached[:-1]])
+        return np.where(first.reshape(*shape, *[1] * (before.ndim - 2)), initial, before), reached
 
     views = {"grid": follow(_whole(0, 11, np.uint8, 7, 7, 3)), "direction": follow(_whole(0, 4))}
     offered = {name: follow(FEATURES[name]) for name in names}
@@ -116,11 +116,11 @@ def on_host(rollout: Transition) -> Transition:
     return jax.tree.map(np.asarray, rollout)
 
 
-def with_fillers(rollout: Transition) -> Transition:
-    """The same episodes with a filler after each end, as NEXT_STEP makes them; cut to the same length."""
-    lanes = []
-    for lane in range(rollout.valid.shape[1]):
-        rows = jax.tree.map(lambda x: x[:, lane], rollout)  # noqa: B023
+def with_padding(rollout: Transition) -> Transition:
+    """The same episodes with a padding step after each end, as NEXT_STEP makes them; cut to the same length."""
+    columns = []
+    for env in range(rollout.valid.shape[1]):
+        rows = jax.tree.map(lambda x: x[:, env], rollout)  # noqa: B023
         order = []
         for row, ended in enumerate(rows.terminated | rows.truncated):
             order += [(row, True), (row, False)] if ended else [(row, True)]
@@ -134,8 +134,8 @@ def with_fillers(rollout: Transition) -> Transition:
             first=rows.first | nothing,
             valid=real,
         )
-        lanes.append(rows)
-    return jax.tree.map(lambda *x: np.stack(x, 1), *lanes)
+        columns.append(rows)
+    return jax.tree.map(lambda *x: np.stack(x, 1), *columns)
 
 
 def scrambled(rollout: Transition, cells: Any) -> Transition:

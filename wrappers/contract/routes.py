@@ -17,7 +17,7 @@ from rewardax.wrappers.gym.single import RewardWrapper
 from rewardax.wrappers.gym.vector import VectorRewardWrapper
 
 Components = dict[str, np.ndarray]  # name -> f32[T, N]
-MakeEnv = Callable[[int], gym.Env]  # lane -> environment
+MakeEnv = Callable[[int], gym.Env]  # number of the environment -> environment
 
 
 def scanned(reward: RewardTransform, rollout: Transition, learn_every: int) -> Components:
@@ -56,23 +56,21 @@ def learn(reward: RewardTransform, rewards: Rewards, state: State, rollout: Tran
 
 
 def single(reward: RewardTransform, make_env: MakeEnv, actions: np.ndarray, learn_every: int) -> Components:
-    """Through one :class:`RewardWrapper` per lane; ``actions`` are [T, N]."""
-    lanes = [_single_lane(reward, make_env(n), actions[:, n], learn_every) for n in range(actions.shape[1])]
-    return {name: np.stack([[row[name] for row in lane] for lane in lanes], 1) for name in lanes[0][0]}
+    """Through one :class:`RewardWrapper` per environment; ``actions`` are [T, N]."""
+    runs = [_single_env(reward, make_env(n), actions[:, n], learn_every) for n in range(actions.shape[1])]
+    return {name: np.stack([[row[name] for row in run] for run in runs], 1) for name in runs[0][0]}
 
 
-def _single_lane(
-    reward: RewardTransform, env: gym.Env, actions: np.ndarray, learn_every: int
-) -> list[dict[str, float]]:
+def _single_env(reward: RewardTransform, env: gym.Env, actions: np.ndarray, learn_every: int) -> list[dict[str, float]]:
     wrapped = RewardWrapper(env, reward, learn_every=learn_every)
     wrapped.reset()
-    paid = []
+    earned = []
     for action in actions:
         _, _, terminated, truncated, info = wrapped.step(action)
-        paid.append(info["reward_components"])
+        earned.append(info["reward_components"])
         if terminated or truncated:
             wrapped.reset()
-    return paid
+    return earned
 
 
 def vector(
@@ -82,37 +80,37 @@ def vector(
     mode: AutoresetMode,
     learn_every: int,
 ) -> Components:
-    """Through one :class:`VectorRewardWrapper`; each lane takes its actions in order, fillers take none."""
-    length, lanes = actions.shape[:2]
-    envs = SyncVectorEnv([functools.partial(make_env, n) for n in range(lanes)], autoreset_mode=mode)
+    """Through one :class:`VectorRewardWrapper`; environments take their actions in order, padding none."""
+    length, num_envs = actions.shape[:2]
+    envs = SyncVectorEnv([functools.partial(make_env, n) for n in range(num_envs)], autoreset_mode=mode)
     wrapped = VectorRewardWrapper(envs, reward, learn_every=learn_every)
     wrapped.reset()
-    taken = np.zeros(lanes, int)
-    filler = np.zeros(lanes, bool)
-    paid: dict[str, np.ndarray] = {}
+    taken = np.zeros(num_envs, int)
+    padded = np.zeros(num_envs, bool)
+    earned: dict[str, np.ndarray] = {}
     while (taken < length).any():
         row = np.minimum(taken, length - 1)
-        _, _, terminated, truncated, info = wrapped.step(actions[row, np.arange(lanes)])
-        now = (taken < length) & ~filler
+        _, _, terminated, truncated, info = wrapped.step(actions[row, np.arange(num_envs)])
+        now = (taken < length) & ~padded
         for name, values in info["reward_components"].items():
             if not name.startswith("_"):
-                column = paid.setdefault(name, np.zeros((length, lanes), np.float32))
+                column = earned.setdefault(name, np.zeros((length, num_envs), np.float32))
                 column[taken[now], np.flatnonzero(now)] = values[now]
         taken += now
         ended = terminated | truncated
-        filler = ended if mode is AutoresetMode.NEXT_STEP else filler
+        padded = ended if mode is AutoresetMode.NEXT_STEP else padded
         if mode is AutoresetMode.DISABLED and ended.any():
             wrapped.reset(options={"reset_mask": ended})
-    return paid
+    return earned
 
 
 class RecordedEnv(gym.Env):
-    """Plays one lane of a recorded rollout, whatever the actions; at its end the last state stays for ever."""
+    """Plays one environment of a recorded rollout, whatever the actions; at its end the last state stays for ever."""
 
     metadata = {"render_modes": []}  # noqa: RUF012
 
-    def __init__(self, rollout: Transition, lane: int) -> None:
-        self._rows = jax.tree.map(lambda x: np.asarray(x)[:, lane], rollout)
+    def __init__(self, rollout: Transition, number: int) -> None:
+        self._rows = jax.tree.map(lambda x: np.asarray(x)[:, number], rollout)
         self._row = 0
         self.feature_names = tuple(rollout.features)
         self.action_space = space(_at(self._rows.action, 0))
@@ -163,18 +161,18 @@ def routes(
     actions: np.ndarray,
     learn_every: int,
 ) -> Iterator[tuple[str, Components, Components]]:
-    """(route, what it paid, what the scan paid) for every route on which both must be the same.
+    """(route, its rewards, those of the scan) for every route on which both must be the same.
 
     Memory shared by all environments sees the same data in the same order only where the environments stay
-    aligned: not in NEXT_STEP, whose fillers shift them against each other, and not in separate single
+    aligned: not in NEXT_STEP, whose padding steps shift them against each other, and not in separate single
     wrappers. The same holds for the rollouts that ``learn`` gets. With one environment all five routes are
     equal until the first ``learn`` of NEXT_STEP.
     """
-    lanes = actions.shape[1]
+    num_envs = actions.shape[1]
     example = jax.tree.map(lambda x: x[0], rollout)
     aligned = not jax.tree.leaves(jax.eval_shape(reward.init, jax.random.key(0), example).shared)
     expected = scanned(reward, rollout, learn_every)
-    if aligned or lanes == 1:
+    if aligned or num_envs == 1:
         yield "single", single(reward, make_env, actions, learn_every), expected
         if learn_every > 2 * len(actions) or not reward.learns:
             yield (

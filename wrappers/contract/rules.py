@@ -16,7 +16,7 @@ from jax import Array
 from rewardax.base.arrays import is_key
 from rewardax.wrappers.checkpoint import load, save
 from rewardax.wrappers.config import from_config, to_config
-from rewardax.wrappers.contract.data import extreme, scrambled, with_fillers
+from rewardax.wrappers.contract.data import extreme, scrambled, with_padding
 from rewardax.wrappers.contract.routes import RecordedEnv, learn, routes, scan
 from rewardax.wrappers.core import Chain, PyTree, Rewards, RewardTransform, State, Transition, advance
 from rewardax.wrappers.gym.single import RewardWrapper
@@ -73,13 +73,13 @@ def structure(reward: RewardTransform, rollout: Transition) -> Iterator[str]:
     except Exception as error:
         yield f"update cannot be compiled: {type(error).__name__}: {str(error).splitlines()[0]}"
         return
-    lanes = rollout.valid.shape[1]
+    num_envs = rollout.valid.shape[1]
     for name, value in rewards.components.items():
-        if value.shape != (lanes,) or not jnp.issubdtype(value.dtype, jnp.floating):
+        if value.shape != (num_envs,) or not jnp.issubdtype(value.dtype, jnp.floating):
             yield f"component {name!r} is {value.dtype}{list(value.shape)}, it must be one float per environment"
     for kind in ("episode", "env"):
         for path, leaf in jax.tree_util.tree_leaves_with_path(getattr(state, kind)):
-            if leaf.shape[:1] != (lanes,):
+            if leaf.shape[:1] != (num_envs,):
                 yield f"state.{kind}{jax.tree_util.keystr(path)} has no leading axis for the environments"
     if tree_of(state) != tree_of(after):
         yield "update returns a state of another structure than init"
@@ -137,30 +137,30 @@ def eager(case: Case) -> Iterator[str]:
 
 def loop(case: Case) -> Iterator[str]:
     step: Any = jax.jit(advance)
-    state, paid, compiled = case.state, [], []
+    state, earned, compiled = case.state, [], []
     for number in range(len(case.rollout.valid)):
         rewards, state = step(case.reward, state, case.state.episode, row(case.rollout, number))
-        paid.append(rewards.components)
+        earned.append(rewards.components)
         compiled.append(step._cache_size())
-    yield from unlike(jax.tree.map(lambda *x: np.stack(x), *paid), case.rewards.components, "a loop", "a scan")
+    yield from unlike(jax.tree.map(lambda *x: np.stack(x), *earned), case.rewards.components, "a loop", "a scan")
     if compiled[-1] > compiled[0]:
         yield "a loop over equal steps compiles more than once; let init make the dtypes that update returns"
 
 
-def fillers(case: Case) -> Iterator[str]:
+def padding(case: Case) -> Iterator[str]:
     nothing = case.rollout.replace(valid=np.zeros_like(case.rollout.valid))
     _, after = case.run(nothing, case.after)
-    yield from unlike(after.shared, case.after.shared, "shared memory after filler steps only", "before", 0.0)
-    some = with_fillers(case.rollout)
+    yield from unlike(after.shared, case.after.shared, "shared memory after padding steps only", "before", 0.0)
+    some = with_padding(case.rollout)
     other = scrambled(some, ~some.valid)
-    (paid, after), (paid_other, after_other) = case.run(some), case.run(other)
-    what = "what a filler row holds leaks: with other contents"
-    yield from unlike(paid.components, paid_other.components, what, "with these")
+    (earned, after), (earned_other, after_other) = case.run(some), case.run(other)
+    what = "what a padding row holds leaks: with other contents"
+    yield from unlike(earned.components, earned_other.components, what, "with these")
     yield from unlike(after.shared, after_other.shared, f"{what} shared memory", "with these")
     if case.reward.learns:
-        learnt, after = learn(case.reward, paid, after, some)
-        learnt_other, after_other = learn(case.reward, paid_other, after_other, other)
-        what = "what a filler row holds leaks into learn: with other contents"
+        learnt, after = learn(case.reward, earned, after, some)
+        learnt_other, after_other = learn(case.reward, earned_other, after_other, other)
+        what = "what a padding row holds leaks into learn: with other contents"
         ours, theirs = (
             jax.tree.map(lambda x: np.where(some.valid, x, 0), r.components) for r in (learnt, learnt_other)
         )
@@ -170,8 +170,8 @@ def fillers(case: Case) -> Iterator[str]:
 
 def permutation(case: Case) -> Iterator[str]:
     order = np.roll(np.arange(case.rollout.valid.shape[1]), 1)
-    lanes = State(case.state.episode, case.state.env)
-    state = jax.tree.map(lambda x: x[order], lanes)._replace(shared=case.state.shared)
+    own = State(case.state.episode, case.state.env)
+    state = jax.tree.map(lambda x: x[order], own)._replace(shared=case.state.shared)
     rollout = jax.tree.map(lambda x: x[:, order], case.rollout)
     rewards, after = scan(case.reward, state, state.episode, rollout)
     expected = jax.tree.map(lambda x: x[:, order], case.rewards.components)
@@ -193,9 +193,9 @@ def episodes(case: Case) -> Iterator[str]:
     if jax.tree.leaves(tuple(case.state[1:])):
         return
     ended = np.cumsum(case.rollout.terminated | case.rollout.truncated, axis=0)
-    opening = np.concatenate([np.zeros_like(ended[:1]), ended[:-1]]) == 0
-    rewards, _ = case.run(scrambled(case.rollout, opening))
-    ours, theirs = (jax.tree.map(lambda x: np.where(opening, 0, x), r.components) for r in (rewards, case.rewards))
+    initial = np.concatenate([np.zeros_like(ended[:1]), ended[:-1]]) == 0
+    rewards, _ = case.run(scrambled(case.rollout, initial))
+    ours, theirs = (jax.tree.map(lambda x: np.where(initial, 0, x), r.components) for r in (rewards, case.rewards))
     yield from unlike(ours, theirs, "an episode after another first episode", "after this one")
 
 
@@ -271,12 +271,12 @@ def every_route(case: Case) -> Iterator[str]:
             return
         yield "it needs hindsight, but the wrappers took it"
     else:
-        for lanes in (1, case.rollout.valid.shape[1]):
-            rollout = jax.tree.map(lambda x: x[:, :lanes], case.rollout)  # noqa: B023
+        for num_envs in (1, case.rollout.valid.shape[1]):
+            rollout = jax.tree.map(lambda x: x[:, :num_envs], case.rollout)  # noqa: B023
             every = 2 * len(rollout.valid) + 1
-            lane = lambda n: RecordedEnv(rollout, n)  # noqa: B023, E731
-            for route, paid, expected in routes(case.reward, lane, rollout, rollout.action, every):
-                yield from unlike(paid, expected, f"{route} with {lanes} environment(s)", "the scan")
+            env = lambda n: RecordedEnv(rollout, n)  # noqa: B023, E731
+            for route, earned, expected in routes(case.reward, env, rollout, rollout.action, every):
+                yield from unlike(earned, expected, f"{route} with {num_envs} environment(s)", "the scan")
 
 
 RULES: dict[str, Callable[[Case], Iterator[str]] | None] = {
@@ -284,7 +284,7 @@ RULES: dict[str, Callable[[Case], Iterator[str]] | None] = {
     "books": books,
     "eager": eager,
     "loop": loop,
-    "fillers": fillers,
+    "padding": padding,
     "permutation": permutation,
     "alone": alone,
     "episodes": episodes,

@@ -1,1 +1,1 @@
-"""Credit for single steps."""
+"""Credit assignment: rewards of steps from outcomes, scores, plans, beliefs, and learnt return decompositions."""

@@ -45,7 +45,7 @@ class InformationGain(RewardTransform):
     its own. With γ = 1, the default, the sum over an episode is H(b_0) - H(b_T), however it ends. A single reward can
     be negative (surprising answers); its expectation is not.
 
-    There is no end rule, so this is not neutral: knowledge at the end is paid for. The neutral form is
+    There is no end rule, so this is not neutral: knowledge at the end is rewarded. The neutral form is
     ``Potential(phi=negative_entropy, gamma=...)``.
 
     Paper: "Dialogue as Discovery" 2025 (Nous).

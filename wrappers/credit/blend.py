@@ -54,7 +54,7 @@ class Blend(RewardTransform):
     g_p and g_k are the gradients of the discounted return of the primary component and of component k, for a policy
     that is a table over ``feature`` with the action frequencies of the rollout: g_k[s, a] = n(s, a)·(mean return
     after (s, a) - mean return after s). So an auxiliary reward that favours the actions the task favours grows, one
-    that favours others fades, and nothing moves before the task has paid for the first time. The primary component
+    that favours others fades, and nothing moves before the task has rewarded for the first time. The primary component
     keeps weight 1. Agents that have the real gradients use :func:`alignment` and :func:`reweigh` on them.
 
     Paper: Gupta et al. 2023, "Behavior Alignment via Reward Function Optimization" (BARFI, arXiv 2310.19007).

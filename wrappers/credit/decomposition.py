@@ -22,9 +22,9 @@ from rewardax.wrappers.learned.networks import flatten, mlp, mlp_init, whiten
 
 
 class Episodes(struct.PyTreeNode):
-    """The complete episodes of a rollout, or of some of its lanes: [T, N] each."""
+    """The complete episodes of a rollout, or of some of its environments: [T, N] each."""
 
-    number: Array  # i32: how many episodes began in this lane so far
+    number: Array  # i32: how many episodes began in this environment so far
     complete: Array  # bool: the row belongs to an episode that begins and ends in the rollout
     value: Array  # the reward that is to be decomposed
 
@@ -37,14 +37,14 @@ class Episodes(struct.PyTreeNode):
     @property
     def row(self) -> Array:
         """i32[T·N]: the entry of :meth:`total` that each row, flattened, adds to."""
-        rows, lanes = self.number.shape
-        return (self.number + jnp.arange(lanes) * (rows + 1)).reshape(-1)
+        rows, num_envs = self.number.shape
+        return (self.number + jnp.arange(num_envs) * (rows + 1)).reshape(-1)
 
     def total(self, values: Array) -> Array:
         """Sum of ``values`` [T, N] over every complete episode: [N·(T + 1)], 0 where there is no episode."""
-        rows, lanes = self.number.shape
+        rows, num_envs = self.number.shape
         kept = jnp.where(self.complete, values, 0).reshape(-1)
-        return jax.ops.segment_sum(kept, self.row, lanes * (rows + 1))
+        return jax.ops.segment_sum(kept, self.row, num_envs * (rows + 1))
 
     def draw(self, chance: Array, count: int) -> Array:
         """bool[T, N]: in every complete episode the ``count`` rows with the smallest ``chance`` [T, N], or all."""
@@ -65,19 +65,19 @@ def fit_episodes(
     epochs: int,
     minibatches: int,
 ) -> tuple[dict[str, PyTree], Array]:
-    """:func:`~rewardax.wrappers.learned.fit.fit` on whole lanes, so that no episode is torn apart.
+    """:func:`~rewardax.wrappers.learned.fit.fit` on whole environments, so that no episode is torn apart.
 
     ``memory`` holds ``params``, ``optimiser`` and ``key`` (key data), ``inputs`` arrays [T, N, ...]. ``loss_of`` takes
-    params, inputs and episodes of some lanes and one random number in [0, 1) per row, new in every epoch. Returns
-    the new memory and the mean loss of the last epoch. Without a complete episode nothing changes.
+    params, inputs and episodes of some environments and one random number in [0, 1) per row, new in every epoch.
+    Returns the new memory and the mean loss of the last epoch. Without a complete episode nothing changes.
     """
     useful = episodes.complete.any(0)
 
     def turned(tree: PyTree) -> PyTree:
         return jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), tree)
 
-    def loss(params: PyTree, lanes: PyTree, weight: Array) -> Array:
-        return loss_of(params, *turned(lanes))
+    def loss(params: PyTree, some: PyTree, weight: Array) -> Array:
+        return loss_of(params, *turned(some))
 
     def epoch(memory: dict[str, PyTree], _: None) -> tuple[dict[str, PyTree], Array]:
         chance = jax.random.fold_in(jax.random.wrap_key_data(memory["key"]), 1)
@@ -135,7 +135,7 @@ class ReturnDecomposition(StepModel, RewardTransform):
     component as it was found; ``update`` pays p_t, also on the last step, with the network of the moment. An
     untrained network pays 0. With ``correct`` the reward is p_t + (R - Σ p)/T instead: what a complete episode earns
     in all stays as it was, and rows of other episodes keep the reward they have; that needs hindsight. Use rollouts
-    of whole episodes: what is cut by the border of a rollout is not learnt from, so that mostly short episodes would
+    of whole episodes: what is cut by the edge of a rollout is not learnt from, so that mostly short episodes would
     be.
 
     Paper: Efroni et al. 2021 (RD, arXiv 2008.06036); Ren et al. 2022 (RRD, arXiv 2111.13485)
@@ -227,8 +227,8 @@ class ReturnDecomposition(StepModel, RewardTransform):
         if self.correct:
             predicted = self._predict(shared, inputs)
             complete, missing = episode_mean(rollout, value - predicted)
-            paid = jax.vmap(self._pay)(predicted + missing, rollout)
-            rewards = rewrite(rewards, self.component, jnp.where(complete, paid, value))
+            earned = jax.vmap(self._pay)(predicted + missing, rollout)
+            rewards = rewrite(rewards, self.component, jnp.where(complete, earned, value))
             rewards = rewards.log(f"{self.component}/complete", complete.astype(value.dtype))
         return rewards, State(shared=shared)
 

@@ -101,9 +101,9 @@ class MinForm(Hindsight, RewardTransform):
         soft    r_t ← w_t·r_t,   w = softmax(-r/temperature) over the steps of the episode
         strict  r_t ← min(r_t - G_{t+1}, 0),  the last step keeps r_t;   G_t = min(r_t, G_{t+1})
 
-    With the usual sum of later rewards a policy is paid for many good steps; with the minimum, for the absence of bad
-    ones, which is what a judge of single steps can say. The strict form's undiscounted sum from step t on is exactly
-    G_t. An episode that the rollout's border cuts is handled part by part.
+    With the usual sum of later rewards a policy is rewarded for many good steps; with the minimum, for the absence of
+    bad ones, which is what a judge of single steps can say. The strict form's undiscounted sum from step t on is
+    exactly G_t. An episode that the rollout's edge cuts is handled part by part.
 
     Paper: "Stop Summation: Min-Form Credit Assignment Is All Process Reward Model Needs for Reasoning" 2025
     (CJReinforce/PURE).

@@ -227,7 +227,7 @@ class JudgedSubgoals(RewardTransform):
     :meth:`pending` lists what to ask, and labels come as ``feedback={component: {"caption": items i32[P],
     "value": f32[P]}}``, as for :class:`Judged`. A pair without a verdict pays nothing and is not a "no"::
 
-        r_t = Σ_k weight_k·1[verdict(c, k) >= 0.5]·1[k not yet paid in this episode]
+        r_t = Σ_k weight_k·1[verdict(c, k) >= 0.5]·1[k not yet rewarded in this episode]
 
     Paper: "Assessing the Zero-Shot Capabilities of LLMs for Action Evaluation in RL" 2024 (CALM); once per episode and
     kept verdicts are this library's reading.
@@ -242,8 +242,8 @@ class JudgedSubgoals(RewardTransform):
 
     Components: ``component``.
     Metrics: ``<component>/labelled``, share of the subgoals with a verdict on this caption.
-    Remembers: which subgoals were paid until the episode ends; ``label`` f32[V·K] (NaN = none) and ``seen`` i32[V·K]
-    for the whole run.
+    Remembers: which subgoals were rewarded until the episode ends; ``label`` f32[V·K] (NaN = none) and ``seen``
+    i32[V·K] for the whole run.
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> from rewardax.wrappers import replay
@@ -279,9 +279,9 @@ class JudgedSubgoals(RewardTransform):
 
     def init(self, key: Array, example: Transition) -> State:
         size = self.num_captions * len(self.weights)
-        paid = jnp.zeros((example.reward.shape[0], len(self.weights)), bool)
+        earned = jnp.zeros((example.reward.shape[0], len(self.weights)), bool)
         label = jnp.full((size,), jnp.nan, example.reward.dtype)
-        return State(episode=paid, shared={"label": label, "seen": jnp.zeros((size,), jnp.int32)})
+        return State(episode=earned, shared={"label": label, "seen": jnp.zeros((size,), jnp.int32)})
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         caption = transition.next_features[self.feature].astype(jnp.int32)

@@ -95,7 +95,7 @@ def hop_progress(
     """Forward, backward and fused progress [T, N] after every step of a rollout.
 
     Forward progress starts an episode at 0. Backward progress is 1 at an episode's end and walks the hops from the
-    last to the first with the same rule (episodes that do not end in the rollout: from its border). The fusion trusts
+    last to the first with the same rule (episodes that do not end in the rollout: from its edge). The fusion trusts
     their mean m the less, the more they disagree::
 
         q_t = |B_t - F_t|/(m_t + eps),  w_t = exp(-sharpness·q_t²)

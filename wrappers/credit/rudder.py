@@ -1,4 +1,4 @@
-"""RUDDER: a sequence model foresees the return, and every step is paid by how much the forecast changes."""
+"""RUDDER: a sequence model foresees the return, and every step is rewarded by how much the forecast changes."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ class RUDDER(StepModel, RewardTransform):
 
     ``learn`` trains on the episodes that lie completely inside the rollout and then redistributes these, each as far
     as its forecast was right (q). The sum over every episode is conserved; rows of other episodes keep the reward
-    they have. A key step is paid when it is made, whatever the delay. With ``correct=False`` nothing needs hindsight:
-    ``update`` pays g_t - g_{t-1} at once, which adds up to the last forecast and not to R.
+    they have. A key step is rewarded when it is made, whatever the delay. With ``correct=False`` nothing needs
+    hindsight: ``update`` pays g_t - g_{t-1} at once, which adds up to the last forecast and not to R.
 
     Paper: Arjona-Medina et al. 2019, "RUDDER: Return Decomposition for Delayed Rewards" (arXiv 1806.07857).
     Invariant: with correct, for undiscounted returns; otherwise no
@@ -92,8 +92,8 @@ class RUDDER(StepModel, RewardTransform):
     >>> ends = [False, False, False, True] * 2
     >>> data = rollout(reward=[0, 0, 0, 3, 0, 0, 0, 0], terminated=ends, x=[0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
     >>> rudder = RUDDER(factor_features=("x",), width=8, epochs=500, learning_rate=0.01)
-    >>> paid = replay(rudder, data)[0].components["task"]
-    >>> numbers(abs(paid[:4]), 1)  # first the average episode is expected, then x = 1 is seen
+    >>> earned = replay(rudder, data)[0].components["task"]
+    >>> numbers(abs(earned[:4]), 1)  # first the average episode is expected, then x = 1 is seen
     [1.5, 1.5, 0.0, 0.0]
     """
 

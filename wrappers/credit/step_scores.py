@@ -49,7 +49,8 @@ class ClipDelta(RewardTransform):
         alpha: weight against the outcome.
 
     Components: rewrites ``component``.
-    Metrics: ``<component>/posted``; ``<component>/pending``, 1 on border rows that are still to be paid (retro delta).
+    Metrics: ``<component>/posted``; ``<component>/pending``, 1 on rows at the edge of a rollout whose
+    reward is still to come (retro delta).
     Remembers: the last clipped score until the episode ends (delayed), or what the last row of a rollout is owed
     (retro).
 
@@ -121,14 +122,14 @@ class ClipDelta(RewardTransform):
 
         nothing = (jnp.zeros_like(score[0]), jnp.zeros(score.shape[1:], bool))
         (ahead, follows), (value, known) = jax.lax.scan(backwards, nothing, (flags(rollout), score), reverse=True)
-        opening = jnp.argmax(rollout.valid, axis=0)
+        earliest = jnp.argmax(rollout.valid, axis=0)
         owed = jnp.where(state.env["known"] & follows, state.env["score"] - ahead, 0)
-        value = value.at[opening, jnp.arange(len(opening))].add(owed)
+        value = value.at[earliest, jnp.arange(len(earliest))].add(owed)
 
         any_valid = rollout.valid.any(axis=0)
-        closing = len(score) - 1 - jnp.argmax(rollout.valid[::-1], axis=0)
-        lane = jnp.arange(len(closing))
-        memory = {"score": score[closing, lane], "known": ~rollout.done[closing, lane]}
+        latest = len(score) - 1 - jnp.argmax(rollout.valid[::-1], axis=0)
+        env = jnp.arange(len(latest))
+        memory = {"score": score[latest, env], "known": ~rollout.done[latest, env]}
         pending = (rollout.valid & ~known).astype(score.dtype)
         rewards = rewards.put(self.component, value).log(f"{self.component}/pending", pending)
         return rewards, state._replace(env=env_where(any_valid, memory, state.env))

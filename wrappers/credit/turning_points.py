@@ -1,4 +1,4 @@
-"""Credit from the values of an episode's prefixes, in hindsight: steps that change the outcome are paid."""
+"""Credit from the values of an episode's prefixes, in hindsight: steps that change the outcome are rewarded."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def look_ahead_gains(
 
     A step with a gain D_j = after_j - before_j of at least ``tolerance`` gets it. A flat step gets the first gain
     D_k among the next ``look_ahead`` steps, times discount^(k - j), and 0 if they are all flat. If the episode ends
-    first, it gets (after_last - before_j)·discount^(steps between). The rollout's border counts as no gain.
+    first, it gets (after_last - before_j)·discount^(steps between). The rollout's edge counts as no gain.
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> rate = jnp.array([0.0, 0.0, 0.0, 1.0])[:, None]
@@ -85,11 +85,11 @@ class VSRM(PrefixCredit, RewardTransform):
     """Verifiable stepwise reward: pay the change of the success rate, and lend later changes to flat steps before.
 
     The success rate a is estimated at every cut point, by playing on from copies of the state; see
-    :func:`look_ahead_gains` for the rule. Gains are paid several times, to the step and to the flat steps before it:
+    :func:`look_ahead_gains` for the rule. Gains are given several times, to the step and to the flat steps before it:
     the sum is not a_n - a_0. The reward of the last step is overwritten by the outcome, which is the task's own
     reward; so this component pays 0 there.
 
-    ``learn`` looks ahead within the rollout; beyond its border no gain is seen.
+    ``learn`` looks ahead within the rollout; beyond its edge no gain is seen.
 
     Paper: "Promoting Efficient Reasoning with Verifiable Stepwise Reward" 2025 (1benwu1/VSRM-Efficient-LRMs).
 
@@ -128,8 +128,8 @@ class VSRM(PrefixCredit, RewardTransform):
     ) -> Result:
         before, after = self._values(rollout)
         gains = look_ahead_gains(before, after, rollout, self.gamma, self.look_ahead, self.tolerance)
-        paid = rollout.valid if self.keep_last else rollout.valid & ~rollout.done
-        return rewards.put(self.component, self.scale * jnp.where(paid, gains, 0)), state
+        earned = rollout.valid if self.keep_last else rollout.valid & ~rollout.done
+        return rewards.put(self.component, self.scale * jnp.where(earned, gains, 0)), state
 
 
 def turning_point_rewards(
@@ -137,7 +137,7 @@ def turning_point_rewards(
     after: Array,
     start: Array,
     final: Array,
-    opening: Array,
+    first: Array,
     last_sign: Array,
     *,
     main: str = "global",
@@ -150,14 +150,14 @@ def turning_point_rewards(
 ) -> tuple[Array, Array]:
     """Rewards and turning points (0/1) of steps, elementwise; all arrays have the same shape.
 
-    ``before`` and ``after`` are R_{t-1} and R_t, ``start`` R_0, ``final`` R_f, ``opening`` marks first steps and
+    ``before`` and ``after`` are R_{t-1} and R_t, ``start`` R_0, ``final`` R_f, ``first`` marks first steps and
     ``last_sign`` is s_{t-1}, see :class:`TurningPoints`. sgn(0) = 0: flat steps never turn anything.
     """
     gain, trend = after - before, final - start
     sign = jnp.sign(gain) * jnp.sign(trend)
-    turning = jnp.where(opening, sign > 0, (last_sign < 0) & (sign > 0))
+    turning = jnp.where(first, sign > 0, (last_sign < 0) & (sign > 0))
     if not first_step_bonus:
-        turning = turning & ~opening
+        turning = turning & ~first
     if only_if_final_up:
         turning = turning & (trend > 0)
     if consistent_only:

@@ -1,1 +1,1 @@
-"""Gates and rewards around the outcome."""
+"""Gates: rewards that count only as far as something more important was reached, at a step or at an episode's end."""

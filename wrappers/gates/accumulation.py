@@ -1,4 +1,4 @@
-"""Gates: dense rewards count only if the outcome they should serve was reached."""
+"""Gated accumulation: dense rewards count only if the outcome they should serve was reached."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ class GatedAccumulation(RewardTransform):
         op: ``">="`` or ``">"``. With a 0/1 outcome and threshold 0 they differ in every failed episode.
         statistic: ``"sum"`` (undiscounted), ``"max"`` or ``"last"`` of the gating component over the scope.
         scope: ``"episode"`` all of it; ``"prefix"`` the steps so far; ``"step"`` this step alone.
-        deliver: ``"end"`` pays what passed as one lump on the episode's last step (causal); ``"retro"`` pays
+        deliver: ``"end"`` pays what passed as one sum on the episode's last step (causal); ``"retro"`` pays
             it at its own step, known once the episode is over, hence in ``learn`` (except a prefix or step
             scope with ``on_truncation="evaluate"``, which needs no hindsight).
         on_truncation: ``"evaluate"`` decides with what was collected; ``"close"`` lets no gate of a truncated
             episode open. An episode that is both terminated and truncated counts as terminated.
 
-    With ``retro``, rows of an episode that the rollout's border cuts pay nothing yet (metric ``<component>/pending``
-    is 1); their sum is kept and paid, if the gate opens, as one lump on that episode's last step in a later
+    With ``retro``, rows of an episode that the rollout's edge cuts pay nothing yet (metric ``<component>/pending``
+    is 1); their sum is kept and given, if the gate opens, as one sum on that episode's last step in a later
     rollout. So the sums over an episode are the same for both deliveries.
 
     Components: rewrites the listed ones.
@@ -180,14 +180,14 @@ class GatedAccumulation(RewardTransform):
         def forwards(pending: dict[str, Array], row: tuple[Any, ...]) -> tuple[Any, Any]:
             step, known, raw, verdict = row
             begun = {name: jnp.where(step.first, 0, value) for name, value in pending.items()}
-            lump = {name: jnp.where(step.done & step.valid, begun[name] * verdict[name], 0) for name in raw}
+            late = {name: jnp.where(step.done & step.valid, begun[name] * verdict[name], 0) for name in raw}
             after = {name: jnp.where(step.done, 0, begun[name] + jnp.where(known, 0, raw[name])) for name in raw}
-            return env_where(step.valid, after, pending), lump
+            return env_where(step.valid, after, pending), late
 
-        pending, lump = jax.lax.scan(forwards, state.env, (flags(rollout), known, raw, verdict))
+        pending, late = jax.lax.scan(forwards, state.env, (flags(rollout), known, raw, verdict))
         waiting = (rollout.valid & ~known).astype(rollout.reward.dtype)
         for name in names:
-            rewards = rewards.put(name, raw[name] * verdict[name] + lump[name])
+            rewards = rewards.put(name, raw[name] * verdict[name] + late[name])
             seen = verdict[name] if self.scope == "episode" else verdict[name] * rewards.metrics[f"{name}/open"]
             rewards = rewards.log(f"{name}/open", seen).log(f"{name}/pending", waiting)
         hidden = [f"{name}/final" for name in names]

@@ -1,4 +1,4 @@
-"""Progress times penalties: a dense reward that cannot be gamed by trading penalties against progress."""
+"""CaRL: progress times the factors of soft penalties, minus the cost of infractions."""
 
 from __future__ import annotations
 

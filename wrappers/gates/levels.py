@@ -1,4 +1,4 @@
-"""Gates over levels: what is refined counts only as far as what is basic holds."""
+"""Gate and SoftGate: what is refined counts only as far as what is basic holds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from jax import Array
 from rewardax.base.choices import check_choices
 from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.pointwise import rewrite
-from rewardax.wrappers.algebra.scopes import SCOPES, STATISTICS, begin, channels, check_lengths, collect, due
+from rewardax.wrappers.algebra.scopes import SCOPES, STATISTICS, begin, channels, check_lengths, collect, delivered
 from rewardax.wrappers.bonuses.events import EventBonus
 from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, chain, static
 
@@ -67,7 +67,7 @@ class Gate(RewardTransform):
         weights: one factor per level; ``None`` means 1 for all.
         form: ``"hard"`` or ``"soft"``.
         scope: ``"step"`` gates the rewards of a step by each other; ``"episode"`` the ``statistic`` of each
-            level over the episode, paid on its last step (also if truncated) and nothing before.
+            level over the episode, given on its last step (also if truncated) and nothing before.
         statistic: ``"sum"``, ``"mean"``, ``"max"`` or ``"last"``.
 
     Components: rewrites the listed ones.
@@ -116,9 +116,9 @@ class Gate(RewardTransform):
         judged = jnp.where(gates, values, 1 if self.form == "soft" else jnp.inf)
         opened = level_gate(judged, tau, self.form == "soft")
         weights = jnp.ones((), dtype) if self.weights is None else jnp.stack([jnp.asarray(w) for w in self.weights])
-        paid = (weights * opened * values).astype(dtype)
+        earned = (weights * opened * values).astype(dtype)
         for k, name in enumerate(self.components):
-            rewards = rewrite(rewards, name, due(self.scope, transition, paid[:, k]))
+            rewards = rewrite(rewards, name, delivered(self.scope, transition, earned[:, k]))
             rewards = rewards.log(f"{name}/open", opened[:, k])
         return rewards, state._replace(episode=memory)
 
@@ -193,10 +193,10 @@ class SoftGate(RewardTransform):
         weights = [jnp.asarray(w, values.dtype) for w in self.weights or (1.0,) * len(self.utility)]
         share = jnp.stack(weights)
         share = share / jnp.where(share.sum() != 0, share.sum(), 1)
-        paid = opened[:, None] * share * values[:, len(self.bottom) :]
+        earned = opened[:, None] * share * values[:, len(self.bottom) :]
         for name in self.bottom:
             rewards = rewrite(rewards, name, jnp.zeros_like(opened))
         for k, name in enumerate(self.utility):
-            rewards = rewrite(rewards, name, due(self.scope, transition, paid[:, k]))
+            rewards = rewrite(rewards, name, delivered(self.scope, transition, earned[:, k]))
             rewards = rewards.log(f"{name}/bottom_line", opened)
         return rewards, state._replace(episode=memory)

@@ -1,4 +1,4 @@
-"""Rewards around the outcome of an episode: what is paid, or taken back, once it is known how the episode ended.
+"""Rewards around the outcome of an episode: what is given, or taken back, once it is known how the episode ended.
 
 The outcome o in [0, 1] is what a component (usually ``task``) pays on the episode's last step.
 """
@@ -54,7 +54,7 @@ def _score(rewards: Rewards, transition: Transition, source: str, score: str) ->
 class ConcisenessReward(RewardTransform):
     """Conciseness that pays only for right outcomes: R = o·(1 + α·c·(s + d)).
 
-    Paid on the episode's last step; the outcome component stays as it is and the bonus o·α·c·(s + d) is a
+    Given on the episode's last step; the outcome component stays as it is and the bonus o·α·c·(s + d) is a
     component of its own, so brevity never pays for a wrong outcome. (An additive o + α·c collapses to short
     wrong episodes.) Without ``score``, c = min(max(shortest/steps, 0.1), 1): shortest possible by taken steps.
 
@@ -131,7 +131,7 @@ class ConcisenessReward(RewardTransform):
 class SweetSpot(RewardTransform):
     """Tiered rewards towards the best region: R = success + α·tier, tier = #{edges reached}/#{edges}.
 
-    Read and paid on the episode's last step. With success in {0, 1} and α < 1 no failure beats a success, so
+    Read and given on the episode's last step. With success in {0, 1} and α < 1 no failure beats a success, so
     the order of outcomes is kept; with ``gate_on_success`` the tiers only rank the successes.
 
     Paper: "SSL: Sweet Spot Learning"; known from its abstract, distances to tiers are a reading of it.
@@ -178,10 +178,10 @@ class SweetSpot(RewardTransform):
         dtype = transition.reward.dtype
         edges = jnp.stack([jnp.asarray(edge, dtype) for edge in self.edges])
         reached = tier(_score(rewards, transition, self.source, self.score), edges)
-        paid = transition.done
+        earned = transition.done
         if self.gate_on_success:
-            paid = paid & (rewards.components[self.outcome] > 0)
-        bonus = jnp.where(paid, self.alpha * reached, 0).astype(dtype)
+            earned = earned & (rewards.components[self.outcome] > 0)
+        bonus = jnp.where(earned, self.alpha * reached, 0).astype(dtype)
         rewards = _post(rewards, self.source, self.score, self.component, bonus)
         return rewards.log(f"{self.component}/tier", jnp.where(transition.done, reached, 0)), state
 
@@ -200,7 +200,7 @@ class ReNorm(RewardTransform):
     Args:
         outcome: component whose last value is o; it becomes o - 1.
         deliver: ``"retro"`` pays at every step, in ``learn`` (not causal); steps that an earlier rollout cut
-            off are paid on the episode's last step. ``"end"`` pays T·(o - 1) as one lump there (causal).
+            off are rewarded on the episode's last step. ``"end"`` pays T·(o - 1) as one sum there (causal).
 
     Components: rewrites ``outcome``.
     Metrics: ``<outcome>/posted``; ``<outcome>/steps`` (T so far).

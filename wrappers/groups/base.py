@@ -64,8 +64,8 @@ class Episodes(NamedTuple):
         ends = self.ends.reshape(old.shape)
         known, begun = from_end(rollout, ends)
         complete = known & begun
-        lump = jnp.where(ends, verdict.reshape(old.shape), 0).astype(old.dtype)
-        rewards = rewrite(rewards, name, jnp.where(complete, lump, old))
+        last = jnp.where(ends, verdict.reshape(old.shape), 0).astype(old.dtype)
+        rewards = rewrite(rewards, name, jnp.where(complete, last, old))
         return rewards.log(f"{name}/complete", complete.astype(old.dtype))
 
 
@@ -80,7 +80,7 @@ class Grouped(Hindsight):
         return named(*(getattr(self, field) for field in self.reads), self.group_feature)
 
     def verdict(self, outcome: Array, table: Episodes, rollout: Transition, state: State) -> tuple[Array, State]:
-        """What each episode is paid f32[E], from its sum of ``component``, and the memory afterwards."""
+        """What each episode is rewarded with f32[E], from its sum of ``component``, and the memory afterwards."""
         raise NotImplementedError
 
     def learn(
@@ -88,8 +88,8 @@ class Grouped(Hindsight):
     ) -> Result:
         table = Episodes.of(rollout, self.group_feature)
         outcome = table.total(rollout, rewards.components[self.component])
-        paid, state = self.verdict(outcome, table, rollout, state)
-        return table.pay(rewards, self.component, rollout, paid), state
+        earned, state = self.verdict(outcome, table, rollout, state)
+        return table.pay(rewards, self.component, rollout, earned), state
 
 
 def named(*names: str | None) -> tuple[str, ...]:

@@ -43,15 +43,15 @@ def c_grpo(
     best = group_max(rubric, group, mask)
     safe = jnp.where(best > 0, best, 1)
     if form == "paper":
-        paid = (1 - alpha) * outcome + alpha * outcome * jnp.where(best > 0, rubric / safe, 0)
+        earned = (1 - alpha) * outcome + alpha * outcome * jnp.where(best > 0, rubric / safe, 0)
     else:
         score = rubric / safe if normalise and form != "positive_only" else rubric
         mixed = (1 - alpha) * outcome + alpha * score
         if form == "negative_only":
-            paid = jnp.where(outcome > 0, outcome, alpha * score)
+            earned = jnp.where(outcome > 0, outcome, alpha * score)
         else:
-            paid = jnp.where((outcome == 0) & (form == "positive_only"), outcome, mixed)
-    return jnp.where(mask, paid, 0)
+            earned = jnp.where((outcome == 0) & (form == "positive_only"), outcome, mixed)
+    return jnp.where(mask, earned, 0)
 
 
 class CGRPO(Grouped, RewardTransform):
@@ -89,7 +89,7 @@ class CGRPO(Grouped, RewardTransform):
 
     def verdict(self, outcome: Array, table: Episodes, rollout: Transition, state: State) -> tuple[Array, State]:
         score = table.score(rollout, self.score_feature)
-        paid = c_grpo(
+        earned = c_grpo(
             outcome, score, table.group, table.ends, alpha=self.alpha, form=self.form, normalise=self.normalise
         )
-        return paid, state
+        return earned, state

@@ -25,9 +25,9 @@ def dler(
     [0.5, -0.5]
     """
     group, mask = members(group, mask)
-    paid = jnp.where(mask & (length <= limit), outcome, 0)
+    earned = jnp.where(mask & (length <= limit), outcome, 0)
     alone = group_count(group, mask) <= 1
-    return paid, jnp.where(mask, paid - jnp.where(alone, 0, group_mean(paid, group, mask)), 0)
+    return earned, jnp.where(mask, earned - jnp.where(alone, 0, group_mean(earned, group, mask)), 0)
 
 
 def step_whiten(advantage: Array, steps: Array) -> Array:

@@ -116,5 +116,5 @@ class EMAGRPO(Grouped, RewardTransform):
         if self.task_feature is not None:
             task = jnp.mod(table.last(rollout, self.task_feature).astype(jnp.int32), self.tasks)
         options = {"decay": self.decay, "floor": self.floor, "eps": self.eps, "guard": self.guard}
-        paid, moments = ema_grpo(outcome, table.group, task, state.shared, table.ends, **options)
-        return paid, State(shared=jax.tree.map(lambda new, old: new.astype(old.dtype), moments, state.shared))
+        earned, moments = ema_grpo(outcome, table.group, task, state.shared, table.ends, **options)
+        return earned, State(shared=jax.tree.map(lambda new, old: new.astype(old.dtype), moments, state.shared))

@@ -99,7 +99,7 @@ class GDPO(RewardTransform):
         table = Episodes.of(rollout, self.group_feature)
         scores = jnp.stack([table.total(rollout, rewards.components[name]) for name in self.components], -1)
         weights = jnp.stack([jnp.asarray(w, scores.dtype) for w in self.weights])
-        paid = gdpo(scores, table.group, table.ends, weights=weights, eps=self.eps)
+        earned = gdpo(scores, table.group, table.ends, weights=weights, eps=self.eps)
         for k, name in enumerate(self.components):
-            rewards = table.pay(rewards, name, rollout, paid[:, k])
+            rewards = table.pay(rewards, name, rollout, earned[:, k])
         return rewards, state

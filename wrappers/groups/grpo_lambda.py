@@ -21,7 +21,7 @@ def grpo_lambda(
     alpha: float | Array = 0.6,
     min_success: float | Array = 0.0,
 ) -> tuple[Array, Array]:
-    """GRPO-λ: the best ``fraction`` of the groups are paid for being short as well, the others only for success.
+    """GRPO-λ: the best ``fraction`` of the groups are rewarded for being short as well, the others only for success.
 
         selected, correct: 1 - α·σ((L - mean)/std), over the correct ones of the group;  wrong: 0
 

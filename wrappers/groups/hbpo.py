@@ -56,7 +56,7 @@ def hbpo(
 
 
 class HBPO(Grouped, RewardTransform):
-    """Hierarchical budgets: a correct episode is paid by how near its length comes to its budget.
+    """Hierarchical budgets: a correct episode is rewarded by how near its length comes to its budget.
 
     The budget in steps is the feature ``budget_feature`` of the first observation. See
     :func:`rewardax.wrappers.groups.hbpo.budget_reward` and :func:`~rewardax.wrappers.groups.hbpo.hbpo`.

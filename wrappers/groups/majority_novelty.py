@@ -66,7 +66,7 @@ def evol_rl(
 
 
 class MajorityNovelty(Grouped, RewardTransform):
-    """Without labels: the group's majority outcome is taken for right, novelty within each side is paid (EVOL-RL).
+    """Without labels: the group's majority outcome is taken for right, novelty within each side is rewarded (EVOL-RL).
 
     The vote is the integer feature ``outcome_feature``, the embedding the feature ``embedding_feature``, both of the
     last observation. See :func:`rewardax.wrappers.groups.majority_novelty.evol_rl`. Metric ``<component>/agreement``,

@@ -100,6 +100,6 @@ class OutcomeExploration(RewardTransform):
         bonus = outcome_exploration(
             outcome, state.shared[row], table.group, table.ends, form=self.form, b0=self.b0
         ).astype(rollout.reward.dtype)
-        paid = (self.scale * bonus).reshape(rollout.reward.shape)
+        earned = (self.scale * bonus).reshape(rollout.reward.shape)
         after = state.shared.at[row].add(table.ends.astype(jnp.int32))
-        return rewards.put(self.component, paid.astype(rollout.reward.dtype)), State(shared=after)
+        return rewards.put(self.component, earned.astype(rollout.reward.dtype)), State(shared=after)

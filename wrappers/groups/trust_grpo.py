@@ -87,7 +87,7 @@ class TrustGRPO(Grouped, RewardTransform):
         return State(shared=jnp.zeros((), jnp.int32))
 
     def verdict(self, outcome: Array, table: Episodes, rollout: Transition, state: State) -> tuple[Array, State]:
-        paid, _ = trust_grpo(
+        earned, _ = trust_grpo(
             outcome,
             table.score(rollout, self.score_feature),
             table.group,
@@ -99,4 +99,4 @@ class TrustGRPO(Grouped, RewardTransform):
             low=self.low,
             high=self.high,
         )
-        return paid, State(shared=state.shared + rollout.valid.any().astype(jnp.int32))
+        return earned, State(shared=state.shared + rollout.valid.any().astype(jnp.int32))

@@ -98,7 +98,7 @@ class RNDBonus(Classic):
 class GatedRewardAccumulation(Classic):
     """G-RA: the components ``held`` count only in episodes in which the sum of ``gate`` reaches ``threshold``.
 
-    They are posted by reward wrappers further in, and paid as one lump on the episode's last step. Other
+    They are posted by reward wrappers further in, and given as one sum on the episode's last step. Other
     options (``op``, ``statistic``, ``scope``, ``on_truncation``) as in
     :class:`~rewardax.wrappers.gates.accumulation.GatedAccumulation`.
 

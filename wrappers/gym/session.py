@@ -1,7 +1,7 @@
 """One running reward: the bookkeeping between an environment on the host and a compiled transform.
 
 :class:`RewardSession` is shared by the single wrapper, the vector wrapper and the environments that take a
-``reward=`` argument. It knows nothing of autoreset modes: its callers say which rows are fillers, what the
+``reward=`` argument. It knows nothing of autoreset modes: its callers say which rows are padding, what the
 true successor was and what the next step starts from.
 """
 
@@ -31,7 +31,7 @@ KIND = "wrapper state"
 
 
 class Outcome(NamedTuple):
-    """What one step paid, for ``N`` environments."""
+    """What one step was rewarded with, for ``N`` environments."""
 
     reward: np.ndarray  # f32[N] sum of the components
     components: dict[str, np.ndarray]  # name -> f32[N]
@@ -131,7 +131,7 @@ class RewardSession:
             next_observation, next_features: the true successor, never an autoreset one.
             reward: f32[N] as the environment gave it.
             terminated, truncated: bool[N].
-            valid: bool[N], false on filler steps (NEXT_STEP autoreset); all true by default.
+            valid: bool[N], false on padding steps (NEXT_STEP autoreset); all true by default.
             after: observation and features the next step starts from, if not the successor (SAME_STEP).
             components: those an inner reward posted; by default the reward opens as ``task``.
         """

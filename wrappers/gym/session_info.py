@@ -1,7 +1,7 @@
-"""The ``info`` entries of a paid step: what every environment with a reward publishes.
+"""The ``info`` entries of a step with a reward: what every environment with a reward publishes.
 
 ``reward_components`` {name: float}, their sum being the returned reward; ``reward_metrics`` {name: float};
-``task_reward``, what the environment itself paid; at an episode's end ``episode_components``, sums over the
+``task_reward``, what the reward of the environment itself; at an episode's end ``episode_components``, sums over the
 episode. Batched entries follow Gymnasium: nested dicts of arrays, each key with a mask under ``_key``.
 """
 
@@ -17,8 +17,8 @@ from rewardax.wrappers.gym.session import Outcome, RewardSession
 Info = dict[str, Any]
 
 
-def opened(session: RewardSession, info: Mapping[str, Any]) -> Info:
-    """Info of one environment's ``reset``: every key is there, nothing was paid yet."""
+def reset_info(session: RewardSession, info: Mapping[str, Any]) -> Info:
+    """Info of one environment's ``reset``: every key is there, no reward was given yet."""
     return {
         **info,
         "reward_components": dict.fromkeys(session.component_names, 0.0),
@@ -27,7 +27,7 @@ def opened(session: RewardSession, info: Mapping[str, Any]) -> Info:
     }
 
 
-def paid(outcome: Outcome, info: Mapping[str, Any], task_reward: float) -> Info:
+def step_info(outcome: Outcome, info: Mapping[str, Any], task_reward: float) -> Info:
     """Info of one environment's step."""
     info = {
         **info,
@@ -40,7 +40,7 @@ def paid(outcome: Outcome, info: Mapping[str, Any], task_reward: float) -> Info:
     return info
 
 
-def opened_batch(session: RewardSession, info: Mapping[str, Any]) -> Info:
+def reset_info_batch(session: RewardSession, info: Mapping[str, Any]) -> Info:
     """Info of a vector environment's ``reset``, whole or masked."""
     every, nothing = np.ones(session.num_envs, bool), np.zeros(session.num_envs)
     return _with(
@@ -54,7 +54,7 @@ def opened_batch(session: RewardSession, info: Mapping[str, Any]) -> Info:
     )
 
 
-def paid_batch(outcome: Outcome, info: Mapping[str, Any], task_reward: np.ndarray, done: np.ndarray) -> Info:
+def step_info_batch(outcome: Outcome, info: Mapping[str, Any], task_reward: np.ndarray, done: np.ndarray) -> Info:
     """Info of a vector environment's step; if there is a ``final_info``, ended episodes are there as well."""
     entries = {
         "reward_components": outcome.components,

@@ -83,7 +83,7 @@ def programs(structure: Any) -> Programs:
         posted = [rewards.total, *by_name(rewards.components), *by_name(rewards.metrics)]
         table = jnp.stack([jnp.broadcast_to(x, transition.valid.shape).astype(jnp.float32) for x in posted])
         observation, features = moved.after or (moved.next_observation, moved.next_features)
-        first = transition.done | ~transition.valid  # an episode opens after an end or a filler
+        first = transition.done | ~transition.valid  # an episode opens after an end or a padding step
         return table, state, rollout, Last(observation, features, first)
 
     def reset(fresh: PyTree, episode: PyTree, last: Last, new: Last) -> tuple[PyTree, Last]:
@@ -125,5 +125,5 @@ def by_name(arrays: Mapping[str, Any]) -> list[Any]:
 def pad(values: np.ndarray) -> np.ndarray:
     """Lengthen to a power of two with ids outside every table, or NaN (no verdict)."""
     short = (1 << max(len(values) - 1, 0).bit_length()) - len(values)
-    filler = np.nan if values.dtype.kind == "f" else PADDING
-    return np.concatenate([values, np.full((short, *values.shape[1:]), filler, values.dtype)])
+    empty = np.nan if values.dtype.kind == "f" else PADDING
+    return np.concatenate([values, np.full((short, *values.shape[1:]), empty, values.dtype)])

@@ -1,4 +1,4 @@
-"""A reward around one Gymnasium environment."""
+"""RewardWrapper: a reward around one Gymnasium environment."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rewardax.wrappers.config import decode, encode, from_config
 from rewardax.wrappers.core import RewardTransform
 from rewardax.wrappers.encoders import default
 from rewardax.wrappers.gym.session import RewardSession
-from rewardax.wrappers.gym.session_info import opened, paid
+from rewardax.wrappers.gym.session_info import reset_info, step_info
 from rewardax.wrappers.requirements import require_features
 
 Encoder = Callable[[Any, Mapping[str, Any]], tuple[Any, Mapping[str, Any]]]
@@ -29,8 +29,8 @@ class RewardWrapper(gym.Wrapper, RecordConstructorArgs):
     """Pays a reward transform in any Gymnasium environment.
 
     ``info`` gets, at every step and with the same keys, ``reward_components`` {name: float} (their sum is
-    the returned reward), ``reward_metrics`` {name: float} and ``task_reward`` (what the environment itself
-    paid), and at the end of an episode ``episode_components``, the sums over the episode. After ``reset``
+    the returned reward), ``reward_metrics`` {name: float} and ``task_reward`` (the environment's own
+    reward), and at the end of an episode ``episode_components``, the sums over the episode. After ``reset``
     they are zero. Observations are never changed.
 
     Features are read from ``info["features"]``; environments with ``enable_features`` are asked for those
@@ -98,7 +98,7 @@ class RewardWrapper(gym.Wrapper, RecordConstructorArgs):
                 "rewardax.wrappers.VectorRewardWrapper instead.",
                 stacklevel=2,
             )
-        return observation, opened(self.session, info)
+        return observation, reset_info(self.session, info)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         observation, reward, terminated, truncated, info = self.env.step(action)
@@ -113,7 +113,7 @@ class RewardWrapper(gym.Wrapper, RecordConstructorArgs):
             (truncated,),
             components=lift(info.get("reward_components")),
         )
-        info = paid(outcome, info, task_reward)
+        info = step_info(outcome, info, task_reward)
         if "success" in features and "success" not in info:
             info["success"] = bool(features["success"])
         return observation, float(outcome.reward[0]), bool(terminated), bool(truncated), info

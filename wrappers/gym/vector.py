@@ -1,4 +1,4 @@
-"""A reward around a Gymnasium vector environment, in each of its three autoreset modes."""
+"""VectorRewardWrapper: a reward around a Gymnasium vector environment, in each of its three autoreset modes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rewardax.wrappers.config import decode, from_config, to_config
 from rewardax.wrappers.core import RewardTransform
 from rewardax.wrappers.encoders import default
 from rewardax.wrappers.gym.session import RewardSession
-from rewardax.wrappers.gym.session_info import names, opened_batch, paid_batch
+from rewardax.wrappers.gym.session_info import names, reset_info_batch, step_info_batch
 from rewardax.wrappers.gym.single import Encoder, as_config, ask_for_features
 from rewardax.wrappers.requirements import require_features
 
@@ -25,7 +25,7 @@ class VectorRewardWrapper(VectorWrapper):
     Works over ``SyncVectorEnv``, ``AsyncVectorEnv`` and native vector environments:
 
     ==========  =============================  ==================================  =====================
-    mode        true successor                 filler steps                        features at the end
+    mode        true successor                 padding steps                        features at the end
     ==========  =============================  ==================================  =====================
     NEXT_STEP   the returned observation       the step after an end: pays 0       ``info``
     SAME_STEP   ``info["final_obs"]`` at ends  none                                ``info["final_info"]``
@@ -38,7 +38,7 @@ class VectorRewardWrapper(VectorWrapper):
     just taken, like the returned reward; in SAME_STEP they are entered in ``final_info`` as well.
 
     Shared memory takes in all environments of a step at once. With it, NEXT_STEP and the other modes can
-    differ a little, because fillers shift the environments against each other; prefer SAME_STEP for
+    differ a little, because padding steps shift the environments against each other; prefer SAME_STEP for
     training.
 
     Args:
@@ -90,7 +90,7 @@ class VectorRewardWrapper(VectorWrapper):
         arrays, features = self._see(observation, info)
         self.session.reset(arrays, features, mask, components=inner_components(info))
         self._ended[mask] = False
-        return observation, opened_batch(self.session, info)
+        return observation, reset_info_batch(self.session, info)
 
     def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         observation, reward, terminated, truncated, info = self.env.step(actions)
@@ -116,7 +116,7 @@ class VectorRewardWrapper(VectorWrapper):
             after=after,
             components=inner_components(final),
         )
-        info = paid_batch(outcome, info, task_reward, ended)
+        info = step_info_batch(outcome, info, task_reward, ended)
         return observation, outcome.reward.astype(reward.dtype), terminated, truncated, info
 
     def reward_spec(self) -> list[dict[str, Any]]:

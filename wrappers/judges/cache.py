@@ -1,4 +1,4 @@
-"""Verdicts on disk: asked once, replayed for ever."""
+"""A cache of verdicts on disk: every question is asked once and answered from the file from then on."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Rewards learned from preferences and outcomes."""
+"""Rewards that are trained: from preferences, outcomes and embeddings; teachers, networks and the fitting loop."""

@@ -60,7 +60,7 @@ class HERON(PreferenceReward):
     """A reward learnt from a ranking of feedback signals: no weights between them are needed.
 
     :class:`~rewardax.wrappers.learned.preference_reward.PreferenceReward` with a
-    :class:`~rewardax.wrappers.learned.teachers.HierarchicalTeacher`, paid in units of the standard deviation of its
+    :class:`~rewardax.wrappers.learned.teachers.HierarchicalTeacher`, given in units of the standard deviation of its
     recent outputs. Rescaling a signal changes nothing.
 
     Paper: Bukharin et al. 2023, "Deep Reinforcement Learning from Hierarchical Weak Preference Feedback".

@@ -99,7 +99,7 @@ class ImplicitProcessReward(RewardTransform):
         steps: gradient steps on the whole rollout in one ``learn``.
 
     Components: ``component``.
-    Metrics: from ``learn``, ``<component>/accuracy`` (episodes of this rollout whose outcome the model of before told
+    Metrics: from ``learn``, ``<component>/accuracy`` (episodes of this rollout whose outcome the model of before got
     right, so never trained on; NaN if there were only successes or failures), ``<component>/loss``.
     Remembers: the network, its first copy and the optimiser for the whole run.
     Invariant: no
@@ -173,12 +173,14 @@ class ImplicitProcessReward(RewardTransform):
         ends = (rollout.done & rollout.valid & begun).astype(source.dtype)
         won = (outcome > self.threshold).astype(source.dtype)
 
-        steps, lanes = won.shape
-        episode = episode_numbers(rollout) * lanes + jnp.arange(lanes)
+        steps, num_envs = won.shape
+        episode = episode_numbers(rollout) * num_envs + jnp.arange(num_envs)
 
         def totals(model: PyTree) -> Array:
             ratio = self._ratio(model["network"], shared["reference"], rollout)
-            total = jnp.zeros((2 * steps + 1) * lanes, ratio.dtype).at[episode].add(jnp.where(rollout.valid, ratio, 0))
+            total = (
+                jnp.zeros((2 * steps + 1) * num_envs, ratio.dtype).at[episode].add(jnp.where(rollout.valid, ratio, 0))
+            )
             return total[episode]
 
         def loss_of(model: PyTree) -> Array:

@@ -83,8 +83,8 @@ class PreferenceReward(RewardTransform):
     Invariant: no
     Golden: preference_losses, scripted_teacher
 
-    Differs from the paper: ReLU networks of ``width`` 64; the next rollout is paid by the new model, earlier ones
-    are not paid again.
+    Differs from the paper: ReLU networks of ``width`` 64; the next rollout is rewarded by the new model, earlier ones
+    are not rewarded again.
 
     >>> from rewardax.wrappers.contract.examples import rollout
     >>> from rewardax.wrappers import replay
@@ -212,7 +212,7 @@ class PreferenceReward(RewardTransform):
         return self._agreement(state.shared, state.shared["held"], "truth")
 
     def add_pairs(self, state: State, better: Transition, worse: Transition, kept: Array | None = None) -> State:
-        """Put pairs from elsewhere among the training pairs: lane i of ``better`` [segment, P] beats that of ``worse``.
+        """Put pairs from elsewhere among the training pairs: column i of ``better`` [segment, P] beats ``worse``'s.
 
         Rows that are not ``valid`` do not count; ``kept`` bool[P] leaves pairs out. For loops such as Cooper
         (verified success against a minimal edit that fails) and REFORM (what the model gets wrong). Raises
@@ -286,8 +286,8 @@ class PreferenceReward(RewardTransform):
     ) -> tuple[PyTree, Array, Verdict]:
         to_draw, to_answer = jax.random.split(key)
         candidates = self.queries if query == "uniform" else self.queries * self.oversample
-        rows, lane, mask = draw(to_draw, rollout, allowed, 2 * candidates, self.segment)
-        found = gather((self._seen(rollout), evidence), rows, lane, mask)
+        rows, env, mask = draw(to_draw, rollout, allowed, 2 * candidates, self.segment)
+        found = gather((self._seen(rollout), evidence), rows, env, mask)
         inputs, evidence = jax.tree.map(lambda x: x.reshape(candidates, 2, *x.shape[1:]), found)
         mask = mask.reshape(candidates, 2, -1)
         if query != "uniform":

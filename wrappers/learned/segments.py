@@ -55,7 +55,7 @@ class Pairs(struct.PyTreeNode):
 
 
 def episode_numbers(rollout: Transition) -> Array:
-    """i32[T, N]: a number that grows with every episode of an environment; fillers belong to none in particular.
+    """i32[T, N]: a number that grows with every episode of an environment; padding steps belong to none in particular.
 
     >>> from rewardax.wrappers.contract.examples import rollout
     >>> episode_numbers(rollout(terminated=[False, True, False, False]))[:, 0].tolist()
@@ -69,34 +69,34 @@ def draw(key: Array, rollout: Transition, allowed: Array, number: int, length: i
     """``number`` segments that start where ``allowed`` bool[T, N], each with the same chance.
 
     Returns:
-        The ``rows`` i32[number, length] and the ``lane`` i32[number, 1] to index a rollout with, and the mask: a
+        The ``rows`` i32[number, length] and the ``env`` i32[number, 1] to index a rollout with, and the mask: a
         segment stops with its episode (or with the rollout). Nothing allowed gives empty masks.
 
     >>> from rewardax.wrappers.contract.examples import rollout
     >>> data = rollout(terminated=[False, True, False, False])
     >>> only = jnp.array([[True], [False], [False], [False]])
-    >>> rows, lane, mask = draw(jax.random.key(0), data, only, 1, 3)
+    >>> rows, env, mask = draw(jax.random.key(0), data, only, 1, 3)
     >>> rows.tolist(), mask.tolist()
     ([[0, 1, 2]], [[True, True, False]])
     """
-    steps, lanes = allowed.shape
+    steps, num_envs = allowed.shape
     upto = jnp.cumsum(allowed.reshape(-1).astype(jnp.int32))
     ticket = jax.random.randint(key, (number,), 0, jnp.maximum(upto[-1], 1))
-    start = jnp.minimum(jnp.searchsorted(upto, ticket, side="right"), steps * lanes - 1)
-    begin, lane = (start // lanes)[:, None], (start % lanes)[:, None]
+    start = jnp.minimum(jnp.searchsorted(upto, ticket, side="right"), steps * num_envs - 1)
+    begin, env = (start // num_envs)[:, None], (start % num_envs)[:, None]
     rows = begin + jnp.arange(length)
     inside = rows < steps
     rows = jnp.minimum(rows, steps - 1)
     episode = episode_numbers(rollout)
-    same = episode[rows, lane] == episode[begin, lane]
-    return rows, lane, inside & same & rollout.valid[rows, lane] & (upto[-1] > 0)
+    same = episode[rows, env] == episode[begin, env]
+    return rows, env, inside & same & rollout.valid[rows, env] & (upto[-1] > 0)
 
 
-def gather(tree: PyTree, rows: Array, lane: Array, mask: Array) -> PyTree:
+def gather(tree: PyTree, rows: Array, env: Array, mask: Array) -> PyTree:
     """Cut segments [P, H, ...] out of arrays [T, N, ...]; steps that do not count are zero."""
 
     def cut(leaf: Array) -> Array:
-        got = leaf[rows, lane]
+        got = leaf[rows, env]
         return jnp.where(mask.reshape(mask.shape + (1,) * (got.ndim - mask.ndim)), got, jnp.zeros_like(got))
 
     return jax.tree.map(cut, tree)

@@ -36,7 +36,7 @@ def goal_similarity(states: Array, goals: Array, baselines: Array, alpha: float 
 class GoalSimilarity(RewardTransform):
     """Pay for coming nearer to a goal in an embedding: F = scale·(γΦ(o_{t+1}) - Φ(o_t)), Φ = goal similarity.
 
-    A similarity paid at every step rewards loitering near the goal; as a potential it only says which way to go.
+    A similarity given at every step rewards loitering near the goal; as a potential it only says which way to go.
     ``shaped=False`` pays the similarity itself, as the paper does. Φ of a terminated state is 0; a truncated one
     keeps its own.
 

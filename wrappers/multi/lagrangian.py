@@ -1,4 +1,4 @@
-"""Constraints instead of weights: a component counts as long as it has not reached the point where it misleads."""
+"""Lagrangian: multipliers keep components below the point where more of them misleads."""
 
 from __future__ import annotations
 

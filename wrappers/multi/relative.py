@@ -13,7 +13,7 @@ from jax import Array
 from rewardax.base.choices import check_choices
 from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.pointwise import Clip, Delay, Squash, rewrite
-from rewardax.wrappers.algebra.scopes import SCOPES, begin, channels, collect, due
+from rewardax.wrappers.algebra.scopes import SCOPES, begin, channels, collect, delivered
 from rewardax.wrappers.core import Chain, Result, Rewards, RewardTransform, State, Transition, chain, static
 
 
@@ -154,7 +154,7 @@ class MedianLogistic(RewardTransform):
     Args:
         medians, scales: one per task, from a calibration run (:func:`calibrate`); scales above 0.
         task_feature: integer feature with the number of the task; numbers outside are taken as the nearest.
-        scope: ``"episode"`` bends the sum over the episode, paid on its last step; ``"step"`` each reward.
+        scope: ``"episode"`` bends the sum over the episode, given on its last step; ``"step"`` each reward.
 
     Components: rewrites ``component``.
     Metrics: ``<component>/posted``.
@@ -199,7 +199,7 @@ class MedianLogistic(RewardTransform):
             jnp.stack([jnp.asarray(x, value.dtype) for x in row])[task] for row in (self.medians, self.scales)
         )
         mapped = jax.nn.sigmoid((value[:, 0] - median) / scale)
-        return rewrite(rewards, self.component, due(self.scope, transition, mapped)), State(episode=memory)
+        return rewrite(rewards, self.component, delivered(self.scope, transition, mapped)), State(episode=memory)
 
 
 def uncertain_loss(loss: Array, uncertainty: Array) -> Array:

@@ -10,7 +10,7 @@ from rewardax.base.arrays import key_bits
 from rewardax.base.choices import check_choices
 from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.pointwise import rewrite
-from rewardax.wrappers.algebra.scopes import SCOPES, STATISTICS, begin, channels, check_lengths, collect, due
+from rewardax.wrappers.algebra.scopes import SCOPES, STATISTICS, begin, channels, check_lengths, collect, delivered
 from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, chain, static
 from rewardax.wrappers.shaping.potential import Progress
 
@@ -132,7 +132,7 @@ class Scalarise(RewardTransform):
         floor: smallest part of ``weighted_geometric``, above 0.
         lowest: bound of ``log_sigmoid``, so that one broken part cannot drown all others.
         scope: ``"step"`` combines the rewards of a step; ``"episode"`` the ``statistic`` of each over the
-            episode, paid on its last step.
+            episode, given on its last step.
         statistic: ``"sum"``, ``"mean"``, ``"max"`` or ``"last"``.
 
     Components: rewrites the listed ones.
@@ -181,7 +181,7 @@ class Scalarise(RewardTransform):
         values, memory = collect(self.scope, self.statistic, state.episode, channels(rewards, self.components))
         parts = self.combine(values)
         for k, name in enumerate(self.components):
-            rewards = rewrite(rewards, name, due(self.scope, transition, parts[:, k].astype(values.dtype)))
+            rewards = rewrite(rewards, name, delivered(self.scope, transition, parts[:, k].astype(values.dtype)))
         return rewards, state._replace(episode=memory)
 
     def combine(self, values: Array) -> Array:
@@ -256,11 +256,11 @@ class Direction(RewardTransform):
         return direction(state.env["angle"])
 
     def init(self, key: Array, example: Transition) -> State:
-        lane = jnp.arange(example.reward.shape[0])
-        episode = jnp.zeros_like(lane)
+        env = jnp.arange(example.reward.shape[0])
+        episode = jnp.zeros_like(env)
         shared = key_bits(key)
-        angle = self._draw(shared, lane, episode).astype(example.reward.dtype)
-        return State(env={"lane": lane, "episode": episode, "angle": angle}, shared=shared)
+        angle = self._draw(shared, env, episode).astype(example.reward.dtype)
+        return State(env={"number": env, "episode": episode, "angle": angle}, shared=shared)
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         values = channels(rewards, self.components)
@@ -268,13 +268,13 @@ class Direction(RewardTransform):
         for k, name in enumerate(self.components):
             rewards = rewrite(rewards, name, v[:, k] * values[:, k]).log(f"{name}/direction", v[:, k])
         episode = memory["episode"] + transition.done
-        drawn = self._draw(state.shared, memory["lane"], episode).astype(values.dtype)
+        drawn = self._draw(state.shared, memory["number"], episode).astype(values.dtype)
         angle = jnp.where(transition.done, drawn, memory["angle"])
-        return rewards, state._replace(env={"lane": memory["lane"], "episode": episode, "angle": angle})
+        return rewards, state._replace(env={"number": memory["number"], "episode": episode, "angle": angle})
 
-    def _draw(self, key: Array, lane: Array, episode: Array) -> Array:
-        def one(lane: Array, episode: Array) -> Array:
-            return jax.random.uniform(jax.random.fold_in(jax.random.fold_in(run, lane), episode))
+    def _draw(self, key: Array, env: Array, episode: Array) -> Array:
+        def one(env: Array, episode: Array) -> Array:
+            return jax.random.uniform(jax.random.fold_in(jax.random.fold_in(run, env), episode))
 
         run = jax.random.wrap_key_data(key)
-        return self.low + (self.high - self.low) * jax.vmap(one)(lane, episode)
+        return self.low + (self.high - self.low) * jax.vmap(one)(env, episode)

@@ -1,1 +1,1 @@
-"""Potentials and reward machines."""
+"""Shaping: potentials that keep the best policy, advice about actions, and reward machines over events."""

@@ -165,7 +165,7 @@ class RewardMachine(RewardTransform):
     """Reward machine: an automaton reads the events of each step, its transitions pay, and it shapes itself.
 
     A transition is ``(u, u', formula, reward)``. At every step the first listed transition of the current machine
-    state u whose formula holds fires: its reward is paid and u' is the new state. All terminal states are one state,
+    state u whose formula holds fires: its reward is given and u' is the new state. All terminal states are one state,
     shown as -1; there the machine pays nothing any more, though the environment may go on.
 
     The second component is potential-based shaping with the value of the machine state,
@@ -277,11 +277,11 @@ class RewardMachine(RewardTransform):
         )
         before = state.episode
         after = jnp.asarray(machine.target)[before, column]
-        paid = jnp.asarray(machine.reward, dtype)[before, column]
+        earned = jnp.asarray(machine.reward, dtype)[before, column]
         values = self.values
         potential = self.sign * jnp.asarray([values.get(u, 0.0) for u in machine.names], dtype)
         ends = transition.terminated if self.truncation == "bootstrap" else transition.done
         shaping = self.gamma * jnp.where(ends, 0, potential[after]) - potential[before]
-        rewards = rewards.add(self.component, paid).add(f"{self.component}_shaping", shaping)
+        rewards = rewards.add(self.component, earned).add(f"{self.component}_shaping", shaping)
         rewards = rewards.log(f"{self.component}/state", jnp.asarray(machine.names, dtype)[after])
         return rewards, State(episode=after)

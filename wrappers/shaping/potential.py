@@ -125,7 +125,7 @@ class ActionAdvice(RewardTransform):
     ``form="lookahead"`` is F_t = γ·Φ(o_{t+1}, a_{t+1}) - Φ(o_t, a_t). The next action is known one step
     later, so the rewards are right only after ``learn`` on the rollout (``causal`` is False: the Gymnasium
     wrappers refuse it). Termination sets the first term to 0. Where no next action exists, after a truncation
-    and at the rollout's border, it is γ·after(Φ(o_{t+1}, ·)), ``after`` being the largest or the mean advice
+    and at the rollout's edge, it is γ·after(Φ(o_{t+1}, ·)), ``after`` being the largest or the mean advice
     over actions, or 0. The learner must act on Q + Φ (see :meth:`greedy`; a softmax policy adds Φ to its
     logits), else the optimal policy changes.
 
@@ -139,7 +139,7 @@ class ActionAdvice(RewardTransform):
         gamma: the learner's discount in (0, 1].
 
     Components: ``component``.
-    Metrics: with look-ahead, ``<component>/pending``, 1 on border rows that had no next action.
+    Metrics: with look-ahead, ``<component>/pending``, 1 on rows at the edge of a rollout that had no next action.
     Remembers: the last advice until the episode ends (look-back).
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
@@ -232,9 +232,9 @@ class ActionAdvice(RewardTransform):
 class Progress(RewardTransform):
     """Pay the undiscounted change of a feature, r_t = scale·(p(o_{t+1}) - p(o_t)). Dense, and not neutral.
 
-    The foil of :class:`Potential`. With a learner's γ < 1, ``"difference"`` pays for lingering where p is
+    The counterexample to :class:`Potential`. With a learner's γ < 1, ``"difference"`` pays for lingering where p is
     high; ``"positive"`` (only gains count) can be farmed by going back and forth; ``"best"`` pays only for
-    exceeding the best value of this episode, so every bit of progress is paid once.
+    exceeding the best value of this episode, so every bit of progress is rewarded once.
 
     Paper: Randlov & Alstrom 1998 for how it is farmed.
     Invariant: no
