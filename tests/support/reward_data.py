@@ -17,7 +17,7 @@ import pytest
 
 from rewardax.wrappers import Rewards, RewardTransform, State, Transition, replay
 from rewardax.wrappers.config import registered
-from rewardax.wrappers.contract.data import FEATURES, on_host, sample_rollout, with_fillers
+from rewardax.wrappers.contract.data import FEATURES, on_host, sample_rollout, with_padding
 from rewardax.wrappers.contract.routes import begin, learn, scan
 
 ROWS, ENVS = 10, 3
@@ -42,10 +42,10 @@ def each(chosen: Callable[[RewardTransform], bool]) -> Any:
 every_example = each(lambda reward: True)
 
 
-def rollout_for(reward: RewardTransform, fillers: bool = False) -> Transition:
+def rollout_for(reward: RewardTransform, padding: bool = False) -> Transition:
     """The contract's own rollout, with the features that ``reward`` requires and no others."""
     data = on_host(sample_rollout(reward.requires))
-    return with_fillers(data) if fillers else data
+    return with_padding(data) if padding else data
 
 
 def memory(reward: RewardTransform) -> State:
@@ -61,21 +61,21 @@ def run(reward: RewardTransform, data: Transition, state: State | None = None) -
 
 
 def random_rollout(
-    seed: int, rows: int = ROWS, envs: int = ENVS, ends: float = 0.25, fillers: bool = False, **features: Any
+    seed: int, rows: int = ROWS, envs: int = ENVS, ends: float = 0.25, padding: bool = False, **features: Any
 ) -> Transition:
-    """Random rollout that obeys the contract: an end opens an episode; ``fillers`` puts one filler after it."""
+    """Random rollout that obeys the contract: an end opens an episode; ``padding`` puts one padding step after it."""
     rng, more = np.random.default_rng(seed), np.random.default_rng(seed + 1)
     shape = (rows, envs)
     terminated, truncated = (rng.random(shape) < ends / 2 for _ in range(2))
     valid, first = np.ones(shape, bool), np.zeros(shape, bool)
-    opening = np.ones(envs, bool)
+    initial = np.ones(envs, bool)
     for t in range(rows):
-        if fillers and t:
+        if padding and t:
             valid[t] = ~((terminated | truncated)[t - 1] & valid[t - 1])
         terminated[t] &= valid[t]
         truncated[t] &= valid[t]
-        first[t] = opening & valid[t]
-        opening = np.where(valid[t], terminated[t] | truncated[t], opening)
+        first[t] = initial & valid[t]
+        initial = np.where(valid[t], terminated[t] | truncated[t], initial)
 
     def path(draw: Any) -> tuple[jax.Array, jax.Array]:
         after, start = draw(), draw()

@@ -124,7 +124,7 @@ def test_stepwise_needs_one_more_value_and_optax_a_known_name() -> None:
 
 
 def test_schedule_counts_real_transitions_of_all_environments_or_updates() -> None:
-    data = random_rollout(1, fillers=True)
+    data = random_rollout(1, padding=True)
     _, state = play(Schedule(curve=Linear()), data)
     assert int(state.shared) == int(data.valid.sum())
     _, state = play(Schedule(curve=Linear(), unit="updates"), data)

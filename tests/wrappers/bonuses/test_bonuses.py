@@ -67,7 +67,7 @@ def run(bonus: RewardTransform, data: Transition) -> Any:
     return jax.tree.map(lambda *x: np.stack(x), *out)
 
 
-def paid(bonus: RewardTransform, data: Transition) -> np.ndarray:
+def earned(bonus: RewardTransform, data: Transition) -> np.ndarray:
     """The bonus [T, N]."""
     rewards = run(bonus, data)
     return rewards.total - rewards.components["task"]
@@ -77,14 +77,14 @@ def paid(bonus: RewardTransform, data: Transition) -> np.ndarray:
 def test_final_bonus_is_of_the_final_observation(bonus: RewardTransform) -> None:
     """Autoreset: what the next episode starts with must not matter, the true successor must."""
     data = vectors(1, ends=0.4)
-    before = paid(bonus, data)
+    before = earned(bonus, data)
     ends, first = np.asarray(data.done), np.asarray(data.first)
     t, n = next((t, n) for t, n in zip(*np.nonzero(ends & ~first), strict=True) if t < 9)
-    opening = data.features["x"].at[t + 1, n].add(7.0)
-    other = paid(bonus, data.replace(features={**data.features, "x": opening}))
+    initial = data.features["x"].at[t + 1, n].add(7.0)
+    other = earned(bonus, data.replace(features={**data.features, "x": initial}))
     np.testing.assert_allclose(other[: t + 1], before[: t + 1], rtol=1e-5)
     again = {k: v.at[t, n].set(v[t - 1, n]) for k, v in data.next_features.items()}  # the last step stays where it was
-    other = paid(bonus, data.replace(next_features=again))
+    other = earned(bonus, data.replace(next_features=again))
     assert abs(other[t, n] - before[t, n]) > 1e-6
 
 
@@ -94,7 +94,7 @@ def test_both_kinds_of_end_are_alike(bonus: RewardTransform, kind: str) -> None:
     data = vectors(2)
     none = jnp.zeros_like(data.done)
     as_kind = data.replace(**{"terminated": none, "truncated": none, kind: data.done})
-    np.testing.assert_array_equal(paid(bonus, as_kind), paid(bonus, data))
+    np.testing.assert_array_equal(earned(bonus, as_kind), earned(bonus, data))
 
 
 @pytest.mark.parametrize("envs", [1, 2, 3])
@@ -110,7 +110,7 @@ def test_order_of_environments_does_not_matter(bonus: RewardTransform) -> None:
     data = vectors(4)
     order = np.array([2, 0, 1])
     moved = jax.tree.map(lambda x: x[:, order], data)
-    np.testing.assert_allclose(paid(bonus, moved), paid(bonus, data)[:, order], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(earned(bonus, moved), earned(bonus, data)[:, order], rtol=1e-4, atol=1e-6)
 
 
 @every
@@ -118,25 +118,25 @@ def test_constant_input_gives_finite_numbers(bonus: RewardTransform) -> None:
     data = vectors(5)
     still = {**data.features, "x": jnp.ones_like(data.features["x"]), "state_id": jnp.zeros_like(data.action)}
     data = data.replace(features=still, next_features=still)
-    assert np.isfinite(paid(bonus.replace(normalise="std"), data)).all()
+    assert np.isfinite(earned(bonus.replace(normalise="std"), data)).all()
 
 
 @every
-def test_task_reward_is_untouched_and_fillers_pay_nothing(bonus: RewardTransform) -> None:
-    data = vectors(6, fillers=True)
-    filler = ~np.asarray(data.valid)
+def test_task_reward_is_untouched_and_padding_steps_earn_nothing(bonus: RewardTransform) -> None:
+    data = vectors(6, padding=True)
+    padding = ~np.asarray(data.valid)
     rewards = run(bonus, data)
     np.testing.assert_array_equal(rewards.components["task"], data.reward)
-    assert filler.any() and not rewards.total[filler].any()
+    assert padding.any() and not rewards.total[padding].any()
 
 
 @pytest.mark.parametrize("name", ["e3b", "ngu", "hash"])
-def test_rollout_borders_do_not_matter(name: str) -> None:
+def test_rollout_edges_do_not_matter(name: str) -> None:
     """Memories live across ``learn``; what does not train pays the same however the run is cut."""
     bonus, data = BONUSES[name], vectors(7, rows=20)
     if name == "ngu":  # its mean distance is renewed in learn by design
         bonus = bonus.replace(cluster_distance=0.0, kernel_epsilon=1e9)
-    whole, state = paid(bonus, data), bonus.init(jax.random.key(0), row(data, 0))
+    whole, state = earned(bonus, data), bonus.init(jax.random.key(0), row(data, 0))
     fresh, cut = state.episode, []
     for start in range(0, 20, 5):
         part, out = jax.tree.map(lambda x: x[start : start + 5], data), []  # noqa: B023
@@ -154,7 +154,7 @@ def test_elliptical_bonus_of_indicators_is_a_count() -> None:
         data = rollout(reward=[0.0] * 7, state_id=keys)
         bonus = E3B(feature="state_id", one_hot=3, ridge=ridge, **HAND)
         earlier = [int((keys[:t] == key).sum()) for t, key in enumerate(keys)]
-        np.testing.assert_allclose(paid(bonus, data)[:, 0], 1 / (ridge + np.array(earlier)), rtol=1e-5)
+        np.testing.assert_allclose(earned(bonus, data)[:, 0], 1 / (ridge + np.array(earlier)), rtol=1e-5)
 
 
 def test_elliptical_memory_in_float32_follows_float64() -> None:
@@ -192,7 +192,7 @@ def test_elliptical_options() -> None:
         "reset": ([0.5, 1 / 3, 4, 1, 0.5], plain.replace(count_reset_obs=True)),
     }
     for name, (values, bonus) in expected.items():
-        np.testing.assert_allclose(paid(bonus, data)[:, 0], values, rtol=1e-5, err_msg=name)
+        np.testing.assert_allclose(earned(bonus, data)[:, 0], values, rtol=1e-5, err_msg=name)
 
 
 def test_running_std_divides_by_how_much_the_bonus_varies() -> None:
@@ -253,14 +253,14 @@ def test_noveld_pays_rising_novelty_on_first_visits() -> None:
     x = [[0.0], [2.0], [0.0], [2.0], [4.0]]
     data = rollout(reward=[0.0] * 4, x=x, state_id=[0, 1, 0, 1, 2])
     same = {"feature": "x", **SMALL}
-    novelty = paid(NovelD(alpha=0.0, form="const", **same), data)[:, 0]
-    start = paid(NovelD(alpha=0.0, form="const", **same), rollout(reward=[0.0], x=[[0.0]]))[0, 0]
+    novelty = earned(NovelD(alpha=0.0, form="const", **same), data)[:, 0]
+    start = earned(NovelD(alpha=0.0, form="const", **same), rollout(reward=[0.0], x=[[0.0]]))[0, 0]
     before = np.array([start, *novelty[:-1]])
-    np.testing.assert_allclose(novelty, paid(RND(error="norm", normalise="none", **same), data)[:, 0], rtol=1e-5)
+    np.testing.assert_allclose(novelty, earned(RND(error="norm", normalise="none", **same), data)[:, 0], rtol=1e-5)
     for alpha in (0.5, 1.0):
         gain = np.maximum(novelty - alpha * before, 0)
         for form, weight in {"ind": [1, 0, 0, 1], "isqrt": [1, 0.5**0.5, 0.5**0.5, 1], "const": [1] * 4}.items():
-            got = paid(NovelD(alpha=alpha, form=form, **same), data)[:, 0]
+            got = earned(NovelD(alpha=alpha, form=form, **same), data)[:, 0]
             np.testing.assert_allclose(got, gain * weight, rtol=1e-4, atol=1e-6)
     assert bebold(**same) == NovelD(component="bebold", alpha=1.0, **same)
 

@@ -52,8 +52,8 @@ def path(x: Any, ends: Any = None, **features: Any) -> Transition:
     return rollout(reward=[0.0] * len(x), terminated=ends, x=np.asarray(x, np.float32), **features)
 
 
-def side_by_side(*lanes: Transition) -> Transition:
-    return jax.tree.map(lambda *x: jnp.concatenate(x, 1), *lanes)
+def side_by_side(*envs: Transition) -> Transition:
+    return jax.tree.map(lambda *x: jnp.concatenate(x, 1), *envs)
 
 
 def test_hash_codes() -> None:
@@ -71,8 +71,8 @@ def test_hash_codes() -> None:
 def test_hash_counts_all_environments_of_a_step_before_reading_any() -> None:
     data = side_by_side(path([[1.0, 2.0]] * 2), path([[1.0, 2.0]] * 2), path([[-1.0, -2.0]] * 2))
     for bits in (16, 30):
-        paid, state = run(HashCount(feature="x", centre=False, bits=bits), data)
-        np.testing.assert_allclose(paid, [[2**-0.5, 2**-0.5, 1], [0.5, 0.5, 2**-0.5]], rtol=1e-6)
+        earned, state = run(HashCount(feature="x", centre=False, bits=bits), data)
+        np.testing.assert_allclose(earned, [[2**-0.5, 2**-0.5, 1], [0.5, 0.5, 2**-0.5]], rtol=1e-6)
         assert len(state.shared["visits"]) == 2 ** min(bits, 20)
 
 
@@ -109,31 +109,31 @@ def test_ring_overwrites_the_oldest() -> None:
 
 def test_neighbours_are_those_of_all_environments_before_this_step() -> None:
     data = side_by_side(path([[0.0], [5.0]]), path([[1.0], [5.0]]))
-    paid, _ = run(NeighbourNovelty(k=1, log=False, **HAND), data)
-    np.testing.assert_allclose(paid, [[0, 0], [4, 4]])
-    paid, _ = run(NeighbourNovelty(k=2, form="kth", **HAND), data)
-    np.testing.assert_allclose(paid[1], np.log1p([5, 5]), rtol=1e-6)
+    earned, _ = run(NeighbourNovelty(k=1, log=False, **HAND), data)
+    np.testing.assert_allclose(earned, [[0, 0], [4, 4]])
+    earned, _ = run(NeighbourNovelty(k=2, form="kth", **HAND), data)
+    np.testing.assert_allclose(earned[1], np.log1p([5, 5]), rtol=1e-6)
 
 
 def test_random_encoder_stays_and_episodes_do_not_clear_it() -> None:
     data = path([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]], ends=[False, True, False])
-    paid, state = run(re3(feature="x", width=8, outputs=4, k=1), data)
-    assert paid[0] == 0 and paid[1] > 0.01 and paid[2] < 1e-3
+    earned, state = run(re3(feature="x", width=8, outputs=4, k=1), data)
+    assert earned[0] == 0 and earned[1] > 0.01 and earned[2] < 1e-3
     assert int(state.shared["stored"]) == 3
 
 
 def test_episode_novelty_pays_and_stores_last_observations_only() -> None:
     data = path([[9.0], [1.0], [7.0], [4.0]], ends=[False, True, False, True])
-    paid, state = run(episode_novelty("x", k=3), data)
-    np.testing.assert_allclose(paid[:, 0], [0, 0, 0, 3])
+    earned, state = run(episode_novelty("x", k=3), data)
+    np.testing.assert_allclose(earned[:, 0], [0, 0, 0, 3])
     assert int(state.shared["stored"]) == 2
 
 
 def test_ngu_memory_is_of_this_episode_and_without_the_present() -> None:
     data = path([[0.0], [0.0], [3.0], [0.0]], ends=[False, False, True, False])
-    paid, _ = run(EpisodicNeighbours(k=2, **HAND), data)
+    earned, _ = run(EpisodicNeighbours(k=2, **HAND), data)
     kernel = 1e-4 / (9 - 0.008 + 1e-4)
-    np.testing.assert_allclose(paid[:, 0], [0, 1 / 1.001, 1 / ((2 * kernel) ** 0.5 + 1e-3), 0], rtol=1e-4)
+    np.testing.assert_allclose(earned[:, 0], [0, 1 / 1.001, 1 / ((2 * kernel) ** 0.5 + 1e-3), 0], rtol=1e-4)
 
 
 def test_ngu_mean_distance_starts_at_one_and_moves_in_learn() -> None:
@@ -189,13 +189,13 @@ def test_memory_reward_scores_before_it_stores() -> None:
     bonus = EpisodicMemoryReward(
         query_feature="q", response_feature="x", window=10, queries=2, responses=4, warm_up=0.0
     )
-    paid, state = run(bonus, data)
+    earned, state = run(bonus, data)
     # explore: -, 0, 1, 0.4; exploit: -, -, -, one value in the window
-    np.testing.assert_allclose(paid[:, 0], [0, 0, 1, 0.4], rtol=1e-4)
+    np.testing.assert_allclose(earned[:, 0], [0, 0, 1, 0.4], rtol=1e-4)
     (success, failure), _ = state.env
     assert int(success.written.sum()) == 2 and int(failure.written.sum()) == 2
-    paid, _ = run(bonus.replace(warm_up=1.0), data)
-    assert not paid.any()
+    earned, _ = run(bonus.replace(warm_up=1.0), data)
+    assert not earned.any()
     with pytest.raises(ValueError, match="queries is at least 1"):
         EpisodicMemoryReward(queries=0)
 

@@ -20,7 +20,7 @@ def test_contract(reward: RewardTransform) -> None:
     assert check_reward(reward, skip=["routes"]) == []  # the routes have a file of their own
 
 
-def lanes(transition: Transition) -> jax.Array:
+def envs(transition: Transition) -> jax.Array:
     return jnp.arange(transition.reward.shape[0], dtype=jnp.float32)
 
 
@@ -80,7 +80,7 @@ class KnowsCompilation(Broken):
         return transition.reward + float(isinstance(transition.reward, jax.core.Tracer))
 
 
-class CountsFillers(RewardTransform):
+class CountsPadding(RewardTransform):
     def init(self, key: Any, example: Transition) -> State:
         return State(shared=jnp.zeros((), jnp.int32))
 
@@ -88,8 +88,8 @@ class CountsFillers(RewardTransform):
         return rewards, State(shared=state.shared + transition.reward.shape[0])
 
 
-class ReadsFillers(RewardTransform):
-    """Its shared memory is unchanged when all rows are fillers, but not when some are."""
+class ReadsPadding(RewardTransform):
+    """Its shared memory is unchanged when all rows are padding steps, but not when some are."""
 
     def init(self, key: Any, example: Transition) -> State:
         return State(shared=jnp.zeros(()))
@@ -99,7 +99,7 @@ class ReadsFillers(RewardTransform):
         return rewards, State(shared=state.shared + total)
 
 
-class LearnsFillers(RewardTransform):
+class LearnsPadding(RewardTransform):
     def init(self, key: Any, example: Transition) -> State:
         return State(shared=jnp.zeros(()))
 
@@ -110,9 +110,9 @@ class LearnsFillers(RewardTransform):
         return rewards, State(shared=rollout.next_observation["direction"].mean())
 
 
-class PrefersLaneZero(Broken):
+class PrefersEnvironmentZero(Broken):
     def bonus(self, state: State, transition: Transition) -> Any:
-        return lanes(transition)
+        return envs(transition)
 
 
 class LooksAround(Broken):
@@ -198,10 +198,13 @@ class Unsaved:
         (EditsTask(), "books: EditsTask posts 'bonus' but also changes 'task'"),
         (chain(edits=EditsTask()), "books: EditsTask posts 'bonus' but also changes 'task'"),
         (KnowsCompilation(), "eager: uncompiled gives ['bonus'] = "),
-        (CountsFillers(), "fillers: shared memory after filler steps only gives  = "),
-        (ReadsFillers(), "fillers: what a filler row holds leaks: with other contents shared memory"),
-        (LearnsFillers(), "fillers: what a filler row holds leaks into learn: with other contents shared memory"),
-        (PrefersLaneZero(), "permutation: with the environments in another order gives ['bonus']"),
+        (CountsPadding(), "padding: shared memory after padding steps only gives  = "),
+        (ReadsPadding(), "padding: what a padding row holds leaks: with other contents shared memory"),
+        (
+            LearnsPadding(),
+            "padding: what a padding row holds leaks into learn: with other contents shared memory",
+        ),
+        (PrefersEnvironmentZero(), "permutation: with the environments in another order gives ['bonus']"),
         (LooksAround(), "alone: one environment alone gives ['bonus']"),
         (LooksAround(), "episodes: an episode after another first episode gives ['bonus']"),
         (Corrected(), "causal: it calls itself causal, but learn gives ['bonus']"),
@@ -220,13 +223,13 @@ def test_broken_transforms_are_caught(reward: RewardTransform, sentence: str) ->
 
 def test_routes_that_disagree_are_caught() -> None:
     others = [name for name in RULES if name not in ("structure", "routes")]
-    (broken,) = check_reward(PrefersLaneZero(), skip=others, raises=False)
+    (broken,) = check_reward(PrefersEnvironmentZero(), skip=others, raises=False)
     assert broken.startswith("routes: single with 3 environment(s) gives ['bonus']")
 
 
 def test_the_error_lists_every_sentence() -> None:
     with pytest.raises(ContractError, match="CountsFillers breaks") as caught:
-        check_reward(CountsFillers(), skip=["routes"])
+        check_reward(CountsPadding(), skip=["routes"])
     assert caught.value.broken and all(found in str(caught.value) for found in caught.value.broken)
 
 

@@ -42,7 +42,7 @@ from rewardax.wrappers.config import registered
 from rewardax.wrappers.contract.data import sample_rollout
 
 GAMMA = 0.9
-HORIZON, LANES, STEPS = Limit(3), 8, 5
+HORIZON, ENVS, STEPS = Limit(3), 8, 5
 KEY = level_key("train", 0)
 BONUS = EventBonus(events=(1,), scale=1.0, component="bonus")
 
@@ -267,12 +267,12 @@ def test_a_curve_outside_a_potential_breaks_its_telescoping() -> None:
 def fork(names: tuple[str, ...], seed: int) -> Transition:
     """A task whose first action decides all: eight episodes [5, 8] from one first state, of 2 to 5 steps each."""
     rng = np.random.default_rng(seed)
-    data = sample_rollout(names, STEPS, LANES, seed)
-    row, length = np.arange(STEPS)[:, None], rng.integers(2, STEPS + 1, LANES)
+    data = sample_rollout(names, STEPS, ENVS, seed)
+    row, length = np.arange(STEPS)[:, None], rng.integers(2, STEPS + 1, ENVS)
     valid, last = row < length, row == length - 1
 
-    def before(opening: np.ndarray, reached: np.ndarray) -> np.ndarray:
-        return np.concatenate([np.broadcast_to(opening[:1, :1], reached[:1].shape), reached[:-1]])
+    def before(initial: np.ndarray, reached: np.ndarray) -> np.ndarray:
+        return np.concatenate([np.broadcast_to(initial[:1, :1], reached[:1].shape), reached[:-1]])
 
     return data.replace(
         observation=jax.tree.map(before, data.observation, data.next_observation),
@@ -291,16 +291,16 @@ def test_pays_another_episode_best(name: str) -> None:
     weights = gamma ** np.arange(STEPS)[:, None]
     data = fork(reward.requires, seed)
     task = (data.reward * weights).sum(0)
-    paid = (np.asarray(jax.jit(replay)(reward, data)[0].total) * weights).sum(0)
-    best, favoured = task.argmax(), paid.argmax()
+    earned = (np.asarray(jax.jit(replay)(reward, data)[0].total) * weights).sum(0)
+    best, favoured = task.argmax(), earned.argmax()
     assert task[best] > task[favoured] + 0.1
-    assert paid[favoured] > paid[best] + 0.01
+    assert earned[favoured] > earned[best] + 0.01
 
 
 def test_ema_grpo_keeps_the_order_within_a_group() -> None:
     """The lump at the end is a rising function of the return, the same one for all episodes from one start."""
     data = fork(example("EMAGRPO").requires, 3)
     task = data.reward.sum(0)
-    paid = np.asarray(jax.jit(replay)(example("EMAGRPO"), data)[0].total).sum(0)
+    earned = np.asarray(jax.jit(replay)(example("EMAGRPO"), data)[0].total).sum(0)
     order = np.argsort(task)
-    assert (np.diff(paid[order]) > -1e-5).all() and np.ptp(paid) > 1.0
+    assert (np.diff(earned[order]) > -1e-5).all() and np.ptp(earned) > 1.0

@@ -165,11 +165,11 @@ def claimed() -> dict[str, str]:
 
 
 def test_every_claim_has_its_proof() -> None:
-    told = claimed()
-    claims = {name for name, text in told.items() if re.match(r"yes\b", text)}
+    texts = claimed()
+    claims = {name for name, text in texts.items() if re.match(r"yes\b", text)}
     assert claims == {name for name, *_ in PROOFS} | OWN_TEST
     examples = {name for name, *_ in COUNTER_EXAMPLES} - claims
-    assert not [name for name in examples if name in told and re.match(r"yes\b", told[name])]
+    assert not [name for name in examples if name in texts and re.match(r"yes\b", texts[name])]
 
 
 def test_advice_with_lookahead_keeps_the_greedy_policy() -> None:
@@ -191,16 +191,16 @@ def test_advice_with_lookahead_keeps_the_greedy_policy() -> None:
 def test_uniform_redistribution_keeps_returns() -> None:
     data = sample_rollout((), steps=40)
     after = np.asarray(replay(UniformRedistribution(), data)[0].components["task"])
-    for start, stop, lane in episodes(data):
-        assert after[start:stop, lane].sum() == pytest.approx(data.reward[start:stop, lane].sum(), abs=1e-5)
+    for start, stop, env in episodes(data):
+        assert after[start:stop, env].sum() == pytest.approx(data.reward[start:stop, env].sum(), abs=1e-5)
 
 
 def episodes(data: Any) -> list[tuple[int, int, int]]:
-    """(first row, row after the last, lane) of every episode, complete or cut by the rollout's border."""
+    """(first row, row after the last, environment) of every episode, complete or cut by the rollout's edge."""
     found = []
-    for lane in range(data.first.shape[1]):
-        starts = np.flatnonzero(data.first[:, lane])
-        found += [(a, b, lane) for a, b in itertools.pairwise([*starts, len(data.first)])]
+    for env in range(data.first.shape[1]):
+        starts = np.flatnonzero(data.first[:, env])
+        found += [(a, b, env) for a, b in itertools.pairwise([*starts, len(data.first)])]
     return found
 
 
@@ -256,19 +256,19 @@ def test_telescoping_in_every_end_case(name: str, truncation: str) -> None:
     reward, component, after, before = TELESCOPES[name]
     if hasattr(reward, "truncation"):
         reward = reward.replace(truncation=truncation)
-    data = sample_rollout(reward.requires, steps=48, lanes=4, seed=5)
-    both = data.terminated & (np.arange(4) == 0)  # one lane ends for both reasons at once
+    data = sample_rollout(reward.requires, steps=48, num_envs=4, seed=5)
+    both = data.terminated & (np.arange(4) == 0)  # one environment ends for both reasons at once
     data = data.replace(truncated=data.truncated | both)
     rewards = replay(reward, data)[0]
-    paid = np.asarray(rewards.components[component], np.float64)
-    reached, opening = after(rewards, data), before(rewards, data)
+    earned = np.asarray(rewards.components[component], np.float64)
+    reached, initial = after(rewards, data), before(rewards, data)
     cases = set()
-    for start, stop, lane in episodes(data):
+    for start, stop, env in episodes(data):
         steps, end = stop - start, stop - 1
-        terminated, truncated = bool(data.terminated[end, lane]), bool(data.truncated[end, lane])
+        terminated, truncated = bool(data.terminated[end, env]), bool(data.truncated[end, env])
         over = terminated or (truncated and truncation == "absorb")
-        expected = (0.0 if over else GAMMA**steps * reached[end, lane]) - opening[start, lane]
-        got = paid[start:stop, lane] @ GAMMA ** np.arange(steps)
+        expected = (0.0 if over else GAMMA**steps * reached[end, env]) - initial[start, env]
+        got = earned[start:stop, env] @ GAMMA ** np.arange(steps)
         assert got == pytest.approx(expected, abs=1e-4)
         cases.add((terminated, truncated))
     assert cases == {(True, False), (False, True), (True, True), (False, False)}

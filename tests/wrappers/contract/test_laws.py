@@ -45,7 +45,7 @@ def same(a: Any, b: Any, exact: bool = False) -> None:
 
 @every_example
 def test_total_is_the_sum_and_additive_parts_leave_the_task_alone(reward: RewardTransform) -> None:
-    data = rollout_for(reward, fillers=True)
+    data = rollout_for(reward, padding=True)
     rewards, _ = run(reward, data)
     close(rewards.total, sum(np.asarray(c) for c in rewards.components.values()))
     assert np.isfinite(np.asarray(rewards.total)).all()
@@ -56,7 +56,7 @@ def test_total_is_the_sum_and_additive_parts_leave_the_task_alone(reward: Reward
 
 @every_example
 def test_padding_steps_alone_change_nothing(reward: RewardTransform) -> None:
-    data = rollout_for(reward, fillers=True)
+    data = rollout_for(reward, padding=True)
     _, state = run(reward, data)
     nothing = data.replace(valid=np.zeros_like(data.valid), first=np.zeros_like(data.first))
     fresh = begin(reward, jax.random.key(0), row(data, 0))
@@ -69,8 +69,8 @@ def test_padding_steps_alone_change_nothing(reward: RewardTransform) -> None:
 
 @few
 @given(seeds, st.booleans(), st.sampled_from([1.0, 0.9]), st.booleans())
-def test_shaping_telescopes(seed: int, fillers: bool, gamma: float, annealed: bool) -> None:
-    data = random_rollout(seed, fillers=fillers)
+def test_shaping_telescopes(seed: int, padding: bool, gamma: float, annealed: bool) -> None:
+    data = random_rollout(seed, padding=padding)
     for truncation in ("bootstrap", "absorb"):
         scale = Linear(2.0, 0.5, 20.0) if annealed else 2.0
         rewards, _ = play(Potential(gamma=gamma, scale=scale, truncation=truncation), data)
@@ -95,7 +95,7 @@ def test_order_of_additive_parts_does_not_matter(seed: int, order: list[int]) ->
         ("c", EpisodicCount(num_keys=8)),
         ("d", GlobalCount(num_keys=8, component="ever")),
     ]
-    data = random_rollout(seed, fillers=True)
+    data = random_rollout(seed, padding=True)
     ordered, _ = advance_all(chain(**dict(parts)), data)
     shuffled, _ = advance_all(chain(**dict(parts[i] for i in order)), data)
     for name, value in ordered.components.items():
@@ -114,8 +114,8 @@ def advance_all(reward: RewardTransform, data: Any) -> Any:
 
 @few
 @given(seeds, st.booleans())
-def test_redistribution_conserves_the_return(seed: int, fillers: bool) -> None:
-    data = random_rollout(seed, fillers=fillers)
+def test_redistribution_conserves_the_return(seed: int, padding: bool) -> None:
+    data = random_rollout(seed, padding=padding)
     for reward in (UniformRedistribution(), Delay()):
         rewards, _ = play(reward, data)
         value = np.asarray(rewards.components["task"])
@@ -140,8 +140,8 @@ PARTS = {"events": EventBonus(scale=0.3), "count": EpisodicCount(num_keys=8, sca
 
 @few
 @given(seeds, st.booleans(), st.sampled_from(["evaluate", "close"]), st.sampled_from(["episode", "prefix"]))
-def test_gates(seed: int, fillers: bool, on_truncation: str, scope: str) -> None:
-    data = random_rollout(seed, fillers=fillers)
+def test_gates(seed: int, padding: bool, on_truncation: str, scope: str) -> None:
+    data = random_rollout(seed, padding=padding)
     plain, _ = play(chain(**PARTS), data)
     null = GATE.replace(thresholds=(None, None, None), deliver="retro", on_truncation=on_truncation, scope=scope)
     open_gates, _ = play(chain(**PARTS, gate=null), data)
@@ -171,16 +171,16 @@ def test_gates(seed: int, fillers: bool, on_truncation: str, scope: str) -> None
 
 @few
 @given(seeds, st.integers(1, ROWS - 1))
-def test_retro_delivery_across_the_border_of_rollouts_pays_the_same_in_all(seed: int, border: int) -> None:
+def test_retro_delivery_across_the_edge_of_rollouts_pays_the_same_in_all(seed: int, edge: int) -> None:
     """What a cut episode owes is paid later, once, on its last step; nothing leaks into the next episode."""
-    border = 4 if border < 5 else 7  # two places: few compilations
+    edge = 4 if edge < 5 else 7  # two places: few compilations
     data = random_rollout(seed, ends=0.3)
     gate = GATE.replace(deliver="retro")
     reward = chain(**PARTS, gate=gate)
     whole, _ = play(chain(**PARTS, gate=GATE), data)
     state = reward.init(jax.random.key(0), row(data, 0))
     fresh, pieces = state.episode, []
-    for part in (slice(0, border), slice(border, ROWS)):
+    for part in (slice(0, edge), slice(edge, ROWS)):
         rewards, state = _continue(reward, state, fresh, jax.tree.map(lambda x, p=part: x[p], data))
         pieces.append(rewards)
     value = {name: np.concatenate([np.asarray(p.components[name]) for p in pieces]) for name in whole.components}

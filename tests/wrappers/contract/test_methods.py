@@ -74,7 +74,7 @@ def test_look_ahead_is_hindsight_and_telescopes_over_actions() -> None:
     advice = [[1.0, 2.0], [3.0, 5.0], [7.0, 4.0]]
     data = rollout(reward=[0.0, 0.0], advice=advice).replace(action=jnp.array([[1], [0]]))
     rewards, _ = replay(reward, data)
-    assert numbers(rewards.components["advice"]) == [3.0 - 2.0, 7.0 - 3.0], "the border takes the largest advice"
+    assert numbers(rewards.components["advice"]) == [3.0 - 2.0, 7.0 - 3.0], "the edge takes the largest advice"
     assert numbers(rewards.metrics["advice/pending"]) == [0.0, 1.0]
     zero, _ = replay(reward.replace(after="zero"), data)
     assert numbers(zero.components["advice"]) == [1.0, -3.0]
@@ -100,8 +100,8 @@ def test_latched_event_pays_again_in_the_next_episode() -> None:
 @pytest.mark.parametrize("op", [">=", ">"])
 def test_gate_at_the_threshold(op: str) -> None:
     gate = GatedAccumulation(components=("task", "events"), thresholds=(0.0, None), op=op)
-    paid = reward_of(chain(b=EventBonus(), gate=gate), "events", reward=[0.0], terminated=[True], events=[[True]])
-    assert paid == [1.0 if op == ">=" else 0.0]
+    earned = reward_of(chain(b=EventBonus(), gate=gate), "events", reward=[0.0], terminated=[True], events=[[True]])
+    assert earned == [1.0 if op == ">=" else 0.0]
 
 
 @pytest.mark.parametrize(
@@ -146,8 +146,8 @@ def test_all_environments_are_counted_before_any_is_read() -> None:
 
 
 def test_first_visit_times_global() -> None:
-    paid = reward_of(first_visit_times_global(16, count_reset_obs=False), "count", state_id=[3, 3, 4])
-    assert paid == [1.0, 0.0, 1.0]
+    earned = reward_of(first_visit_times_global(16, count_reset_obs=False), "count", state_id=[3, 3, 4])
+    assert earned == [1.0, 0.0, 1.0]
 
 
 def test_reset_observation_is_counted_on_request() -> None:

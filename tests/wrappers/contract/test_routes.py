@@ -18,22 +18,22 @@ from rewardax.wrappers.contract.routes import routes
 from rewardax.wrappers.core import RewardTransform
 from rewardax.wrappers.gym.single import RewardWrapper
 
-STEPS, LANES = 24, 3  # the shape of rollout_for: what it compiles serves here too
+STEPS, ENVS = 24, 3  # the shape of rollout_for: what it compiles serves here too
 
 
-def compare(reward: RewardTransform, steps: int, lanes: int, learn_every: int) -> None:
-    actions = np.random.default_rng(3).choice(ACTIONS, p=[0.3, 0.45, 0.25], size=(steps, lanes))
+def compare(reward: RewardTransform, steps: int, envs: int, learn_every: int) -> None:
+    actions = np.random.default_rng(3).choice(ACTIONS, p=[0.3, 0.45, 0.25], size=(steps, envs))
     rollout = play(actions, reward.requires)
     assert rollout.terminated.any() and rollout.truncated.any()
-    for route, paid, expected in routes(reward, CorridorEnv, rollout, actions, learn_every):
-        assert paid.keys() == expected.keys()
+    for route, earned, expected in routes(reward, CorridorEnv, rollout, actions, learn_every):
+        assert earned.keys() == expected.keys()
         for name, values in expected.items():
-            np.testing.assert_allclose(paid[name], values, 1e-5, 1e-5, err_msg=f"{route}: {name}")
+            np.testing.assert_allclose(earned[name], values, 1e-5, 1e-5, err_msg=f"{route}: {name}")
 
 
 @each(lambda reward: reward.causal)
 def test_every_route_pays_the_same(reward: RewardTransform) -> None:
-    compare(reward, 2 * STEPS, LANES, learn_every=STEPS)
+    compare(reward, 2 * STEPS, ENVS, learn_every=STEPS)
 
 
 @each(lambda reward: reward.causal and bool(jax.tree.leaves(memory(reward).shared)))
@@ -49,11 +49,11 @@ def test_hindsight_is_refused_by_the_wrappers(reward: RewardTransform) -> None:
 
 
 class Levels(gym.Wrapper):
-    """Opens the levels 100·lane, 100·lane + 1, ... in turn."""
+    """Opens the levels 100·number, 100·number + 1, ... in turn."""
 
-    def __init__(self, env: gym.Env, lane: int) -> None:
+    def __init__(self, env: gym.Env, number: int) -> None:
         super().__init__(env)
-        self.level = 100 * lane - 1
+        self.level = 100 * number - 1
 
     def reset(self, **_: Any) -> Any:
         self.level += 1
@@ -90,12 +90,12 @@ def play_core(core: Any, params: Any, actions: np.ndarray, names: tuple[str, ...
         state = jax.tree.map(lambda new, old: jnp.where(done, new, old), opened, after)
         return (state, level, done), row
 
-    def lane(level: Any, actions: Any) -> Transition:
+    def env(level: Any, actions: Any) -> Transition:
         start = (reset_level(core, params, level, 0), level, jnp.array(True))
         return jax.lax.scan(body, start, actions)[1]
 
     levels = 100 * jnp.arange(actions.shape[1])
-    return jax.jit(jax.vmap(lane, in_axes=(0, 1), out_axes=1))(levels, actions)
+    return jax.jit(jax.vmap(env, in_axes=(0, 1), out_axes=1))(levels, actions)
 
 
 @pytest.mark.parametrize("task", ["KeyFarm", "DoorKey-5x5"])
@@ -105,7 +105,7 @@ def test_our_tasks_pay_the_same_on_every_route(task: str) -> None:
     actions = np.random.default_rng(5).integers(0, core.num_actions, (40, 2))
     rollout = play_core(core, params, actions, reward.requires)
     assert (rollout.terminated | rollout.truncated).any()
-    lane = lambda n: Levels(GymEnv(task, horizon=12), n)  # noqa: E731
-    for route, paid, expected in routes(reward, lane, rollout, actions, 81):
+    env = lambda n: Levels(GymEnv(task, horizon=12), n)  # noqa: E731
+    for route, earned, expected in routes(reward, env, rollout, actions, 81):
         for name, values in expected.items():
-            np.testing.assert_allclose(paid[name], values, 1e-5, 1e-5, err_msg=f"{route}: {name}")
+            np.testing.assert_allclose(earned[name], values, 1e-5, 1e-5, err_msg=f"{route}: {name}")

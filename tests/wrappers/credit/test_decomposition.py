@@ -54,7 +54,7 @@ def run(reward: RewardTransform, data: Transition, state: Any = None) -> Any:
     return proceed(reward, state, begin(reward, data).episode, data)
 
 
-def paid(reward: RewardTransform, data: Transition, state: Any = None) -> np.ndarray:
+def earned(reward: RewardTransform, data: Transition, state: Any = None) -> np.ndarray:
     return np.asarray(run(reward, data, state)[0].components["task"])
 
 
@@ -97,8 +97,8 @@ def look(data: Transition, key: jax.Array, count: int) -> Any:
 
 @few
 @given(seeds, st.booleans(), st.sampled_from([1, 3]))
-def test_episodes_are_found_and_drawn_from(seed: int, fillers: bool, count: int) -> None:
-    data = random_rollout(seed, fillers=fillers)
+def test_episodes_are_found_and_drawn_from(seed: int, padding: bool, count: int) -> None:
+    data = random_rollout(seed, padding=padding)
     found, totals, drawn, mean = look(data, jax.random.key(seed), count)
     kept = np.zeros((ROWS, ENVS), bool)
     for env in range(ENVS):
@@ -117,12 +117,12 @@ def test_episodes_are_found_and_drawn_from(seed: int, fillers: bool, count: int)
 
 @pytest.mark.parametrize("late", CORRECTED)
 @few
-@given(seed=seeds, fillers=st.booleans())
+@given(seed=seeds, padding=st.booleans())
 def test_correction_conserves_every_return_and_leaves_cut_episodes_alone(
-    late: RewardTransform, seed: int, fillers: bool
+    late: RewardTransform, seed: int, padding: bool
 ) -> None:
-    data = random_rollout(seed, fillers=fillers)
-    value = paid(late, data)
+    data = random_rollout(seed, padding=padding)
+    value = earned(late, data)
     kept = np.asarray(episode_mean(data, data.reward)[0])
     for env in range(ENVS):
         for rows in episodes(data, env):
@@ -131,7 +131,7 @@ def test_correction_conserves_every_return_and_leaves_cut_episodes_alone(
 
 
 @pytest.mark.parametrize("late", CORRECTED)
-def test_an_episode_cut_by_the_border_of_rollouts_is_paid_once(late: RewardTransform) -> None:
+def test_an_episode_cut_by_the_edge_of_rollouts_is_rewarded_once(late: RewardTransform) -> None:
     data = random_rollout(6, rows=2 * ROWS, ends=0.15)
     fresh, state, pieces = begin(late, data).episode, begin(late, data), []
     for part in (slice(0, ROWS), slice(ROWS, None)):
@@ -142,14 +142,14 @@ def test_an_episode_cut_by_the_border_of_rollouts_is_paid_once(late: RewardTrans
         for rows in episodes(data, env):
             crossing += rows[0] < ROWS <= rows[-1]
             close(value[rows, env].sum(), np.asarray(data.reward)[rows, env].sum())
-    assert crossing, "no episode lies across the border"
+    assert crossing, "no episode lies across the edge"
 
 
 def test_delayed_and_spread_out_again_is_the_same_in_all() -> None:
-    data = random_rollout(5, fillers=True)
+    data = random_rollout(5, padding=True)
     spread, plain = (
-        paid(chain(delay=Delay(), spread=UniformRedistribution()), data),
-        paid(UniformRedistribution(), data),
+        earned(chain(delay=Delay(), spread=UniformRedistribution()), data),
+        earned(UniformRedistribution(), data),
     )
     kept = np.asarray(episode_mean(data, data.reward)[0])
     close(spread[kept], plain[kept])

@@ -59,7 +59,7 @@ def test_matching_of_nothing_and_bad_choice() -> None:
         assign(np.zeros((1, 1)), "hungarian")
 
 
-def test_a_plan_is_paid_once_and_entries_are_taken_by_the_most_similar_call() -> None:
+def test_a_plan_is_rewarded_once_and_entries_are_taken_by_the_most_similar_call() -> None:
     red, any_key = call("take", colour="red"), call("take")
     plan = PlanMatch(calls=(red, None, call("wait")), plan=(any_key, red), unmatched=-1.0, feature="e")
     events = [[1, 1, 0], [1, 0, 1], [0, 1, 0], [1, 0, 0]]
@@ -104,8 +104,8 @@ def test_accuracy_is_not_enough() -> None:
 
 @few
 @given(seeds, st.booleans())
-def test_information_telescopes(seed: int, fillers: bool) -> None:
-    data = random_rollout(seed, fillers=fillers)
+def test_information_telescopes(seed: int, padding: bool) -> None:
+    data = random_rollout(seed, padding=padding)
     rewards, _ = play(InformationGain(scale=2.0), data)
     before, after = (np.asarray(entropy(f["belief"])) for f in (data.features, data.next_features))
     for rows, env in parts(data):
@@ -156,8 +156,8 @@ def test_spae_probe() -> None:
 
 @few
 @given(seeds, st.booleans())
-def test_min_form(seed: int, fillers: bool) -> None:
-    data = random_rollout(seed, fillers=fillers)
+def test_min_form(seed: int, padding: bool) -> None:
+    data = random_rollout(seed, padding=padding)
     strict, _ = play(MinForm(form="strict"), data)
     soft, _ = play(MinForm(temperature=0.1), data)
     for rows, env in parts(data):

@@ -41,8 +41,8 @@ close = np.testing.assert_allclose
 
 @few
 @given(seeds, st.booleans())
-def test_delta_makes_the_sum_to_go_the_current_score(seed: int, fillers: bool) -> None:
-    data = random_rollout(seed, fillers=fillers)
+def test_delta_makes_the_sum_to_go_the_current_score(seed: int, padding: bool) -> None:
+    data = random_rollout(seed, padding=padding)
     retro = ClipDelta(clip=False)
     now, later = play(retro, data)[0].total, play(retro.replace(deliver="delayed"), data)[0].total
     halves = in_halves(retro, data)
@@ -66,7 +66,7 @@ def test_a_good_step_repeated_pays_once() -> None:
     assert total(0.9, 0.1, 0.9, 0.1, 0.9, 0.1, 0.0) == pytest.approx(total(0.9, 0.0)) == pytest.approx(0.9)
 
 
-def test_rows_at_the_border_are_paid_in_the_next_rollout() -> None:
+def test_rows_at_the_edge_are_rewarded_in_the_next_rollout() -> None:
     score = [0.5, 0.25, 1.0, 0.75, 0.5, 0.25, 0.0, 0.5, 0.75, 1.0]
     data = rollout(reward=score, terminated=[False] * 9 + [True])
     whole, _ = play(ClipDelta(clip=False), data)
@@ -91,10 +91,10 @@ def test_spans_of_different_density_end_with_the_episode() -> None:
     score = [1.0, 3.0, 8.0, 5.0, 1.0]
     ends = [[0, 1], [0, 0], [0, 0], [0, 0], [1, 1]]
     for statistic, expected in {"last": (1, 8, 1), "mean": (1, 5.5, 3), "min": (1, 3, 1)}.items():
-        paid = reward_of(
+        earned = reward_of(
             SpanReward(feature="x", ends_feature="e", statistic=statistic), "span", x=score, e=ends, **data
         )
-        assert paid == [expected[0], 0.0, expected[1], 0.0, expected[2]]
+        assert earned == [expected[0], 0.0, expected[1], 0.0, expected[2]]
     assert reward_of(SpanReward(feature="x"), "span", x=score, **data) == [0.0, 0.0, 8.0, 0.0, 0.0]
 
 
@@ -118,8 +118,8 @@ def test_released_whitening_divides_by_the_fourth_root() -> None:
 
 @few
 @given(seeds, st.booleans(), st.sampled_from([1.0, 0.9]))
-def test_advice_telescopes(seed: int, fillers: bool, gamma: float) -> None:
-    data = random_rollout(seed, fillers=fillers)
+def test_advice_telescopes(seed: int, padding: bool, gamma: float) -> None:
+    data = random_rollout(seed, padding=padding)
     back, _ = play(ActionAdvice(gamma=gamma), data)
     ahead, _ = play(ActionAdvice(gamma=gamma, form="lookahead", after="zero"), data)
     for rows, env in parts(data):
@@ -146,8 +146,8 @@ def test_a_potential_that_changed_since_the_visit_still_telescopes() -> None:
 
 @few
 @given(seeds, st.booleans(), st.sampled_from([1.0, 4.0]))
-def test_prover_progress_telescopes_without_an_end_rule(seed: int, fillers: bool, tries: float) -> None:
-    data = random_rollout(seed, fillers=fillers)
+def test_prover_progress_telescopes_without_an_end_rule(seed: int, padding: bool, tries: float) -> None:
+    data = random_rollout(seed, padding=padding)
     value = lambda f: 1 - (1 - np.asarray(f["progress"], np.float64)) ** tries  # noqa: E731
     rewards, _ = play(ProverAdvantage(alpha=3.0, best_of=tries), data)
     gain, _ = play(igpo("progress", scale=2.0), data)
@@ -172,8 +172,8 @@ def test_a_prover_that_always_or_never_succeeds_says_nothing() -> None:
 
 @few
 @given(seeds, st.booleans(), st.sampled_from([1.0, 0.9]), st.sampled_from(["forward", "fused"]))
-def test_hops_telescope(seed: int, fillers: bool, gamma: float, mode: str) -> None:
-    data = random_rollout(seed, fillers=fillers)
+def test_hops_telescope(seed: int, padding: bool, gamma: float, mode: str) -> None:
+    data = random_rollout(seed, padding=padding)
     for truncation in ("bootstrap", "absorb"):
         rewards, _ = play(HopProgress(form=mode, gamma=gamma, truncation=truncation), data)
         for rows, env in parts(data):
@@ -217,10 +217,10 @@ def vsrm_by_hand(rates: np.ndarray, discount: float, look_ahead: int) -> list[fl
 
 @few
 @given(seeds, st.booleans(), st.sampled_from([1, 3]))
-def test_flat_steps_borrow_from_the_gains_ahead(seed: int, fillers: bool, look_ahead: int) -> None:
+def test_flat_steps_borrow_from_the_gains_ahead(seed: int, padding: bool, look_ahead: int) -> None:
     rates = lambda rng, lead: rng.choice([0.0, 0.5, 0.5, 1.0], lead).astype(np.float32)  # noqa: E731
     rng = np.random.default_rng(seed)
-    data = random_rollout(seed, fillers=fillers, ends=0.3, rate=lambda: rates(rng, (ROWS, ENVS)))
+    data = random_rollout(seed, padding=padding, ends=0.3, rate=lambda: rates(rng, (ROWS, ENVS)))
     term = VSRM(value="rate", look_ahead=look_ahead)
     kept, last_free = (play(term.replace(keep_last=keep), data)[0].components["stepwise"] for keep in (True, False))
     for rows, env in parts(data):
@@ -230,7 +230,7 @@ def test_flat_steps_borrow_from_the_gains_ahead(seed: int, fillers: bool, look_a
         close(column(last_free, rows, env), [*expected[:-1], 0.0], atol=1e-6)
 
 
-def test_nothing_is_seen_beyond_the_border() -> None:
+def test_nothing_is_seen_beyond_the_edge() -> None:
     assert reward_of(VSRM(), "stepwise", progress=[0.0, 0.5, 0.5, 0.5], reward=[0.0] * 3) == [0.5, 0.0, 0.0]
 
 

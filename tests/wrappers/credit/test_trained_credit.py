@@ -38,10 +38,10 @@ def test_redistributed_forecasts_add_up_whatever_they_are() -> None:
     rng = np.random.default_rng(0)
     forecasts, returns, length = rng.normal(size=(3, 5)), rng.normal(size=3), np.array([5, 3, 1])
     mask = np.arange(5) < length[:, None]
-    paid = np.asarray(redistribute(jnp.asarray(forecasts), jnp.asarray(returns), jnp.asarray(mask)))
-    close(paid.sum(-1), returns, rtol=1e-5)
-    assert not paid[~mask].any()
-    inner = np.diff(paid[0]) - np.diff(np.diff(forecasts[0], prepend=0))
+    earned = np.asarray(redistribute(jnp.asarray(forecasts), jnp.asarray(returns), jnp.asarray(mask)))
+    close(earned.sum(-1), returns, rtol=1e-5)
+    assert not earned[~mask].any()
+    inner = np.diff(earned[0]) - np.diff(np.diff(forecasts[0], prepend=0))
     close(inner, 0, atol=1e-6)  # the correction is the same on every step
 
 
@@ -64,7 +64,7 @@ def test_an_untrustworthy_forecast_redistributes_nothing() -> None:
     close(rewards.metrics["task/quality"], complete, atol=1e-4)
 
 
-def test_grounding_is_paid_from_the_start() -> None:
+def test_grounding_is_rewarded_from_the_start() -> None:
     data = random_rollout(2, valid=lambda: np.random.default_rng(0).random((10, 3)) < 0.5)
     rewards, _ = play(SPA(factor_features=("progress",), width=4, beta=0.25), data)
     close(rewards.components["task"], 0.25 * np.asarray(data.next_features["valid"]))
@@ -93,7 +93,7 @@ def test_all_environments_read_before_any_counts() -> None:
     assert state.shared["counts"].tolist() == [0, 4, 0, 0]
 
 
-def test_learnt_shaping_prefers_what_paid_and_stays_in_bounds() -> None:
+def test_learnt_shaping_prefers_what_rewarded_and_stays_in_bounds() -> None:
     data = rollout(reward=[1.0, 0.0, 1.0, 0.0], terminated=[True] * 4, state_id=[0] * 4)
     data = data.replace(action=jnp.array([[0], [1], [0], [1]]))
     reward = selfrs(num_keys=2, num_actions=2, learning_rate=0.5, bound=0.1)
@@ -102,9 +102,9 @@ def test_learnt_shaping_prefers_what_paid_and_stays_in_bounds() -> None:
     close(state.shared["V"], [0.05 * 0.5, 0.0], rtol=1e-5)
     assert set(replay(reward, data)[0].components) == {"task", "explors_phi"}
     given = data.replace(features={**data.features, "policy": jnp.full((4, 1, 2), 0.5)})
-    _, told = replay(reward.replace(policy_feature="policy", bound=1.0), given)
+    _, given_policy = replay(reward.replace(policy_feature="policy", bound=1.0), given)
     _, seen = replay(reward.replace(bound=1.0), data)
-    close(told.shared["phi"], seen.shared["phi"], rtol=1e-5)  # the frequencies are what the policy was
+    close(given_policy.shared["phi"], seen.shared["phi"], rtol=1e-5)  # the frequencies are what the policy was
 
 
 def test_rows_without_an_end_teach_nothing() -> None:

@@ -46,7 +46,7 @@ def episode_sums(rewards: Any, data: Any, name: str) -> list[float]:
 @few
 @given(seeds)
 def test_open_gates_make_a_weighted_sum(seed: int) -> None:
-    data = random_rollout(seed, fillers=True)
+    data = random_rollout(seed, padding=True)
     plain = play(chain(**PARTS), data)[0]
     gate = Gate(components=LEVELS, tau=(-1e9, -1e9, -1e9), weights=WEIGHTS)
     opened, at_end = gated(gate, data), gated(gate.replace(scope="episode"), data)
@@ -60,7 +60,7 @@ def test_open_gates_make_a_weighted_sum(seed: int) -> None:
 @few
 @given(seeds)
 def test_level_gates_pay_an_episode_what_gated_accumulation_pays(seed: int) -> None:
-    data = random_rollout(seed, fillers=True)
+    data = random_rollout(seed, padding=True)
     tau = (0.5, 0.1, None)
     by_level = gated(Gate(components=LEVELS, tau=tau, scope="episode"), data)
     by_step = gated(Gate(components=LEVELS, tau=tau), data)
@@ -114,7 +114,7 @@ def test_bottom_line(scores: list[float], delta: float) -> None:
 @few
 @given(seeds)
 def test_soft_gate_is_between_nothing_and_the_weighted_mean(seed: int) -> None:
-    data = random_rollout(seed, fillers=True)
+    data = random_rollout(seed, padding=True)
     plain = play(chain(**PARTS), data)[0]
     gate = SoftGate(utility=("progress", "task"), weights=(3.0, 1.0))
     mean = (3 * np.asarray(plain.components["progress"]) + np.asarray(plain.components["task"])) / 4

@@ -170,18 +170,18 @@ def test_verpo_dense_part_adds_up_to_zero() -> None:
 
 @pytest.mark.parametrize("name", REWRITE)
 def test_only_complete_episodes_are_rewritten_and_they_pay_once(name: str) -> None:
-    data = random_rollout(3, rows=16, envs=4, ends=0.3, fillers=True)
+    data = random_rollout(3, rows=16, envs=4, ends=0.3, padding=True)
     data = data.replace(features={**data.features}, next_features={**data.next_features})
     transform = registered()[name]()
     rewards, _ = jax.jit(replay)(transform, data)
     known, whole = from_end(data, data.done & data.valid & sums(data, data.reward)[2])
     complete = np.asarray(known & whole)
     assert complete.any() and not complete.all()
-    paid = np.asarray(rewards.components["task"])
+    earned = np.asarray(rewards.components["task"])
     ends = np.asarray(data.done & data.valid)
-    assert (paid[complete & ~ends] == 0).all()
+    assert (earned[complete & ~ends] == 0).all()
     untouched = ~complete & np.asarray(data.valid)
-    np.testing.assert_array_equal(paid[untouched], np.asarray(data.reward)[untouched])
+    np.testing.assert_array_equal(earned[untouched], np.asarray(data.reward)[untouched])
 
 
 def test_episodes_of_one_level_are_those_that_start_alike() -> None:

@@ -54,7 +54,7 @@ FULL = chain(
 )
 
 
-def paid(env: Any, actions: np.ndarray) -> list[dict[str, float]]:
+def earned(env: Any, actions: np.ndarray) -> list[dict[str, float]]:
     found = []
     for action in actions:
         _, _, terminated, truncated, info = env.step(action)
@@ -76,22 +76,22 @@ def test_saved_and_loaded_it_continues_bit_for_bit(vectorised: bool) -> None:
     actions = np.random.default_rng(0).integers(0, 3, (60, 2) if vectorised else 60)
     env = make(vectorised)
     env.reset(seed=0)
-    paid(env, actions[:25])  # in the middle of an episode and of a rollout
+    earned(env, actions[:25])  # in the middle of an episode and of a rollout
     env.feed({"judge": {"caption": [1, 2], "value": [0.5, 0.25]}})
     file = io.BytesIO()
     np.savez(file, **env.state_dict())
     file.seek(0)
     other = make(vectorised)
     other.reset(seed=5)
-    paid(other, actions[:7])
+    earned(other, actions[:7])
     other.load_state_dict(np.load(file))
     other.env = env.env  # the environment's own state is its own business: go on in the same one
-    continued = paid(other, actions[25:])
+    continued = earned(other, actions[25:])
     again = make(vectorised)
     again.reset(seed=0)
-    paid(again, actions[:25])
+    earned(again, actions[:25])
     again.feed({"judge": {"caption": [1, 2], "value": [0.5, 0.25]}})
-    assert str(continued) == str(paid(again, actions[25:]))
+    assert str(continued) == str(earned(again, actions[25:]))
 
 
 def test_feedback_waits_for_learn_and_is_padded() -> None:
@@ -118,7 +118,7 @@ def test_one_compilation_serves_other_numbers_and_other_wrappers() -> None:
     def run(scale: float) -> None:
         env = RewardWrapper(CorridorEnv(), Noise(scale=scale, component="compiled once"))
         env.reset(seed=0)
-        paid(env, np.array([1, 0, 2] * 5))
+        earned(env, np.array([1, 0, 2] * 5))
 
     run(1.0)
     step = programs(jax.tree.structure(Noise(component="compiled once"))).step

@@ -88,9 +88,9 @@ def test_observations_and_task_pass_through() -> None:
     plain, wrapped = CorridorEnv(), RewardWrapper(CorridorEnv(), Potential())
     np.testing.assert_array_equal(plain.reset()[0]["grid"], wrapped.reset()[0]["grid"])
     for action in (1, 0, 1, 1):
-        expected, paid = plain.step(action), wrapped.step(action)
-        np.testing.assert_array_equal(expected[0]["grid"], paid[0]["grid"])
-        assert expected[1] == paid[4]["task_reward"] and expected[2:4] == paid[2:4]
+        expected, earned = plain.step(action), wrapped.step(action)
+        np.testing.assert_array_equal(expected[0]["grid"], earned[0]["grid"])
+        assert expected[1] == earned[4]["task_reward"] and expected[2:4] == earned[2:4]
 
 
 @settings(max_examples=6)

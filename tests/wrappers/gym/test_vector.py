@@ -28,8 +28,8 @@ REWARD = chain(count=EpisodicCount(num_keys=8), shaping=Potential(gamma=0.9), we
 MODES = list(AutoresetMode)
 
 
-def corridors(mode: AutoresetMode, lanes: int = 3, make: Any = SyncVectorEnv) -> gym.vector.VectorEnv:
-    return make([lambda n=n: CorridorEnv(n) for n in range(lanes)], autoreset_mode=mode)
+def corridors(mode: AutoresetMode, envs: int = 3, make: Any = SyncVectorEnv) -> gym.vector.VectorEnv:
+    return make([lambda n=n: CorridorEnv(n) for n in range(envs)], autoreset_mode=mode)
 
 
 def play(envs: gym.vector.VectorEnv, actions: np.ndarray) -> list[tuple[Any, ...]]:
@@ -44,8 +44,8 @@ def play(envs: gym.vector.VectorEnv, actions: np.ndarray) -> list[tuple[Any, ...
     return taken
 
 
-def random_actions(length: int, lanes: int) -> np.ndarray:
-    return np.random.default_rng(1).choice(3, p=[0.3, 0.45, 0.25], size=(length, lanes))
+def random_actions(length: int, envs: int) -> np.ndarray:
+    return np.random.default_rng(1).choice(3, p=[0.3, 0.45, 0.25], size=(length, envs))
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -98,7 +98,7 @@ def test_submit_and_poll_do_not_wait_for_the_judge() -> None:
 
 
 class Crashing:
-    """Stand-in judge that fails in every way, as told by the text."""
+    """Stand-in judge that fails in every way, as the text says."""
 
     name = "crashing"
     deterministic = False

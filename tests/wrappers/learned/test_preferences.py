@@ -254,9 +254,9 @@ def test_goal_similarity() -> None:
     assert np.isfinite(goal_similarity(0 * states, goal, goal)).all()
     data = rollout(advice=[[0.0, 1.0], [1.0, 1.0], [1.0, 0.0]], terminated=[False, False, True])
     reward = GoalSimilarity(goal=(1.0, 0.0), baseline=(0.0, 1.0), feature="advice", gamma=1.0)
-    paid = replay(reward, data)[0].components["similarity"]
+    earned = replay(reward, data)[0].components["similarity"]
     start = goal_similarity(jnp.zeros((1, 2)), jnp.array([[1.0, 0.0]]), jnp.array([[0.0, 1.0]]), 0.5)
-    np.testing.assert_allclose(paid.sum(), -start[0], rtol=1e-5)
+    np.testing.assert_allclose(earned.sum(), -start[0], rtol=1e-5)
     with pytest.raises(ValueError, match="2 dimensions, the goal 3"):
         replay(GoalSimilarity(feature="advice"), data)
 

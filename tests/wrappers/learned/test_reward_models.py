@@ -73,17 +73,17 @@ MODEL = PreferenceReward(feature="x", actions=0, **SMALL)  # type: ignore[arg-ty
 
 
 def test_segments_stay_in_their_episode_and_start_where_allowed() -> None:
-    data = random_rollout(3, 30, 3, fillers=True)
+    data = random_rollout(3, 30, 3, padding=True)
     allowed = jnp.asarray(np.random.default_rng(0).random((30, 3)) < 0.3) & data.valid
     cut_out = jax.jit(draw, static_argnums=(3, 4))
-    rows, lane, mask = cut_out(jax.random.key(0), data, allowed, 200, 5)
-    assert allowed[rows[:, 0], lane[:, 0]].all()
-    number, valid, done = (np.asarray(x)[rows, lane] for x in (episode_numbers(data), data.valid, data.done))
+    rows, env, mask = cut_out(jax.random.key(0), data, allowed, 200, 5)
+    assert allowed[rows[:, 0], env[:, 0]].all()
+    number, valid, done = (np.asarray(x)[rows, env] for x in (episode_numbers(data), data.valid, data.done))
     assert (valid | ~mask).all() and (mask.any(1)).all()
     assert all(len(set(n[m])) == 1 for n, m in zip(number, np.asarray(mask), strict=True))
     ends = done & np.asarray(mask)
     assert (ends.sum(1) <= 1).all() and not (np.asarray(mask) & (ends.cumsum(1) - ends > 0)).any()
-    cut = gather(data.reward, rows, lane, mask)
+    cut = gather(data.reward, rows, env, mask)
     assert not np.asarray(cut)[~np.asarray(mask)].any()
     assert not cut_out(jax.random.key(0), data, allowed & False, 200, 5)[2].any()
 
@@ -160,7 +160,7 @@ def test_resumes_bit_for_bit(tmp_path: Any) -> None:
     jax.tree.map(np.testing.assert_array_equal, straight, resumed)
 
 
-def test_filler_rollouts_teach_nothing() -> None:
+def test_padding_rollouts_teach_nothing() -> None:
     data = dense(0)
     _, state = learn(MODEL, begin(MODEL, data), data)
     _, after = learn(MODEL, state, data.replace(valid=jnp.zeros_like(data.valid)))

@@ -53,7 +53,7 @@ def joined(join: Any, data: Any) -> Any:
 
 def outcomes(seed: int) -> Any:
     """Random episodes whose reward is 1 or 0 on their last step, else 0."""
-    data = random_rollout(seed, fillers=True)
+    data = random_rollout(seed, padding=True)
     won = data.next_features["success"] & data.terminated
     return data.replace(reward=jnp.where(won, 1.0, 0.0))
 
@@ -93,7 +93,7 @@ def test_conciseness() -> None:
 @few
 @given(seeds)
 def test_renorm_pays_the_same_at_once_or_later(seed: int) -> None:
-    """Also when the rollout's border cuts episodes: what was cut off is paid on the last step."""
+    """Also when the rollout's edge cuts episodes: what was cut off is rewarded on the last step."""
     data = outcomes(seed)
     at_end = np.asarray(play(ReNorm(deliver="end"), data)[0].total)
     reward = ReNorm()
@@ -128,7 +128,7 @@ def _continue(reward: Any, state: Any, data: Any) -> Any:
 @few
 @given(seeds, st.floats(-2, 2), st.floats(-2, 2))
 def test_sums_keep_their_parts(seed: int, a: float, b: float) -> None:
-    data = random_rollout(seed, fillers=True)
+    data = random_rollout(seed, padding=True)
     by_weights = joined(Weights(dict(zip(BOTH, (a, b), strict=True))), data)
     linear = joined(Scalarise(BOTH, weights=(a, b)), data)
     for name in BOTH:
@@ -140,7 +140,7 @@ def test_sums_keep_their_parts(seed: int, a: float, b: float) -> None:
 @few
 @given(seeds)
 def test_what_is_not_a_sum_replaces_its_parts(seed: int) -> None:
-    data = random_rollout(seed, fillers=True)
+    data = random_rollout(seed, padding=True)
     plain = play(Progress(), data)[0]
     pair = jnp.stack([plain.components[name] for name in BOTH], -1)
     smallest = joined(Scalarise(BOTH, "chebyshev"), data)
@@ -193,7 +193,7 @@ def test_orders(rows: list[tuple[int, ...]]) -> None:
 
 
 def test_a_direction_holds_for_an_episode() -> None:
-    data = random_rollout(3, rows=32, fillers=True)
+    data = random_rollout(3, rows=32, padding=True)
     mix = chain(near=Progress(), mix=Direction(components=BOTH, low=10.0, high=80.0))
     state = mix.init(jax.random.key(1), row(data, 0))
     fresh, step, seen, v = state.episode, jax.jit(advance), [], []
@@ -219,8 +219,8 @@ def test_a_direction_holds_for_an_episode() -> None:
 
 @few
 @given(seeds)
-def test_relative_rewards_are_bounded_ordered_and_paid_once(seed: int) -> None:
-    data = random_rollout(seed, fillers=True)
+def test_relative_rewards_are_bounded_ordered_and_rewarded_once(seed: int) -> None:
+    data = random_rollout(seed, padding=True)
     done, known = np.asarray(data.done), np.zeros((len(data.valid), ENVS), bool)
     for env in range(ENVS):
         for rows in episodes(data, env):
@@ -279,17 +279,17 @@ def test_disagreement_only_shrinks() -> None:
 @given(seeds)
 def test_careful_ensembles_never_pay_more_than_the_mean(seed: int) -> None:
     data = random_rollout(seed)
-    paid = {
+    earned = {
         name: np.asarray(play(Ensemble(feature="graded", **given), data)[0].components["ensemble"])
         for name, given in {
-            "mean": {"objective": "mean"},
-            "wco": {"objective": "wco"},
+            "mean": {"form": "mean"},
+            "wco": {"form": "wco"},
             "uwo1": {"coeff": 2.0},
             "uwo0": {"coeff": 2.0, "ddof": 0},
         }.items()
     }
-    assert (paid["wco"] <= paid["mean"] + 1e-6).all() and (paid["uwo1"] <= paid["uwo0"] + 1e-6).all()
-    close((paid["mean"] - paid["uwo1"]) * 2, (paid["mean"] - paid["uwo0"]) * 3)
+    assert (earned["wco"] <= earned["mean"] + 1e-6).all() and (earned["uwo1"] <= earned["uwo0"] + 1e-6).all()
+    close((earned["mean"] - earned["uwo1"]) * 2, (earned["mean"] - earned["uwo0"]) * 3)
 
 
 def test_listed_members_become_one() -> None:
@@ -312,7 +312,7 @@ def limited(thresholds: float, data: Any, **options: Any) -> Any:
 @few
 @given(seeds, st.sampled_from(["sigmoid", "tanh"]))
 def test_multipliers_move_towards_the_constraint(seed: int, squash: str) -> None:
-    data = random_rollout(seed, fillers=True)
+    data = random_rollout(seed, padding=True)
     assert limited(1e3, data, squash=squash)[1] >= 0 >= limited(-1e3, data, squash=squash)[1]
     moved = any(episodes(data, env) for env in range(ENVS))
     assert (limited(1e3, data)[1] > 0) >= moved

@@ -92,7 +92,7 @@ def test_too_few_bits() -> None:
         replay(KEY_DOOR, rollout(events=[[0, 1]]))
 
 
-def paid(machine: RewardMachine, events: list[list[int]], **data: Any) -> tuple[list[float], list[float]]:
+def earned(machine: RewardMachine, events: list[list[int]], **data: Any) -> tuple[list[float], list[float]]:
     rewards, _ = replay(machine, rollout(events=events, **data))
     return numbers(rewards.components["machine"]), numbers(rewards.metrics["machine/state"])
 
@@ -100,22 +100,22 @@ def paid(machine: RewardMachine, events: list[list[int]], **data: Any) -> tuple[
 def test_the_first_listed_transition_fires_and_none_overwrites_another() -> None:
     edges = ((0, 0, "!a", 0.0), (0, 1, "a & b", 2.0), (0, 1, "a", 1.0))
     machine = RewardMachine(edges, ("a", "b"), terminal=(1,))
-    assert paid(machine, [[1, 1]]) == ([2.0], [-1.0])
-    assert paid(machine, [[0, 1], [1, 0]]) == ([0.0, 1.0], [0.0, -1.0])
+    assert earned(machine, [[1, 1]]) == ([2.0], [-1.0])
+    assert earned(machine, [[0, 1], [1, 0]]) == ([0.0, 1.0], [0.0, -1.0])
 
 
 def test_inputs_without_a_transition() -> None:
     edges = ((0, 0, "!a & !b", 0.0), (0, 1, "a", 1.0))
     stay = RewardMachine(edges, ("a", "b"), terminal=(1,), unmatched="stay")
-    assert paid(stay, [[0, 1], [1, 0]]) == ([0.0, 1.0], [0.0, -1.0])
+    assert earned(stay, [[0, 1], [1, 0]]) == ([0.0, 1.0], [0.0, -1.0])
     end = stay.replace(unmatched="terminal")
-    assert paid(end, [[0, 1], [1, 0]]) == ([0.0, 0.0], [-1.0, -1.0]), "the regular reward of a is not paid by mistake"
+    assert earned(end, [[0, 1], [1, 0]]) == ([0.0, 0.0], [-1.0, -1.0]), "the regular reward of a is not paid by mistake"
 
 
 def test_a_finished_machine_pays_nothing_until_the_next_episode() -> None:
     machine = RewardMachine(gamma=1.0)
     data = {"events": [[1], [1], [1]], "terminated": [False, True, False]}
-    assert paid(machine, **data) == ([1.0, 0.0, 1.0], [-1.0, -1.0, -1.0])
+    assert earned(machine, **data) == ([1.0, 0.0, 1.0], [-1.0, -1.0, -1.0])
     shaping = replay(machine, rollout(**data))[0].components["machine_shaping"]
     assert numbers(shaping) == [-1.0, 0.0, -1.0]
 
@@ -135,8 +135,8 @@ def simulate(machine: RewardMachine, events: np.ndarray) -> tuple[list[int], lis
 
 @settings(max_examples=10)
 @given(st.integers(0, 2**31 - 2), st.booleans(), st.sampled_from([1.0, 0.9]), st.sampled_from([1.0, -1.0, 0.5]))
-def test_payments_and_telescoping(seed: int, fillers: bool, gamma: float, sign: float) -> None:
-    data = random_rollout(seed, fillers=fillers)
+def test_payments_and_telescoping(seed: int, padding: bool, gamma: float, sign: float) -> None:
+    data = random_rollout(seed, padding=padding)
     values = KEY_DOOR.values
     for truncation in ("bootstrap", "absorb"):
         rewards, _ = play(KEY_DOOR.replace(gamma=gamma, sign=sign, truncation=truncation), data)
