@@ -197,7 +197,7 @@ def test_heron_learns_the_order_of_importance() -> None:
     ("fields", "message"),
     [
         ({"query": "k-centre"}, "query is one of"),
-        ({"objective": "max"}, "form is one of"),
+        ({"form": "max"}, "form is one of"),
         ({"normalise": "std"}, "normalise is one of"),
         ({"segment": 0}, "segment must be at least 1"),
         ({"queries": 9, "capacity": 8}, "cannot hold the 9 queries"),
