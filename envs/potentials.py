@@ -3,7 +3,7 @@
 A potential turns into a reward through potential-based shaping, F = γ Φ(s') - Φ(s), which leaves the optimal policies
 as they are. What Φ decides is how fast they are found: the list holds a perfect one, cheap ones and a misleading
 one. Each function names the features that it reads in its attribute ``requires``; a configuration names it as
-``{"$fn": "rewardax.envs.potentials:progress"}``.
+``{"$fn": "progress"}``.
 
 Paper: Ng, Harada and Russell (1999), "Policy invariance under reward transformations".
 """
