@@ -35,12 +35,12 @@ from support.acceptance_play import (
     expander,
     follow,
     guided,
-    rows,
     same,
     search,
     subject,
     visited,
 )
+from support.play import rows
 
 Check = Callable[[str, Size], str | None]
 COVERED = (shared_layouts, rule_of_traced_parameters, greedy_oracle)  # by 4, 9 and 7

@@ -42,10 +42,6 @@ def subject(task: str, size: Size) -> Subject:
     return Subject(*make(task), size.lanes)
 
 
-def rows(tree: Any, index: Any) -> Any:
-    return jax.tree.map(lambda x: x[index], tree)
-
-
 def same(left: Any, right: Any) -> bool:
     """Equal whole numbers; floating ones up to the last bits, which depend on how a program is put together."""
     pairs = zip(to_arrays(left), to_arrays(right), strict=True)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.search import distances
 from support.text.cooking import (
     ENV,
     LEVELS,
@@ -22,7 +23,6 @@ from support.text.cooking import (
     start,
     text,
 )
-from support.text.search import distances
 
 from rewardax.envs import card
 from rewardax.envs.language.vocab import ROOMS as ROOM_NAMES

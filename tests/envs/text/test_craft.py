@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support.text.play import Batch, rows
+from support.play import Batch, rows
 
 from rewardax.envs import card, enumerate_mdp, level_key, make
 from rewardax.envs.text.craft import level as R

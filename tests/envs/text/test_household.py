@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.play import rows
+from support.search import distances
 from support.text.household import (
     ENV,
     LEVELS,
@@ -25,8 +27,6 @@ from support.text.household import (
     start,
     text,
 )
-from support.text.play import rows
-from support.text.search import distances
 
 from rewardax.envs import card, make
 from rewardax.envs.text.household import words as W

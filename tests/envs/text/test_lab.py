@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.play import rows
 from support.text.lab import (
     ENV,
     FORGOTTEN,
@@ -29,7 +30,6 @@ from support.text.lab import (
     start,
     until,
 )
-from support.text.play import rows
 
 from rewardax.envs import card, make
 from rewardax.envs.language.vocab import COLOURS, WORDS

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support.text.play import Task
+from support.play import Task
 
 from rewardax.analysis.exact.planning import value_iteration
 from rewardax.envs import enumerate_mdp, level_key, make

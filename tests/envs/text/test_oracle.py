@@ -9,8 +9,8 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from support.text.play import Batch
-from support.text.search import distances, expander
+from support.play import Batch
+from support.search import distances, expander
 
 from rewardax.envs.registry import make
 from rewardax.envs.text.presets import PRESETS

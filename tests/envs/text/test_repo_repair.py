@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support.text.play import Batch, rows
+from support.play import Batch, rows
 
 import rewardax  # noqa: F401  registers the ids
 from rewardax.envs import card, make

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support.text.play import rows
+from support.play import rows
 from support.text.shop import (
     CLOCK,
     INDEX,

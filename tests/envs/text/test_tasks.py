@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.text.play import rows
+from support.play import rows
 
 from rewardax.envs.language import templates as lines
 from rewardax.envs.language.vocab import CUT, UNK, VOCAB_HASH, detokenise, tokenise

@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.play import Task
 from support.text.belief_tree import BeliefTree
-from support.text.play import Task
 
 from rewardax.envs import card, make
 from rewardax.envs.language.vocab import NAME, WORDS

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support.text.play import Task
+from support.play import Task
 
 from rewardax.analysis import value_iteration
 from rewardax.envs import card, enumerate_mdp, level_key, make

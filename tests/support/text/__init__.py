@@ -1,1 +1,1 @@
-"""Playing text tasks: ``play`` for all families, ``search`` for oracles, a file for what one family needs."""
+"""Playing text tasks in their tests: a file for what one family needs beside ``support.play``."""

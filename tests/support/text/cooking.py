@@ -6,8 +6,8 @@ import functools
 from typing import Any
 
 from rewardax.envs import make
-from support.text.play import Batch, rows
-from support.text.search import expander
+from support.play import Batch, rows
+from support.search import expander
 
 NAMES = ("Cooking-tiny", "Cooking-easy", "Cooking-medium", "Cooking-hard")
 TASK = Batch("Cooking-easy", 512)

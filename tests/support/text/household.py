@@ -8,8 +8,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from support.text.play import Batch, rows
-from support.text.search import expander
+from support.play import Batch, rows
+from support.search import expander
 
 NAMES = ("Household-tiny", "Household-easy", "Household-medium", "Household-hard")
 TASK = Batch("Household-easy", 400)

@@ -13,7 +13,7 @@ from rewardax.envs import make
 from rewardax.envs.language.vocab import WORDS, detokenise
 from rewardax.envs.oracle import FAR
 from rewardax.envs.text.lab.oracle import oracle_steps
-from support.text.play import Task, rows
+from support.play import Task, rows
 
 TASK = Task("Lab-medium")
 ENV = TASK.env

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from rewardax.envs.text.shop import words as W
-from support.text.play import Batch
+from support.play import Batch
 
 TASK = Batch("Shop-tiny")
 LANES, LEVELS = TASK.size, 512

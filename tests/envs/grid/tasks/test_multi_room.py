@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections import deque
 
 import gymnasium as gym
@@ -10,11 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.play import Batch
 
 from rewardax.envs import enumerate_mdp, level_key, make, reset_level
 from rewardax.envs.grid.engine.codes import CLOSED, DOOR, EMPTY, GOAL, TOGGLE, WALL
 from rewardax.envs.grid.minigrid.levels import from_minigrid
-from rewardax.envs.oracle import oracle_action
 
 PRESETS = ("MultiRoom-N2", "MultiRoom-N2-S4", "MultiRoom-N4", "MultiRoom-N4-S5", "MultiRoom-N6")
 SOURCES = {
@@ -24,13 +23,8 @@ SOURCES = {
 }
 
 
-@functools.cache
-def compiled(method: str):
-    """One program for every preset: they differ in traced numbers only."""
-    env = make("MultiRoom-N6")[0]
-    axes = {"reset": (0, None), "step": (0, 0, None), "oracle_steps": (0,)}.get(method, (0, None))
-    act = functools.partial(oracle_action, env)
-    return jax.jit(jax.vmap(act if method == "oracle_action" else getattr(env, method), axes))
+# one program for every preset: they differ in traced numbers only
+compiled = Batch("MultiRoom-N6").batched
 
 
 def levels(name: str, count: int, seed: int = 0, **env_kwargs):

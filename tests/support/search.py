@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from support.text.play import rows
+from support.play import rows
 
 
 def expander(env: Any) -> Any:

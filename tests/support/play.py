@@ -1,4 +1,4 @@
-"""Playing a text task in its tests, one level at a time or many at once: a program per method for a whole family."""
+"""Playing a task in its tests, one level at a time or many at once: a program per method for a whole family."""
 
 from __future__ import annotations
 
