@@ -261,7 +261,7 @@ def test_every_median_becomes_a_half(seed: int) -> None:
     close(np.median(mapped, 1), 0.5)
     for a, b in zip(mapped, scores, strict=True):
         np.testing.assert_array_equal(np.argsort(a), np.argsort(b))
-    assert mapped.min() > 0 and mapped.max() < 1
+    assert mapped.min() > 0 and mapped.max() <= 1  # in float32 the largest may round to 1
 
 
 def test_disagreement_only_shrinks() -> None:
