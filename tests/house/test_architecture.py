@@ -71,7 +71,7 @@ def test_arrow_rule_can_fail(tmp_path: Path) -> None:
     assert {owner(name) for name in imported_names(sample)} == {"rewardax.envs", "rewardax"}
 
 
-# The command line starts without JAX: its commands import what they need when they run. Nothing imports them.
+# The command line starts without JAX: its commands import what they need when they run.
 STARTS_LIGHT = "rewardax.cli"
 
 
