@@ -48,7 +48,7 @@ def evaluate(
         mask_actions: choose among admissible actions only.
 
     Returns:
-        Means over the levels, f32[] each: ``return/task``, ``return/total``, ``return/<component>``, ``length``
+        Means over the levels, f32[] each, named ``return/task``, ``return/total``, ``return/<component>``, ``length``
         (steps), ``success`` (in [0, 1]) and ``performance``.
     """
     reward = Chain() if reward is None else reward
