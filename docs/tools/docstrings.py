@@ -75,9 +75,13 @@ def inherited_from(obj: Any) -> str | None:
 
 
 def fields(lines: list[str]) -> Iterator[str]:
-    """``Paper: text`` with its further lines as ``:Paper: text``."""
+    """``Paper: text`` with its further lines as ``:Paper: text``, and ``Returns:`` as ``:returns:``.
+
+    Napoleon would take what stands before the first colon of a result's description for its type.
+    """
     inside = False
     for line in lines:
+        line = ":returns:" if line == "Returns:" else line
         match = FIELD.match(line)
         if match:
             if not inside:

@@ -6,7 +6,7 @@ import zlib
 from pathlib import Path
 
 # Packages whose other names are shown without a link.
-PACKAGES = ("collections", "flax", "gymnasium", "jax", "jaxlib", "numpy", "optax", "pathlib", "types", "typing")
+PACKAGES = ("collections", "flax", "gymnasium", "jax", "jaxlib", "jaxtyping", "numpy", "optax", "types", "typing")
 
 _BUILT_IN = "https://docs.python.org/3/library/"
 _PYTHON = {

@@ -30,10 +30,9 @@ def names() -> dict[str, Any]:
     found: dict[int, tuple[str, Any]] = {}
     for package in PACKAGES:
         module = importlib.import_module(package)
-        for name in module.__all__:
-            if not name.startswith("__"):
-                value = getattr(module, name)
-                found.setdefault(id(value), (f"{package}.{name}", value))
+        values = {name: getattr(module, name) for name in module.__all__ if not name.startswith("__")}
+        for name in sorted(values, key=lambda name: getattr(values[name], "__name__", name) != name):  # aliases last
+            found.setdefault(id(values[name]), (f"{package}.{name}", values[name]))
     return dict(found.values())
 
 

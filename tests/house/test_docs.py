@@ -125,6 +125,19 @@ def rows_of(text: str, heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines if line.startswith("| `")]
 
 
+def test_the_changelog_has_every_renamed_class_and_field() -> None:
+    from rewardax.base import renamed
+
+    text = (ROOT / "CHANGELOG.md").read_text().partition("### Renamed")[2].partition("\n### ")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines() if line[:3] == "| `"]
+    missing = [old for old, new in renamed.CLASSES.items() if [f"`{old}`", f"`{new}`"] not in [row[:2] for row in rows]]
+    for cls, fields in renamed.FIELDS.items():
+        for old, new in fields.items():
+            places = [row[2] for row in rows if row[:2] == [f"`{old}`", f"`{new}`"]]
+            missing += [] if any(f"`{cls}`" in place for place in places) else [f"{cls}.{old}"]
+    assert not missing
+
+
 def test_the_page_of_ppo_has_every_option_with_its_default() -> None:
     from rewardax.agents import PPOConfig
 
@@ -153,7 +166,7 @@ def test_the_page_of_ppo_has_every_metric_that_a_run_logs() -> None:
         return learner.iterate(learner.init(key, policy.init(key), params, reward, begin), params, reward, begin, 1)[1]
 
     logged = set(jax.eval_shape(run, jax.random.key(0)))
-    named = {"return/count": "return/<component>", "metric/raw/count": "metric/<name>"}
+    named = {"return/count": "return/<component>", "metric/count/posted": "metric/<name>"}
     text = (ROOT / "docs/algorithms/ppo.md").read_text()
     assert {row[0].strip("`") for row in rows_of(text, "Metrics")} == {named.get(name, name) for name in logged}
     assert not [name for name in Record.__annotations__ if f"`{name}`" not in text]
