@@ -129,6 +129,8 @@ def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, shown: nodes
     if value is public_names.MISSING:
         return None
     module, name = getattr(value, "__module__", ""), getattr(value, "__qualname__", "")
+    if "._" in node["reftarget"]:
+        shown = nodes.inline(text=name)
     node["reftarget"] = f"{module}.{name}"
     return resolve_reference_any_inventory(env, True, node, shown) or shown
 

@@ -27,7 +27,7 @@ _GYMNASIUM = {
     "api/spaces/": "gymnasium.spaces.Space",
 }
 _JAX = {"_autosummary/jax.Array.html#jax.Array": "jax.Array jax.jaxlib._jax.Array"}
-_NUMPY = {"reference/generated/numpy.ndarray.html": "numpy.ndarray"}
+_NUMPY = {"reference/generated/numpy.ndarray.html#numpy.ndarray": "numpy.ndarray ndarray"}
 INVENTORIES = {
     "python": (_BUILT_IN, _PYTHON),
     "gymnasium": ("https://gymnasium.farama.org/", _GYMNASIUM),

@@ -76,7 +76,7 @@ def test_methods_and_attributes_are_on_a_page_with_their_types(site: Path) -> No
     step = entry(site, "envs", "rewardax.envs.Env.step")
     assert "action: Array" in step and "→ tuple[Any, TimeStep]" in step
     assert "gamma: float = 0.99" in entry(site, "agents", "rewardax.agents.PPOConfig.gamma")
-    assert "terminated: Array" in entry(site, "wrappers", "rewardax.wrappers.Transition.terminated")
+    assert "terminated: Bool[Array, '*T N']" in entry(site, "wrappers", "rewardax.wrappers.Transition.terminated")
 
 
 def test_every_public_name_is_in_the_reference(site: Path) -> None:
