@@ -130,7 +130,7 @@ def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, shown: nodes
         return None
     module, name = getattr(value, "__module__", ""), getattr(value, "__qualname__", "")
     if "._" in node["reftarget"]:
-        shown = nodes.inline(text=name)
+        shown = nodes.inline(text=name.rpartition(".")[2])
     node["reftarget"] = f"{module}.{name}"
     return resolve_reference_any_inventory(env, True, node, shown) or shown
 

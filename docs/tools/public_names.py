@@ -8,6 +8,8 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
+from rewardax.base import errors
+
 # The first package that offers a name is the one under which it is documented.
 PACKAGES = (
     "rewardax.envs",
@@ -93,6 +95,7 @@ def _owners(scope: Any) -> Iterator[Any]:
     module = getattr(plain(scope), "__module__", None)
     if module:
         yield importlib.import_module(module)
+    yield errors  # raised by functions that a module only calls
 
 
 def plain(value: Any) -> Any:
