@@ -15,6 +15,7 @@ import pytest
 
 from rewardax.base import saving
 from rewardax.base.arrays import is_key, key_bits
+from rewardax.base.errors import UserError
 
 KIND = "test"
 TREE: dict[str, Any] = {
@@ -134,6 +135,18 @@ def test_a_file_that_could_not_be_written_leaves_the_old_one(tmp_path: Path, mon
         saving.write(path, saving.pack(KIND, {"a": jnp.zeros(2)}, {}))
     assert [p.name for p in tmp_path.iterdir()] == ["x.npz"]
     assert saving.read(path, KIND).tree({"a": jnp.zeros(2)})["a"].tolist() == [1.0, 1.0]
+
+
+def test_files_have_the_permissions_of_any_other(tmp_path: Path) -> None:
+    saving.write(tmp_path / "x.npz", saving.pack(KIND, {}, {}))
+    (tmp_path / "other").touch()
+    assert (tmp_path / "x.npz").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"there is no file .*x\.npz to load a test from") as caught:
+        saving.read(tmp_path / "x.npz", KIND)
+    assert isinstance(caught.value, FileNotFoundError)
 
 
 def test_outlines_are_for_dicts_and_tuples_of_arrays() -> None:

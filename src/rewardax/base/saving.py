@@ -17,7 +17,7 @@ import io
 import json
 import os
 import re
-import tempfile
+import uuid
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,7 +28,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rewardax.base.arrays import is_key, key_bits, like_key
-from rewardax.base.errors import UserError
+from rewardax.base.errors import MissingFile, UserError
 
 FORMAT = 1
 HEADER, LEAVES = "header", "leaves"
@@ -182,15 +182,15 @@ def from_bytes(data: bytes, source: str = "this") -> Arrays:
 def write(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write an ``.npz`` file: under another name first, then renamed, so that no half of it is ever found."""
     path = Path(path)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with part.open("wb") as file:
             file.write(to_bytes(arrays))
             file.flush()
             os.fsync(file.fileno())
-        os.replace(name, path)
+        os.replace(part, path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise
 
 
@@ -198,8 +198,10 @@ def read(path: str | Path, kind: str) -> Saved:
     """What :func:`write` wrote.
 
     Raises:
-        UserError: as for :func:`unpack` and :func:`from_bytes`.
+        UserError: no such file, or one that :func:`from_bytes` or :func:`unpack` refuses.
     """
+    if not Path(path).is_file():
+        raise MissingFile(f"there is no file {path} to load a {kind} from.")
     return unpack(from_bytes(Path(path).read_bytes(), str(path)), kind, str(path))
 
 
