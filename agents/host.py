@@ -24,6 +24,7 @@ from rewardax.wrappers.encoders import default, minigrid
 from rewardax.wrappers.gym.vector import VectorRewardWrapper, with_final
 
 Encode = Callable[[Any, Mapping[str, Any]], tuple[Any, Mapping[str, Any]]]
+_ASKED = "{!r} is no task of rewardax (`rewardax list` shows those) and Gymnasium cannot make it with {}"
 
 
 class HostEnvs:
@@ -38,7 +39,7 @@ class HostEnvs:
         encode: Encode,
         env_kwargs: dict,
     ):
-        with as_user_error(f"Gymnasium cannot make {env_id!r} with {env_kwargs}", gym.error.Error, TypeError):
+        with as_user_error(_ASKED.format(env_id, env_kwargs), gym.error.Error, TypeError):
             envs = gym.make_vec(
                 env_id,
                 num_envs=config.num_envs,
@@ -90,7 +91,7 @@ class HostEnvs:
 
 def pick_encoder(env_id: str, env_kwargs: dict) -> Encode:
     """Minigrid's encoder for observations that look like Minigrid's, else the identity."""
-    with as_user_error(f"Gymnasium cannot make {env_id!r} with {env_kwargs}", gym.error.Error, TypeError):
+    with as_user_error(_ASKED.format(env_id, env_kwargs), gym.error.Error, TypeError):
         space = gym.make(env_id, **env_kwargs).observation_space
     names = set(getattr(space, "spaces", ()))
     return minigrid if {"image", "direction", "mission"} <= names else default

@@ -60,7 +60,7 @@ DOORS: dict[str, tuple[Callable[[], Any], str]] = {
     "from_config: ending": (lambda: rewardax.from_config("nowhere.yaml"), ".json or .toml"),
     "chain: kind": (lambda: rewardax.chain(a=3), "takes reward transforms, got int"),  # type: ignore[arg-type]
     "train: id": (lambda: train(env="rewardax/KeyFram-v0"), "did you mean KeyFarm"),
-    "train: foreign id": (lambda: train(env="CartPool-v1"), "cannot make 'CartPool-v1'"),
+    "train: foreign id": (lambda: train(env="CartPool-v1"), "'CartPool-v1' is no task of rewardax.*CartPole"),
     "train: foreign argument": (lambda: train(env="CartPole-v1", env_kwargs={"foo": 1}), "cannot make.*foo"),
     "train: feature": (lambda: train(reward=SPEED), "needs feature 'speed'; KeyFarm offers"),
     "train: gamma": (lambda: train(reward=Potential(gamma=0.5)), "gamma=0.5, the learner 0.99"),
