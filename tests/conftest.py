@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -65,12 +66,43 @@ MAPPINGS = Path("/proc/self/maps")
 MOST_MAPPINGS = 16_000  # Linux allows 65,530 by default; every compiled program takes some, and too many is a crash
 
 
+BEGUN = pytest.StashKey[float]()
+COSTS: Counter[str] = Counter()  # nodeid -> CPU seconds
+
+
+def cpu_seconds() -> float:
+    """Of this process and of those it has waited for; the time on the clock depends on what else runs."""
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    item.stash[BEGUN] = cpu_seconds()
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item) -> None:
-    """Let go of compiled programs before the process has too many."""
+    """Note what the test cost, and let go of compiled programs before the process has too many."""
+    item.user_properties.append(("cpu", cpu_seconds() - item.stash.get(BEGUN, cpu_seconds())))
     item.config.stash[TESTS] = item.config.stash.get(TESTS, 0) + 1
     looks = item.config.stash[TESTS] % 10 == 0 and MAPPINGS.exists() and "jax" in sys.modules
     if looks and MAPPINGS.read_bytes().count(b"\n") > MOST_MAPPINGS:
         sys.modules["jax"].clear_caches()
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    COSTS[report.nodeid] += dict(report.user_properties).get("cpu", 0.0) if report.when == "teardown" else 0.0
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """CPU time of all tests and, with ``--durations``, of the files that cost most."""
+    terminalreporter.write_line(f"CPU time of the tests: {sum(COSTS.values()) / 60:.1f} minutes")
+    files: Counter[str] = Counter()
+    for nodeid, seconds in COSTS.items():
+        files[nodeid.partition("::")[0]] += seconds
+    for file, seconds in files.most_common(config.getoption("durations") or 0):
+        terminalreporter.write_line(f"{seconds:7.1f} s  {file}")
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import numpy as np
 
 from rewardax.wrappers import RewardTransform, Transition, advance
 from rewardax.wrappers.contract.examples import numbers, rollout
+from rewardax.wrappers.contract.routes import by_structure
 from support.reward_data import ENVS, ROWS, episodes, play, row
 
 
@@ -27,7 +28,7 @@ def column(values: Any, rows: np.ndarray, env: int) -> np.ndarray:
     return np.asarray(values, np.float64)[rows, env]
 
 
-@jax.jit
+@by_structure
 def proceed(reward: RewardTransform, state: Any, fresh: Any, data: Transition) -> Any:
     """One rollout from given memory."""
 

@@ -18,10 +18,10 @@ import pytest
 from rewardax.wrappers import Rewards, RewardTransform, State, Transition, replay
 from rewardax.wrappers.config import registered
 from rewardax.wrappers.contract.data import FEATURES, on_host, sample_rollout, with_padding
-from rewardax.wrappers.contract.routes import begin, learn, scan
+from rewardax.wrappers.contract.routes import begin, by_structure, learn, scan
 
 ROWS, ENVS = 10, 3
-play = jax.jit(replay)
+play = by_structure(replay)
 
 
 def examples() -> list[Any]:

@@ -36,17 +36,17 @@ def check_reward(
     =============  ==========================================================================================
     structure      components are floats [N]; the state keeps its shapes and dtypes; ``requires`` is complete
     books          a part that posts a component leaves the others alone
-    eager          compiled and uncompiled runs agree
+    eager          compiled and uncompiled steps agree, also at ends and padding steps
     loop           a loop over compiled steps equals the scan and compiles once
     padding        padding steps neither change shared memory nor leak into other rewards or into ``learn``
     permutation    the order of the environments does not matter
     alone          without shared memory, N environments equal N times one environment
     episodes       with episode memory only, an episode does not depend on the one before
     causal         a transform that calls itself causal is not corrected by its ``learn``
-    sweep          every number in it can be swept with one ``vmap``
+    sweep          every number in it can be swept with one ``vmap`` and changes something
     config         it equals what its JSON configuration builds
     resume         saved and loaded, it continues as if nothing had happened
-    extremes       rewards stay finite for huge inputs
+    extremes       rewards and memory stay finite, in long runs and for huge inputs
     routes         all five routes pay the same (a transform that needs hindsight is refused by the wrappers)
     =============  ==========================================================================================
 

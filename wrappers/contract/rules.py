@@ -2,37 +2,79 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import tempfile
 from collections.abc import Callable, Collection, Iterator
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
 from rewardax.base.arrays import is_key
 from rewardax.wrappers.checkpoint import load, save
 from rewardax.wrappers.config import from_config, to_config
-from rewardax.wrappers.contract.data import extreme, scrambled, with_padding
-from rewardax.wrappers.contract.routes import RecordedEnv, learn, routes, scan
+from rewardax.wrappers.contract.data import extreme, scrambled
+from rewardax.wrappers.contract.routes import RecordedEnv, begin, learn, routes, scan
+from rewardax.wrappers.contract.sweeps import branches, row, swept, works_elsewhere
 from rewardax.wrappers.core import Chain, PyTree, Rewards, RewardTransform, State, Transition, advance
 from rewardax.wrappers.gym.single import RewardWrapper
 
 TOLERANCE = 1e-4
-EAGER_STEPS = 3
+LONG = 6  # times the rollout is repeated, to see where memory leads
 
 
-class Case(NamedTuple):
-    """A reward, data for it, and what came out of a plain run."""
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A reward, data for it, and what came out of plain runs."""
 
     reward: RewardTransform
     rollout: Transition
-    state: State
-    rewards: Rewards  # of the rollout, before learn
-    after: State
+
+    @cached_property
+    def state(self) -> State:
+        return begin(self.reward, jax.random.key(0), row(self.rollout, 0))
+
+    @cached_property
+    def plain(self) -> tuple[Rewards, State]:
+        """Rewards of the rollout, before learn, and the memory after it."""
+        return self.run(self.rollout)
+
+    @property
+    def rewards(self) -> Rewards:
+        return self.plain[0]
+
+    @property
+    def after(self) -> State:
+        return self.plain[1]
+
+    @cached_property
+    def padded(self) -> Transition:
+        """The same episodes with padding steps between them."""
+        return with_fillers(self.rollout)
+
+    @cached_property
+    def steps(self) -> tuple[list[State], list[Rewards], bool]:
+        """The padded rollout step by step: the memory before each step, what it gives, whether all took one program."""
+        step: Any = jax.jit(lambda *arguments: advance(*arguments))  # a cache of its own
+        state, before, given, programs = self.state, [], [], set()
+        for number in range(len(self.padded.valid)):
+            before.append(state)
+            rewards, state = step(self.reward, state, self.state.episode, row(self.padded, number))
+            given.append(rewards)
+            programs.add(step._cache_size())
+        return [*before, state], given, len(programs) == 1
+
+    @property
+    def telling(self) -> list[int]:
+        """The first two steps, and the first termination, truncation and padding step with the step after each."""
+        kinds = (self.padded.terminated, self.padded.truncated, ~self.padded.valid)
+        found = [0, *(int(np.flatnonzero(kind.any(1))[0]) for kind in kinds if kind.any())]
+        last = len(self.padded.valid) - 1
+        return sorted({min(number + after, last) for number in found for after in (0, 1)})
 
     def run(self, rollout: Transition, state: State | None = None) -> tuple[Rewards, State]:
         return scan(self.reward, self.state if state is None else state, self.state.episode, rollout)
@@ -44,14 +86,13 @@ def sentences(reward: RewardTransform, rollout: Transition, skip: Collection[str
     broken = broken or [f"sweep: {sentence}" for sentence in branches(reward, rollout)]
     if broken:
         return broken
-    state = jax.jit(reward.init)(jax.random.key(0), row(rollout, 0))
-    case = Case(reward, rollout, state, *scan(reward, state, state.episode, rollout))
+    case = Case(reward, rollout)
     for name, rule in RULES.items():
         if name not in skip and rule is not None:
             try:
                 broken += [f"{name}: {sentence}" for sentence in rule(case)]
             except Exception as error:  # whatever a foreign transform raises is a finding
-                broken.append(f"{name}: raised {type(error).__name__}: {str(error).splitlines()[0]}")
+                broken.append(f"{name}: raised {first_line(error)}")
     return broken
 
 
@@ -71,7 +112,7 @@ def structure(reward: RewardTransform, rollout: Transition) -> Iterator[str]:
         yield f"it reads {error}, which is not named in `requires` ({reward.requires})"
         return
     except Exception as error:
-        yield f"update cannot be compiled: {type(error).__name__}: {str(error).splitlines()[0]}"
+        yield f"update cannot be compiled: {first_line(error)}"
         return
     num_envs = rollout.valid.shape[1]
     for name, value in rewards.components.items():
@@ -89,61 +130,42 @@ def structure(reward: RewardTransform, rollout: Transition) -> Iterator[str]:
             yield f"update turns state{jax.tree_util.keystr(path)} from {show(old)} into {show(new)}"
 
 
-def branches(reward: RewardTransform, rollout: Transition) -> Iterator[str]:
-    """Numbers that cannot be traced, because Python decides on them."""
-    example = row(rollout, 0)
-    leaves, tree = jax.tree_util.tree_flatten_with_path(reward)
-    for number, (path, value) in enumerate(leaves):
-
-        def update(x: Array, example: Transition) -> Rewards:
-            numbers = [x if number == k else leaf for k, (_, leaf) in enumerate(leaves)]  # noqa: B023
-            traced = jax.tree.unflatten(tree, numbers)
-            state = traced.init(jax.random.key(0), example)
-            return traced.update(Rewards.open(example), state, example)[0]
-
-        try:
-            jax.eval_shape(update, jnp.asarray(value), example)
-        except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError) as error:
-            kind = type(error).__name__
-            yield f"{jax.tree_util.keystr(path)} cannot be swept ({kind}); make it static or use jnp.where"
-
-
 def books(case: Case) -> Iterator[str]:
-    parts = case.reward.parts if isinstance(case.reward, Chain) else (case.reward,)
-    states = [part.init(jax.random.key(0), row(case.rollout, 0)) for part in parts]
-    update = [jax.jit(part.update) for part in parts]
-    for number in range(EAGER_STEPS):
-        transition = row(case.rollout, number)
+    reward, (before, _, _) = case.reward, case.steps
+    chained = isinstance(reward, Chain)
+    named = dict(zip(reward.names, reward.parts, strict=True)) if chained else {"": reward}
+    for number in case.telling:
+        transition = row(case.padded, number)
         rewards = Rewards.open(transition)
-        for i, part in enumerate(parts):
-            before = rewards.components
-            rewards, states[i] = update[i](rewards, states[i], transition)
-            added = sorted(rewards.components.keys() - before.keys())
-            for name, value in before.items():
-                if name not in rewards.components:
-                    yield f"{type(part).__name__} drops component {name!r}, so the total is no longer complete"
+        for name, part in named.items():
+            memory = State(*(kept[name] for kept in before[number])) if chained else before[number]
+            posted = rewards.components
+            rewards, _ = part.update(rewards, memory, transition)
+            added = sorted(rewards.components.keys() - posted.keys())
+            for component, value in posted.items():
+                if component not in rewards.components:
+                    yield f"{type(part).__name__} drops component {component!r}, so the total is no longer complete"
                     return
-                if added and not same(value, rewards.components[name]):
-                    yield f"{type(part).__name__} posts {added[0]!r} but also changes {name!r}"
+                if added and not same(value, rewards.components[component]):
+                    yield f"{type(part).__name__} posts {added[0]!r} but also changes {component!r}"
                     return
 
 
 def eager(case: Case) -> Iterator[str]:
-    state = case.state
-    for number in range(EAGER_STEPS):
-        rewards, state = advance(case.reward, state, case.state.episode, row(case.rollout, number))
-        yield from unlike(rewards.components, row(case.rewards.components, number), "uncompiled", "compiled")
+    states, given, _ = case.steps
+    for number in case.telling:
+        rewards, after = advance(case.reward, states[number], case.state.episode, row(case.padded, number))
+        yield from unlike(rewards.components, given[number].components, "uncompiled", f"compiled (step {number})")
+        yield from unlike(after, states[number + 1], "memory after an uncompiled step", f"compiled (step {number})")
 
 
 def loop(case: Case) -> Iterator[str]:
-    step: Any = jax.jit(advance)
-    state, earned, compiled = case.state, [], []
-    for number in range(len(case.rollout.valid)):
-        rewards, state = step(case.reward, state, case.state.episode, row(case.rollout, number))
-        earned.append(rewards.components)
-        compiled.append(step._cache_size())
-    yield from unlike(jax.tree.map(lambda *x: np.stack(x), *earned), case.rewards.components, "a loop", "a scan")
-    if compiled[-1] > compiled[0]:
+    expected, after = case.run(case.padded)
+    states, given, one = case.steps
+    stacked = jax.tree.map(lambda *x: np.stack(x), *(rewards.components for rewards in given))
+    yield from unlike(stacked, expected.components, "a loop", "a scan")
+    yield from unlike(states[-1], after, "memory after a loop", "after a scan")
+    if not one:
         yield "a loop over equal steps compiles more than once; let init make the dtypes that update returns"
 
 
@@ -151,7 +173,7 @@ def padding(case: Case) -> Iterator[str]:
     nothing = case.rollout.replace(valid=np.zeros_like(case.rollout.valid))
     _, after = case.run(nothing, case.after)
     yield from unlike(after.shared, case.after.shared, "shared memory after padding steps only", "before", 0.0)
-    some = with_padding(case.rollout)
+    some = case.padded
     other = scrambled(some, ~some.valid)
     (earned, after), (earned_other, after_other) = case.run(some), case.run(other)
     what = "what a padding row holds leaks: with other contents"
@@ -211,24 +233,13 @@ def causal(case: Case) -> Iterator[str]:
 
 
 def sweep(case: Case) -> Iterator[str]:
-    numbers, tree = jax.tree.flatten(case.reward)
-    leaves = [jnp.asarray(x) for x in numbers]
-    if not leaves:
+    if not jax.tree.leaves(case.reward):
         return
-
-    def run(*numbers: Array) -> dict[str, Array]:
-        reward = jax.tree.unflatten(tree, numbers)
-        state = reward.init(jax.random.key(0), row(case.rollout, 0))
-        rewards, state = scan(reward, state, state.episode, case.rollout)
-        reward.learn(rewards, state, case.rollout)
-        return rewards.components
-
-    def nudged(i: int) -> list[Array]:
-        return [nudge(x) if i == k else x for k, x in enumerate(leaves)]
-
-    settings = [leaves, *(nudged(i) for i in range(len(leaves)))]
-    swept = jax.vmap(run)(*(jnp.stack(column) for column in zip(*settings, strict=True)))
-    yield from unlike(row(swept, 0), case.rewards.components, "in a sweep", "alone")
+    rewards, working, idle = swept(case.reward, case.rollout)
+    yield from unlike(rewards.components, case.rewards.components, "in a sweep", "alone")
+    for path, field in idle.items():
+        if field not in working and not works_elsewhere(field, case.rollout):
+            yield f"{path} does nothing: with other values rewards and memory are the same"
 
 
 def config(case: Case) -> Iterator[str]:
@@ -246,7 +257,7 @@ def resume(case: Case) -> Iterator[str]:
     expected, after = case.run(case.rollout, case.after)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "reward.npz"
-        save(path, case.reward, case.after, row(case.rollout, 0))
+        save(path, case.reward, case.after)
         reward, state = load(path)
     rewards, resumed = scan(reward, state, case.state.episode, case.rollout)
     yield from unlike(rewards.components, expected.components, "saved and loaded", "without a break", 0.0)
@@ -254,13 +265,22 @@ def resume(case: Case) -> Iterator[str]:
 
 
 def extremes(case: Case) -> Iterator[str]:
-    rollout = extreme(case.rollout)
-    rewards, after = case.run(rollout)
-    if case.reward.learns:
-        rewards, _ = learn(case.reward, rewards, after, rollout)
-    for name, value in rewards.components.items():
-        if not np.isfinite(value).all():
-            yield f"component {name!r} becomes {float(value[~np.isfinite(value)][0])} for inputs of size 1e6"
+    huge = extreme(case.rollout)
+    for rollout, times, what in ((case.rollout, LONG, "ordinary inputs"), (huge, 1, "inputs of size 1e6")):
+        state = case.state
+        for _ in range(times):
+            rewards, state = case.run(rollout, state)
+            if case.reward.learns:
+                rewards, state = learn(case.reward, rewards, state, rollout)
+        for name, value in rewards.components.items():
+            if not np.isfinite(value).all():
+                yield f"component {name!r} becomes {float(value[~np.isfinite(value)][0])} for {what}"
+        leaves = zip(jax.tree_util.tree_leaves_with_path(state), jax.tree.leaves(case.state), strict=True)
+        for (path, now), opened in leaves:
+            if jnp.issubdtype(now.dtype, jnp.floating):
+                lost = np.asarray(now)[np.isfinite(opened) & ~np.isfinite(now)]
+                if lost.size:
+                    yield f"state{jax.tree_util.keystr(path)} becomes {lost[0]} for {what}"
 
 
 def every_route(case: Case) -> Iterator[str]:
@@ -271,7 +291,8 @@ def every_route(case: Case) -> Iterator[str]:
             return
         yield "it needs hindsight, but the wrappers took it"
     else:
-        for num_envs in (1, case.rollout.valid.shape[1]):
+        alone = [1] if jax.tree.leaves(case.state.shared) else []
+        for num_envs in (*alone, case.rollout.valid.shape[1]):
             rollout = jax.tree.map(lambda x: x[:, :num_envs], case.rollout)  # noqa: B023
             every = 2 * len(rollout.valid) + 1
             env = lambda n: RecordedEnv(rollout, n)  # noqa: B023, E731
@@ -302,14 +323,8 @@ def tree_of(value: PyTree) -> Any:
     return jax.tree.structure(value)
 
 
-def row(tree: PyTree, number: int) -> PyTree:
-    """Step ``number`` of a rollout."""
-    return jax.tree.map(lambda x: x[number], tree)
-
-
-def nudge(x: Array) -> Array:
-    """Another value near ``x``."""
-    return x * 1.25 + 0.25 if jnp.issubdtype(x.dtype, jnp.floating) else x
+def first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".partition("\n")[0]
 
 
 def show(x: Any) -> str:

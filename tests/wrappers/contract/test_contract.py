@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import pytest
-from support.reward_data import every_example
+from support.reward_data import every_example, rollout_for, run
 
 from rewardax.wrappers.contract.check import ContractError, check_reward
 from rewardax.wrappers.contract.data import sample_rollout
@@ -78,6 +78,57 @@ class EditsTask(RewardTransform):
 class KnowsCompilation(Broken):
     def bonus(self, state: State, transition: Transition) -> Any:
         return transition.reward + float(isinstance(transition.reward, jax.core.Tracer))
+
+
+class KnowsCompilationAtAnEnd(Broken):
+    def bonus(self, state: State, transition: Transition) -> Any:
+        return transition.done * float(isinstance(transition.reward, jax.core.Tracer))
+
+
+class KnowsCompilationWhenPadded(RewardTransform):
+    """What is posted in a padding step is dropped, but the shared memory shows it."""
+
+    def init(self, key: Any, example: Transition) -> State:
+        return State(shared=jnp.zeros(()))
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> tuple[Rewards, State]:
+        compiled = float(isinstance(transition.reward, jax.core.Tracer))
+        return rewards, State(shared=state.shared + compiled * (~transition.valid).any())
+
+
+class EditsTaskAtAnEnd(RewardTransform):
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> tuple[Rewards, State]:
+        rest = jnp.where(transition.truncated, 0.0, transition.reward + 0.5 * transition.truncated)
+        return rewards.add("bonus", transition.reward).put("task", rest), state
+
+
+class Overflows(Broken):
+    """Its components stay small, its memory does not."""
+
+    def init(self, key: Any, example: Transition) -> State:
+        return State(shared=jnp.ones(()))
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> tuple[Rewards, State]:
+        grown = jnp.where(transition.valid.any(), 2 * state.shared, state.shared)
+        return rewards.add("bonus", transition.reward / state.shared), State(shared=grown)
+
+
+class ExplodesInside(RewardTransform):
+    def init(self, key: Any, example: Transition) -> State:
+        return State(env=jnp.zeros(example.reward.shape))
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> tuple[Rewards, State]:
+        return rewards, State(env=jnp.exp(transition.reward))
+
+
+class Idle(Broken):
+    """One of its numbers does nothing."""
+
+    scale: float = 1.0
+    offset: float = 0.5
+
+    def bonus(self, state: State, transition: Transition) -> Any:
+        return self.scale * transition.reward
 
 
 class CountsPadding(RewardTransform):
@@ -198,19 +249,22 @@ class Unsaved:
         (EditsTask(), "books: EditsTask posts 'bonus' but also changes 'task'"),
         (chain(edits=EditsTask()), "books: EditsTask posts 'bonus' but also changes 'task'"),
         (KnowsCompilation(), "eager: uncompiled gives ['bonus'] = "),
+        (KnowsCompilationAtAnEnd(), "eager: uncompiled gives ['bonus'] = 0, compiled (step "),
+        (KnowsCompilationWhenPadded(), "eager: memory after an uncompiled step gives .shared = "),
+        (EditsTaskAtAnEnd(), "books: EditsTaskAtAnEnd posts 'bonus' but also changes 'task'"),
+        (Overflows(), "extremes: state.shared becomes inf for ordinary inputs"),
+        (ExplodesInside(), "extremes: state.env becomes inf for inputs of size 1e6"),
+        (Idle(), "sweep: .offset does nothing: with other values rewards and memory are the same"),
         (CountsPadding(), "padding: shared memory after padding steps only gives  = "),
         (ReadsPadding(), "padding: what a padding row holds leaks: with other contents shared memory"),
-        (
-            LearnsPadding(),
-            "padding: what a padding row holds leaks into learn: with other contents shared memory",
-        ),
+        (LearnsPadding(), "padding: what a padding row holds leaks into learn: with other contents shared memory"),
         (PrefersEnvironmentZero(), "permutation: with the environments in another order gives ['bonus']"),
         (LooksAround(), "alone: one environment alone gives ['bonus']"),
         (LooksAround(), "episodes: an episode after another first episode gives ['bonus']"),
         (Corrected(), "causal: it calls itself causal, but learn gives ['bonus']"),
         (Branches(), "sweep: .scale cannot be swept (TracerBoolConversionError)"),
         (ForgetsItself(), "config: its configuration builds a transform with other numbers"),
-        (HoldsLambda(), "config: raised ValueError: "),
+        (HoldsLambda(), "config: raised UserError: "),
         (Pickled(), "resume: raised "),
         (Explodes(), "extremes: component 'bonus' becomes inf for inputs of size 1e6"),
     ],
@@ -243,3 +297,17 @@ def test_unknown_rule_and_unknown_feature_are_named() -> None:
 def test_every_rule_is_documented() -> None:
     for name in RULES:
         assert f"    {name} " in (check_reward.__doc__ or "")
+
+
+def test_transforms_with_equal_fields_are_not_mixed_up() -> None:
+    """One program for all would now and then pay what another class pays."""
+
+    def pays(number: int) -> RewardTransform:
+        def bonus(self: Any, state: State, transition: Transition) -> Any:
+            return jnp.full_like(transition.reward, number)
+
+        return type(f"Pays{number}", (Broken,), {"__annotations__": {}, "bonus": bonus, "__module__": __name__})()
+
+    data = rollout_for(WrongShape())
+    for number in range(60):
+        assert (run(pays(number), data)[0].components["bonus"] == number).all()

@@ -25,10 +25,15 @@ def compare(reward: RewardTransform, steps: int, envs: int, learn_every: int) ->
     actions = np.random.default_rng(3).choice(ACTIONS, p=[0.3, 0.45, 0.25], size=(steps, envs))
     rollout = play(actions, reward.requires)
     assert rollout.terminated.any() and rollout.truncated.any()
+    taken = []
     for route, earned, expected in routes(reward, CorridorEnv, rollout, actions, learn_every):
+        taken.append(route)
         assert earned.keys() == expected.keys()
         for name, values in expected.items():
             np.testing.assert_allclose(earned[name], values, 1e-5, 1e-5, err_msg=f"{route}: {name}")
+    alone = envs == 1 or not jax.tree.leaves(memory(reward).shared)
+    next_step = alone and (not reward.learns or learn_every > 2 * steps)
+    assert taken == ["single"] * alone + ["NEXT_STEP"] * next_step + ["SAME_STEP", "DISABLED"]
 
 
 @each(lambda reward: reward.causal)

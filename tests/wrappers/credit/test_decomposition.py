@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from support.reward_data import ENVS, ROWS, episodes, random_rollout, row
 
 from rewardax.wrappers import RUDDER, Delay, ReturnDecomposition, UniformRedistribution, chain, lare, load, save
+from rewardax.wrappers.contract.routes import by_structure
 from rewardax.wrappers.core import RewardTransform, Transition, advance
 from rewardax.wrappers.credit.decomposition import Episodes
 from rewardax.wrappers.credit.redistribution import decomposition_loss, episode_mean, subset_loss
@@ -34,7 +35,7 @@ CAUSAL = tuple(
 )
 
 
-@jax.jit
+@by_structure
 def proceed(reward: RewardTransform, state: Any, fresh: Any, data: Transition) -> Any:
     def body(state: Any, step: Transition) -> Any:
         rewards, state = advance(reward, state, fresh, step)
@@ -44,7 +45,7 @@ def proceed(reward: RewardTransform, state: Any, fresh: Any, data: Transition) -
     return reward.learn(rewards, state, data)
 
 
-@jax.jit
+@by_structure
 def begin(reward: RewardTransform, data: Transition) -> Any:
     return reward.init(jax.random.key(0), row(data, 0))
 

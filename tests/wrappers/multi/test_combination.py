@@ -37,6 +37,7 @@ from rewardax.wrappers import (
     par_pipeline,
 )
 from rewardax.wrappers.contract.examples import numbers, rollout
+from rewardax.wrappers.contract.routes import by_structure
 from rewardax.wrappers.multi.lagrangian import mix, multiplier_step, multipliers
 from rewardax.wrappers.multi.relative import calibrate
 from rewardax.wrappers.multi.scalarise import chebyshev, krc, lexicographic_rank, nondominated, weighted_geometric
@@ -110,7 +111,7 @@ def test_renorm_pays_the_same_at_once_or_later(seed: int) -> None:
             close(at_end[rows, env].sum(), len(rows) * (won - 1))
 
 
-@jax.jit
+@by_structure
 def _continue(reward: Any, state: Any, data: Any) -> Any:
     fresh = reward.init(jax.random.key(0), row(data, 0)).episode
 
