@@ -7,6 +7,8 @@ import pytest
 
 from rewardax.analysis import stats
 
+pytestmark = pytest.mark.quick
+
 NAN = float("nan")
 
 

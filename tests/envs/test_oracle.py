@@ -9,6 +9,8 @@ from rewardax.envs import make
 from rewardax.envs.levels import reset_level
 from rewardax.envs.oracle import BLOCK, oracle_action, oracle_actions
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.mark.parametrize("task", ["Cliff", "LavaGap-S5", "DoorKey-5x5", "Coin-tiny"])
 def test_many_states_at_once(task: str) -> None:

@@ -9,6 +9,8 @@ import pytest
 from rewardax.envs import PRESETS, GymEnv, GymVectorEnv, card, make
 from rewardax.envs.cards import families
 
+pytestmark = pytest.mark.quick
+
 
 def test_ids_with_and_without_namespace_make_the_same_task():
     assert make("rewardax/KeyFarm-v0")[0] == make("KeyFarm")[0]

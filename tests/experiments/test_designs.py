@@ -10,6 +10,8 @@ from rewardax.envs.registry import PRESETS
 from rewardax.experiments.designs import BUILT_IN, Design, available, facts, resolve
 from rewardax.wrappers import EventBonus, Potential, from_config, to_config
 
+pytestmark = pytest.mark.quick
+
 ONE_OF_EACH_FAMILY = list({name.partition("-")[0]: name for name in PRESETS}.values())
 MINE = '''
 from rewardax.wrappers import EventBonus, RewardTransform

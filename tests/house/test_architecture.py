@@ -15,6 +15,8 @@ import pytest
 from support.imports import cycle, imports, modules
 from support.repository import FOLDERS, ROOT, tracked
 
+pytestmark = pytest.mark.quick
+
 PARTS = {**FOLDERS, "rewardax.base": FOLDERS["rewardax"] / "base"}
 MAY_IMPORT = {
     "rewardax.base": set(),

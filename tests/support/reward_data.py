@@ -21,6 +21,7 @@ from rewardax.wrappers.contract.data import FEATURES, on_host, sample_rollout, w
 from rewardax.wrappers.contract.routes import begin, by_structure, learn, scan
 
 ROWS, ENVS = 10, 3
+QUICK = ("Clip-0", "EventBonus-0", "GatedAccumulation-0", "GlobalCount-0", "Judged-0", "Potential-0", "Weights-0")
 play = by_structure(replay)
 
 
@@ -36,7 +37,14 @@ def examples() -> list[Any]:
 
 def each(chosen: Callable[[RewardTransform], bool]) -> Any:
     """Run a test once for every example that is ``chosen``, as parameter ``reward``."""
-    return pytest.mark.parametrize("reward", [pytest.param(e, id=name) for name, e in examples() if chosen(e)])
+    return pytest.mark.parametrize(
+        "reward",
+        [
+            pytest.param(example, id=name, marks=pytest.mark.quick if name in QUICK else ())
+            for name, example in examples()
+            if chosen(example)
+        ],
+    )
 
 
 every_example = each(lambda reward: True)

@@ -38,6 +38,8 @@ from rewardax.wrappers import (
 )
 from rewardax.wrappers.config import FUNCTIONS, decode, encode
 
+pytestmark = pytest.mark.quick
+
 
 def half(observation: Any, features: Any) -> Any:
     """A potential of the user's own."""

@@ -81,6 +81,10 @@ class OutcomeExploration(RewardTransform):
     def __post_init__(self) -> None:
         check_choices(self, form=EXPLORATION)
 
+    @classmethod
+    def examples(cls) -> tuple[RewardTransform, ...]:
+        return (cls(), cls(form="ucb_con"))
+
     @property
     def requires(self) -> tuple[str, ...]:
         return named(self.outcome_feature, self.group_feature)

@@ -78,7 +78,8 @@ class Judged(RewardTransform):
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
-        return (cls(num_captions=8), cls(num_captions=8, exponent=3.0, form="class"))
+        ranked = cls(num_captions=8, mean=0.4, var=0.1, form="rank")
+        return (cls(num_captions=8), cls(num_captions=8, exponent=3.0, form="class"), ranked)
 
     @property
     def requires(self) -> tuple[str, ...]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import jax
 import numpy as np
 import pytest
-from support.acceptance import CHECKS, Check, chance, gymnasium, speed
+from support.acceptance import CHECKS, Check, masks, rewards, solvable, speed
 from support.acceptance_play import SMALL
 
 from rewardax.envs import PRESETS, level_key, make
 
 IN_WORDS = ("DeepSea-10-Text", "DoorKey-5x5-Text", "Fetch-5x5-N2-Text", "NoisyTV-FourRooms-Text")
-ENGINES = ("KeyFarm", "Empty-5x5", "Coin-tiny", "Delivery-tiny", "DoorKey-5x5-Text")  # one id each
+QUICK = "KeyFarm"
+ENGINES = (QUICK, "Empty-5x5", "Coin-tiny", "Delivery-tiny", "DoorKey-5x5-Text")  # one id each
 UNTIMED = [check for check in CHECKS if check is not speed]  # speed belongs in benchmarks
 
 
@@ -31,8 +32,10 @@ DEFAULT = representatives()
 
 
 def tier(task: str, check: Check) -> tuple[pytest.MarkDecorator, ...]:
-    """What only the interface of an engine decides is tried once per engine."""
-    chosen = ENGINES if check in (gymnasium, chance) else DEFAULT
+    """By default one id per engine is held against everything, one id per family against what its rules decide."""
+    if task == QUICK:
+        return (pytest.mark.quick,)
+    chosen = DEFAULT if check in (masks, solvable, rewards) else ENGINES
     return () if task in chosen else (pytest.mark.slow,)
 
 

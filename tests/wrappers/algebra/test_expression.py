@@ -15,6 +15,8 @@ from rewardax.wrappers import ExpressionReward
 from rewardax.wrappers.algebra.expression import LONGEST, expression_value
 from rewardax.wrappers.contract.examples import numbers, rollout
 
+pytestmark = pytest.mark.quick
+
 names = st.sampled_from(["g1", "g2", "g3", "0.5", "2", "1e-1", ".25"])
 expressions = st.recursive(
     names,

@@ -16,6 +16,8 @@ from rewardax.wrappers.judges.protocol import compose, read_verdict
 
 pytest.importorskip("openai")
 
+pytestmark = pytest.mark.quick
+
 
 BAD_REPLIES = {
     "empty": "",
