@@ -17,7 +17,7 @@ import numpy as np
 from rewardax.base.arrays import is_key
 from rewardax.wrappers.checkpoint import load, save
 from rewardax.wrappers.config import from_config, to_config
-from rewardax.wrappers.contract.data import extreme, scrambled
+from rewardax.wrappers.contract.data import extreme, scrambled, with_padding
 from rewardax.wrappers.contract.routes import RecordedEnv, begin, learn, routes, scan
 from rewardax.wrappers.contract.sweeps import branches, row, swept, works_elsewhere
 from rewardax.wrappers.core import Chain, PyTree, Rewards, RewardTransform, State, Transition, advance
@@ -54,7 +54,7 @@ class Case:
     @cached_property
     def padded(self) -> Transition:
         """The same episodes with padding steps between them."""
-        return with_fillers(self.rollout)
+        return with_padding(self.rollout)
 
     @cached_property
     def steps(self) -> tuple[list[State], list[Rewards], bool]:

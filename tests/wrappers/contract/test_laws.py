@@ -1,6 +1,6 @@
 """Laws that hold for all rewards, or for one method whatever the episode looks like.
 
-What the public contract checks of every transform (compiled or not, fillers, order, sweeps) is in test_contract.
+What the public contract checks of every transform (compiled or not, padding, order, sweeps) is in test_contract.
 """
 
 from __future__ import annotations
