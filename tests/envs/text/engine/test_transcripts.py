@@ -1,7 +1,7 @@
 """What text families say, and games of some, as hashes: what agents read, may do and receive, and the features.
 
 The hashes in ``transcripts.json`` were made before the families shared their frame. ``python -m
-tests.envs.text.test_transcripts`` prints them anew.
+tests.envs.text.engine.test_transcripts`` prints them anew.
 """
 
 from __future__ import annotations
