@@ -13,6 +13,7 @@ from support.play import Batch, rows
 from rewardax.envs import card, enumerate_mdp, level_key, make
 from rewardax.envs.text.craft import level as R
 from rewardax.envs.text.craft import words as W
+from rewardax.envs.text.engine.world import pack
 
 TASK = Batch("Craft-tiny")
 batched, successors, start, do, facts = TASK.batched, TASK.successors, TASK.start, TASK.do, TASK.facts
@@ -45,7 +46,7 @@ def written(recipes: dict[str, dict[str, int]], goal: str, **held: int) -> Any:
         inventory=jnp.asarray(inventory),
     )
     state = state.replace(lacking=jax.vmap(R.lacking)(state))
-    return params, state.replace(latched=jax.vmap(R.enough)(state))
+    return params, state.replace(latched=pack(jax.vmap(R.enough)(state), jnp.uint32))
 
 
 @pytest.mark.parametrize("name", ["Craft-tiny", "Craft-easy", "Craft-medium", "Craft-hard"])
