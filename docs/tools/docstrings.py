@@ -142,10 +142,16 @@ def described(node: nodes.Node) -> Any:
     return node and public_names.find(f"{node[0]['module']}.{node[0]['fullname']}")[0]
 
 
+def source(app: Sphinx, module: str) -> tuple[str, dict[str, Any]] | None:
+    """No source of the errors: they stand under two packages, and viewcode would link all of them to the first."""
+    return ("", {}) if module == "rewardax.base.errors" else None
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Called by Sphinx."""
     app.connect("autodoc-process-docstring", process, priority=400)
     app.connect("autodoc-process-docstring", restore, priority=600)
     app.connect("autodoc-process-signature", sign)
     app.connect("missing-reference", resolve)
+    app.connect("viewcode-find-source", source)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

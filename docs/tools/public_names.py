@@ -28,13 +28,16 @@ MISSING = object()
 
 @functools.cache
 def names() -> dict[str, Any]:
-    """``package.name`` of every public object, each object once."""
+    """``package.name`` of every public object, each object once; and the errors that callers may catch."""
     found: dict[int, tuple[str, Any]] = {}
     for package in PACKAGES:
         module = importlib.import_module(package)
         values = {name: getattr(module, name) for name in module.__all__ if not name.startswith("__")}
         for name in sorted(values, key=lambda name: getattr(values[name], "__name__", name) != name):  # aliases last
             found.setdefault(id(values[name]), (f"{package}.{name}", values[name]))
+    for name, value in vars(errors).items():
+        if inspect.isclass(value) and issubclass(value, errors.UserError):
+            found.setdefault(id(value), (f"{errors.__name__}.{name}", value))
     return dict(found.values())
 
 
@@ -95,7 +98,6 @@ def _owners(scope: Any) -> Iterator[Any]:
     module = getattr(plain(scope), "__module__", None)
     if module:
         yield importlib.import_module(module)
-    yield errors  # raised by functions that a module only calls
 
 
 def plain(value: Any) -> Any:
