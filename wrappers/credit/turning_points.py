@@ -123,6 +123,10 @@ class VSRM(PrefixCredit, RewardTransform):
     keep_last: bool = static(False)
     component: str = static("stepwise", kw_only=True)
 
+    @classmethod
+    def examples(cls) -> tuple[RewardTransform, ...]:
+        return (cls(), cls(tolerance=0.3))
+
     def learn(
         self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
     ) -> Result:

@@ -133,6 +133,10 @@ class SuccessDistance(Grouped, RewardTransform):
     group_feature: str | None = static("state_hash")
     component: str = static("task", kw_only=True)
 
+    @classmethod
+    def examples(cls) -> tuple[RewardTransform, ...]:
+        return (cls(), cls(min_samples=1, embedding_feature="graded", group_feature=None))
+
     def verdict(self, outcome: Array, table: Episodes, rollout: Transition, state: State) -> tuple[Array, State]:
         options = {k: getattr(self, k) for k in ("eps", "min_samples", "scale", "steepness", "offset")}
         where = table.vector(rollout, self.embedding_feature)

@@ -171,6 +171,8 @@ class Scalarise(RewardTransform):
         joins = (
             cls(("task", "progress"), "log_sigmoid", weights=(1.0, 0.5), scope="episode"),
             cls(("task", "progress"), "krc"),
+            cls(("task", "progress"), "direction", angle=30.0),
+            cls(("task", "progress"), "weighted_geometric", floor=0.1),
         )
         return tuple(chain(near=Progress(), join=join) for join in joins)
 
