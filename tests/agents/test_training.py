@@ -56,6 +56,7 @@ def test_hidden_performance_tells_a_hack_from_a_solution():
     assert result.history[-1]["metrics"]["performance"] < 1
 
 
+@pytest.mark.slow
 def test_a_killed_run_continues_bit_for_bit(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
     reward = chain(
