@@ -85,6 +85,7 @@ def test_a_killed_run_continues_bit_for_bit(tmp_path, monkeypatch):
         small(reward=reward, out=tmp_path / "run", seeds=(0, 2))
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_run_alone_and_among_others():
     together, alone = small(seeds=(3, 4)), small(seeds=(4,))
     for a, b in zip(jax.tree.leaves(together.params), jax.tree.leaves(alone.params), strict=True):

@@ -71,6 +71,7 @@ TINY: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", range(len(TINY)))
 def test_oracle_and_solvable_equal_search(case: int) -> None:
     params, state = start("Cooking-tiny", 1, case, **TINY[case])

@@ -91,6 +91,7 @@ CASES: list[tuple[dict[str, Any], int]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("env_kwargs", "least"), CASES)
 def test_oracle_equals_breadth_first_search(env_kwargs: dict[str, Any], least: int) -> None:
     """In every reachable state, also with more in hand than the goal takes and with room for two units only."""

@@ -106,6 +106,7 @@ def test_belief_is_bayes_rule(hops: int, noise: float) -> None:
     assert 1 <= complete < 36
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hops", [1, 2, 3])
 def test_oracle_is_breadth_first_search(hops: int) -> None:
     """In every state that can be reached in a level of eight people."""

@@ -62,6 +62,7 @@ def test_levels(name: str) -> None:
         assert len({(int(c), int(n)) for c, n in zip(states.colour[i], W.PLACE_WORD, strict=True)}) == W.PLACES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", range(6))
 def test_oracle_equals_search(family: int) -> None:
     for seed, things in ((0, 2), (7, 3)):

@@ -40,6 +40,7 @@ from rewardax.envs.text.lab import things as K
 FOCUS = ENV.words.arguments[:, 0] == ENV.words.verb["focus"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("task", "rooms"), [(K.FIND, 1), (K.BOIL, 2), (K.MELT, 1), (K.FREEZE, 2), (K.MIX, 2)])
 def test_oracle_is_breadth_first_search(task: int, rooms: int) -> None:
     """In every state that can be reached in a small level, whatever is on, held, hot or mixed."""
@@ -91,6 +92,7 @@ def test_oracle_is_breadth_first_search(task: int, rooms: int) -> None:
     assert live > 100 and [distance.get(i, -1) for i in range(len(index))] == promised
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "rate"), [*((task, 20) for task in range(7)), *((task, 7) for task in (K.BOIL, K.MELT, K.MEASURE, K.GROW))]
 )

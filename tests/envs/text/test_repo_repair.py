@@ -104,6 +104,7 @@ def test_a_reader_of_the_text_needs_the_honest_number_of_steps(bugs: int) -> Non
         assert int(state.t[0]) == honest
 
 
+@pytest.mark.slow
 def test_oracle_obeys_the_equation_of_shortest_paths() -> None:
     """In every state reached: one more than the best successor, 0 at success alone; hence exact."""
     env, params, states = played("RepoRepair-medium")
@@ -120,6 +121,7 @@ def test_oracle_obeys_the_equation_of_shortest_paths() -> None:
     np.testing.assert_array_equal(now[~live], np.where(ended == R.PASSING, 0, -1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["RepoRepair-tiny", "RepoRepair-medium"])
 def test_the_mask_is_the_truth(name: str) -> None:
     env, params, states = played(name)

@@ -94,6 +94,7 @@ def tiny_table() -> Any:
     return enumerate_mdp(*make("GradedShop-tiny"), level_key("train", 0), forget=CLOCK)
 
 
+@pytest.mark.slow
 def test_oracle_equals_breadth_first_search() -> None:
     """In every reachable state: wrong products, wrong options, any query and page."""
     params = make("GradedShop-tiny")[1]

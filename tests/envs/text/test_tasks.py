@@ -147,6 +147,7 @@ def test_wordings_have_equal_slots_and_say_something_else(family: str) -> None:
         assert slots[0] == slots[1] == slots[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["Coin-tiny", "Coin-hard", "Treasure-tiny", "Treasure-hard"])
 def test_the_mask_is_the_truth(name: str) -> None:
     """An admissible action is valid, any other one is refused and changes nothing but the clock."""

@@ -80,6 +80,7 @@ SEARCHED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "env_kwargs", "levels", "asked"), SEARCHED)
 def test_oracle_equals_search_from_reachable_states(name: str, env_kwargs: dict, levels: int, asked: int) -> None:
     env, params = make(name, **env_kwargs)

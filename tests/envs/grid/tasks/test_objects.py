@@ -79,6 +79,7 @@ def after(env, params, state, *actions: int):
 # levels ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in OBJECTS if name.split("-")[0] in ROOMS])
 def test_things_are_all_there_and_cut_nothing_off(name: str) -> None:
     env, params = make(name)

@@ -131,6 +131,7 @@ def test_more_walls_and_pulls_run_in_the_same_program():
 # the search --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_oracle_equals_plain_search_on_everything_that_can_become_of_a_level():
     env, params = make("Sokoban-6x6-1", wall_rate=0.25)
     solvable = lost = 0
@@ -148,6 +149,7 @@ def test_the_oracle_equals_plain_search_on_everything_that_can_become_of_a_level
     assert solvable > 20 and lost > 20
 
 
+@pytest.mark.slow
 def test_the_oracle_equals_plain_search_with_two_boxes():
     """After random play, so that some levels are lost."""
     env, params = make("Sokoban-8x8-2")
