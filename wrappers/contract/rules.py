@@ -132,13 +132,14 @@ def structure(reward: RewardTransform, rollout: Transition) -> Iterator[str]:
 
 def books(case: Case) -> Iterator[str]:
     reward, (before, _, _) = case.reward, case.steps
-    chained = isinstance(reward, Chain)
-    named = dict(zip(reward.names, reward.parts, strict=True)) if chained else {"": reward}
+    parts: dict[str, RewardTransform] = {}
+    if isinstance(reward, Chain):
+        parts = dict(zip(reward.names, reward.parts, strict=True))
     for number in case.telling:
         transition = row(case.padded, number)
         rewards = Rewards.open(transition)
-        for name, part in named.items():
-            memory = State(*(kept[name] for kept in before[number])) if chained else before[number]
+        for name, part in (parts or {"": reward}).items():
+            memory = State(*(kept[name] for kept in before[number])) if parts else before[number]
             posted = rewards.components
             rewards, _ = part.update(rewards, memory, transition)
             added = sorted(rewards.components.keys() - posted.keys())
