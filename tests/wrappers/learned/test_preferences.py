@@ -72,7 +72,7 @@ def test_query_scores() -> None:
     probability = jnp.array([[0.5, 0.0, 1.0], [0.5, 1.0, 1.0]])
     np.testing.assert_allclose(query_scores(probability, "entropy"), [np.log(2), 0, 0], atol=1e-6)
     assert query_scores(probability, "disagreement").argmax() == 1
-    with pytest.raises(ValueError, match="'disagreement' or 'entropy'"):
+    with pytest.raises(ValueError, match="'disagreement', 'entropy'"):
         query_scores(probability, "k-centre")
 
 
@@ -87,7 +87,7 @@ def test_ensembles(scores: list[float]) -> None:
     same = jnp.broadcast_to(column[:1], (3, 1))
     for kind in ("mean", "wco", "uwo"):
         np.testing.assert_allclose(ensemble_score(same, kind, 0.5), column[0], rtol=1e-5, atol=1e-6)
-    with pytest.raises(ValueError, match="'mean', 'wco' or 'uwo'"):
+    with pytest.raises(ValueError, match="'mean', 'wco', 'uwo'"):
         ensemble_score(column, "max")
 
 

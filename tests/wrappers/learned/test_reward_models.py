@@ -224,7 +224,7 @@ def test_replayed_demonstrations_and_edits() -> None:
         changed = edit(rng, paths, kind, env.num_actions)
         assert (changed.length <= paths.length).all() and (changed.actions < env.num_actions).all()
         assert (changed.length == paths.length).all() == (kind != "stop")
-    with pytest.raises(ValueError, match="form is one of"):
+    with pytest.raises(ValueError, match="kind is one of"):
         edit(rng, paths, "reverse", 4)
 
 
