@@ -17,7 +17,7 @@ def gae(
     gamma: float | Array,
     gae_lambda: float | Array,
 ) -> tuple[Float[Array, "T N"], Float[Array, "T N"]]:
-    """Generalised advantage estimation that tells termination from truncation.
+    """Generalized advantage estimation that tells termination from truncation.
 
     δ_t = r_t + γ (1 - terminated_t) V(s_{t+1}) - V(s_t)
     A_t = δ_t + γ λ (1 - done_t) A_{t+1},  done = terminated or truncated

@@ -151,7 +151,7 @@ class Run:
         self.learner, self.world = learner, world
         net_key, self.key = jax.random.split(jax.random.key(seed))
         self.weights = learner.policy.init(net_key)
-        self.optimiser = learner.optimiser().init(self.weights)
+        self.optimizer = learner.optimizer().init(self.weights)
         self.hidden = learner.policy.bind(self.weights).initial_hidden(world.envs.num_envs)
         self.sums: dict[str, np.ndarray] = {}
         self.finished: list[dict[str, float]] = []
@@ -188,8 +188,8 @@ class Run:
                 )
             batch = jax.tree.map(lambda *x: np.stack(x), *rows)
             self.key, key = jax.random.split(self.key)
-            self.weights, self.optimiser, metrics = update(
-                self.learner, self.weights, self.optimiser, batch, hidden, key
+            self.weights, self.optimizer, metrics = update(
+                self.learner, self.weights, self.optimizer, batch, hidden, key
             )
             logged.append({name: float(total / weight) for name, (total, weight) in metrics.items()})
         episodes = self.finished[began:]
@@ -234,10 +234,10 @@ def _act(policy: Policy, weights: PyTree, arrays: Any, mask: Any, hidden: Any, f
     return action, log_prob(logits, action), value, prepared, hidden
 
 
-def _update(learner: PPO, weights: PyTree, optimiser: Any, batch: Batch, hidden: Any, key: Any) -> tuple:
+def _update(learner: PPO, weights: PyTree, optimizer: Any, batch: Batch, hidden: Any, key: Any) -> tuple:
     encoder = learner.policy.bind(weights).encoder
     batch = batch._replace(next_prepared=encoder.prepare(batch.next_prepared))
-    return learner.update(weights, optimiser, batch, hidden, key)
+    return learner.update(weights, optimizer, batch, hidden, key)
 
 
 def _numeric(arrays: Any) -> Any:

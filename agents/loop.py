@@ -36,7 +36,7 @@ class Record(TypedDict):
     ``performance``               hidden true score of an episode (tasks of ours only)
     ``episodes``                  ended episodes, per iteration (compiled) or in the chunk (host)
     ``metric/<name>``             what a transform logs, mean over steps (compiled only)
-    ``policy/loss``               clipped surrogate, to be minimised
+    ``policy/loss``               clipped surrogate, to be minimized
     ``policy/entropy``            in nats, over admissible actions
     ``policy/kl``                 estimate k3 of KL(old policy ‖ new policy), in nats
     ``policy/clip_fraction``      share of steps in [0, 1] whose probability ratio left 1 ± ε

@@ -1,4 +1,4 @@
-"""Building blocks of policy-gradient losses. Everything is minimised; masks are 1 on real steps."""
+"""Building blocks of policy-gradient losses. Everything is minimized; masks are 1 on real steps."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from jaxtyping import Float, Shaped
 from rewardax.base.errors import UserError
 
 
-def normalise(
+def normalize(
     x: Float[Array, "*shape"], mask: Shaped[Array, "*shape"] | None = None, eps: float = 1e-8, ddof: int = 0
 ) -> Float[Array, "*shape"]:
     """(x - mean) / (std + eps) over the real steps; 0 where there is nothing to compare with.
 
-    >>> [round(v, 3) for v in normalise(jnp.array([1.0, 2.0, 3.0])).tolist()]
+    >>> [round(v, 3) for v in normalize(jnp.array([1.0, 2.0, 3.0])).tolist()]
     [-1.225, 0.0, 1.225]
     """
     mask = jnp.ones_like(x) if mask is None else mask.astype(x.dtype)
     count = jnp.maximum(mask.sum(), 1.0)
-    centred = (x - (x * mask).sum() / count) * mask
-    variance = (centred**2).sum() / jnp.maximum(count - ddof, 1.0)
-    return centred / (jnp.sqrt(variance) + eps)
+    centered = (x - (x * mask).sum() / count) * mask
+    variance = (centered**2).sum() / jnp.maximum(count - ddof, 1.0)
+    return centered / (jnp.sqrt(variance) + eps)
 
 
 def aggregate(

@@ -32,17 +32,17 @@ def dense(fan_in: int, fan_out: int, gain: float, rngs: nnx.Rngs) -> nnx.Linear:
 
 
 class GridEncoder(nnx.Module):
-    """Minigrid images ``uint8[h, w, 3]``: one plane per kind of cell, three for colour, plus the direction."""
+    """Minigrid images ``uint8[h, w, 3]``: one plane per kind of cell, three for color, plus the direction."""
 
-    def __init__(self, shape: tuple[int, ...], kinds: tuple[tuple[int, int], ...], coloured: bool):
+    def __init__(self, shape: tuple[int, ...], kinds: tuple[tuple[int, int], ...], colored: bool):
         self.cells = math.prod(shape[:2])
         self.planes = len(kinds)
-        self.coloured = coloured
+        self.colored = colored
         self.kinds = kinds
-        self.size = self.cells * (self.planes + 3 * coloured) + 4
+        self.size = self.cells * (self.planes + 3 * colored) + 4
 
     def prepare(self, observation: PyTree) -> PyTree:
-        """Cell codes ``uint8[cells]`` (0 = floor), colours and direction."""
+        """Cell codes ``uint8[cells]`` (0 = floor), colors and direction."""
         grid = observation["grid"]
         cells = grid.reshape(*grid.shape[:-3], self.cells, 3)
         code = jnp.zeros(cells.shape[:-1], jnp.uint8)
@@ -50,7 +50,7 @@ class GridEncoder(nnx.Module):
             same_state = (cells[..., 2] == state) if kind == 4 else True
             code = jnp.where((cells[..., 0] == kind) & same_state, jnp.uint8(index), code)
         prepared = {"code": code, "direction": observation["direction"].astype(jnp.uint8)}
-        if self.coloured:
+        if self.colored:
             prepared["colour"] = jnp.where(code > 0, cells[..., 1] + 1, 0).astype(jnp.uint8)
         return prepared
 
@@ -59,7 +59,7 @@ class GridEncoder(nnx.Module):
         lead = code.shape[:-2]
         planes = code == jnp.arange(1, self.planes + 1, dtype=jnp.uint8)[:, None]
         parts = [planes.astype(jnp.float32).reshape(*lead, -1)]
-        if self.coloured:
+        if self.colored:
             for channel in range(3):
                 table = jnp.asarray(np.concatenate([[0.0], _RGB[:, channel]]), jnp.float32)
                 parts.append(table[prepared["colour"]])
@@ -104,7 +104,7 @@ class TextEncoder(nnx.Module):
 
 
 def _mix(code: Array) -> Array:
-    """Finaliser of MurmurHash3: every input bit reaches every output bit."""
+    """Finalizer of MurmurHash3: every input bit reaches every output bit."""
     code = (code ^ (code >> 16)) * jnp.uint32(0x85EBCA6B)
     code = (code ^ (code >> 13)) * jnp.uint32(0xC2B2AE35)
     return code ^ (code >> 16)

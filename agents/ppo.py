@@ -1,4 +1,4 @@
-"""Proximal policy optimisation, compiled: a training iteration is one pure function of its state.
+"""Proximal policy optimization, compiled: a training iteration is one pure function of its state.
 
 Seeds are vmapped; numbers of the configuration that only scale something are ordinary arrays inside the program.
 """
@@ -16,7 +16,7 @@ from jax import Array
 
 from rewardax.agents.advantages import gae
 from rewardax.agents.distributions import entropy, log_prob, mask_logits
-from rewardax.agents.losses import clipped_policy_loss, explained_variance, kl_estimate, normalise, value_loss
+from rewardax.agents.losses import clipped_policy_loss, explained_variance, kl_estimate, normalize, value_loss
 from rewardax.agents.networks import ActorCritic, Policy
 from rewardax.agents.rollout import Batch, Collector, Starts, begin_collecting, collect
 from rewardax.base.errors import UserError, require_number
@@ -53,7 +53,7 @@ class PPOConfig:
     gamma: float = 0.99
     """Discount γ per step, in [0, 1]; a Potential in the reward must carry the same."""
     gae_lambda: float = 0.95
-    """λ of generalised advantage estimation, in [0, 1]: 0 one-step errors, 1 whole returns."""
+    """λ of generalized advantage estimation, in [0, 1]: 0 one-step errors, 1 whole returns."""
     clip: float = 0.2
     """Clip range ε > 0 of the probability ratio."""
     entropy_coef: float = 0.01
@@ -105,7 +105,7 @@ class TrainState(NamedTuple):
     """Everything a run needs to go on, bit for bit."""
 
     params: PyTree
-    optimiser: optax.OptState
+    optimizer: optax.OptState
     collector: Collector
     key: Array
 
@@ -119,20 +119,20 @@ class PPO(NamedTuple):
     updates: int  #: gradient steps of the whole run, for annealing
     horizon: int = 1  #: longest episode, in steps
 
-    def optimiser(self) -> optax.GradientTransformation:
+    def optimizer(self) -> optax.GradientTransformation:
         """Global-norm clip, then Adam (ε = 1e-5) with a constant or linearly falling step size."""
         c = self.config
         rate = optax.linear_schedule(c.learning_rate, 0.0, max(self.updates, 1)) if c.anneal else c.learning_rate
         return optax.chain(optax.clip_by_global_norm(c.max_grad_norm), optax.adam(rate, eps=1e-5))
 
     def init(self, key: Array, weights: PyTree, params: PyTree, reward: RewardTransform, begin: Starts) -> TrainState:
-        """Fresh optimiser, environments and reward memory for given network weights."""
+        """Fresh optimizer, environments and reward memory for given network weights."""
         collect_key, run_key = jax.random.split(key)
         net = self.policy.bind(weights)
         collector = begin_collecting(
             self.env, params, reward, net, begin, collect_key, self.config.num_envs, self.horizon
         )
-        return TrainState(weights, self.optimiser().init(weights), collector, run_key)
+        return TrainState(weights, self.optimizer().init(weights), collector, run_key)
 
     def iterate(
         self,
@@ -143,7 +143,7 @@ class PPO(NamedTuple):
         iterations: int,
         feedback: Any = None,
     ) -> tuple[TrainState, Metrics]:
-        """``iterations`` times: collect a rollout, then optimise on it. Metrics are (sum, weight) pairs."""
+        """``iterations`` times: collect a rollout, then optimize on it. Metrics are (sum, weight) pairs."""
 
         def body(state: TrainState, _: None) -> tuple[TrainState, Metrics]:
             key, collect_key, update_key = jax.random.split(state.key, 3)
@@ -160,10 +160,10 @@ class PPO(NamedTuple):
                 feedback,
                 self.config.mask_actions,
             )
-            weights, optimiser, losses = self.update(
-                state.params, state.optimiser, batch, state.collector.hidden, update_key
+            weights, optimizer, losses = self.update(
+                state.params, state.optimizer, batch, state.collector.hidden, update_key
             )
-            return TrainState(weights, optimiser, collector, key), episodes | losses
+            return TrainState(weights, optimizer, collector, key), episodes | losses
 
         state, metrics = jax.lax.scan(body, state, length=iterations)
         return state, jax.tree.map(lambda x: x.sum(0), metrics)
@@ -184,7 +184,7 @@ class PPO(NamedTuple):
         return gae(batch.reward, batch.value, net.value(x), terminated, truncated, c.gamma, c.gae_lambda)
 
     def update(
-        self, weights: PyTree, optimiser: optax.OptState, batch: Batch, hidden: Array, key: Array
+        self, weights: PyTree, optimizer: optax.OptState, batch: Batch, hidden: Array, key: Array
     ) -> tuple[PyTree, optax.OptState, Metrics]:
         """Epochs of minibatch gradient steps on one rollout."""
         c = self.config
@@ -200,33 +200,33 @@ class PPO(NamedTuple):
         size = jax.tree.leaves(data)[0].shape[axis]
 
         def step(carry: tuple, rows: Array) -> tuple[tuple, dict[str, Array]]:
-            weights, optimiser = carry
+            weights, optimizer = carry
             part = jax.tree.map(lambda a: jnp.take(a, rows, axis=axis, mode="clip"), data)
             start = hidden[rows] if c.recurrent else hidden
             (_, logged), grads = jax.value_and_grad(self.loss, has_aux=True)(weights, start, *part)
-            updates, optimiser = self.optimiser().update(grads, optimiser, weights)
+            updates, optimizer = self.optimizer().update(grads, optimizer, weights)
             logged["gradient/norm"] = optax.tree.norm(grads)
-            return (optax.apply_updates(weights, updates), optimiser), logged
+            return (optax.apply_updates(weights, updates), optimizer), logged
 
         def epoch(carry: tuple, key: Array) -> tuple[tuple, dict[str, Array]]:
             order = jax.random.permutation(key, size).reshape(c.minibatches, -1)
             return jax.lax.scan(step, carry, order)
 
-        (weights, optimiser), logged = jax.lax.scan(epoch, (weights, optimiser), jax.random.split(key, c.epochs))
+        (weights, optimizer), logged = jax.lax.scan(epoch, (weights, optimizer), jax.random.split(key, c.epochs))
         metrics = {name: (value.mean(), jnp.ones(())) for name, value in logged.items()}
         metrics["value/explained_variance"] = (explained_variance(batch.value, targets), jnp.ones(()))
-        return weights, optimiser, metrics
+        return weights, optimizer, metrics
 
     def loss(
         self, weights: PyTree, hidden: Array, batch: Batch, advantage: Array, target: Array
     ) -> tuple[Array, dict[str, Array]]:
-        """PPO's objective on one minibatch, to be minimised, and what to log of it."""
+        """PPO's objective on one minibatch, to be minimized, and what to log of it."""
         c = self.config
         net = self.policy.bind(weights)
         logits, value = net.heads(net.unroll(batch.prepared, hidden, batch.first))
         logits = mask_logits(logits, batch.mask)
         logp = log_prob(logits, batch.action)
-        policy = clipped_policy_loss(logp, batch.logp, normalise(advantage), c.clip, c.clip).mean()
+        policy = clipped_policy_loss(logp, batch.logp, normalize(advantage), c.clip, c.clip).mean()
         critic = value_loss(value, target).mean()
         spread = entropy(logits, batch.mask).mean()
         logged = {

@@ -1,4 +1,4 @@
-"""Pictures of learning curves: one colour a design everywhere, names beside the lines, intervals as bands.
+"""Pictures of learning curves: one color a design everywhere, names beside the lines, intervals as bands.
 
 Needs matplotlib, the extra ``plots``. Figures are made without pyplot, so nothing global is touched and no
 window opens.
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 Curve = tuple[np.ndarray, np.ndarray]  # frames [T], one curve a seed [S, T]
 
-# Okabe & Ito's palette, distinguished by readers with any colour vision. Built-in designs keep theirs.
-COLOURS = {
+# Okabe & Ito's palette, distinguished by readers with any color vision. Built-in designs keep theirs.
+COLORS = {
     "sparse": "#5A5A5A",
     "potential": "#0072B2",
     "latched_bonus": "#009E73",
@@ -57,15 +57,15 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def colours(names: Sequence[str]) -> dict[str, str]:
-    """A colour for each design: built-in designs always have the same one, others take spare ones in order.
+def colors(names: Sequence[str]) -> dict[str, str]:
+    """A color for each design: built-in designs always have the same one, others take spare ones in order.
 
-    >>> colours(["potential", "mine"])
+    >>> colors(["potential", "mine"])
     {'potential': '#0072B2', 'mine': '#882255'}
     """
-    own = [name for name in names if name not in COLOURS]
+    own = [name for name in names if name not in COLORS]
     spare = {name: SPARE[i % len(SPARE)] for i, name in enumerate(own)}
-    return {name: COLOURS.get(name) or spare[name] for name in names}
+    return {name: COLORS.get(name) or spare[name] for name in names}
 
 
 def learning_curves(
@@ -80,7 +80,7 @@ def learning_curves(
         window: records to smooth over.
         level: coverage of the bands.
     """
-    shade = colours(list(curves))
+    shade = colors(list(curves))
     ends = {}
     for name, (frames, values) in curves.items():
         mean, low, high = bootstrap_curve(smooth(values, window), level=level)
@@ -97,12 +97,12 @@ def learning_curves(
     _name_lines(axes, ends, shade)
 
 
-def total_versus_task(axes: Axes, total: Curve, task: Curve, *, name: str, colour: str, flagged: bool = False) -> None:
+def total_versus_task(axes: Axes, total: Curve, task: Curve, *, name: str, color: str, flagged: bool = False) -> None:
     """Draw what a design pays (solid) beside the task score (dashed); drifting apart is a warning sign."""
     from matplotlib.ticker import MaxNLocator
 
     for (frames, values), style, shade, text in (
-        (total, "-", colour, "total"),
+        (total, "-", color, "total"),
         (task, (0, (4, 2)), INK, "task"),
     ):
         mean, low, high = bootstrap_curve(smooth(values, 3))
@@ -143,7 +143,7 @@ def overview(panels: Mapping[str, Mapping[str, Curve]], *, title: str = "", flag
         learning_curves(top, {name: curves["success"] for name, curves in panels.items()})
         top.axhline(0.9, color=FAINT, linewidth=1.0, linestyle=(0, (1, 3)), zorder=0)
         top.set_title(f"{title}: success while training" if title else "success while training")
-        shade = colours(names)
+        shade = colors(names)
         best = max(float(np.nanmax(curves["return/task"][1], initial=0.0)) for curves in panels.values())
         grid = lower.subplots(rows, columns, squeeze=False)
         for axes, name in zip(grid.flat, names, strict=False):
@@ -153,7 +153,7 @@ def overview(panels: Mapping[str, Mapping[str, Curve]], *, title: str = "", flag
                 curves["return/total"],
                 curves["return/task"],
                 name=name,
-                colour=shade[name],
+                color=shade[name],
                 flagged=name in flagged,
             )
             low, high = axes.get_ylim()  # every panel shows at least the range of the task score

@@ -82,11 +82,11 @@ def autocorrelation(rewards: npt.ArrayLike, lengths: npt.ArrayLike, max_lag: int
     earned, inside = _padded(rewards, lengths)
     values = earned[inside]
     variance = float(values.var())
-    centred = earned - values.mean()
+    centered = earned - values.mean()
     found = []
     for lag in range(1, max_lag + 1):
         pairs = inside[:, :-lag] & inside[:, lag:]
-        products = (centred[:, :-lag] * centred[:, lag:])[pairs]
+        products = (centered[:, :-lag] * centered[:, lag:])[pairs]
         found.append(_ratio(float(products.mean()), variance) if len(products) else float("nan"))
     return np.array(found)
 

@@ -1,4 +1,4 @@
-"""How well learnt credit recovers hidden step rewards from episode returns: ``python -m benchmarks.learned_credit``.
+"""How well learned credit recovers hidden step rewards from episode returns: ``python -m benchmarks.learned_credit``.
 
 Policies between an oracle and a random one play whole episodes of a task. What a step earned is hidden: the learner
 sees only the sum, on the last step. Each method trains on some episodes and is judged on others: how much of the

@@ -101,7 +101,7 @@ def train(reward: RewardTransform, place: World, seed: int = 0) -> tuple[State, 
 
 @jax.jit
 def score(reward: Any, state: State, steps: Transition) -> Any:
-    """What a learnt reward thinks of whole trajectories [H, P]."""
+    """What a learned reward thinks of whole trajectories [H, P]."""
     return jnp.where(steps.valid, reward.score(state, steps), 0).sum(0)
 
 
@@ -119,7 +119,7 @@ def best_of(reward: Any, state: State, place: World, n: int = 64) -> float:
 
 
 def tells(reward: Any, state: State, steps: Transition) -> float:
-    """Chance that the learnt reward puts a success above a failure."""
+    """Chance that the learned reward puts a success above a failure."""
     won = jnp.asarray(succeeded(steps), jnp.float32)
     return float(separation(score(reward, state, steps), won, jnp.ones(len(won))))
 
@@ -128,7 +128,7 @@ def line(what: str, *cells: tuple[str, float]) -> None:
     print(f"  {what:34s}" + "  ".join(f"{name} {value:.3f}" for name, value in cells), flush=True)
 
 
-def learnt(base: PreferenceReward, place: World) -> None:
+def learned(base: PreferenceReward, place: World) -> None:
     """Teachers, ensembles, HERON and implicit rewards on one task."""
     share = float(succeeded(place.fresh).mean())
     print(f"{place.name}: {len(place.rollouts)} rollouts, {share:.0%} successes, {len(place.negatives)} negatives")
@@ -215,13 +215,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=6, help="rollouts to learn from")
     rounds, started = parser.parse_args().rounds, time.perf_counter()
     farm = world("KeyFarm", 16, rounds, horizon=16, time_bonus=0.5, invalid_penalty=0.1)
-    base = PreferenceReward(actions=4, segment=16, whole=True, width=32, queries=64, steps=60, normalise="none")
-    learnt(base, farm)
+    base = PreferenceReward(actions=4, segment=16, whole=True, width=32, queries=64, steps=60, normalize="none")
+    learned(base, farm)
     reform(base, farm)
     door = world("DoorKey-5x5", 24, rounds, horizon=24)
     large = world("DoorKey-6x6", 24, 1, horizon=24)
     model = base.replace(actions=door.env.num_actions, segment=24)
-    learnt(model, door)
+    learned(model, door)
     shifted(model, door, large)
     print(f"{time.perf_counter() - started:.0f} s")
 

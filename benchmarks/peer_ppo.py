@@ -71,7 +71,7 @@ def train(
     net, encode = Towers(world.num_actions), encoder(world, kind)
     iterations, epochs, minibatches = frames // (envs * steps), 4, 4
     schedule = optax.linear_schedule(rate, 0.0, iterations * epochs * minibatches)
-    optimiser = optax.chain(optax.clip_by_global_norm(0.5), optax.adam(schedule, eps=1e-5))
+    optimizer = optax.chain(optax.clip_by_global_norm(0.5), optax.adam(schedule, eps=1e-5))
 
     def loss(
         params: Any, x: jax.Array, action: jax.Array, old: jax.Array, adv: jax.Array, target: jax.Array
@@ -121,7 +121,7 @@ def train(
             def minibatch(carry: tuple, rows: jax.Array) -> tuple[tuple, None]:
                 params, opt = carry
                 grads = jax.grad(loss)(params, *jax.tree.map(lambda a: a[rows], data))
-                updates, opt = optimiser.update(grads, opt, params)
+                updates, opt = optimizer.update(grads, opt, params)
                 return (optax.apply_updates(params, updates), opt), None
 
             return jax.lax.scan(minibatch, carry, order)
@@ -132,7 +132,7 @@ def train(
     def start(key: jax.Array) -> tuple:
         timestep = world.reset(key)
         params = net.init(key, encode(world.view(timestep)[0]))
-        return params, optimiser.init(params), timestep, key
+        return params, optimizer.init(params), timestep, key
 
     begun, length = time.perf_counter(), check // (envs * steps)
     carry = jax.jit(start)(jax.random.key(0))

@@ -11,7 +11,7 @@ _SEEDS = (np.uint32(0x9E3779B9), np.uint32(0x7F4A7C15))
 
 
 def _scramble(x: Array) -> Array:
-    """The finaliser of MurmurHash3."""
+    """The finalizer of MurmurHash3."""
     x = (x ^ (x >> 16)) * _MIX[0]
     x = (x ^ (x >> 13)) * _MIX[1]
     return x ^ (x >> 16)

@@ -39,7 +39,7 @@ BUILT_IN: tuple[str, ...] = (
     *("sparse", "potential", "naive_bonus", "latched_bonus", "gated"),
     *("count", "global_count", "count_product", "rnd", "noveld", "e3b", "judged"),
 )
-GRID_CODES = 12  # object, colour and state numbers of a Minigrid cell lie below
+GRID_CODES = 12  # object, color and state numbers of a Minigrid cell lie below
 KEYS = ("name", "summary", "reward", "judge")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from string import Template
 from typing import Any, Protocol
 
-from rewardax.analysis.plots import colours
+from rewardax.analysis.plots import colors
 from rewardax.base.errors import UserError
 from rewardax.experiments.table import COLUMNS, Row, cells, solved
 
@@ -88,7 +88,7 @@ def _asset(name: str) -> str:
 
 
 def _table(comparison: Reportable) -> str:
-    shade = colours(comparison.designs)
+    shade = colors(comparison.designs)
     lines = ["".join(f"<th>{_esc(column)}</th>" for column in COLUMNS)]
     flags = ["<tr>"]
     for row in comparison.table:

@@ -20,7 +20,7 @@ assert "jax" not in sys.modules, "a pytest plugin imported jax before its settin
 # No compilation cache on disk: with jaxlib 0.10.2 on CPU, a run that wrote hundreds of small programs to it crashed in
 # the write, and in another three tests got the numbers of other programs.
 os.environ.pop("JAX_COMPILATION_CACHE_DIR", None)
-# Nearly all time goes into compiling programs that run once: without LLVM's optimiser the tests take about 60 % of it.
+# Nearly all time goes into compiling programs that run once: without LLVM's optimizer the tests take about 60 % of it.
 # `python -m tests.coverage_of_envs`, `python -m tests.minigrid_levels` and the benchmarks run with it.
 os.environ["XLA_FLAGS"] = f"--xla_backend_optimization_level=0 {os.environ.get('XLA_FLAGS', '')}"
 os.environ["JAX_THREEFRY_PARTITIONABLE"] = "true"

@@ -7,9 +7,9 @@ JAX.
 from __future__ import annotations
 
 from rewardax.base.lazy import attach_stub
-from rewardax.base.renamed import CLASSES
+from rewardax.base.renamed import CLASSES, OTHERS
 
 if __name__ != "rewardax.wrappers":
     raise ImportError(f"import this package as rewardax.wrappers, not {__name__!r}")
 
-__getattr__, __dir__, __all__ = attach_stub(__name__, __file__, renamed=CLASSES)
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__, renamed=CLASSES | OTHERS)

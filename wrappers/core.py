@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float
 
 from rewardax.base.arrays import env_where
 from rewardax.base.errors import UserError, UserTypeError
+from rewardax.base.renamed import FIELDS, with_earlier_fields
 
 PyTree = Any
 
@@ -117,6 +118,8 @@ class RewardTransform(struct.PyTreeNode):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         RewardTransform.registry.setdefault(cls.__name__, cls)
+        if cls.__module__.startswith("rewardax.wrappers.") and cls.__name__ in FIELDS:
+            cls.__init__ = with_earlier_fields(cls.__name__, cls.__init__)  # type: ignore[method-assign]
 
     @property
     def requires(self) -> tuple[str, ...]:

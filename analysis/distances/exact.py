@@ -234,7 +234,7 @@ def starc_distance(
 def epic_distance(first: npt.ArrayLike, second: npt.ArrayLike, gamma: float, **coverage: npt.ArrayLike) -> float:
     """EPIC distance √((1 - ρ)/2), ρ the correlation of the standard forms over the coverage distribution.
 
-    With uniform coverage it equals half the L2 distance of the normalised forms. Two constant forms are at 0; one
+    With uniform coverage it equals half the L2 distance of the normalized forms. Two constant forms are at 0; one
     constant form is at √½ from anything else, where ρ is undefined.
 
     Args:
@@ -266,8 +266,8 @@ def pearson_distance(
     weights = weights / weights.sum()
     units = []
     for values, scale in zip((first, second), scales, strict=True):
-        centred = values - (weights * values).sum()
-        units.append(unit(centred, float(np.sqrt((weights * centred**2).sum())), scale))
+        centered = values - (weights * values).sum()
+        units.append(unit(centered, float(np.sqrt((weights * centered**2).sum())), scale))
     if units[0].any() != units[1].any():
         return float(np.sqrt(0.5))
     # 1 - ρ as half a squared distance: exact where ρ is close to 1

@@ -44,8 +44,8 @@ class Certificate(NamedTuple):
     invariant: bool  #: in every state the same actions are optimal for the task and for the reward
     worst: Worst | None  #: None if invariant
     regret: float  #: what the worst of the policies that the reward calls best loses
-    normalised_regret: float  #: regret over (best - worst return of the task), in [0, 1]
-    regret_bound: float  #: bound on normalised_regret that follows from the two rewards alone
+    normalized_regret: float  #: regret over (best - worst return of the task), in [0, 1]
+    regret_bound: float  #: bound on normalized_regret that follows from the two rewards alone
     distance: float  #: STARC (VAL, L2, halved) between task and reward: 0 same order of policies, 1 opposite
     action_gap: float  #: smallest difference between best and second-best action of the task
     best: float
@@ -76,7 +76,7 @@ def certify(
     """Solve a task with and without a reward, exactly, and compare what is optimal.
 
     The reward is invariant if in every pair (task state, what the reward remembers) the set of best actions is that
-    of the task. The pairs are those that any behaviour can reach in one episode from fresh memory; memory that a
+    of the task. The pairs are those that any behavior can reach in one episode from fresh memory; memory that a
     reward keeps per environment from episode to episode is taken as it is in the first one.
 
     The bound holds for every policy π that is best for the reward: with the standard forms c of STARC and
@@ -103,7 +103,7 @@ def certify(
     >>> certify(*task, Potential()).invariant
     True
     >>> found = certify(*task, EventBonus(scale=0.1))
-    >>> found.invariant, round(found.normalised_regret, 3), found.worst.path[-1], found.worst.task_actions
+    >>> found.invariant, round(found.normalized_regret, 3), found.worst.path[-1], found.worst.task_actions
     (False, 1.0, 'right', ('right',))
     """
     if time_limit not in VIEWS:
@@ -141,7 +141,7 @@ def certify(
         invariant=not wrong.any(),
         worst=worst,
         regret=max(best - kept, 0.0),
-        normalised_regret=_share(best - kept, spread),
+        normalized_regret=_share(best - kept, spread),
         regret_bound=_share(bound, spread),
         distance=distance,
         action_gap=action_gap(truth, limits[0], alive),
@@ -154,7 +154,7 @@ def certify(
     )
 
 
-def normalised_regret(
+def normalized_regret(
     mdp: TabularMDP,
     policy: Integer[np.ndarray, " S"] | Float[np.ndarray, "S A"],
     gamma: float,

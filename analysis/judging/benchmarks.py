@@ -154,9 +154,9 @@ def fused_reward(
     top_k: int = 5,
     threshold: float = 0.9,
 ) -> tuple[float, list[int]]:
-    """RewardFusion: mean of a reward and those of its near neighbours, weighted by similarity; and which they are.
+    """RewardFusion: mean of a reward and those of its near neighbors, weighted by similarity; and which they are.
 
-    Neighbours are the at most ``top_k`` items of ``memory`` [n, D] whose cosine with ``embedding`` [D] reaches
+    Neighbors are the at most ``top_k`` items of ``memory`` [n, D] whose cosine with ``embedding`` [D] reaches
     ``threshold``, nearest first; the item itself weighs 1.
 
     Paper: Shen et al. 2024, "The Trickle-down Impact of Reward (In-)consistency on RLHF".
@@ -186,9 +186,9 @@ def hull_vertices(embeddings: Numbers) -> list[int]:
     [0, 1, 2]
     """
     x = np.asarray(embeddings, float)
-    centred = x - x.mean(0)
-    _, _, axes = np.linalg.svd(centred, full_matrices=False)
-    points = centred @ axes[:2].T
+    centered = x - x.mean(0)
+    _, _, axes = np.linalg.svd(centered, full_matrices=False)
+    points = centered @ axes[:2].T
     if points.shape[1] < 2:
         return list(range(len(x)))
     size = np.abs(points).max()

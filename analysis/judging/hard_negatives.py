@@ -126,7 +126,7 @@ def demonstrate(
 def edit(rng: np.random.Generator, paths: Trajectories, kind: str, num_actions: int) -> Trajectories:
     """Change every trajectory in one place, keeping its length (``stop`` cuts it).
 
-    ``drop`` an action (a random one fills up at the end), ``swap`` two neighbours, ``duplicate`` one, ``replace`` one
+    ``drop`` an action (a random one fills up at the end), ``swap`` two neighbors, ``duplicate`` one, ``replace`` one
     by another, ``loop``: repeat the last two, ``stop`` early.
 
     >>> paths = Trajectories(np.array([[0, 1, 2, 3]]), np.array([4]), np.array([0]))

@@ -79,7 +79,7 @@ def need(module: str, package: str) -> Any:
         raise MissingPackage(f"{module} is not installed; run: pip install {package}", name=module) from None
 
 
-def sanitise(text: Any, engine: Engine) -> str | Refused:
+def sanitize(text: Any, engine: Engine) -> str | Refused:
     """One command for one step, as plain text, or why not. Nothing in it is ever evaluated.
 
     Refused are what is no string or empty, lines longer than 200 characters, characters outside printable ASCII,
@@ -88,7 +88,7 @@ def sanitise(text: Any, engine: Engine) -> str | Refused:
 
     >>> class Game(Engine):
     ...     meta = frozenset({"undo"})
-    >>> [sanitise(line, Game()) for line in (" take  the coin ", "go north. take coin", "undo")]
+    >>> [sanitize(line, Game()) for line in (" take  the coin ", "go north. take coin", "undo")]
     ['take the coin', Refused(reason=3, text='one command at a time.'), Refused(reason=3, text='"undo" is not a move.')]
     """
     if not isinstance(text, str):

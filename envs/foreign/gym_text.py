@@ -11,7 +11,7 @@ import gymnasium as gym
 import numpy as np
 
 from rewardax.base.errors import UserError
-from rewardax.envs.foreign.engine import LONGEST_COMMAND, Engine, Refused, Reply, number, plain, sanitise, slots
+from rewardax.envs.foreign.engine import LONGEST_COMMAND, Engine, Refused, Reply, number, plain, sanitize, slots
 from rewardax.envs.gym.program import CHARSET, TEXT_LENGTH, Sentences
 from rewardax.envs.gym.state import check_options
 from rewardax.envs.levels import LEVELS
@@ -175,7 +175,7 @@ class ForeignTextEnv(gym.Env):
 
     def _command(self, action: Any) -> str | Refused:
         if not self.by_slot:
-            return sanitise(action, self.engine)
+            return sanitize(action, self.engine)
         if not 0 <= int(action) < self.num_slots:
             raise UserError(f"action {action} is not one of 0 .. {self.num_slots - 1}")
         return self._slots[int(action)] if action < len(self._slots) else Refused(1, "that is not possible now.")

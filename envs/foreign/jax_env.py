@@ -57,7 +57,7 @@ def from_jax(
 ) -> JaxEnv:
     """A functional :class:`rewardax.envs.Env` around an environment of gymnax's, NAVIX's or XLand-MiniGrid's form.
 
-    The form is recognised by its methods, the packages are not needed: ``reset_env(key, params)`` and
+    The form is recognized by its methods, the packages are not needed: ``reset_env(key, params)`` and
     ``step_env(key, state, action, params)`` (or ``reset`` and ``step`` of that form, if they do not reset by
     themselves), ``reset(key)`` and ``step(timestep, action)``, ``reset(params, key)`` and ``step(params, timestep,
     action)``. Discrete actions only.

@@ -64,12 +64,12 @@ class Command(NamedTuple):
     admissible: bool
 
 
-def normalise(text: str) -> str:
+def normalize(text: str) -> str:
     """Canonical words of a command: synonyms, articles and little words gone.
 
-    >>> normalise("Please pick up the red lamp!")
+    >>> normalize("Please pick up the red lamp!")
     'take red lamp'
-    >>> normalise("open the door to the north") == normalise("open north door")
+    >>> normalize("open the door to the north") == normalize("open north door")
     True
     """
     words = [word for word in re.findall(r"[a-z0-9]+", text.lower()) if word not in _ARTICLES]
@@ -125,8 +125,8 @@ def parse(
     text = (found[-1] if found else text).strip()[:MAX_LENGTH].lower()
     if "\n" in text or "\r" in text or _chain(verbs).search(text):
         return None, ONE_AT_A_TIME
-    said = normalise(text)
-    if not said or said.split()[0] not in (normalise(verb) for verb in verbs):
+    said = normalize(text)
+    if not said or said.split()[0] not in (normalize(verb) for verb in verbs):
         return None, NOT_A_COMMAND
     for variants in (_exact, _nouns_only):
         fits = [command for command in commands if said in variants(command)]
@@ -143,14 +143,14 @@ def parse(
 
 
 def _exact(command: Command) -> set[str]:
-    return {normalise(phrase) for phrase in command.phrases}
+    return {normalize(phrase) for phrase in command.phrases}
 
 
 def _nouns_only(command: Command) -> set[str]:
     """Canonical phrase with any of its adjectives left out."""
     out: set[str] = set()
     for phrase in command.phrases:
-        verb, *words = normalise(phrase).split()
+        verb, *words = normalize(phrase).split()
         if "door" in words:
             out.add(f"{verb} door")
             continue

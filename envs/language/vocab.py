@@ -1,8 +1,8 @@
 """The one vocabulary of the suite: one word is one id.
 
 Ids live in reserved ranges and are append-only: a later release may fill free ids, never move one.
-Detokenising is total and canonical (lower-case words joined by one space, none before ``. , : ; ?``), hence
-``tokenise(detokenise(ids)) == ids`` for every sequence of assigned ids other than padding. No JAX in here.
+Detokenizing is total and canonical (lower-case words joined by one space, none before ``. , : ; ?``), hence
+``tokenize(detokenize(ids)) == ids`` for every sequence of assigned ids other than padding. No JAX in here.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _RANGES: dict[int, str] = {
         stands contains happens fits changes passes picked opened unlocked made moved stays make done won
         lost carrying walked nowhere shows
     """,
-    # colours first, then other adjectives
+    # colors first, then other adjectives
     372: """
         red green blue purple yellow grey white black brown pink silver golden tiny small big large huge
         wooden stone glass copper brass bronze iron steel closed locked empty full hot cold warm dirty wet
@@ -164,10 +164,10 @@ WORDS: tuple[str, ...] = _build()  # "" marks a free id
 WORD_ID: dict[str, int] = {word: i for i, word in enumerate(WORDS) if word}
 if len(WORD_ID) != sum(map(bool, WORDS)):
     raise AssertionError("a word stands twice in the vocabulary")
-COLOURS, ROOMS, DIRECTIONS = WORDS[372:384], WORDS[436:468], ("north", "east", "south", "west")
+COLORS, ROOMS, DIRECTIONS = WORDS[372:384], WORDS[436:468], ("north", "east", "south", "west")
 NAMES = WORDS[724:788]  # invented
 # first ids of ranges that sentences count in
-NUMBER, WAY, COLOUR, ROOM, NAME = (WORD_ID[words[0]] for words in ("0", DIRECTIONS, COLOURS, ROOMS, NAMES))
+NUMBER, WAY, COLOR, ROOM, NAME = (WORD_ID[words[0]] for words in ("0", DIRECTIONS, COLORS, ROOMS, NAMES))
 VOCAB_HASH = hashlib.sha256("\n".join(WORDS).encode()).hexdigest()[:12]
 
 _PIECE = re.compile(r"[.,:;?]|[^\s.,:;?]+")
@@ -181,9 +181,9 @@ class Vocabulary:
     has keep their ids; words with capitals, blanks, marks or characters beyond ASCII are a ``UserError``.
 
     >>> game = Vocabulary(["submarine"])
-    >>> game.tokenise("the submarine is here"), game.size
+    >>> game.tokenize("the submarine is here"), game.size
     ([148, 1024, 170, 182], 1025)
-    >>> game.detokenise([148, 1024, 116])
+    >>> game.detokenize([148, 1024, 116])
     'the submarine.'
     """
 
@@ -196,11 +196,11 @@ class Vocabulary:
         self.ids = WORD_ID | {word: VOCAB_SIZE + i for i, word in enumerate(self.more)}
         self.size = len(self.words)
 
-    def tokenise(self, text: str) -> list[int]:
+    def tokenize(self, text: str) -> list[int]:
         """Ids of a text; unknown words become ``<unk>`` (1)."""
         return [self.ids.get(piece, UNK) for piece in _PIECE.findall(text.lower())]
 
-    def detokenise(self, ids: Iterable[int]) -> str:
+    def detokenize(self, ids: Iterable[int]) -> str:
         """Canonical text of a sequence of ids; padding (0) is dropped."""
         out = ""
         for i in ids:
@@ -213,22 +213,22 @@ class Vocabulary:
 SUITE = Vocabulary()
 
 
-def tokenise(text: str) -> list[int]:
+def tokenize(text: str) -> list[int]:
     """Ids of a text; words that are not in the vocabulary become ``<unk>`` (1).
 
-    >>> tokenise("Go east.") == [WORD_ID["go"], WORD_ID["east"], WORD_ID["."]]
+    >>> tokenize("Go east.") == [WORD_ID["go"], WORD_ID["east"], WORD_ID["."]]
     True
     """
-    return SUITE.tokenise(text)
+    return SUITE.tokenize(text)
 
 
-def detokenise(ids: Iterable[int]) -> str:
+def detokenize(ids: Iterable[int]) -> str:
     """Canonical text of a sequence of ids; padding (0) is dropped.
 
-    >>> detokenise(tokenise("The red key is here, in the box."))
+    >>> detokenize(tokenize("The red key is here, in the box."))
     'the red key is here, in the box.'
     """
-    return SUITE.detokenise(ids)
+    return SUITE.detokenize(ids)
 
 
 def encode(sentence: str, length: int) -> np.ndarray:
@@ -237,7 +237,7 @@ def encode(sentence: str, length: int) -> np.ndarray:
     >>> encode("get to the goal", 6).tolist()[4:]
     [0, 0]
     """
-    ids = tokenise(sentence)
+    ids = tokenize(sentence)
     if len(ids) > length:
         raise UserError(f"{sentence!r} has {len(ids)} words, room for {length}; give a larger `length`")
     out = np.zeros(length, np.int32)
@@ -251,4 +251,4 @@ def decode(ids: Iterable[int]) -> str:
     >>> decode(encode("use the key to open the door and then get to the goal", 16))
     'use the key to open the door and then get to the goal'
     """
-    return detokenise(ids)
+    return detokenize(ids)

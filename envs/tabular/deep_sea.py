@@ -1,4 +1,4 @@
-"""DeepSea: the treasure lies where only one sequence of actions leads, and every step towards it costs a little."""
+"""DeepSea: the treasure lies where only one sequence of actions leads, and every step toward it costs a little."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class Lake(SlipperyTask):
     Termination at the goal (success) or in a hole (failure); truncation after `horizon` (100) steps.
 
     ## Known hacks
-    None. Shaping by distance pulls towards the goal along the holes; the safe way leans against the walls.
+    None. Shaping by distance pulls toward the goal along the holes; the safe way leans against the walls.
 
     >>> from rewardax.analysis import backward_induction
     >>> from rewardax.envs import enumerate_mdp, level_key, make

@@ -222,7 +222,7 @@ def _at_goal(plan: Any, position: Any) -> Any:
 def _steps_to_goal() -> np.ndarray:
     """i32[MAPS, CELLS, WIDTH]: fewest moves to the goal for every place of agent and box."""
     plan, cell, box, action = np.indices((MAPS, CELLS, WIDTH, 4))
-    inside = np.clip(cell, WIDTH, CELLS - WIDTH - 1)  # the edge is walled; it has no neighbours to look at
+    inside = np.clip(cell, WIDTH, CELLS - WIDTH - 1)  # the edge is walled; it has no neighbors to look at
     with jax.ensure_compile_time_eval():
         after = jnp.vectorize(push)(*(jnp.asarray(x) for x in (plan, inside, box, action)))
         goal = np.asarray(_at_goal(plan, cell))[..., 0]

@@ -109,7 +109,7 @@ class SlipperyTask(RandomEnv, TimedTask):
         )
 
     def walk(self, position: Array, direction: Array) -> Array:
-        """i32[]: the neighbouring cell, or the same one at the edge."""
+        """i32[]: the neighboring cell, or the same one at the edge."""
         row = position // self.width + jnp.asarray(ROWS)[direction]
         column = position % self.width + jnp.asarray(COLUMNS)[direction]
         inside = (row >= 0) & (row < self.cells // self.width) & (column >= 0) & (column < self.width)

@@ -19,7 +19,7 @@ from .wrappers import EventBonus as EventBonus
 from .wrappers import GatedAccumulation as GatedAccumulation
 from .wrappers import GlobalCount as GlobalCount
 from .wrappers import Judged as Judged
-from .wrappers import Normalise as Normalise
+from .wrappers import Normalize as Normalize
 from .wrappers import Potential as Potential
 from .wrappers import RewardTransform as RewardTransform
 from .wrappers import RewardWrapper as RewardWrapper

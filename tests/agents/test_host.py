@@ -29,9 +29,9 @@ class Watched(PPO):
 
     seen: list[Any] = []  # noqa: RUF012  one test at a time
 
-    def update(self, weights: Any, optimiser: Any, batch: Any, hidden: Any, key: Any) -> Any:
+    def update(self, weights: Any, optimizer: Any, batch: Any, hidden: Any, key: Any) -> Any:
         self.seen.append((batch, *map(np.asarray, self.targets(self.policy.bind(weights), batch))))
-        return weights, optimiser, {"loss/value": (jnp.zeros(()), jnp.ones(()))}
+        return weights, optimizer, {"loss/value": (jnp.zeros(()), jnp.ones(()))}
 
 
 def known_values(weights: Any) -> Any:

@@ -10,7 +10,7 @@ from gymnasium import spaces
 
 from rewardax.agents.advantages import gae, shift_values
 from rewardax.agents.distributions import entropy, log_prob, mask_logits, sample
-from rewardax.agents.losses import aggregate, clipped_policy_loss, explained_variance, normalise
+from rewardax.agents.losses import aggregate, clipped_policy_loss, explained_variance, normalize
 from rewardax.agents.networks import ActorCritic, Policy
 
 GRID = spaces.Dict(grid=spaces.Box(0, 255, (7, 7, 3), np.uint8), direction=spaces.Box(0, 3, (), np.int32))
@@ -72,8 +72,8 @@ def test_masked_actions_are_never_sampled_and_gradients_stay_finite():
 
 
 def test_losses_have_no_signal_where_there_is_nothing_to_compare():
-    assert normalise(jnp.full((4,), 3.0)).tolist() == [0.0] * 4
-    assert normalise(jnp.array([5.0, 7.0]), jnp.zeros(2)).tolist() == [0.0, 0.0]
+    assert normalize(jnp.full((4,), 3.0)).tolist() == [0.0] * 4
+    assert normalize(jnp.array([5.0, 7.0]), jnp.zeros(2)).tolist() == [0.0, 0.0]
     assert aggregate(jnp.ones((2, 3)), jnp.zeros((2, 3)), "seq-mean-token-mean").item() == 0.0
     assert explained_variance(jnp.ones(3), jnp.ones(3)).item() == 0.0
     assert jnp.isfinite(clipped_policy_loss(jnp.array(900.0), jnp.array(-900.0), jnp.array(-1.0)))
@@ -108,7 +108,7 @@ def test_text_encoder_reads_word_order_and_ignores_padding():
     np.testing.assert_array_equal(base, value_of(p, params, dirty))
 
 
-def test_grid_encoder_tells_kinds_states_colours_and_directions_apart():
+def test_grid_encoder_tells_kinds_states_colors_and_directions_apart():
     p = policy(GRID)
     encoder = p.bind(p.init(jax.random.key(0))).encoder
 

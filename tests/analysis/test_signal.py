@@ -1,4 +1,4 @@
-"""Statistics of reward signals, over-optimisation, the off-switch game and the policy cliff."""
+"""Statistics of reward signals, over-optimization, the off-switch game and the policy cliff."""
 
 from __future__ import annotations
 

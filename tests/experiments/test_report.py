@@ -74,11 +74,11 @@ def test_picture_is_the_same_every_time(comparison):
     assert comparison.png(dpi=50) == comparison.png(dpi=50)
 
 
-def test_a_design_has_the_same_colour_in_every_picture():
-    many = plots.colours(["mine", "gated", "yours", "sparse"])
-    few = plots.colours(["sparse", "gated"])
+def test_a_design_has_the_same_color_in_every_picture():
+    many = plots.colors(["mine", "gated", "yours", "sparse"])
+    few = plots.colors(["sparse", "gated"])
     assert many["gated"] == few["gated"] and many["sparse"] == few["sparse"]
-    assert len(set(many.values())) == 4 and len(set(plots.COLOURS.values())) == len(plots.COLOURS)
+    assert len(set(many.values())) == 4 and len(set(plots.COLORS.values())) == len(plots.COLORS)
 
 
 def test_labels_never_overlap(comparison):

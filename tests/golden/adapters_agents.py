@@ -13,7 +13,7 @@ from run import NotCovered
 from rewardax.agents.advantages import gae as estimate
 from rewardax.agents.advantages import shift_values
 from rewardax.agents.distributions import entropy, mask_logits
-from rewardax.agents.losses import aggregate, clipped_policy_loss, kl_estimate, normalise, value_loss
+from rewardax.agents.losses import aggregate, clipped_policy_loss, kl_estimate, normalize, value_loss
 
 Case = Mapping[str, Any]
 
@@ -49,7 +49,7 @@ def ppo_loss(inputs: Case, params: Case) -> dict[str, Any]:
         "clip": _value,
         "kind": _kl,
         "fill": _masked,
-        "eps": _normalisation,
+        "eps": _normalization,
     }
     kind = next((kinds[name] for name in kinds if name in params), None)
     if kind is None:
@@ -96,11 +96,11 @@ def _masked(inputs: Case, params: Case) -> dict[str, Any]:
     }
 
 
-def _normalisation(inputs: Case, params: Case) -> dict[str, Any]:
+def _normalization(inputs: Case, params: Case) -> dict[str, Any]:
     advantages = jnp.asarray(np.asarray(inputs["advantages"], float))
     return {
-        "torch_style_ddof1": normalise(advantages, eps=params["eps"], ddof=1),
-        "jax_style_ddof0": normalise(advantages, eps=params["eps"], ddof=0),
+        "torch_style_ddof1": normalize(advantages, eps=params["eps"], ddof=1),
+        "jax_style_ddof0": normalize(advantages, eps=params["eps"], ddof=0),
     }
 
 

@@ -1,4 +1,4 @@
-"""Golden adapters of reward distances, invariance, signal statistics, over-optimisation and the off-switch game."""
+"""Golden adapters of reward distances, invariance, signal statistics, over-optimization and the off-switch game."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rewardax.analysis import (
     fit_curve,
     group_statistics,
     held_out_gap,
-    normalised_regret,
+    normalized_regret,
     off_switch,
     policy_value,
     policy_values,
@@ -29,7 +29,7 @@ from rewardax.analysis import (
     value_iteration,
 )
 from rewardax.analysis.distances.exact import CANONICAL
-from rewardax.analysis.overoptimisation import CurveFit
+from rewardax.analysis.overoptimization import CurveFit
 from rewardax.wrappers import Potential
 
 Case = Mapping[str, Any]
@@ -97,7 +97,7 @@ def policy_invariance(inputs: Case, params: Case) -> dict[str, Any]:
         "return_best": best.value.mean(),
         "return_worst": -value_iteration(task, gamma, reward=-task.reward).value.mean(),
         "return_of_proxy_policy": policy_value(task, proxy.policy, gamma).mean(),
-        "normalised_regret": normalised_regret(task, proxy.policy, gamma, start=np.full(len(task.over), 1.0)),
+        "normalised_regret": normalized_regret(task, proxy.policy, gamma, start=np.full(len(task.over), 1.0)),
         "discounted_shaping_sum": discounted(shaping(potential, gamma, ends), gamma),
         "telescoped": gamma ** len(ends) * potential[path[-1]] - potential[path[0]],
         "min_action_gap": action_gap(best.action_value),
@@ -117,7 +117,7 @@ def best_of(inputs: Case, params: Case) -> dict[str, Any]:
     return found
 
 
-def over_optimised(inputs: Case, params: Case) -> dict[str, Any]:
+def over_optimized(inputs: Case, params: Case) -> dict[str, Any]:
     distance, observed = inputs["sqrt_kl"], inputs["gold_observed"]
     fits = {form: fit_curve(distance, observed, form) for form in ("best_of_n", "rl")}
     models = {form: CurveFit(form, params["alpha"], params["beta"]) for form in fits}
@@ -156,6 +156,6 @@ ADAPTERS = {
     "policy_invariance": policy_invariance,
     "reward_signal_stats": reward_signal_stats,
     "best_of_n": best_of,
-    "overoptimisation": over_optimised,
+    "overoptimisation": over_optimized,
     "off_switch": off_switch_game,
 }

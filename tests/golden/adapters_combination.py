@@ -1,4 +1,4 @@
-"""Golden adapters of gates, outcome rewards, scalarisations, relative rewards, ensembles and constraints."""
+"""Golden adapters of gates, outcome rewards, scalarizations, relative rewards, ensembles and constraints."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rewardax.wrappers import (
     Lagrangian,
     MedianLogistic,
     ReNorm,
-    Scalarise,
+    Scalarize,
     SoftGate,
     SweetSpot,
     UncertaintyWeight,
@@ -28,7 +28,7 @@ from rewardax.wrappers.algebra.expression import expression_value
 from rewardax.wrappers.core import RewardTransform
 from rewardax.wrappers.multi.lagrangian import mix_advantages, multipliers
 from rewardax.wrappers.multi.relative import calibrate, uncertain_loss
-from rewardax.wrappers.multi.scalarise import krc_distance, lexicographic_rank, nondominated
+from rewardax.wrappers.multi.scalarize import krc_distance, lexicographic_rank, nondominated
 
 Case = Mapping[str, Any]
 
@@ -110,7 +110,7 @@ def ppr_renorm(inputs: Case, params: Case) -> dict[str, Any]:
     return {"reward": column(play(_together(("process",), ReNorm()), data)[0].total)}
 
 
-def scalarise(inputs: Case, params: Case) -> dict[str, Any]:
+def scalarize(inputs: Case, params: Case) -> dict[str, Any]:
     values = np.asarray(inputs["rewards"], float)
     names = tuple(f"r{k}" for k in range(values.shape[1]))
     settings = {
@@ -121,7 +121,7 @@ def scalarise(inputs: Case, params: Case) -> dict[str, Any]:
     }
     if len(names) != 2:
         del settings["direction"]
-    join = {kind: Scalarise(names, kind, scope="episode", **given) for kind, given in settings.items()}
+    join = {kind: Scalarize(names, kind, scope="episode", **given) for kind, given in settings.items()}
     return {
         **{kind: _one_step(names, values.T, reward).total[0] for kind, reward in join.items()},
         "nondominated": nondominated(jnp.asarray(values)),
@@ -134,7 +134,7 @@ def krc(inputs: Case, params: Case) -> dict[str, Any]:
     names = tuple(f"r{k}" for k in range(values.shape[1]))
     distance = jnp.asarray(inputs["distance"], float)
     return {
-        "krc": _one_step(names, values.T, Scalarise(names, "krc")).total[0],
+        "krc": _one_step(names, values.T, Scalarize(names, "krc")).total[0],
         "distance_shape": krc_distance(distance, params["c_d"], params["w_dis"], params["w_den"]),
     }
 
@@ -142,7 +142,7 @@ def krc(inputs: Case, params: Case) -> dict[str, Any]:
 def log_sigmoid_centered(inputs: Case, params: Case) -> dict[str, Any]:
     values = np.asarray(inputs["rewards"], float)
     names = tuple(f"r{k}" for k in range(values.shape[1]))
-    join = Scalarise(names, "log_sigmoid", ideal=tuple(inputs["ref"]), lowest=-np.inf)
+    join = Scalarize(names, "log_sigmoid", ideal=tuple(inputs["ref"]), lowest=-np.inf)
     each = _one_step(names, values.T, join)
     return {
         "per_reward": np.stack([each.components[name][0] for name in names], -1),
@@ -222,7 +222,7 @@ ADAPTERS = {
     "crf": crf,
     "ssl_tiers": ssl_tiers,
     "ppr_renorm": ppr_renorm,
-    "scalarise": scalarise,
+    "scalarise": scalarize,
     "krc": krc,
     "log_sigmoid_centered": log_sigmoid_centered,
     "median_logistic": median_logistic,

@@ -288,7 +288,7 @@ def finegrained_assign(inputs: Case, params: Case) -> dict[str, Any]:
         completeness=SpanReward(
             feature="complete",
             scale=params["completeness"],
-            centre=params["mean"],
+            center=params["mean"],
             spread=params["std"],
             component="c",
         ),

@@ -46,7 +46,7 @@ def ragged(rows: list[list[Any]], fill: Any) -> tuple[np.ndarray, np.ndarray]:
 def run_c_grpo(inputs: Case, params: Case) -> dict[str, Any]:
     outcome, rubric = numbers(inputs["outcome"]), numbers(inputs["rubric"])
     one = jnp.zeros(len(outcome), int)
-    released = c_grpo(outcome, rubric, one, alpha=params["alpha"], form=params["mode"], normalise=params["normalize"])
+    released = c_grpo(outcome, rubric, one, alpha=params["alpha"], form=params["mode"], normalize=params["normalize"])
     return {"reward": released, "paper": c_grpo(outcome, rubric, one, alpha=params["alpha"])}
 
 
@@ -162,8 +162,8 @@ def run_gdpo(inputs: Case, params: Case) -> dict[str, Any]:
 def run_dler(inputs: Case, params: Case) -> dict[str, Any]:
     mask = jnp.asarray(inputs["mask"]) > 0
     outcome = numbers(inputs["outcome"])
-    reward, centred = dler(outcome, mask.sum(1).astype(float), ids(inputs["group"]), limit=params["length_limit"])
-    return {"effective_reward": reward, "advantages": step_whiten(centred, mask)}
+    reward, centered = dler(outcome, mask.sum(1).astype(float), ids(inputs["group"]), limit=params["length_limit"])
+    return {"effective_reward": reward, "advantages": step_whiten(centered, mask)}
 
 
 def run_hbpo(inputs: Case, params: Case) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Golden adapters of intrinsic bonuses: elliptical, novelty differences, hashes, neighbours, skills."""
+"""Golden adapters of intrinsic bonuses: elliptical, novelty differences, hashes, neighbors, skills."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from rewardax.wrappers import E3B, EpisodicCount, GlobalCount, Product, Sum, cha
 from rewardax.wrappers.bonuses.count_tables import FORMS, visit_weight
 from rewardax.wrappers.bonuses.hash_count import HashCount, simhash_bits, simhash_code
 from rewardax.wrappers.bonuses.memory import Book, Window, exploit_term, explore_term
-from rewardax.wrappers.bonuses.neighbours import nearest, neighbour_novelty
-from rewardax.wrappers.bonuses.ngu import EpisodicNeighbours, modulator
+from rewardax.wrappers.bonuses.neighbors import nearest, neighbor_novelty
+from rewardax.wrappers.bonuses.ngu import EpisodicNeighbors, modulator
 from rewardax.wrappers.bonuses.noveld import novelty_gain
 from rewardax.wrappers.bonuses.skills import agac_advantage, diayn_reward, phase_entropy_reward
 
@@ -40,7 +40,7 @@ def _data(done: np.ndarray, **features: Any) -> Any:
 def e3b(inputs: Case, params: Case) -> dict[str, Any]:
     done = np.asarray(inputs["done"], bool)
     data = _data(done, phi=np.asarray(inputs["phi"], float))
-    plain = E3B(feature="phi", encoder="none", normalise="none", ridge=float(params["ridge"]))
+    plain = E3B(feature="phi", encoder="none", normalize="none", ridge=float(params["ridge"]))
     forms = {
         "bonus": plain,
         "bonus_first_step_zero": plain.replace(first_step_zero=True),
@@ -70,7 +70,7 @@ def episodic_global_combo(inputs: Case, params: Case) -> dict[str, Any]:
         weighted=params["add_coef"] * gain,
         rnd=rnd,
     )
-    here = E3B(feature="phi", encoder="none", normalise="none", ridge=float(params["ridge"]))
+    here = E3B(feature="phi", encoder="none", normalize="none", ridge=float(params["ridge"]))
     counts = {"num_keys": params["num_keys"], "feature": "key", "count_reset_obs": False}
     everywhere = GlobalCount(**counts, component="global")
     first = EpisodicCount(**counts, first_visit=True, component="first_visit")
@@ -89,7 +89,7 @@ def episodic_global_combo(inputs: Case, params: Case) -> dict[str, Any]:
 def simhash_count(inputs: Case, params: Case) -> dict[str, Any]:
     features = np.asarray(inputs["features"], float)
     projection = jnp.asarray(inputs["projection"], float)
-    term = HashCount(feature="x", bits=len(projection), centre=False, scale=float(params["beta"]))
+    term = HashCount(feature="x", bits=len(projection), center=False, scale=float(params["beta"]))
     data = rollout(len(features), 1, next_features={"x": features[:, None]}, features={"x": features[:, None]})
 
     def run(term: HashCount) -> np.ndarray:
@@ -109,10 +109,10 @@ def simhash_count(inputs: Case, params: Case) -> dict[str, Any]:
 def ngu(inputs: Case, params: Case) -> dict[str, Any]:
     done = np.asarray(inputs["done"], bool)
     data = _data(done, phi=np.asarray(inputs["embeddings"], float))
-    term = EpisodicNeighbours(
+    term = EpisodicNeighbors(
         feature="phi",
         encoder="none",
-        normalise="none",
+        normalize="none",
         k=params["k"],
         capacity=len(done),
         cluster_distance=params["cluster_distance"],
@@ -136,12 +136,12 @@ def knn_novelty(inputs: Case, params: Case) -> dict[str, Any]:
     k, others = params["k"], params["novelty_neighbours"]
     to_itself, to_set = nearest(points, points, max(k, others) + 1), nearest(outside, points, k)
     return {
-        "kth_distance": neighbour_novelty(to_itself[:, : k + 1], "kth"),
-        "log_kth": neighbour_novelty(to_itself[:, : k + 1], "kth", log=True),
-        "average_first5_including_self": neighbour_novelty(nearest(points, points, 5)),
-        "mean_knn_excluding_self": neighbour_novelty(to_itself[:, 1 : others + 1]),
-        "outside_kth_distance": neighbour_novelty(to_set, "kth"),
-        "outside_log_mean_knn": neighbour_novelty(to_set, log=True),
+        "kth_distance": neighbor_novelty(to_itself[:, : k + 1], "kth"),
+        "log_kth": neighbor_novelty(to_itself[:, : k + 1], "kth", log=True),
+        "average_first5_including_self": neighbor_novelty(nearest(points, points, 5)),
+        "mean_knn_excluding_self": neighbor_novelty(to_itself[:, 1 : others + 1]),
+        "outside_kth_distance": neighbor_novelty(to_set, "kth"),
+        "outside_log_mean_knn": neighbor_novelty(to_set, log=True),
     }
 
 

@@ -129,7 +129,7 @@ def preference_mixtures(inputs: Case, params: Case) -> dict[str, Any]:
 
 
 def reward_consistency(inputs: Case, params: Case) -> dict[str, Any]:
-    fused, neighbours = fused_reward(
+    fused, neighbors = fused_reward(
         inputs["query_embedding"],
         inputs["query_reward"],
         inputs["memory_embeddings"],
@@ -138,7 +138,7 @@ def reward_consistency(inputs: Case, params: Case) -> dict[str, Any]:
         params["threshold"],
     )
     return {
-        "neighbours": neighbours,
+        "neighbours": neighbors,
         "fused_reward": fused,
         "hull_vertices": hull_vertices(inputs["augmentation_embeddings"]),
         "response_consistency": response_consistency(inputs["cross_scores"]),

@@ -1,4 +1,4 @@
-"""Golden adapters of learnt redistribution: randomised return decomposition, RUDDER, SPA, ExploRS."""
+"""Golden adapters of learned redistribution: randomized return decomposition, RUDDER, SPA, ExploRS."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from rewardax.envs.contract.core import traced_parameters as rule_of_traced_para
 from rewardax.envs.contract.gym import gymnasium_rules, routes, saved_state
 from rewardax.envs.contract.measure import play
 from rewardax.envs.language.templates import WORDINGS
-from rewardax.envs.language.vocab import CUT, UNK, tokenise
+from rewardax.envs.language.vocab import CUT, UNK, tokenize
 from rewardax.envs.levels import dynamics_key
 from rewardax.envs.text.engine.env import TextEnv
 from support.acceptance_play import (
@@ -144,7 +144,7 @@ def sentences(task: str, size: Size) -> str | None:
             "a word is cut or unknown"
         )
         for row in tokens[:: max(1, len(tokens) // 50)]:
-            assert getattr(env, "tokenise", tokenise)(env.text_of(row)) == [int(x) for x in row if x], env.text_of(row)
+            assert getattr(env, "tokenize", tokenize)(env.text_of(row)) == [int(x) for x in row if x], env.text_of(row)
     noise = np.random.default_rng(0)
     mask_of = jax.jit(env.action_mask)
     for i in range(0, size.states, max(1, size.states // size.texts)):

@@ -1,7 +1,7 @@
 """Environments with something wrong in their rewards, for the tests of the audit.
 
 ``Bandit``, ``Countdown`` and ``BoatRace`` re-create the reward rules of published environments from their published
-behaviour; everything else about them is as small as it can be.
+behavior; everything else about them is as small as it can be.
 """
 
 from __future__ import annotations

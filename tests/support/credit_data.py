@@ -41,7 +41,7 @@ def proceed(reward: RewardTransform, state: Any, fresh: Any, data: Transition) -
 
 
 def in_halves(reward: RewardTransform, data: Transition) -> np.ndarray:
-    """Total reward of a recording that is learnt from in two rollouts."""
+    """Total reward of a recording that is learned from in two rollouts."""
     state = reward.init(jax.random.key(0), row(data, 0))
     fresh, pieces = state.episode, []
     for part in (slice(0, ROWS // 2), slice(ROWS // 2, ROWS)):

@@ -16,7 +16,7 @@ NOW = {"retry-after-ms": "5"}  # the client's own retries, without its half-seco
 
 
 class Server:
-    """A chat endpoint whose behaviour is one function of (request number, request body, handler)."""
+    """A chat endpoint whose behavior is one function of (request number, request body, handler)."""
 
     def __init__(self) -> None:
         self.behave: Callable[[int, dict[str, Any], BaseHTTPRequestHandler], None] = answer(0.5)

@@ -13,7 +13,7 @@ from typing import Any
 import jaxtyping
 import numpy as np
 
-ALGEBRA = ("combine", "episodes", "moments", "normalise", "pointwise", "schedules", "scopes")  # expressions go deep
+ALGEBRA = ("combine", "episodes", "moments", "normalize", "pointwise", "schedules", "scopes")  # expressions go deep
 CHECKED = (
     "rewardax.wrappers.core",
     *(f"rewardax.wrappers.algebra.{name}" for name in ALGEBRA),

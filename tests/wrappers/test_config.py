@@ -1,4 +1,4 @@
-"""Rewards as data: configuration round trips, its errors, the table, and saving what was learnt."""
+"""Rewards as data: configuration round trips, its errors, the table, and saving what was learned."""
 
 from __future__ import annotations
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+import rewardax.analysis
 import rewardax.wrappers
-from rewardax.base.renamed import CLASSES, FIELDS
+from rewardax.base.renamed import CLASSES, FIELDS, OTHERS
 from rewardax.wrappers.config import from_config, registered, to_config
 
 EARLIER = {present: earlier for earlier, present in CLASSES.items()}
@@ -39,3 +40,19 @@ def test_no_earlier_name_of_a_field_is_in_use() -> None:
 def test_earlier_classes_still_import(earlier: str, present: str) -> None:
     assert getattr(rewardax.wrappers, earlier) is getattr(rewardax.wrappers, present)
     assert earlier not in rewardax.wrappers.__all__
+
+
+@pytest.mark.parametrize(("earlier", "present"), OTHERS.items())
+def test_other_earlier_names_still_import(earlier: str, present: str) -> None:
+    package = rewardax.wrappers if hasattr(rewardax.wrappers, present) else rewardax.analysis
+    assert getattr(package, earlier) is getattr(package, present)
+    assert earlier not in package.__all__
+
+
+@pytest.mark.parametrize("name", sorted(set(FIELDS) - {"Squash"}))  # whose arguments the check of shapes binds first
+def test_earlier_names_of_fields_are_taken_as_arguments(name: str) -> None:
+    cls = registered()[name]
+    reward = cls(**NEEDED.get(name, {}))
+    for earlier, present in FIELDS[name].items():
+        with pytest.warns(DeprecationWarning, match=f"{earlier!r} is called {present!r}"):
+            assert cls(**{**NEEDED.get(name, {}), earlier: getattr(reward, present)}) == reward

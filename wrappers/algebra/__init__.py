@@ -1,4 +1,4 @@
-"""Arithmetic on components: weights, bounds, masks, delays, normalising, sums and products, expressions, schedules.
+"""Arithmetic on components: weights, bounds, masks, delays, normalizing, sums and products, expressions, schedules.
 
 Helpers for the other rooms are here too: where episodes begin and end in a rollout, running moments, scopes.
 """

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rewardax.base.errors import UserError
-from rewardax.wrappers.algebra.normalise import Normalise
+from rewardax.wrappers.algebra.normalize import Normalize
 from rewardax.wrappers.bonuses.events import EventBonus
 from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, chain, static
 from rewardax.wrappers.shaping.potential import Progress
@@ -63,7 +63,7 @@ class Product(_Around, RewardTransform):
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
-        parts = chain(once=EventBonus(latched=True), near=Progress(), even=Normalise(component="progress"))
+        parts = chain(once=EventBonus(latched=True), near=Progress(), even=Normalize(component="progress"))
         return (cls(parts),)
 
     def combine(self, factors: list[Array]) -> Array:
@@ -88,8 +88,8 @@ class Product(_Around, RewardTransform):
         made, state = self.inner.learn(Rewards(factors, rewards.metrics), state, rollout, feedback)
         if self.inner.causal:
             return rewards.replace(metrics=made.metrics), state
-        relabelled = {prefix + name: value for name, value in made.components.items()}
-        rewards = rewards.replace(metrics={**made.metrics, **relabelled})
+        relabeled = {prefix + name: value for name, value in made.components.items()}
+        rewards = rewards.replace(metrics={**made.metrics, **relabeled})
         return rewards.put(self.component, self.combine(list(made.components.values()))), state
 
 
@@ -119,7 +119,7 @@ class Minimum(Product):
 class Sum(Product):
     """Run ``inner`` on an empty ledger and post the sum of its components as one: r = Σ_k r_k.
 
-    For what comes after to treat them as one, e.g. to normalise them together. Components, metrics and memory
+    For what comes after to treat them as one, e.g. to normalize them together. Components, metrics and memory
     as in :class:`Product`.
 
     Paper: none (composition)
@@ -163,7 +163,7 @@ class Freeze(_Around, RewardTransform):
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
-        return (cls(Normalise()),)
+        return (cls(Normalize()),)
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         rewards, new = self.inner.update(rewards, state, transition)

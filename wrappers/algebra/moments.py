@@ -1,4 +1,4 @@
-"""Moments: running mean and variance, merged batch by batch; every normaliser uses them."""
+"""Moments: running mean and variance, merged batch by batch; every normalizer uses them."""
 
 from __future__ import annotations
 

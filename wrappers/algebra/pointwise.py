@@ -103,13 +103,13 @@ _SQUASH: dict[str, Callable[[Array], Array]] = {
 
 
 class Squash(RewardTransform):
-    """Bend a component through a saturating function: r ← f(scale·(r - centre)), "preference as reward".
+    """Bend a component through a saturating function: r ← f(scale·(r - center)), "preference as reward".
 
     With ``references_feature`` (name of a feature f32[N] or f32[N, M] of o_{t+1}: what a reference policy earned on
-    the same level) the centre is moved by them: r ← mean_m f(scale·(r - centre - ref_m)), so that 0.5 under
-    ``sigmoid`` means "as good as the reference". ``log_sigmoid`` uses one centre instead, the normal
+    the same level) the center is moved by them: r ← mean_m f(scale·(r - center - ref_m)), so that 0.5 under
+    ``sigmoid`` means "as good as the reference". ``log_sigmoid`` uses one center instead, the normal
     ``quantile`` of the references: mean + z_q·(sample standard deviation + 1e-5). The papers' settings are
-    :func:`par`, :func:`log_sigmoid_centred` and :func:`par_pipeline`.
+    :func:`par`, :func:`log_sigmoid_centered` and :func:`par_pipeline`.
 
     Paper: Fu et al. 2025, "Reward Shaping to Mitigate Reward Hacking in RLHF" (PAR); Wang et al. 2024, "Transforming
     and Combining Rewards" (log-sigmoid).
@@ -117,9 +117,9 @@ class Squash(RewardTransform):
     Golden: par_transforms, log_sigmoid_centered
 
     Args:
-        form: sigmoid (0, 1), tanh (-1, 1), arctan (-π/2, π/2), log_sigmoid (-∞, 0), linear (only centres).
-        scale: slope at the centre.
-        centre: reward mapped to f(0).
+        form: sigmoid (0, 1), tanh (-1, 1), arctan (-π/2, π/2), log_sigmoid (-∞, 0), linear (only centers).
+        scale: slope at the center.
+        center: reward mapped to f(0).
         scope: ``"step"`` bends each step's reward; ``"episode"`` bends its sum over the episode, given on the
             last step, as these methods do with one score per answer. Per step, a function that is not 0 at
             r = 0 pays (or costs, ``log_sigmoid``) for the length of the episode.
@@ -131,14 +131,14 @@ class Squash(RewardTransform):
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> from rewardax.wrappers import replay
-    >>> out = replay(Squash(form="sigmoid", centre=1.0), rollout(reward=[1.0, 3.0]))[0]
+    >>> out = replay(Squash(form="sigmoid", center=1.0), rollout(reward=[1.0, 3.0]))[0]
     >>> numbers(out.components["task"])
     [0.5, 0.881]
     """
 
     form: str = static("sigmoid")
     scale: float = 1.0
-    centre: float = 0.0
+    center: float = 0.0
     references_feature: str | None = static(None)
     quantile: float = 0.85
     scope: str = static("step")
@@ -161,7 +161,7 @@ class Squash(RewardTransform):
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         value, memory = collect(self.scope, self.statistic, state.episode, channels(rewards, [self.component]))
-        value = value - self.centre
+        value = value - self.center
         if self.references_feature is not None:
             found = transition.next_features[self.references_feature]
             found = found.reshape(found.shape[0], -1)

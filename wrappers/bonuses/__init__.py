@@ -1,4 +1,4 @@
-"""Intrinsic bonuses: counts, prediction errors, neighbours, elliptical memories, events, and products of them.
+"""Intrinsic bonuses: counts, prediction errors, neighbors, elliptical memories, events, and products of them.
 
-``base`` normalises and posts a bonus, ``views`` and ``embedding`` decide what it looks at, ``count_tables`` counts.
+``base`` normalizes and posts a bonus, ``views`` and ``embedding`` decide what it looks at, ``count_tables`` counts.
 """

@@ -71,12 +71,12 @@ class E3B(Bonus, Embedding, RewardTransform):
         lifelong: C is never reset.
         count_reset_obs: take in φ(o_0) before the first step (for ``"arrival"``, which never scores o_0), so that
             bumping into a wall at the start is not new. Costs an embedding and an update of C⁻¹ more at every step.
-        normalise: ``"std"`` (as the paper), ``"return"`` or ``"none"``, see
+        normalize: ``"std"`` (as the paper), ``"return"`` or ``"none"``, see
             :class:`rewardax.wrappers.bonuses.base.Bonus`.
 
     Components: ``component``.
     Metrics: ``<component>/raw``, ``<component>/loss`` (of the encoder, in ``learn``).
-    Remembers: C⁻¹ f32[N, D, D] until the episode ends, or for ever if ``lifelong``; encoder, optimiser and statistics
+    Remembers: C⁻¹ f32[N, D, D] until the episode ends, or for ever if ``lifelong``; encoder, optimizer and statistics
     for the whole run.
 
     Differs from the paper: embeddings have layer norm and length 1 (float32 loses C⁻¹ to rounding with entries
@@ -84,7 +84,7 @@ class E3B(Bonus, Embedding, RewardTransform):
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> from rewardax.wrappers import replay
-    >>> bonus = E3B(feature="state_id", one_hot=8, encoder="none", normalise="none", ridge=1.0)
+    >>> bonus = E3B(feature="state_id", one_hot=8, encoder="none", normalize="none", ridge=1.0)
     >>> data = rollout(state_id=[3, 3, 5, 3], terminated=[False, False, True, False])
     >>> numbers(replay(bonus, data)[0].components["e3b"])
     [1.0, 0.5, 1.0, 1.0]
@@ -104,9 +104,9 @@ class E3B(Bonus, Embedding, RewardTransform):
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
-        learnt = cls(one_hot=11, width=8, outputs=4, num_actions=3, minibatches=2)
-        hand = cls(feature="state_id", one_hot=6, encoder="none", normalise="none", timing="departure")
-        return (learnt, hand)
+        learned = cls(one_hot=11, width=8, outputs=4, num_actions=3, minibatches=2)
+        hand = cls(feature="state_id", one_hot=6, encoder="none", normalize="none", timing="departure")
+        return (learned, hand)
 
     @property
     def requires(self) -> tuple[str, ...]:

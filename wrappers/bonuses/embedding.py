@@ -62,7 +62,7 @@ class Embedding(Views):
         return self.encoder == "inverse"
 
     def _networks(self, key: Array, example: Transition) -> PyTree:
-        """Run-long memory: weights, optimiser and random key."""
+        """Run-long memory: weights, optimizer and random key."""
         action = example.action
         if self._trains and not (jnp.ndim(action) == 1 and jnp.issubdtype(action.dtype, jnp.integer)):
             raise UserError(
@@ -77,7 +77,7 @@ class Embedding(Views):
         if not self._trains:
             return {"params": params}
         params |= self._heads(to_heads, self._size(example), dtype)
-        return {"params": params, "optimiser": self._adam().init(params), "key": jax.random.key_data(later)}
+        return {"params": params, "optimizer": self._adam().init(params), "key": jax.random.key_data(later)}
 
     def _heads(self, key: Array, size: int, dtype: Any) -> dict[str, PyTree]:
         return {"inverse": mlp_init(key, (2 * size, self.width, self.num_actions), dtype)}
@@ -101,18 +101,18 @@ class Embedding(Views):
             before, after, action = rows
             return weighted_mean(self._loss(params, embed(params, before), embed(params, after), action), weight)
 
-        params, optimiser, key, loss = fit(
+        params, optimizer, key, loss = fit(
             loss_of,
             memory["params"],
             self._adam(),
-            memory["optimiser"],
+            memory["optimizer"],
             memory["key"],
             (*self._views(rollout), rollout.action),
             rollout.valid,
             self.epochs,
             self.minibatches,
         )
-        return {"params": params, "optimiser": optimiser, "key": key}, loss
+        return {"params": params, "optimizer": optimizer, "key": key}, loss
 
     def _adam(self) -> optax.GradientTransformation:
         return optax.adam(self.learning_rate)

@@ -6,7 +6,7 @@ from typing import Any
 
 from rewardax.base.choices import check_choice
 from rewardax.wrappers.algebra.combine import Product, Sum
-from rewardax.wrappers.algebra.normalise import Normalise
+from rewardax.wrappers.algebra.normalize import Normalize
 from rewardax.wrappers.algebra.pointwise import Weights
 from rewardax.wrappers.bonuses.e3b import E3B
 from rewardax.wrappers.bonuses.noveld import NovelD
@@ -23,7 +23,7 @@ def episodic_with_global(
 ) -> Chain:
     """Join an episodic and a global bonus: b = E·G or b = E + G, divided by its running std, times ``scale``.
 
-    Leave the factors unnormalised: their product is normalised (statistics with a prior of weight 1). The weight c
+    Leave the factors unnormalized: their product is normalized (statistics with a prior of weight 1). The weight c
     of a sum is the ``scale`` of ``novelty``.
 
     Paper: Henaff, Jiang & Raileanu 2023, "A Study of Global and Episodic Bonuses for Exploration in Contextual
@@ -37,13 +37,13 @@ def episodic_with_global(
 
     >>> from rewardax.wrappers import EpisodicCount, GlobalCount
     >>> episodic_with_global(EpisodicCount(), GlobalCount(component="ever"), join="add").names
-    ('bonus', 'normalise', 'weight')
+    ('bonus', 'normalize', 'weight')
     """
     joins = {"multiply": Product, "add": Sum}
     check_choice("episodic_with_global", "join", join, joins)
     return chain(
         bonus=joins[join](chain(episodic=episodic, everywhere=novelty), component=component),
-        normalise=Normalise(component=component, prior_count=1.0),
+        normalize=Normalize(component=component, prior_count=1.0),
         weight=Weights({component: scale}),
     )
 
@@ -56,8 +56,8 @@ def e3b_times_rnd(scale: float = 1.0, component: str = "e3b_rnd", **embedding: A
     >>> e3b_times_rnd(one_hot=11).parts[0].component
     'e3b_rnd'
     """
-    novelty = RND(error="norm", normalise="none", component="global", **embedding)
-    return episodic_with_global(E3B(normalise="none", **embedding), novelty, scale=scale, component=component)
+    novelty = RND(error="norm", normalize="none", component="global", **embedding)
+    return episodic_with_global(E3B(normalize="none", **embedding), novelty, scale=scale, component=component)
 
 
 def e3b_times_noveld(alpha: float = 0.1, scale: float = 1.0, component: str = "e3b_noveld", **embedding: Any) -> Chain:
@@ -67,7 +67,7 @@ def e3b_times_noveld(alpha: float = 0.1, scale: float = 1.0, component: str = "e
     0.1
     """
     novelty = NovelD(alpha=alpha, form="const", component="global", **embedding)
-    return episodic_with_global(E3B(normalise="none", **embedding), novelty, scale=scale, component=component)
+    return episodic_with_global(E3B(normalize="none", **embedding), novelty, scale=scale, component=component)
 
 
 def e3b_plus_noveld(
@@ -79,4 +79,4 @@ def e3b_plus_noveld(
     0.5
     """
     novelty = NovelD(alpha=alpha, form="const", scale=coefficient, component="global", **embedding)
-    return episodic_with_global(E3B(normalise="none", **embedding), novelty, "add", scale, component)
+    return episodic_with_global(E3B(normalize="none", **embedding), novelty, "add", scale, component)

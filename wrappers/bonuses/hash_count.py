@@ -51,9 +51,9 @@ class HashCount(Views, Bonus, RewardTransform):
 
     Args:
         bits: k in 1 .. 30; the table has 2^k rows, at most 2^20: more codes are hashed into them.
-        centre: subtract the mean of the rollouts before this one; without it most codes of one-hot vectors coincide.
+        center: subtract the mean of the rollouts before this one; without it most codes of one-hot vectors coincide.
             The mean moves in ``learn``, and what was counted around an older mean stays.
-        feature, one_hot, normalise: as in :class:`E3B`; ``normalise="none"`` as the paper.
+        feature, one_hot, normalize: as in :class:`E3B`; ``normalize="none"`` as the paper.
 
     Components: ``component``.
     Metrics: ``<component>/raw``.
@@ -66,9 +66,9 @@ class HashCount(Views, Bonus, RewardTransform):
     [1.0, 0.707, 1.0]
     """
 
-    normalise: str = static("none")
+    normalize: str = static("none")
     bits: int = static(16)
-    centre: bool = static(True)
+    center: bool = static(True)
     exponent: float = 0.5
     component: str = static("hash_count", kw_only=True)
 
@@ -87,7 +87,7 @@ class HashCount(Views, Bonus, RewardTransform):
 
     @property
     def learns(self) -> bool:
-        return self.centre
+        return self.center
 
     def init(self, key: Array, example: Transition) -> State:
         dtype = example.reward.dtype
@@ -114,7 +114,7 @@ class HashCount(Views, Bonus, RewardTransform):
     def learn(
         self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
     ) -> Result:
-        if not self.centre:
+        if not self.center:
             return rewards, state
         moments = state.shared["moments"].merge(jax.vmap(self._reached)(rollout), rollout.valid)
         return rewards, state._replace(shared={**state.shared, "moments": moments})

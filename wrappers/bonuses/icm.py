@@ -1,4 +1,4 @@
-"""ICM, curiosity: a bonus where a learnt model of the consequences of actions is wrong."""
+"""ICM, curiosity: a bonus where a learned model of the consequences of actions is wrong."""
 
 from __future__ import annotations
 
@@ -72,11 +72,11 @@ class ICM(Dynamics, RewardTransform):
         error: ``"half_sum"`` of squares, or their ``"mean_square"``.
         encoder: ``"inverse"``, ``"random"`` (fixed features) or ``"none"``: plain prediction of the next numbers.
         shared_gradient: the forward loss trains φ too. ``stop_target`` keeps its gradient out of φ(o_{t+1}) alone.
-        feature, one_hot, outputs, num_actions, normalise: as in :class:`E3B`.
+        feature, one_hot, outputs, num_actions, normalize: as in :class:`E3B`.
 
     Components: ``component``.
     Metrics: ``<component>/raw``, ``<component>/loss`` (in ``learn``).
-    Remembers: networks, optimiser and statistics for the whole run.
+    Remembers: networks, optimizer and statistics for the whole run.
 
     Differs from the paper: embeddings have length 1, so the forward loss cannot shrink them; the factor 10 on the
     loss is left out (Adam does not see it); MLPs.
@@ -88,7 +88,7 @@ class ICM(Dynamics, RewardTransform):
     True
     """
 
-    normalise: str = static("none")
+    normalize: str = static("none")
     error: str = static("half_sum")
     component: str = static("icm", kw_only=True)
 
@@ -97,7 +97,7 @@ class ICM(Dynamics, RewardTransform):
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
-        return (cls(feature="graded", width=8, outputs=4, num_actions=3, minibatches=2, normalise="return"),)
+        return (cls(feature="graded", width=8, outputs=4, num_actions=3, minibatches=2, normalize="return"),)
 
     @property
     def requires(self) -> tuple[str, ...]:
@@ -130,7 +130,7 @@ def large_scale_curiosity(**options: Any) -> ICM:
     """Curiosity of the large-scale study (Burda et al. 2019): mean square error, features without a gradient of the
     forward loss, divided by the running std of the return.
 
-    >>> large_scale_curiosity(encoder="random").normalise
+    >>> large_scale_curiosity(encoder="random").normalize
     'return'
     """
-    return ICM(**{"error": "mean_square", "shared_gradient": False, "normalise": "return", **options})
+    return ICM(**{"error": "mean_square", "shared_gradient": False, "normalize": "return", **options})

@@ -1,4 +1,4 @@
-"""NGU: episodic nearest neighbours times a factor that fades over the whole run."""
+"""NGU: episodic nearest neighbors times a factor that fades over the whole run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rewardax.wrappers.algebra.moments import Moments
 from rewardax.wrappers.bonuses.base import Bonus
 from rewardax.wrappers.bonuses.embedding import ENCODERS, Embedding
 from rewardax.wrappers.bonuses.episodic_and_global import episodic_with_global
-from rewardax.wrappers.bonuses.neighbours import Ring, nearest
+from rewardax.wrappers.bonuses.neighbors import Ring, nearest
 from rewardax.wrappers.bonuses.rnd import RND
 from rewardax.wrappers.core import Chain, Result, Rewards, RewardTransform, State, Transition, static
 
@@ -28,7 +28,7 @@ def pseudo_count_bonus(
 ) -> Array:
     """1/s of squared distances [..., k], with s = √(Σ K) + c over kernels K = ε/(max(d²/mean - ξ, 0) + ε).
 
-    Infinite distances do not count. 0 without any neighbour, or with s above ``max_similarity``.
+    Infinite distances do not count. 0 without any neighbor, or with s above ``max_similarity``.
 
     >>> round(float(pseudo_count_bonus(jnp.array([0.0, 0.0, jnp.inf]), 1.0)), 3)
     0.707
@@ -49,13 +49,13 @@ def modulator(error: Array, mean: Array | float, std: Array | float, ceiling: fl
     return jnp.clip(1 + (error - mean) / std, 1, ceiling)
 
 
-class EpisodicNeighbours(Bonus, Embedding, RewardTransform):
+class EpisodicNeighbors(Bonus, Embedding, RewardTransform):
     """The episodic half of NGU: b_t = 1/(√(Σ_{k nearest} K(φ, φ_i)) + c) over the embeddings of this episode.
 
         K = ε/(max(d²/d²_mean - ξ, 0) + ε)
 
-    a pseudo-count of visits to the neighbourhood. The embedding is stored after scoring, the first of an
-    episode pays 0. d²_mean is the mean of all squared neighbour distances; it starts at 1 and is renewed in
+    a pseudo-count of visits to the neighborhood. The embedding is stored after scoring, the first of an
+    episode pays 0. d²_mean is the mean of all squared neighbor distances; it starts at 1 and is renewed in
     ``learn``.
 
     Paper: Badia et al. 2020, "Never Give Up: Learning Directed Exploration Strategies" (arXiv 2002.06038).
@@ -64,13 +64,13 @@ class EpisodicNeighbours(Bonus, Embedding, RewardTransform):
     Golden: ngu
 
     Args:
-        k: neighbours; while fewer are stored, those count.
+        k: neighbors; while fewer are stored, those count.
         capacity: rows of each environment's memory; longer episodes overwrite their oldest rows.
         cluster_distance: ξ; ``kernel_epsilon`` ε; ``constant`` c; ``max_similarity``: above it the bonus is 0,
             which √k + c never reaches with the defaults.
         encoder, feature, one_hot, outputs, num_actions: as in :class:`E3B`.
         timing: ``"arrival"`` scores o_{t+1}, ``"departure"`` o_t.
-        normalise: far from everything the raw bonus is 30 to 1000, hence ``"std"``.
+        normalize: far from everything the raw bonus is 30 to 1000, hence ``"std"``.
 
     Components: ``component``.
     Metrics: ``<component>/raw``, ``<component>/loss`` (in ``learn``).
@@ -80,7 +80,7 @@ class EpisodicNeighbours(Bonus, Embedding, RewardTransform):
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> from rewardax.wrappers import replay
-    >>> bonus = EpisodicNeighbours(feature="x", encoder="none", normalise="none")
+    >>> bonus = EpisodicNeighbors(feature="x", encoder="none", normalize="none")
     >>> numbers(replay(bonus, rollout(x=[[0.0], [1.0], [1.0]]))[0].components["ngu"])
     [0.0, 90.582, 0.999]
     """
@@ -98,7 +98,7 @@ class EpisodicNeighbours(Bonus, Embedding, RewardTransform):
     def __post_init__(self) -> None:
         self._check(encoder=ENCODERS, timing=("arrival", "departure"))
         if self.k < 1 or self.capacity < 1:
-            raise UserError(f"EpisodicNeighbours: k and capacity are at least 1, not {self.k} and {self.capacity}.")
+            raise UserError(f"EpisodicNeighbors: k and capacity are at least 1, not {self.k} and {self.capacity}.")
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
@@ -166,7 +166,7 @@ class LifelongModulator(RND):
 
     Args:
         ceiling: L.
-        normalise: must be ``"none"``; the others are as in :class:`RND`.
+        normalize: must be ``"none"``; the others are as in :class:`RND`.
 
     Components: ``component``.
     Metrics: ``<component>/raw`` (the error), ``<component>/loss``.
@@ -180,14 +180,14 @@ class LifelongModulator(RND):
     True
     """
 
-    normalise: str = static("none")
+    normalize: str = static("none")
     ceiling: float = 5.0
     component: str = static("lifelong", kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.normalise != "none":
-            raise UserError("LifelongModulator: the factor is not a bonus, normalise must be 'none'.")
+        if self.normalize != "none":
+            raise UserError("LifelongModulator: the factor is not a bonus, normalize must be 'none'.")
 
     @classmethod
     def examples(cls) -> tuple[LifelongModulator, ...]:  # type: ignore[override]
@@ -210,12 +210,12 @@ class LifelongModulator(RND):
 def never_give_up(
     scale: float = 1.0, component: str = "ngu", capacity: int = 256, k: int = 10, **embedding: Any
 ) -> Chain:
-    """Never Give Up: :class:`EpisodicNeighbours` x :class:`LifelongModulator`, divided by the running std.
+    """Never Give Up: :class:`EpisodicNeighbors` x :class:`LifelongModulator`, divided by the running std.
 
     ``embedding`` are arguments of both, e.g. ``one_hot=11, width=64``.
 
     >>> never_give_up(one_hot=11).parts[0].component
     'ngu'
     """
-    here = EpisodicNeighbours(component="episodic", normalise="none", capacity=capacity, k=k, **embedding)
+    here = EpisodicNeighbors(component="episodic", normalize="none", capacity=capacity, k=k, **embedding)
     return episodic_with_global(here, LifelongModulator(**embedding), scale=scale, component=component)

@@ -39,7 +39,7 @@ class NovelD(VisitWeighted, RND):
         form: w, ``"ind"`` 1[N_e = 1] as published, ``"isqrt"`` 1/√N_e, or ``"const"`` 1.
         count_feature: integer feature that tells states apart, i32[N] or uint32[N, words]; ``num_keys`` and
             ``count_reset_obs`` as in :class:`EpisodicCount`.
-        normalise: ``"none"`` as published; ``"std"`` or ``"return"``. Other arguments as in :class:`RND`.
+        normalize: ``"none"`` as published; ``"std"`` or ``"return"``. Other arguments as in :class:`RND`.
 
     Components: ``component``.
     Metrics: ``<component>/raw``, ``<component>/loss``.
@@ -57,7 +57,7 @@ class NovelD(VisitWeighted, RND):
     """
 
     error: str = static("norm")
-    normalise: str = static("none")
+    normalize: str = static("none")
     alpha: float = 0.5
     component: str = static("noveld", kw_only=True)
 

@@ -29,7 +29,7 @@ class RIDE(VisitWeighted, Dynamics, RewardTransform):
 
     Components: ``component``.
     Metrics: ``<component>/raw``, ``<component>/loss`` (in ``learn``).
-    Remembers: visits i32[N, num_keys] of the episode; networks, optimiser and statistics for the whole run.
+    Remembers: visits i32[N, num_keys] of the episode; networks, optimizer and statistics for the whole run.
 
     Differs from the paper: embeddings have length 1, hence the impact is at most 2; MLPs.
 
@@ -41,7 +41,7 @@ class RIDE(VisitWeighted, Dynamics, RewardTransform):
     [5.0, 0.0, 3.536]
     """
 
-    normalise: str = static("none")
+    normalize: str = static("none")
     form: str = static("isqrt")
     inverse_weight: float = 0.1
     forward_weight: float = 10.0

@@ -12,7 +12,7 @@ from jax import Array
 
 from rewardax.base.arrays import typed_key
 from rewardax.wrappers.algebra.moments import Moments
-from rewardax.wrappers.algebra.normalise import Normalise
+from rewardax.wrappers.algebra.normalize import Normalize
 from rewardax.wrappers.bonuses.base import Bonus
 from rewardax.wrappers.bonuses.errors import ERRORS, prediction_error
 from rewardax.wrappers.bonuses.views import Views
@@ -26,7 +26,7 @@ class RND(Views, Bonus, RewardTransform):
 
         b_t = mean_d (g(x)_d - f(x)_d)²,  x = clip((o_{t+1} - mean)/std, ±5)
 
-    f is fixed, g has two more hidden layers and is trained in ``learn``. With ``normalise="return"`` b is
+    f is fixed, g has two more hidden layers and is trained in ``learn``. With ``normalize="return"`` b is
     divided by the running std of its discounted, non-episodic return (each environment's return is never
     reset).
 
@@ -43,14 +43,14 @@ class RND(Views, Bonus, RewardTransform):
         feature: name of a feature to look at instead of the whole observation.
         one_hot: K > 0 turns integers (grid codes) into K indicators each (outside [0, K) they wrap around); 0 takes
             them as numbers, whitened.
-        clock: ``"step"`` normalises at every step; ``"rollout"`` with the statistics of the whole rollout (as
+        clock: ``"step"`` normalizes at every step; ``"rollout"`` with the statistics of the whole rollout (as
             the original), then the bonus is right only after ``learn`` and the Gymnasium wrappers refuse it.
         error: ``"mean_square"``, ``"sum_square"`` or ``"norm"``, of the bonus and of the training loss: different
             scales, do not mix results.
 
     Components: ``component``.
-    Metrics: ``<component>/raw`` (before normalising), ``<component>/loss`` (in ``learn``).
-    Remembers: the return per environment for ever; networks, optimiser, statistics and a random key for the whole run.
+    Metrics: ``<component>/raw`` (before normalizing), ``<component>/loss`` (in ``learn``).
+    Remembers: the return per environment for ever; networks, optimizer, statistics and a random key for the whole run.
 
     Differs from the paper: MLPs; the statistics start from a prior (weight 1) instead of 50 random rollouts,
     see :meth:`warm_up`; minibatches are drawn from the rollout here, not shared with the agent's; rows that
@@ -64,7 +64,7 @@ class RND(Views, Bonus, RewardTransform):
     ((4, 1), True)
     """
 
-    normalise: str = static("return")
+    normalize: str = static("return")
     width: int = static(128)
     outputs: int = static(64)
     error: str = static("mean_square")
@@ -90,11 +90,11 @@ class RND(Views, Bonus, RewardTransform):
 
     @property
     def causal(self) -> bool:  # type: ignore[override]
-        return self.normalise == "none" or self.clock == "step"
+        return self.normalize == "none" or self.clock == "step"
 
     @property
-    def _normaliser(self) -> Normalise:
-        return super()._normaliser.replace(clock=self.clock)
+    def _normalizer(self) -> Normalize:
+        return super()._normalizer.replace(clock=self.clock)
 
     def init(self, key: Array, example: Transition) -> State:
         key = typed_key(key)
@@ -105,7 +105,7 @@ class RND(Views, Bonus, RewardTransform):
         shared = {
             "target": mlp_init(to_target, (depth, self.width, self.outputs), dtype),
             "predictor": predictor,
-            "optimiser": self._optimiser().init(predictor),
+            "optimizer": self._optimizer().init(predictor),
             "moments": Moments.create((depth,), dtype),
             "key": jax.random.key_data(later),
         }
@@ -125,7 +125,7 @@ class RND(Views, Bonus, RewardTransform):
     ) -> Result:
         shared = state.shared
         if not self.causal:
-            inner, memory = self._normaliser.learn(rewards, State(shared=shared["returns"]), rollout)
+            inner, memory = self._normalizer.learn(rewards, State(shared=shared["returns"]), rollout)
             rewards = rewards.replace(metrics=self._without_raw(inner, rewards))
             rewards = rewards.put(self.component, inner.components[self.component])
             shared = {**shared, "returns": memory.shared}
@@ -147,11 +147,11 @@ class RND(Views, Bonus, RewardTransform):
                 self._loss(predictor, shared, whiten(moments, rows[0], self.obs_clip), *rows[1:]), weight
             )
 
-        predictor, optimiser, key, loss = fit(
+        predictor, optimizer, key, loss = fit(
             loss_of,
             shared["predictor"],
-            self._optimiser(),
-            shared["optimiser"],
+            self._optimizer(),
+            shared["optimizer"],
             shared["key"],
             (inputs, *self._draws(shared["key"], rollout.valid.shape)),
             rollout.valid,
@@ -159,7 +159,7 @@ class RND(Views, Bonus, RewardTransform):
             self.minibatches,
             self.update_proportion,
         )
-        return {**shared, "moments": moments, "predictor": predictor, "optimiser": optimiser, "key": key}, loss
+        return {**shared, "moments": moments, "predictor": predictor, "optimizer": optimizer, "key": key}, loss
 
     def _draws(self, key: Array, shape: tuple[int, ...]) -> tuple[Array, ...]:
         """Random numbers [T, N] that go with the training rows."""
@@ -177,7 +177,7 @@ class RND(Views, Bonus, RewardTransform):
         error = prediction_error(mlp(shared["predictor"], x), mlp(shared["target"], x), self.error)
         return jax.lax.stop_gradient(error)
 
-    def _optimiser(self) -> optax.GradientTransformation:
+    def _optimizer(self) -> optax.GradientTransformation:
         return optax.adam(self.learning_rate)
 
     def _without_raw(self, inner: Rewards, outer: Rewards) -> dict[str, Array]:

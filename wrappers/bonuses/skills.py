@@ -52,7 +52,7 @@ def agac_advantage(advantage: Array, log_pi: Array, log_pi_adversary: Array, c: 
 
 
 def agac_divergence(logits: Array, adversary_logits: Array) -> Array:
-    """KL(π ‖ π_adv) [...] of logits [..., A]: c times it joins the value target, and the adversary minimises it.
+    """KL(π ‖ π_adv) [...] of logits [..., A]: c times it joins the value target, and the adversary minimizes it.
 
     >>> float(agac_divergence(jnp.zeros(3), jnp.zeros(3)))
     0.0

@@ -181,11 +181,11 @@ def padding(case: Case) -> Iterator[str]:
     yield from unlike(earned.components, earned_other.components, what, "with these")
     yield from unlike(after.shared, after_other.shared, f"{what} shared memory", "with these")
     if case.reward.learns:
-        learnt, after = learn(case.reward, earned, after, some)
-        learnt_other, after_other = learn(case.reward, earned_other, after_other, other)
+        learned, after = learn(case.reward, earned, after, some)
+        learned_other, after_other = learn(case.reward, earned_other, after_other, other)
         what = "what a padding row holds leaks into learn: with other contents"
         ours, theirs = (
-            jax.tree.map(lambda x: np.where(some.valid, x, 0), r.components) for r in (learnt, learnt_other)
+            jax.tree.map(lambda x: np.where(some.valid, x, 0), r.components) for r in (learned, learned_other)
         )
         yield from unlike(ours, theirs, what, "with these")
         yield from unlike(after.shared, after_other.shared, f"{what} shared memory", "with these")
@@ -225,10 +225,10 @@ def episodes(case: Case) -> Iterator[str]:
 def causal(case: Case) -> Iterator[str]:
     if not case.reward.learns:
         return
-    learnt, after = learn(case.reward, case.rewards, case.after, case.rollout)
+    learned, after = learn(case.reward, case.rewards, case.after, case.rollout)
     if case.reward.causal:
         what = "it calls itself causal, but learn"
-        yield from unlike(learnt.components, case.rewards.components, what, "update")
+        yield from unlike(learned.components, case.rewards.components, what, "update")
     if tree_of(after) != tree_of(case.after):
         yield "learn returns a state of another structure than update"
 

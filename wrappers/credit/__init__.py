@@ -1,1 +1,1 @@
-"""Credit assignment: rewards of steps from outcomes, scores, plans, beliefs, and learnt return decompositions."""
+"""Credit assignment: rewards of steps from outcomes, scores, plans, beliefs, and learned return decompositions."""

@@ -1,4 +1,4 @@
-"""Stepwise progress attribution: learnt contributions to the outcome, plus a reward for admissible actions."""
+"""Stepwise progress attribution: learned contributions to the outcome, plus a reward for admissible actions."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def released_token_reward(step_rewards: Array, mask: Array) -> Array:
 class SPA(ReturnDecomposition):
     """Stepwise progress attribution (SPA): pay α·c_t + β·g_t instead of a delayed reward.
 
-    c_t is the learnt contribution of the step, trained like :class:`ReturnDecomposition` so that Σ_t c_t is close to
+    c_t is the learned contribution of the step, trained like :class:`ReturnDecomposition` so that Σ_t c_t is close to
     the return; g_t is 1 if the action was executable ("grounding").
 
     Paper: Wang et al. 2025, "SPA-RL: Reinforcing LLM Agents via Stepwise Progress Attribution" (arXiv 2505.20732).

@@ -109,7 +109,7 @@ def igpo_paper(
     """IGPO as the paper has it: gains f[E, T] and advantages f[E, T + 1] of one group of E episodes.
 
     ``log_probability`` [E, T + 1] is the mean log-probability of the truth before the first and after every turn.
-    Gains and outcomes [E] are standardised separately over the group (sample std + eps); the outcome follows an
+    Gains and outcomes [E] are standardized separately over the group (sample std + eps); the outcome follows an
     episode's last turn, and the advantage is the discounted sum to go. ``mask`` bool[E, T] marks the turns there are.
 
     >>> from rewardax.wrappers.contract.examples import numbers
@@ -184,7 +184,7 @@ def spae_advantages(
     saturation: float | Array = 0.9,
     eps: float | Array = 1e-8,
 ) -> tuple[Array, Array]:
-    """SPAE's step advantages [E, T], before and after the last standardisation.
+    """SPAE's step advantages [E, T], before and after the last standardization.
 
     ::
 
@@ -208,5 +208,5 @@ def spae_advantages(
     earlier = jnp.cumsum(above, -1) - above
     fade = 1 - alpha * (1 - jnp.exp(-earlier))
     raw = jnp.where(mask, (outcome - group_mean(outcome, group))[:, None] * fade + xi * gain, 0)
-    centred = raw - jnp.mean(raw, where=mask)
-    return raw, jnp.where(mask, centred / (jnp.std(raw, where=mask) + eps), 0)
+    centered = raw - jnp.mean(raw, where=mask)
+    return raw, jnp.where(mask, centered / (jnp.std(raw, where=mask) + eps), 0)

@@ -53,8 +53,8 @@ class Blend(RewardTransform):
 
     g_p and g_k are the gradients of the discounted return of the primary component and of component k, for a policy
     that is a table over ``feature`` with the action frequencies of the rollout: g_k[s, a] = n(s, a)·(mean return
-    after (s, a) - mean return after s). So an auxiliary reward that favours the actions the task favours grows, one
-    that favours others fades, and nothing moves before the task has rewarded for the first time. The primary component
+    after (s, a) - mean return after s). So an auxiliary reward that favors the actions the task favors grows, one
+    that favors others fades, and nothing moves before the task has rewarded for the first time. The primary component
     keeps weight 1. Agents that have the real gradients use :func:`alignment` and :func:`reweigh` on them.
 
     Paper: Gupta et al. 2023, "Behavior Alignment via Reward Function Optimization" (BARFI, arXiv 2310.19007).
@@ -79,7 +79,7 @@ class Blend(RewardTransform):
     >>> data = rollout(reward=[1.0, 0.0] * 2, terminated=[True] * 4, events=[[1], [0]] * 2, state_id=[0] * 4)
     >>> data = data.replace(action=jnp.array([[0], [1]] * 2))
     >>> reward = chain(bonus=EventBonus(), blend=Blend(auxiliary=("events",), rate=0.25, start=0.5))
-    >>> float(replay(reward, data)[1].shared["blend"]["events"])  # events and task favour the same action
+    >>> float(replay(reward, data)[1].shared["blend"]["events"])  # events and task favor the same action
     0.75
     """
 

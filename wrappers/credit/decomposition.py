@@ -58,7 +58,7 @@ class Episodes(struct.PyTreeNode):
 
 def fit_episodes(
     loss_of: Callable[[PyTree, PyTree, Episodes, Array], Array],
-    optimiser: optax.GradientTransformation,
+    optimizer: optax.GradientTransformation,
     memory: dict[str, PyTree],
     inputs: PyTree,
     episodes: Episodes,
@@ -67,7 +67,7 @@ def fit_episodes(
 ) -> tuple[dict[str, PyTree], Array]:
     """:func:`~rewardax.wrappers.learned.fit.fit` on whole environments, so that no episode is torn apart.
 
-    ``memory`` holds ``params``, ``optimiser`` and ``key`` (key data), ``inputs`` arrays [T, N, ...]. ``loss_of`` takes
+    ``memory`` holds ``params``, ``optimizer`` and ``key`` (key data), ``inputs`` arrays [T, N, ...]. ``loss_of`` takes
     params, inputs and episodes of some environments and one random number in [0, 1) per row, new in every epoch.
     Returns the new memory and the mean loss of the last epoch. Without a complete episode nothing changes.
     """
@@ -82,9 +82,9 @@ def fit_episodes(
     def epoch(memory: dict[str, PyTree], _: None) -> tuple[dict[str, PyTree], Array]:
         chance = jax.random.fold_in(jax.random.wrap_key_data(memory["key"]), 1)
         data = turned((inputs, episodes, jax.random.uniform(chance, episodes.complete.shape)))
-        start = (memory["params"], optimiser, memory["optimiser"], memory["key"])
+        start = (memory["params"], optimizer, memory["optimizer"], memory["key"])
         params, state, key, mean = fit(loss, *start, data, useful, minibatches=minibatches)
-        return {"params": params, "optimiser": state, "key": key}, mean
+        return {"params": params, "optimizer": state, "key": key}, mean
 
     memory, losses = jax.lax.scan(epoch, memory, None, epochs)
     return memory, losses[-1]
@@ -126,7 +126,7 @@ class StepModel(struct.PyTreeNode):
 
 
 class ReturnDecomposition(StepModel, RewardTransform):
-    """Replace a delayed reward by learnt step rewards p_t = f(o_t, a_t, o_t - o_{t+1}) that add up to the return.
+    """Replace a delayed reward by learned step rewards p_t = f(o_t, a_t, o_t - o_{t+1}) that add up to the return.
 
         RD   loss = episode mean of (Σ_t p_t - R)²
         RRD  loss = episode mean of [ (mean of K drawn p_t - R/T)² - (1 - K/T)/K·var of the drawn p_t ]
@@ -135,7 +135,7 @@ class ReturnDecomposition(StepModel, RewardTransform):
     component as it was found; ``update`` pays p_t, also on the last step, with the network of the moment. An
     untrained network pays 0. With ``correct`` the reward is p_t + (R - Σ p)/T instead: what a complete episode earns
     in all stays as it was, and rows of other episodes keep the reward they have; that needs hindsight. Use rollouts
-    of whole episodes: what is cut by the edge of a rollout is not learnt from, so that mostly short episodes would
+    of whole episodes: what is cut by the edge of a rollout is not learned from, so that mostly short episodes would
     be.
 
     Paper: Efroni et al. 2021 (RD, arXiv 2008.06036); Ren et al. 2022 (RRD, arXiv 2111.13485)
@@ -145,7 +145,7 @@ class ReturnDecomposition(StepModel, RewardTransform):
     Metrics: ``<component>/given`` (as found), ``<component>/loss`` (in ``learn``), with ``correct`` also
     ``<component>/complete``.
 
-    Remembers: network, optimiser, input statistics and a random key for the whole run.
+    Remembers: network, optimizer, input statistics and a random key for the whole run.
 
     Args:
         factor_features: names of features to look at instead of o, a and o - o', see :func:`lare`.
@@ -154,7 +154,7 @@ class ReturnDecomposition(StepModel, RewardTransform):
         one_hot: K > 0 turns integers of the observation into K indicators each.
         num_actions: K > 0 turns integer actions into K indicators; 0 takes them as numbers.
 
-    Differs from the paper: trained on the newest rollout, not on a replay buffer; inputs are standardised; the last
+    Differs from the paper: trained on the newest rollout, not on a replay buffer; inputs are standardized; the last
     layer starts at zero. The released RRD draws with replacement for K > T, one release then uses a negative
     correction.
 
@@ -194,7 +194,7 @@ class ReturnDecomposition(StepModel, RewardTransform):
         params[-1] = jax.tree.map(jnp.zeros_like, params[-1])
         memory = {
             "params": params,
-            "optimiser": self._optimiser().init(params),
+            "optimizer": self._optimizer().init(params),
             "moments": Moments.create((depth,), dtype),
             "key": later,
         }
@@ -220,7 +220,7 @@ class ReturnDecomposition(StepModel, RewardTransform):
             return self._loss(mlp(params, whiten(moments, x))[..., 0], some, chance)
 
         memory = {name: x for name, x in state.shared.items() if name != "moments"}
-        settings = (self._optimiser(), memory, inputs, episodes, self.epochs, self.minibatches)
+        settings = (self._optimizer(), memory, inputs, episodes, self.epochs, self.minibatches)
         memory, loss = fit_episodes(loss_of, *settings)
         shared = {**memory, "moments": moments}
         rewards = rewards.log(f"{self.component}/loss", jnp.broadcast_to(loss, value.shape))
@@ -246,7 +246,7 @@ class ReturnDecomposition(StepModel, RewardTransform):
     def _predict(self, shared: dict[str, Any], inputs: Array) -> Array:
         return jax.lax.stop_gradient(mlp(shared["params"], whiten(shared["moments"], inputs))[..., 0])
 
-    def _optimiser(self) -> optax.GradientTransformation:
+    def _optimizer(self) -> optax.GradientTransformation:
         return optax.adam(self.learning_rate)
 
 

@@ -1,4 +1,4 @@
-"""ExploRS: a table of self-supervised rewards plus a bonus for rare states, both learnt while the agent learns."""
+"""ExploRS: a table of self-supervised rewards plus a bonus for rare states, both learned while the agent learns."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class ExploRS(RewardTransform):
 
     ``update`` reads the bonus, then counts the state the step *left* (all environments read before any counts).
     ``learn`` moves φ uphill for the discounted original return G of the component ``task`` found at this place, then
-    V; rows whose episode does not end inside the rollout are not used. With ``learnt=False`` it is ExploB, with
+    V; rows whose episode does not end inside the rollout are not used. With ``learned=False`` it is ExploB, with
     ``bonus=False`` SelfRS.
 
     Paper: Devidze, Kamalaruban & Singla 2022, "Exploration-Guided Reward Shaping for RL under Sparse Rewards".
@@ -99,7 +99,7 @@ class ExploRS(RewardTransform):
     policy_feature: str | None = static(None)
     num_keys: int = static(1024)
     num_actions: int = static(8)
-    learnt: bool = static(True)
+    learned: bool = static(True)
     bonus: bool = static(True)
     rarity: float = 1.0
     highest: float = 1.0
@@ -110,8 +110,8 @@ class ExploRS(RewardTransform):
     component: str = static("explors", kw_only=True)
 
     def __post_init__(self) -> None:
-        if not (self.learnt or self.bonus):
-            raise UserError("ExploRS without learnt and without bonus pays nothing; leave at least one of them on.")
+        if not (self.learned or self.bonus):
+            raise UserError("ExploRS without learned and without bonus pays nothing; leave at least one of them on.")
         if min(self.num_keys, self.num_actions) < 1:
             raise UserError(f"ExploRS needs num_keys and num_actions >= 1, got {self.num_keys}, {self.num_actions}.")
 
@@ -125,7 +125,7 @@ class ExploRS(RewardTransform):
 
     @property
     def learns(self) -> bool:
-        return self.learnt
+        return self.learned
 
     def init(self, key: Array, example: Transition) -> State:
         dtype = example.reward.dtype
@@ -133,7 +133,7 @@ class ExploRS(RewardTransform):
             "phi": jnp.zeros((self.num_keys, self.num_actions), dtype),
             "V": jnp.zeros((self.num_keys,), dtype),
         }
-        return State(shared={"counts": jnp.zeros((self.num_keys,), jnp.int32), **(tables if self.learnt else {})})
+        return State(shared={"counts": jnp.zeros((self.num_keys,), jnp.int32), **(tables if self.learned else {})})
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         rewards.require(self.original)
@@ -141,7 +141,7 @@ class ExploRS(RewardTransform):
         memory = state.shared
         start = bucket(transition.features[self.feature], self.num_keys)
         here = bucket(transition.next_features[self.feature], self.num_keys)
-        if self.learnt:
+        if self.learned:
             action = jnp.clip(transition.action, 0, self.num_actions - 1)
             rewards = rewards.add(f"{self.component}_phi", memory["phi"][start, action])
         if self.bonus:
@@ -154,7 +154,7 @@ class ExploRS(RewardTransform):
     def learn(
         self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
     ) -> Result:
-        if not self.learnt:
+        if not self.learned:
             return rewards, state
         memory = state.shared
         known, value = discounted_to_go(rollout, rewards.metrics[f"{self.original}/given"], self.gamma)
@@ -186,9 +186,9 @@ def selfrs(**options: Any) -> ExploRS:
 
 
 def explob(**options: Any) -> ExploRS:
-    """The bonus for rare states alone: :class:`ExploRS` without the learnt table.
+    """The bonus for rare states alone: :class:`ExploRS` without the learned table.
 
-    >>> explob().learnt
+    >>> explob().learned
     False
     """
-    return ExploRS(learnt=False, **options)
+    return ExploRS(learned=False, **options)

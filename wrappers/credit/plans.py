@@ -24,8 +24,8 @@ Call = tuple[str, tuple[tuple[str, Any], ...]]  # name, (parameter, value) pairs
 def call(name: str, **arguments: Any) -> Call:
     """A call, e.g. of a tool or of a subgoal, as hashable data: verb and parameters.
 
-    >>> call("pickup", colour="red")
-    ('pickup', (('colour', 'red'),))
+    >>> call("pickup", color="red")
+    ('pickup', (('color', 'red'),))
     """
     return name, tuple(arguments.items())
 
@@ -56,7 +56,7 @@ def assign(similarity: np.ndarray, assignment: str = "greedy") -> np.ndarray:
     """One-to-one matching i32[P]: the reference each prediction is matched to, -1 for none.
 
     ``"greedy"`` takes pairs by decreasing similarity, ties in reading order (the released code, which calls it
-    Hungarian); ``"optimal"`` maximises the sum. Only positive similarities are matched.
+    Hungarian); ``"optimal"`` maximizes the sum. Only positive similarities are matched.
 
     >>> table = np.array([[0.9, 0.8], [0.8, 0.0]])
     >>> assign(table).tolist(), assign(table, "optimal").tolist()
@@ -241,7 +241,7 @@ class JudgedSubgoals(RewardTransform):
         num_captions: size of the caption table.
 
     Components: ``component``.
-    Metrics: ``<component>/labelled``, share of the subgoals with a verdict on this caption.
+    Metrics: ``<component>/labeled``, share of the subgoals with a verdict on this caption.
     Remembers: which subgoals were rewarded until the episode ends; ``label`` f32[V·K] (NaN = none) and ``seen``
     i32[V·K] for the whole run.
 

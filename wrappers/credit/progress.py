@@ -1,4 +1,4 @@
-"""Progress towards the goal as somebody else sees it: a prover policy, or a judge that compares two moments."""
+"""Progress toward the goal as somebody else sees it: a prover policy, or a judge that compares two moments."""
 
 from __future__ import annotations
 

@@ -148,7 +148,7 @@ def subset_loss(
     length: Array,
     unbiased: bool | Array = False,
 ) -> Array:
-    """Randomised return decomposition: episode mean of (mean of K drawn p_t - R/T)².
+    """Randomized return decomposition: episode mean of (mean of K drawn p_t - R/T)².
 
     The square overestimates the loss of the whole episode by the variance of a mean of K steps drawn from T without
     replacement; ``unbiased`` takes it off: (1 - K/T)/K·var, var with K - 1 over the drawn steps. For K > T,

@@ -75,7 +75,7 @@ class RUDDER(StepModel, RewardTransform):
     Metrics: ``<component>/given`` (as found), ``<component>/forecast`` (g_t) and ``<component>/loss``; with
     ``correct`` also ``<component>/quality`` (q) and ``<component>/complete``.
 
-    Remembers: network, optimiser, statistics of inputs and returns and a random key for the whole run; without
+    Remembers: network, optimizer, statistics of inputs and returns and a random key for the whole run; without
     ``correct`` also the recurrent state until the episode ends.
 
     Args:
@@ -126,7 +126,7 @@ class RUDDER(StepModel, RewardTransform):
         params = {**gru_init(to_params, depth, self.width, dtype), "head": head}
         shared = {
             "params": params,
-            "optimiser": self._optimiser().init(params),
+            "optimizer": self._optimizer().init(params),
             "moments": Moments.create((depth,), dtype),
             "returns": Moments.create((), dtype),
             "key": later,
@@ -154,8 +154,8 @@ class RUDDER(StepModel, RewardTransform):
         def loss_of(params: PyTree, data: PyTree, some: Episodes, chance: Array) -> Array:
             return self._loss(*self._forecast(params, whiten(moments, data[0]), data[1]), some)
 
-        memory = {name: state.shared[name] for name in ("params", "optimiser", "key")}
-        settings = (self._optimiser(), memory, (inputs, steps), episodes, self.epochs, self.minibatches)
+        memory = {name: state.shared[name] for name in ("params", "optimizer", "key")}
+        settings = (self._optimizer(), memory, (inputs, steps), episodes, self.epochs, self.minibatches)
         memory, loss = fit_episodes(loss_of, *settings)
         returns = episodes.total(value)
         exists = episodes.total(jnp.ones_like(value)) > 0
@@ -197,5 +197,5 @@ class RUDDER(StepModel, RewardTransform):
     def _fresh(self, like: Array) -> dict[str, Array]:
         return {"hidden": jnp.zeros((*like.shape, self.width), like.dtype), "last": jnp.zeros_like(like)}
 
-    def _optimiser(self) -> optax.GradientTransformation:
+    def _optimizer(self) -> optax.GradientTransformation:
         return optax.chain(optax.clip_by_global_norm(self.max_grad_norm), optax.adam(self.learning_rate))

@@ -138,10 +138,10 @@ class ClipDelta(RewardTransform):
 class SpanReward(RewardTransform):
     """Fine-grained rewards: pay a score once per span of steps, on the span's last step.
 
-        r_t = scale·(x - centre)/spread    at the end of a span, else 0
+        r_t = scale·(x - center)/spread    at the end of a span, else 0
 
     One instance per kind of score, each with its own spans and weight: every step, every room, every episode. x is
-    the score over the span. Judgements 0/1 become ±scale with ``centre=0.5, spread=0.5``.
+    the score over the span. Judgments 0/1 become ±scale with ``center=0.5, spread=0.5``.
 
     Paper: Wu et al. 2023, "Fine-Grained Human Feedback Gives Better Rewards for Language Model Training" (relevance
     ±0.3 per sub-sentence, factuality ±0.5 per sentence, completeness 0.3·(score + 0.447)/8.301 once).
@@ -162,7 +162,7 @@ class SpanReward(RewardTransform):
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> from rewardax.wrappers import replay
     >>> data = rollout(reward=[0.0] * 4, terminated=[False, False, False, True], ok=[1, 0, 1, 1], room=[0, 1, 0, 0])
-    >>> reward = SpanReward(feature="ok", ends_feature="room", statistic="min", scale=0.3, centre=0.5, spread=0.5)
+    >>> reward = SpanReward(feature="ok", ends_feature="room", statistic="min", scale=0.3, center=0.5, spread=0.5)
     >>> numbers(replay(reward, data)[0].components["span"])
     [0.0, -0.3, 0.0, 0.3]
     """
@@ -171,7 +171,7 @@ class SpanReward(RewardTransform):
     ends_feature: str | None = static(None)
     statistic: str = static("last")
     scale: float = 1.0
-    centre: float = 0.0
+    center: float = 0.0
     spread: float = 1.0
     component: str = static("span", kw_only=True)
 
@@ -180,7 +180,7 @@ class SpanReward(RewardTransform):
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
-        return (cls(), cls(ends_feature="events", statistic="mean", centre=0.5))
+        return (cls(), cls(ends_feature="events", statistic="mean", center=0.5))
 
     @property
     def requires(self) -> tuple[str, ...]:
@@ -202,7 +202,7 @@ class SpanReward(RewardTransform):
             "min": jnp.minimum(state.episode["min"], score),
         }
         found = {"last": score, "mean": span["sum"] / span["length"], "min": span["min"]}[self.statistic]
-        value = jnp.where(closes, self.scale * (found - self.centre) / self.spread, 0)
+        value = jnp.where(closes, self.scale * (found - self.center) / self.spread, 0)
         fresh = {name: jnp.full_like(x, jnp.inf if name == "min" else 0) for name, x in span.items()}
         return rewards.add(self.component, value), State(env_where(closes, fresh, span))
 

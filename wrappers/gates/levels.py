@@ -55,7 +55,7 @@ class Gate(RewardTransform):
     weights 1 and the statistic "sum" both pay the same per episode. GDPO's "easy reward only if the hard one
     is reached" is this gate with the hard reward listed first.
 
-    Paper: "ChatShopBuddy: Towards Reliable Conversational Shopping Agents via Reinforcement Learning" (hierarchical
+    Paper: "ChatShopBuddy: Toward Reliable Conversational Shopping Agents via Reinforcement Learning" (hierarchical
     reward); Liu et al. 2026, "GDPO" (the conditioned reward).
     Invariant: no
     Golden: level_gate

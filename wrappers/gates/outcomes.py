@@ -129,7 +129,7 @@ class ConcisenessReward(RewardTransform):
 
 
 class SweetSpot(RewardTransform):
-    """Tiered rewards towards the best region: R = success + α·tier, tier = #{edges reached}/#{edges}.
+    """Tiered rewards toward the best region: R = success + α·tier, tier = #{edges reached}/#{edges}.
 
     Read and given on the episode's last step. With success in {0, 1} and α < 1 no failure beats a success, so
     the order of outcomes is kept; with ``gate_on_success`` the tiers only rank the successes.

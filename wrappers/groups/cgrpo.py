@@ -23,14 +23,14 @@ def c_grpo(
     *,
     alpha: float | Array = 0.3,
     form: str = "paper",
-    normalise: bool = True,
+    normalize: bool = True,
 ) -> Array:
     """C-GRPO (CaRR): the outcome gates a rubric score that is relative to the best of the group.
 
         R = (1 - α)·o + α·o·(q / max_group q), ratio 0 where the maximum is 0
 
     The other modes are those of the release: ``all`` (1-α)o + αq; ``positive_only`` the same for o ≠ 0, with q
-    *not* normalised whatever ``normalise`` says; ``negative_only`` αq where o ≤ 0, else o. They normalise q
+    *not* normalized whatever ``normalize`` says; ``negative_only`` αq where o ≤ 0, else o. They normalize q
     only where the maximum is positive.
 
     >>> from rewardax.wrappers.contract.examples import numbers
@@ -45,7 +45,7 @@ def c_grpo(
     if form == "paper":
         earned = (1 - alpha) * outcome + alpha * outcome * jnp.where(best > 0, rubric / safe, 0)
     else:
-        score = rubric / safe if normalise and form != "positive_only" else rubric
+        score = rubric / safe if normalize and form != "positive_only" else rubric
         mixed = (1 - alpha) * outcome + alpha * score
         if form == "negative_only":
             earned = jnp.where(outcome > 0, outcome, alpha * score)
@@ -59,7 +59,7 @@ class CGRPO(Grouped, RewardTransform):
 
     o is the episode's sum of ``component``, q the feature ``score_feature`` of its last observation. See
     :func:`rewardax.wrappers.groups.cgrpo.c_grpo` for the modes of the release, whose ``positive_only`` forgets to
-    normalise.
+    normalize.
 
     Paper: "Chaining the Evidence" 2026 (C-GRPO, CaRR).
     Invariant: no
@@ -80,7 +80,7 @@ class CGRPO(Grouped, RewardTransform):
     alpha: float = 0.3
     score_feature: str = static("progress")
     form: str = static("paper")
-    normalise: bool = static(True)
+    normalize: bool = static(True)
     group_feature: str | None = static("state_hash")
     component: str = static("task", kw_only=True)
 
@@ -90,6 +90,6 @@ class CGRPO(Grouped, RewardTransform):
     def verdict(self, outcome: Array, table: Episodes, rollout: Transition, state: State) -> tuple[Array, State]:
         score = table.score(rollout, self.score_feature)
         earned = c_grpo(
-            outcome, score, table.group, table.ends, alpha=self.alpha, form=self.form, normalise=self.normalise
+            outcome, score, table.group, table.ends, alpha=self.alpha, form=self.form, normalize=self.normalize
         )
         return earned, state

@@ -16,7 +16,7 @@ def dler(
     """DLER: an episode longer than ``limit`` earns nothing, and the group mean is taken off (never the std).
 
     Returns:
-        The effective reward and its difference to the group mean (a group of one is not centred). The paper then
+        The effective reward and its difference to the group mean (a group of one is not centered). The paper then
         whitens over all valid steps of the batch, see :func:`step_whiten`.
 
     Paper: "DLER: Doing Length pEnalty Right" 2025.
@@ -51,7 +51,7 @@ class DLER(Grouped, RewardTransform):
     """Too long earns nothing: R = o if L <= ``limit`` else 0, minus the group's mean, never over its std.
 
     See :func:`rewardax.wrappers.groups.dler.dler`; whitening over the batch's steps is left to the agent's
-    advantage normalisation.
+    advantage normalization.
 
     Paper: "DLER: Doing Length pEnalty Right" 2025.
     Invariant: no

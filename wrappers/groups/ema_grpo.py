@@ -1,4 +1,4 @@
-"""EMA-GRPO: centred in the group, divided by a running deviation of the task: the score and the transform."""
+"""EMA-GRPO: centered in the group, divided by a running deviation of the task: the score and the transform."""
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ def ema_grpo(
         return jnp.where(here, jnp.where(moments.seen, decay * old + (1 - decay) * new, new), old)
 
     after = TaskMoments(moved(moments.mean, first), moved(moments.square, second), moments.seen | here)
-    centred = jnp.where(mask, score - group_mean(score, group, mask), 0)
-    scaled = centred / (after.std(floor)[task] + eps)
+    centered = jnp.where(mask, score - group_mean(score, group, mask), 0)
+    scaled = centered / (after.std(floor)[task] + eps)
     wild = group_max(jnp.abs(scaled), group, mask) > guard
-    return jnp.where(wild, centred / (group_std(score, group, mask, ddof=0) + eps), scaled), after
+    return jnp.where(wild, centered / (group_std(score, group, mask, ddof=0) + eps), scaled), after
 
 
 class EMAGRPO(Grouped, RewardTransform):

@@ -1,4 +1,4 @@
-"""GARDO: diversity-weighted advantages, and the controller that gates regularisation: scores and transform."""
+"""GARDO: diversity-weighted advantages, and the controller that gates regularization: scores and transform."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def diversity_weighted(reward: Array, features: Array, group: Array, mask: Array
     mean = group_mean(nearest, group, mask)
     # cosines of equal vectors round to almost 1: distances of that size are nobody's difference
     some = other.any(1) & (mean > 32 * jnp.finfo(apart.dtype).eps)
-    centred = jnp.where(mask, reward - group_mean(reward, group, mask), 0)
-    return centred * jnp.where((centred < 0) | ~some, 1, nearest / jnp.where(some, mean, 1))
+    centered = jnp.where(mask, reward - group_mean(reward, group, mask), 0)
+    return centered * jnp.where((centered < 0) | ~some, 1, nearest / jnp.where(some, mean, 1))
 
 
 def rank_gap(main: Array, auxiliary: Array, mask: Array | None = None) -> Array:
@@ -56,7 +56,7 @@ def rank_gap(main: Array, auxiliary: Array, mask: Array | None = None) -> Array:
 
 
 class GateWidth(NamedTuple):
-    """GARDO's controller: which share β of the suspicious rows is regularised."""
+    """GARDO's controller: which share β of the suspicious rows is regularized."""
 
     beta: Array  # f32[] share
     recent: Array  # f32[window] last mean gaps, newest last
@@ -76,7 +76,7 @@ class GateWidth(NamedTuple):
         low: float | Array = 0.02,
         high: float | Array = 0.2,
     ) -> tuple[Array, Array, GateWidth]:
-        """(threshold, bool[E] which rows to regularise, controller after the batch) for ``gap`` f32[E] >= 0 rows.
+        """(threshold, bool[E] which rows to regularize, controller after the batch) for ``gap`` f32[E] >= 0 rows.
 
         The threshold is the percentile 100 - 100β of the non-negative gaps; β grows by 1 + ``step`` when their mean
         is above the window's maximum, shrinks by 1 - ``step`` below its minimum, and stays within [low, high]. The
@@ -111,7 +111,7 @@ class GARDO(Grouped, RewardTransform):
         A_i = (R_i - group mean)·w_i,  w_i = 1 below the mean, else d_i / mean d
 
     d_i is the smallest cosine distance of the feature ``embedding_feature`` of the last observation to another member.
-    The method's gate on regularisation is :class:`rewardax.wrappers.groups.gardo.GateWidth`, for agents.
+    The method's gate on regularization is :class:`rewardax.wrappers.groups.gardo.GateWidth`, for agents.
 
     Paper: "GARDO: Reinforcing Diffusion Models without Reward Hacking" 2025.
     Invariant: no

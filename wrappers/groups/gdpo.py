@@ -1,4 +1,4 @@
-"""GDPO: every component normalised within its group, then their sum over the batch: the score and the transform."""
+"""GDPO: every component normalized within its group, then their sum over the batch: the score and the transform."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def gdpo(
     eps: float | Array = 1e-4,
     batch: bool = True,
 ) -> Array:
-    """GDPO: normalise every component of ``rewards`` [E, K] in its group, weight, then normalise over the batch.
+    """GDPO: normalize every component of ``rewards`` [E, K] in its group, weight, then normalize over the batch.
 
         A_k = w_k·(r_k - mean_g)/(std_g + ε);  Â_k = (A_k - mean_B A_k)/(std_B(Σ_k A_k) + ε)
 
@@ -44,13 +44,13 @@ def gdpo(
     if not batch:
         return part
     count = mask.sum().astype(rewards.dtype)
-    centred = jnp.where(mask[:, None], part - part.sum(0) / jnp.maximum(count, 1), 0)
-    spread = jnp.sqrt((centred.sum(-1) ** 2).sum() / jnp.maximum(count - 1, 1))
-    return centred / (spread + eps)
+    centered = jnp.where(mask[:, None], part - part.sum(0) / jnp.maximum(count, 1), 0)
+    spread = jnp.sqrt((centered.sum(-1) ** 2).sum() / jnp.maximum(count - 1, 1))
+    return centered / (spread + eps)
 
 
 class GDPO(RewardTransform):
-    """Normalise every component within its group of episodes, weight it, then normalise the sum over the batch.
+    """Normalize every component within its group of episodes, weight it, then normalize the sum over the batch.
 
     The components stay apart (they add up to the advantage), so that agents can see which one pays. See
     :func:`rewardax.wrappers.groups.gdpo.gdpo`.

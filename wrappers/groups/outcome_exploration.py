@@ -59,7 +59,7 @@ class OutcomeExploration(RewardTransform):
     Components: ``component``.
     Remembers: i32[num_keys] counts for the whole run. Not causal.
 
-    Differs from the paper: it is a reward; agents that normalise advantages add the function's value there.
+    Differs from the paper: it is a reward; agents that normalize advantages add the function's value there.
 
     >>> from rewardax.wrappers import replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout

@@ -100,8 +100,8 @@ def group_zscore(x: Array, group: Array, mask: Array | None = None, eps: float |
     [-1.0, 0.0, 1.0]
     """
     mask = jnp.ones(group.shape, bool) if mask is None else mask
-    centred = jnp.where(mask, x - group_mean(x, group, mask), 0)
-    return centred / (group_std(x, group, mask, ddof) + eps)
+    centered = jnp.where(mask, x - group_mean(x, group, mask), 0)
+    return centered / (group_std(x, group, mask, ddof) + eps)
 
 
 def minmax(x: Array, group: Array, mask: Array | None = None, flat: float = 0.0, tolerance: float = 0.0) -> Array:
@@ -117,7 +117,7 @@ def minmax(x: Array, group: Array, mask: Array | None = None, flat: float = 0.0,
 
 
 def whiten(x: Array, mask: Array, eps: float | Array = 1e-8) -> Array:
-    """Standardise over all masked entries of one array: (x - mean)/(std + eps), sample std; 0 elsewhere.
+    """Standardize over all masked entries of one array: (x - mean)/(std + eps), sample std; 0 elsewhere.
 
     >>> from rewardax.wrappers.contract.examples import numbers
     >>> numbers(whiten(jnp.array([1.0, 3.0, 9.0]), jnp.array([True, True, False])))

@@ -28,10 +28,10 @@ def success_distance(
 ) -> Array:
     """Self-referential progress: 1 for successes, for failures how near their embedding is to a success cluster.
 
-        d_i = distance to the nearest centre, min-max over the group's failures (range < ``flat``: ½)
+        d_i = distance to the nearest center, min-max over the group's failures (range < ``flat``: ½)
         score_i = scale·σ(steepness·(offset - d_i))
 
-    Centres are the means of the DBSCAN clusters (``eps``, ``min_samples``, on standardised embeddings) of the
+    Centers are the means of the DBSCAN clusters (``eps``, ``min_samples``, on standardized embeddings) of the
     group's successes, or of all of them when there is no cluster. Without a success or a failure, failures
     score 0. All-zero embeddings score 0 and are left out. The nearest failure always gets scale·σ(½·steepness):
     the score is relative, never absolute.
@@ -61,13 +61,13 @@ def success_distance(
 
     label = jnp.where(labels >= 0, labels, jnp.arange(len(labels)))
     clustered = labels >= 0
-    # one centre per cluster (kept at the row that names it), or the mean of the group's successes
+    # one center per cluster (kept at the row that names it), or the mean of the group's successes
     same = (label[:, None] == label[None]) & clustered[:, None] & clustered[None]
-    centre = (same @ embedding) / jnp.maximum(same.sum(1, keepdims=True), 1)
+    center = (same @ embedding) / jnp.maximum(same.sum(1, keepdims=True), 1)
     any_cluster = (together & clustered[None]).any(1)
-    centre = jnp.where(clustered[:, None], centre, mean)
+    center = jnp.where(clustered[:, None], center, mean)
     offered = won & (clustered | ~any_cluster)
-    distance = jnp.sqrt(((embedding[:, None] - centre[None]) ** 2).sum(-1))
+    distance = jnp.sqrt(((embedding[:, None] - center[None]) ** 2).sum(-1))
     allowed = (group[:, None] == group[None]) & offered[None]
     nearest = jnp.where(allowed, distance, jnp.inf).min(1)
     reachable = lost & allowed.any(1)
@@ -80,7 +80,7 @@ def clusters(points: Array, together: Array, eps: float | Array, min_samples: in
     """DBSCAN labels i32[E] within the blocks ``together`` bool[E, E]; -1 is noise.
 
     A label is the smallest row number of the cluster's core points. A border point joins the cluster with the
-    smallest label among its core neighbours.
+    smallest label among its core neighbors.
 
     >>> clusters(jnp.array([[0.0], [0.1], [5.0]]), jnp.ones((3, 3), bool), 0.5, 2).tolist()
     [0, 0, -1]

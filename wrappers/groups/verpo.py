@@ -60,8 +60,8 @@ def verpo(
     length = turns.sum(1)
     real = length > 0
     trajectory = jnp.where(real, outcome * jnp.asarray(gamma, outcome.dtype) ** length, 0)
-    centred = trajectory - trajectory.sum() / jnp.maximum(real.sum(), 1)
-    advantage = centred[:, None] + beta * (turn - turn.sum() / total)
+    centered = trajectory - trajectory.sum() / jnp.maximum(real.sum(), 1)
+    advantage = centered[:, None] + beta * (turn - turn.sum() / total)
     return CheckCredit(rate, weight, turn, trajectory, jnp.where(turns, advantage, 0))
 
 

@@ -22,7 +22,7 @@ class Judged(RewardTransform):
     Captions are numbers into a list of sentences the environment has. Labels come from outside, through
     ``learn(feedback={component: {"caption": i32[K], "value": f32[K]}})``; a caption outside the table is
     padding, a value NaN is "no verdict", both are dropped. A caption without a label pays 0 and is visible in
-    ``<component>/labelled``; it never counts as a bad label. :meth:`pending` lists what to ask the judge
+    ``<component>/labeled``; it never counts as a bad label. :meth:`pending` lists what to ask the judge
     next.
 
     ==============  ==========================================================
@@ -46,11 +46,11 @@ class Judged(RewardTransform):
         exponent: 0 pays every time; 3, as in ONI, makes repeats worthless quickly.
 
     Components: ``component``.
-    Metrics: ``<component>/labelled`` (1 where a label exists).
+    Metrics: ``<component>/labeled`` (1 where a label exists).
     Remembers: the caption counts i32[N, num_captions], which every episode starts from zero; ``label`` f32[V] (NaN =
     none) and ``seen`` i32[V] for the whole run.
 
-    Differs from the paper: the released ranking form mixes the raw score; here it is the normalised one.
+    Differs from the paper: the released ranking form mixes the raw score; here it is the normalized one.
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> from rewardax.wrappers import replay
@@ -107,11 +107,11 @@ class Judged(RewardTransform):
         seen = state.shared["seen"].at[start].add(started, mode="drop")
         seen = seen.at[caption].add(transition.valid.astype(jnp.int32), mode="drop")
         label = state.shared["label"].at[caption].get(mode="fill", fill_value=jnp.nan)
-        labelled = ~jnp.isnan(label)
+        labeled = ~jnp.isnan(label)
         repeats = count.astype(label.dtype) ** (-jnp.asarray(self.exponent, label.dtype))
-        value = self._form(jnp.where(labelled, label, 0)) * repeats
-        rewards = rewards.log(f"{self.component}/labelled", labelled.astype(label.dtype))
-        rewards = rewards.add(self.component, self.scale * jnp.where(labelled, value, 0))
+        value = self._form(jnp.where(labeled, label, 0)) * repeats
+        rewards = rewards.log(f"{self.component}/labelled", labeled.astype(label.dtype))
+        rewards = rewards.add(self.component, self.scale * jnp.where(labeled, value, 0))
         return rewards, State(env=visits, shared={**state.shared, "seen": seen})
 
     def learn(
@@ -135,9 +135,9 @@ class Judged(RewardTransform):
 
 
 def motif(scores: Any, quantile: float = 0.5, **fields: Any) -> Judged:
-    """:class:`Judged` as in Motif: scores standardised by their own mean and std, cut at a quantile.
+    """:class:`Judged` as in Motif: scores standardized by their own mean and std, cut at a quantile.
 
-    ``scores`` are those of the data the judge's preferences were learnt from; ``quantile`` in [0, 1] is
+    ``scores`` are those of the data the judge's preferences were learned from; ``quantile`` in [0, 1] is
     interpolated.
 
     >>> round(motif([0.0, 1.0, 2.0, 5.0], exponent=3.0).threshold, 3)

@@ -19,9 +19,9 @@ class Ensemble(RewardTransform):
 
         mean: mean_m s_m        wco: min_m s_m        uwo: mean_m s_m - coeff·var_m s_m
 
-    Worst case (``wco``) and uncertainty-weighted (``uwo``) optimisation keep a policy from exploiting the
-    errors of single judges. Members must be on one scale: centre each by its mean on reference data
-    (``centres``).
+    Worst case (``wco``) and uncertainty-weighted (``uwo``) optimization keep a policy from exploiting the
+    errors of single judges. Members must be on one scale: center each by its mean on reference data
+    (``centers``).
 
     Paper: Coste et al. 2023, "Reward Model Ensembles Help Mitigate Overoptimization".
     Invariant: no
@@ -35,7 +35,7 @@ class Ensemble(RewardTransform):
         coeff: weight of the variance: 0.5 for best-of-n, 0.1 with a KL penalty in the paper.
         ddof: the variance divides by M - ddof. The released PPO code has 1, its best-of-n code 0: for three
             members a factor of 1.5.
-        centres: one number per member to subtract, or ``None``.
+        centers: one number per member to subtract, or ``None``.
 
     Components: ``component``, or rewrites ``members``.
     Metrics: ``<component>/variance``; ``<member>/posted``.
@@ -57,7 +57,7 @@ class Ensemble(RewardTransform):
     form: str = static("uwo")
     coeff: float = 0.1
     ddof: int = static(1)
-    centres: tuple[float, ...] | None = None
+    centers: tuple[float, ...] | None = None
     component: str = static("ensemble", kw_only=True)
 
     def __post_init__(self) -> None:
@@ -65,12 +65,12 @@ class Ensemble(RewardTransform):
         if (self.feature is None) == (not self.members):
             raise UserError("Ensemble takes its scores either from a `feature` [N, M] or from component `members`.")
         if self.members:
-            check_lengths(self, self.members, centres=self.centres)
+            check_lengths(self, self.members, centers=self.centers)
         check_choices(self, ddof=(0, 1))
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
-        listed = cls(members=("progress", "task"), form="wco", centres=(0.5, 0.0))
+        listed = cls(members=("progress", "task"), form="wco", centers=(0.5, 0.0))
         return (cls(feature="graded"), chain(near=Progress(), pick=listed))
 
     @property
@@ -81,10 +81,10 @@ class Ensemble(RewardTransform):
         scores = self._scores(rewards, transition)
         if scores.shape[1] <= self.ddof:
             raise UserError(f"Ensemble: {scores.shape[1]} member(s) have no variance with ddof={self.ddof}.")
-        if self.centres is not None:
-            if len(self.centres) != scores.shape[1]:
-                raise UserError(f"Ensemble: {len(self.centres)} centres for {scores.shape[1]} members.")
-            scores = scores - jnp.stack([jnp.asarray(x, scores.dtype) for x in self.centres])
+        if self.centers is not None:
+            if len(self.centers) != scores.shape[1]:
+                raise UserError(f"Ensemble: {len(self.centers)} centers for {scores.shape[1]} members.")
+            scores = scores - jnp.stack([jnp.asarray(x, scores.dtype) for x in self.centers])
         value = ensemble_score(scores.T, self.form, self.coeff, self.ddof).astype(scores.dtype)
         name = self.members[0] if self.feature is None else self.component
         rewards = rewards.log(f"{name}/variance", scores.var(1, ddof=self.ddof))

@@ -18,8 +18,8 @@ Loss = Callable[[PyTree, PyTree, Array], Array]
 def fit(
     loss_of: Loss,
     params: PyTree,
-    optimiser: optax.GradientTransformation,
-    optimiser_state: PyTree,
+    optimizer: optax.GradientTransformation,
+    optimizer_state: PyTree,
     key: Array,
     data: PyTree,
     valid: Array,
@@ -37,7 +37,7 @@ def fit(
         proportion: chance of a row to be used in an epoch.
 
     Returns:
-        (params, optimiser_state, key, mean loss). Rows that do not fill a minibatch are left out.
+        (params, optimizer_state, key, mean loss). Rows that do not fill a minibatch are left out.
     """
     lead = valid.ndim
     data = jax.tree.map(lambda x: jnp.asarray(x).reshape(-1, *x.shape[lead:]), data)
@@ -49,11 +49,11 @@ def fit(
         params, state = carry
         batch, weight = jax.tree.map(lambda x: x[rows[0]], data), rows[1]
         loss, gradient = jax.value_and_grad(loss_of)(params, batch, weight)
-        update, after = optimiser.update(gradient, state, params)
+        update, after = optimizer.update(gradient, state, params)
         new = (optax.apply_updates(params, update), after)
         return jax.tree.map(lambda a, b: jnp.where(weight.sum() > 0, a, b), new, carry), loss
 
-    carry: Any = (params, optimiser_state)
+    carry: Any = (params, optimizer_state)
     losses = []
     for each in keys:
         to_order, to_keep = jax.random.split(each)
@@ -63,7 +63,7 @@ def fit(
         losses.append(loss.mean())
     new = (*carry, jax.random.key_data(next_key))
     some = jnp.any(flat)
-    params, state, key = jax.tree.map(lambda a, b: jnp.where(some, a, b), new, (params, optimiser_state, key))
+    params, state, key = jax.tree.map(lambda a, b: jnp.where(some, a, b), new, (params, optimizer_state, key))
     return params, state, key, jnp.stack(losses).mean()
 
 

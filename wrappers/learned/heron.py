@@ -57,7 +57,7 @@ def heron_loss(scores: Array, label: Array) -> tuple[Array, Array]:
 
 
 class HERON(PreferenceReward):
-    """A reward learnt from a ranking of feedback signals: no weights between them are needed.
+    """A reward learned from a ranking of feedback signals: no weights between them are needed.
 
     :class:`~rewardax.wrappers.learned.preference_reward.PreferenceReward` with a
     :class:`~rewardax.wrappers.learned.teachers.HierarchicalTeacher`, given in units of the standard deviation of its
@@ -85,7 +85,7 @@ class HERON(PreferenceReward):
     """
 
     teacher: Teacher = HierarchicalTeacher()
-    normalise: str = static("standard")
+    normalize: str = static("standard")
     component: str = static("heron", kw_only=True)
 
     @classmethod

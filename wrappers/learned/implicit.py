@@ -101,12 +101,12 @@ class ImplicitProcessReward(RewardTransform):
     Components: ``component``.
     Metrics: from ``learn``, ``<component>/accuracy`` (episodes of this rollout whose outcome the model of before got
     right, so never trained on; NaN if there were only successes or failures), ``<component>/loss``.
-    Remembers: the network, its first copy and the optimiser for the whole run.
+    Remembers: the network, its first copy and the optimizer for the whole run.
     Invariant: no
     Golden: implicit_prm
 
-    Differs from the paper: a network of its own instead of a language model; q_T is centred for the cross-entropy by
-    a learnt offset, since environment episodes rarely succeed half of the time.
+    Differs from the paper: a network of its own instead of a language model; q_T is centered for the cross-entropy by
+    a learned offset, since environment episodes rarely succeed half of the time.
 
     >>> from rewardax.wrappers.contract.examples import rollout
     >>> from rewardax.wrappers import replay
@@ -151,7 +151,7 @@ class ImplicitProcessReward(RewardTransform):
         sizes = (jax.eval_shape(self._inputs, example).shape[-1], self.width, self.width, self.actions)
         layers = mlp_init(key, sizes, dtype)
         model = {"network": layers, "offset": jnp.zeros((), dtype)}
-        return State(shared={"model": model, "reference": layers, "optimiser": self._optimiser().init(model)})
+        return State(shared={"model": model, "reference": layers, "optimizer": self._optimizer().init(model)})
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         if not jnp.issubdtype(transition.action.dtype, jnp.integer):
@@ -167,7 +167,7 @@ class ImplicitProcessReward(RewardTransform):
     ) -> Result:
         rewards.require(self.source)
         rewards, rollout = jax.tree.map(jnp.asarray, (rewards, rollout))
-        shared, optimiser = state.shared, self._optimiser()
+        shared, optimizer = state.shared, self._optimizer()
         source = rewards.metrics.get(f"{self.source}/posted", rewards.components[self.source])
         outcome, _, begun = sums(rollout, source)
         ends = (rollout.done & rollout.valid & begun).astype(source.dtype)
@@ -194,16 +194,16 @@ class ImplicitProcessReward(RewardTransform):
         def step(carry: PyTree, _: None) -> tuple[PyTree, Array]:
             model, memory = carry
             loss, gradient = jax.value_and_grad(loss_of)(model)
-            change, memory = optimiser.update(gradient, memory, model)
+            change, memory = optimizer.update(gradient, memory, model)
             new = (optax.apply_updates(model, change), memory)
             return jax.tree.map(lambda a, b: jnp.where(ends.sum() > 0, a, b), new, carry), loss
 
-        start = (shared["model"], shared["optimiser"])
+        start = (shared["model"], shared["optimizer"])
         (model, memory), losses = jax.lax.scan(step, start, None, length=self.steps)
         logged = {"loss": losses.mean(), "accuracy": separation(totals(shared["model"]), won, ends)}
         for name, value in logged.items():
             rewards = rewards.log(f"{self.component}/{name}", jnp.broadcast_to(value, rollout.reward.shape))
-        return rewards, State(shared={**shared, "model": model, "optimiser": memory})
+        return rewards, State(shared={**shared, "model": model, "optimizer": memory})
 
     def _ratio(self, network: PyTree, reference: PyTree, steps: Transition) -> Array:
         lead = steps.reward.shape
@@ -217,7 +217,7 @@ class ImplicitProcessReward(RewardTransform):
         seen = steps.observation if self.feature is None else steps.features[self.feature]
         return flatten(seen, self.one_hot, steps.reward.dtype)
 
-    def _optimiser(self) -> optax.GradientTransformation:
+    def _optimizer(self) -> optax.GradientTransformation:
         return optax.adam(self.learning_rate)
 
 

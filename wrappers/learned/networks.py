@@ -29,7 +29,7 @@ def flatten(observation: PyTree, one_hot: int = 0, dtype: Any = jnp.float32) -> 
 
 
 def whiten(moments: Moments, x: Array, clip: float | Array = 5.0) -> Array:
-    """Standardise features [..., D] by running moments: min(max((x - mean)/std, -clip), clip).
+    """Standardize features [..., D] by running moments: min(max((x - mean)/std, -clip), clip).
 
     >>> whiten(Moments.create((2,)), jnp.array([[1.0, 9.0]])).tolist()
     [[1.0, 5.0]]

@@ -15,7 +15,7 @@ from rewardax.base.choices import check_choice, check_choices
 from rewardax.base.errors import UserError
 from rewardax.wrappers.core import PyTree, Result, Rewards, RewardTransform, State, Transition, static
 from rewardax.wrappers.learned.networks import flatten, mlp, mlp_init
-from rewardax.wrappers.learned.preferences import centring_penalty, preference_accuracy, preference_loss, query_scores
+from rewardax.wrappers.learned.preferences import centering_penalty, preference_accuracy, preference_loss, query_scores
 from rewardax.wrappers.learned.segments import Pairs, draw, episode_numbers, gather
 from rewardax.wrappers.learned.teachers import ScriptedTeacher, Teacher, Verdict
 
@@ -26,7 +26,7 @@ def ensemble_score(scores: Array, form: str = "mean", coefficient: float | Array
     """One score from those of the members of an ensemble [M, ...].
 
     ``"mean"``; ``"wco"``, the worst case min; ``"uwo"``, uncertainty-weighted: mean - coefficient·variance (the
-    variance, not the standard deviation). Members must be on one scale: standardise each on reference data.
+    variance, not the standard deviation). Members must be on one scale: standardize each on reference data.
 
     Paper: Coste et al. 2023, "Reward Model Ensembles Help Mitigate Overoptimization".
     Differs from the paper: its two released programs divide the variance by M (best-of-n) and by M - 1 (PPO); here
@@ -45,14 +45,14 @@ def ensemble_score(scores: Array, form: str = "mean", coefficient: float | Array
 
 
 class PreferenceReward(RewardTransform):
-    """A reward learnt from a teacher's preferences between segments of what the agent did.
+    """A reward learned from a teacher's preferences between segments of what the agent did.
 
         P(a preferred to b) = σ(Σ_t f(o_t, a_t) - Σ_t f(o'_t, a'_t)),  f = tanh(network) in (-1, 1)
 
     An ensemble of ``members`` networks, each trained on minibatches of its own. ``learn`` draws pairs of segments
     from the rollout, asks the ``teacher`` for ``queries`` of them, trains and then fixes the offset (and scale) of
     each member on the rollout; ``update`` pays ``scale`` times what :func:`ensemble_score` makes of the members.
-    It pays 0 until the first labels have come. To train the agent on the learnt reward alone, put
+    It pays 0 until the first labels have come. To train the agent on the learned reward alone, put
     ``Weights({"task": 0.0})`` behind it: the teacher reads the component as it was first posted.
 
     Held-out pairs come from episodes of the rollout set apart at random (``held_out``); no step of theirs is ever
@@ -70,16 +70,16 @@ class PreferenceReward(RewardTransform):
         segment: steps H of a segment; ``whole`` starts segments only where episodes start.
         query: ``"uniform"``, or the ``"disagreement"`` or ``"entropy"`` of the members picks the best of
             ``oversample`` times as many candidates.
-        capacity: labelled pairs kept for training, and as many held-out ones.
+        capacity: labeled pairs kept for training, and as many held-out ones.
         steps: minibatches of ``batch`` pairs in one ``learn``; a minibatch that is right beyond ``enough`` is passed.
-        normalise: ``"mean"`` subtracts each member's mean over the last rollout, so that a reward of one sign does
+        normalize: ``"mean"`` subtracts each member's mean over the last rollout, so that a reward of one sign does
             not become a reason to live or to die; ``"standard"`` also divides by its std; ``"none"``.
         form: ``"mean"``, ``"wco"`` or ``"uwo"`` with ``coefficient``.
 
     Components: ``component``.
     Metrics: from ``learn``, ``<component>/accuracy`` (held-out pairs, against the truth; NaN before there are any),
     ``<component>/train_accuracy`` (against the teacher), ``<component>/loss``, ``<component>/labels``.
-    Remembers: networks, optimiser, pairs, offsets and a random key for the whole run.
+    Remembers: networks, optimizer, pairs, offsets and a random key for the whole run.
     Invariant: no
     Golden: preference_losses, scripted_teacher
 
@@ -110,7 +110,7 @@ class PreferenceReward(RewardTransform):
     steps: int = static(100)
     batch: int = static(64)
     form: str = static("mean")
-    normalise: str = static("mean")
+    normalize: str = static("mean")
     scale: float = 1.0
     coefficient: float = 0.1
     held_out: float = 0.25
@@ -118,13 +118,13 @@ class PreferenceReward(RewardTransform):
     enough: float = 0.97
     smoothing: float = 0.0
     noise: float = 0.0
-    centring: float = 1e-2
+    centering: float = 1e-2
     regression: float = 0.0
     component: str = static("preference", kw_only=True)
 
     def __post_init__(self) -> None:
         check_choices(self, query=("uniform", "disagreement", "entropy"), form=OBJECTIVES)
-        check_choices(self, normalise=("none", "mean", "standard"))
+        check_choices(self, normalize=("none", "mean", "standard"))
         for field in ("members", "segment", "queries", "oversample", "steps", "batch"):
             if getattr(self, field) < 1:
                 raise UserError(f"{type(self).__name__}: {field} must be at least 1, got {getattr(self, field)}.")
@@ -136,7 +136,7 @@ class PreferenceReward(RewardTransform):
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
         small = {"members": 2, "width": 8, "segment": 3, "queries": 4, "capacity": 8, "steps": 2, "batch": 4}
-        uwo = {"query": "disagreement", "form": "uwo", "normalise": "standard", "whole": True, "regression": 0.1}
+        uwo = {"query": "disagreement", "form": "uwo", "normalize": "standard", "whole": True, "regression": 0.1}
         teacher = ScriptedTeacher(gamma=0.9, temperature=0.5, flip=0.1, skip_threshold=-1.0, strengths=(0.5, 1.0))
         return (cls(**small, **uwo, feature="progress", teacher=teacher),)  # type: ignore[arg-type]
 
@@ -160,7 +160,7 @@ class PreferenceReward(RewardTransform):
         empty = Pairs.create(self.capacity, self.segment, seen, dtype)
         shared = {
             "networks": networks,
-            "optimiser": optax.adam(self.learning_rate).init(networks),
+            "optimizer": optax.adam(self.learning_rate).init(networks),
             "pairs": empty,
             "held": empty,
             "mean": jnp.zeros((self.members,), dtype),
@@ -174,7 +174,7 @@ class PreferenceReward(RewardTransform):
         return rewards.add(self.component, jnp.where(state.shared["pairs"].count > 0, value, 0)), state
 
     def score(self, state: State, steps: Transition) -> Array:
-        """The learnt reward [..., N] of some steps [..., N], normalised, before ``scale``."""
+        """The learned reward [..., N] of some steps [..., N], normalized, before ``scale``."""
         members = self._members(state.shared["networks"], steps)
         extra = (1,) * (members.ndim - 1)
         mean, std = (state.shared[name].reshape(-1, *extra) for name in ("mean", "std"))
@@ -234,7 +234,7 @@ class PreferenceReward(RewardTransform):
     def fit(self, state: State) -> tuple[State, Array]:
         """Take ``steps`` gradient steps on the stored pairs; returns state and mean loss (NaN without pairs)."""
         shared = state.shared
-        pairs, optimiser = shared["pairs"], optax.adam(self.learning_rate)
+        pairs, optimizer = shared["pairs"], optax.adam(self.learning_rate)
         some = pairs.filled > 0
         keys = jax.random.split(jax.random.wrap_key_data(shared["key"]), self.steps + 1)
 
@@ -245,32 +245,32 @@ class PreferenceReward(RewardTransform):
                 first, second, verdict.target, strength=verdict.strength, smoothing=self.smoothing, noise=self.noise
             )
             error = ((jnp.stack([first, second], -1) - verdict.rating) ** 2).sum(-1)
-            losses = losses + self.centring * centring_penalty(first, second) + self.regression * error
+            losses = losses + self.centering * centering_penalty(first, second) + self.regression * error
             return losses.mean(), preference_accuracy(first, second, verdict.target)
 
         def step(carry: PyTree, key: Array) -> tuple[PyTree, Array]:
             networks, memory = carry
             rows = jax.random.randint(key, (self.members, self.batch), 0, jnp.maximum(pairs.filled, 1))
             (loss, right), gradient = jax.vmap(jax.value_and_grad(loss_of, has_aux=True))(networks, rows)
-            change, memory = optimiser.update(gradient, memory)
+            change, memory = optimizer.update(gradient, memory)
             new = (optax.apply_updates(networks, change), memory)
             wanted = some & ~(right.mean() > self.enough)
             return jax.tree.map(lambda a, b: jnp.where(wanted, a, b), new, carry), loss.mean()
 
-        (networks, memory), losses = jax.lax.scan(step, (shared["networks"], shared["optimiser"]), keys[1:])
-        new = {**shared, "networks": networks, "optimiser": memory, "key": jax.random.key_data(keys[0])}
+        (networks, memory), losses = jax.lax.scan(step, (shared["networks"], shared["optimizer"]), keys[1:])
+        new = {**shared, "networks": networks, "optimizer": memory, "key": jax.random.key_data(keys[0])}
         return state._replace(shared=new), jnp.where(some, losses.mean(), jnp.nan)
 
     def anchor(self, state: State, rollout: Transition) -> State:
-        """Fix offset and scale of each member on a rollout [T, N], as ``normalise`` says."""
-        if self.normalise == "none":
+        """Fix offset and scale of each member on a rollout [T, N], as ``normalize`` says."""
+        if self.normalize == "none":
             return state
         members = self._members(state.shared["networks"], rollout)
         weight = rollout.valid.astype(members.dtype)
         count = jnp.maximum(weight.sum(), 1)
         mean = (members * weight).sum((1, 2)) / count
         std = jnp.ones_like(mean)
-        if self.normalise == "standard":
+        if self.normalize == "standard":
             std = jnp.sqrt(((members - mean[:, None, None]) ** 2 * weight).sum((1, 2)) / count) + 1e-3
         return state._replace(shared={**state.shared, "mean": mean, "std": std})
 

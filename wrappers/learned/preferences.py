@@ -56,8 +56,8 @@ def preference_loss(
     noise mixture                       ``noise=0.1, clip=50``
     ==================================  =================================================================
 
-    Only differences count, so scores are known up to a constant: see :func:`centring_penalty`. Scores of
-    segments are sums over their steps; among unequal lengths the sum favours long ones.
+    Only differences count, so scores are known up to a constant: see :func:`centering_penalty`. Scores of
+    segments are sums over their steps; among unequal lengths the sum favors long ones.
 
     Paper: Bradley & Terry 1952; Christiano et al. 2017; Touvron et al. 2023; Wang et al. 2024 (HelpSteer2).
 
@@ -73,10 +73,10 @@ def preference_loss(
     return -weight * (soft * win + (1 - soft) * loss)
 
 
-def centring_penalty(first: Array, second: Array) -> Array:
+def centering_penalty(first: Array, second: Array) -> Array:
     """(first + second)²: fixes the constant that preferences leave open. Add it with a weight like 0.01.
 
-    >>> float(centring_penalty(jnp.array(1.0), jnp.array(2.0)))
+    >>> float(centering_penalty(jnp.array(1.0), jnp.array(2.0)))
     9.0
     """
     return (first + second) ** 2

@@ -1,4 +1,4 @@
-"""Segments of a rollout and a ring buffer of labelled pairs of them: what learning from preferences stores."""
+"""Segments of a rollout and a ring buffer of labeled pairs of them: what learning from preferences stores."""
 
 from __future__ import annotations
 

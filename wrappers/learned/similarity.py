@@ -12,7 +12,7 @@ from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Tran
 
 
 def goal_similarity(states: Array, goals: Array, baselines: Array, alpha: float | Array = 0.5) -> Array:
-    """Goal-baseline regularised similarity: 1 - ½·‖(x - g)·P‖², P = α·d·dᵀ/‖d‖² + (1 - α)·I, d = g - b.
+    """Goal-baseline regularized similarity: 1 - ½·‖(x - g)·P‖², P = α·d·dᵀ/‖d‖² + (1 - α)·I, d = g - b.
 
     g and b are the means of the unit vectors of ``goals`` [G, D] and ``baselines`` [B, D], x the unit vectors of
     ``states`` [..., D]. α = 0 is the cosine to a single goal; α = 1 looks at the axis from baseline to goal only.

@@ -1,1 +1,1 @@
-"""Several rewards at once: scalarisations, constraints with multipliers, and rewards relative to a reference."""
+"""Several rewards at once: scalarizations, constraints with multipliers, and rewards relative to a reference."""

@@ -38,7 +38,7 @@ def mix(base: Array, parts: Array, mu: Array) -> Array:
 
 
 def mix_advantages(base: Array, parts: Array, mu: Array, eps: float = 1e-8, ddof: int = 1) -> Array:
-    """:func:`mix` of advantages [B] and [B, K] that are standardised over the batch first.
+    """:func:`mix` of advantages [B] and [B, K] that are standardized over the batch first.
 
     >>> mix_advantages(jnp.array([0.0, 2.0]), jnp.array([[9.0], [3.0]]), jnp.array([0.5]), ddof=0).tolist()
     [0.0, 0.0]

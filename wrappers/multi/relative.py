@@ -37,17 +37,17 @@ def par(
     return Squash(component=component, form=form, scale=scale, references_feature=references_feature, scope="episode")
 
 
-def log_sigmoid_centred(
+def log_sigmoid_centered(
     component: str = "task", references_feature: str = "references", quantile: float = 0.85, lowest: float = -20.0
 ) -> Chain:
     """LSC: the episode's return x becomes max(log sigmoid(x - q), lowest).
 
     q is the normal ``quantile`` of the reference returns of the level; sums of such components are a soft AND
-    (``Scalarise(form="log_sigmoid")`` with fixed references).
+    (``Scalarize(form="log_sigmoid")`` with fixed references).
 
     Paper: Zihao Wang et al. 2024, "Transforming and Combining Rewards for Aligning Large Language Models".
 
-    >>> log_sigmoid_centred().names
+    >>> log_sigmoid_centered().names
     ('bend', 'bound')
     """
     bend = Squash(
@@ -67,17 +67,17 @@ def par_pipeline(
     rate: float = 0.01,
     free: float = 0.0,
     length_feature: str | None = None,
-    centred: bool = False,
+    centered: bool = False,
     scale: float = 1.0,
 ) -> Chain:
-    """The released code's steps in its order: ceiling, length penalty, centring, ceiling again, sigmoid.
+    """The released code's steps in its order: ceiling, length penalty, centering, ceiling again, sigmoid.
 
-    With ``centred`` the reference is subtracted twice, as there. All of it happens on the episode's last step;
+    With ``centered`` the reference is subtracted twice, as there. All of it happens on the episode's last step;
     ``length_feature`` names a feature that is the length (``None``: the number of steps).
 
     Paper: Fu et al. 2025, "Reward Shaping to Mitigate Reward Hacking in RLHF".
 
-    >>> par_pipeline(ceiling=1.0, centred=True).names
+    >>> par_pipeline(ceiling=1.0, centered=True).names
     ('sum', 'ceiling', 'length', 'centre', 'again', 'par')
     """
     below = Clip(component=component, low=-math.inf, high=math.inf if ceiling is None else ceiling)
@@ -86,7 +86,7 @@ def par_pipeline(
     )
     parts: dict[str, RewardTransform] = {"sum": Delay(component=component), "ceiling": below}
     parts["length"] = LengthPenalty(component=component, rate=rate, free=free, feature=length_feature)
-    if centred:
+    if centered:
         parts["centre"] = relative
     return chain(**parts, again=below, par=relative.replace(form="sigmoid", scale=scale))
 
@@ -147,7 +147,7 @@ def calibrate(scores: Sequence[Sequence[float]]) -> tuple[tuple[float, ...], tup
 class MedianLogistic(RewardTransform):
     """Put tasks on one scale: r ← 1/(1 + exp(-(r - median_task)/scale_task)), so every median becomes 0.5.
 
-    Paper: "MedGRPO" (cross-dataset reward normalisation); its exact form is not public.
+    Paper: "MedGRPO" (cross-dataset reward normalization); its exact form is not public.
     Invariant: keeps the order of episodes within a task
     Golden: median_logistic
 

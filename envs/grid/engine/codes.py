@@ -1,6 +1,6 @@
-"""Cells as numbers: Minigrid's type, colour and state of an object in one uint16. No JAX in here.
+"""Cells as numbers: Minigrid's type, color and state of an object in one uint16. No JAX in here.
 
-``code = type | colour << 4 | state << 7 | contents << 9``; ``contents`` is the ``type | colour << 4`` of what lies
+``code = type | color << 4 | state << 7 | contents << 9``; ``contents`` is the ``type | color << 4`` of what lies
 in a box, 0 for an empty box. Code ``EMPTY`` is both the empty cell and the empty hand.
 """
 
@@ -10,12 +10,12 @@ import numpy as np
 
 TYPES = ("unseen", "empty", "wall", "floor", "door", "key", "ball", "box", "goal", "lava", "agent")
 UNSEEN, NOTHING, WALL_TYPE, FLOOR, DOOR, KEY, BALL, BOX, GOAL, LAVA, AGENT = range(len(TYPES))
-COLOURS = ("red", "green", "blue", "purple", "yellow", "grey")
-RED, GREEN, BLUE, PURPLE, YELLOW, GREY = range(len(COLOURS))
+COLORS = ("red", "green", "blue", "purple", "yellow", "grey")
+RED, GREEN, BLUE, PURPLE, YELLOW, GREY = range(len(COLORS))
 STATES = ("open", "closed", "locked")
 OPEN, CLOSED, LOCKED = range(len(STATES))
 
-CELL_SHIFTS = np.array([0, 4, 7], np.uint16)  # where type, colour and state stand in a code
+CELL_SHIFTS = np.array([0, 4, 7], np.uint16)  # where type, color and state stand in a code
 CELL_MASKS = np.array([15, 7, 3], np.uint16)
 CONTENTS = 9
 
@@ -25,13 +25,13 @@ ACTIONS = ("left", "right", "forward", "pickup", "drop", "toggle", "done")
 LEFT, RIGHT, FORWARD, PICKUP, DROP, TOGGLE, DONE = range(len(ACTIONS))
 
 
-def cell(kind: int, colour: int = RED, state: int = OPEN, contents: int = 0) -> int:
+def cell(kind: int, color: int = RED, state: int = OPEN, contents: int = 0) -> int:
     """Code of an object.
 
     >>> cell(DOOR, YELLOW, LOCKED), cell(BOX, RED, contents=cell(KEY, BLUE))
     (324, 18951)
     """
-    return kind | colour << 4 | state << 7 | contents << CONTENTS
+    return kind | color << 4 | state << 7 | contents << CONTENTS
 
 
 EMPTY = cell(NOTHING)
@@ -55,8 +55,8 @@ def name(code: int) -> str:
     >>> name(cell(DOOR, YELLOW, LOCKED)), name(WALL)
     ('locked yellow door', 'wall')
     """
-    kind, colour, state = unpack(np.array(code)).tolist()
+    kind, color, state = unpack(np.array(code)).tolist()
     if kind in (WALL_TYPE, LAVA, NOTHING, UNSEEN):
         return TYPES[kind]
-    words = [COLOURS[colour], TYPES[kind]]
+    words = [COLORS[color], TYPES[kind]]
     return " ".join([STATES[state], *words] if kind == DOOR else words)

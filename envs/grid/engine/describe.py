@@ -23,8 +23,8 @@ def _place(ahead: int, right: int) -> str:
     return " and ".join(parts)
 
 
-def _named(kind: int, colour: int, state: int) -> str:
-    what = name(cell(kind, colour, state))
+def _named(kind: int, color: int, state: int) -> str:
+    what = name(cell(kind, color, state))
     return what if kind == LAVA else f"a{'n' if what[0] in 'aeiou' else ''} {what}"
 
 

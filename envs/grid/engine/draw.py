@@ -10,7 +10,7 @@ from rewardax.envs.grid.engine.codes import (
     BALL,
     BOX,
     CLOSED,
-    COLOURS,
+    COLORS,
     DOOR,
     FLOOR,
     GOAL,
@@ -30,7 +30,7 @@ _LETTERS = {WALL_TYPE: "#", FLOOR: ",", KEY: "k", BALL: "o", BOX: "b", GOAL: "G"
 _DOORS = "/DL"
 _RGB = dict(
     zip(
-        COLOURS,
+        COLORS,
         [(220, 60, 50), (70, 180, 80), (60, 110, 220), (140, 80, 200), (235, 200, 60), (120, 120, 125)],
         strict=True,
     )
@@ -50,9 +50,9 @@ def ansi(state: Any) -> str:
     return "\n".join("".join(row) for row in rows)
 
 
-def _tile(kind: int, colour: int, status: int) -> np.ndarray:
+def _tile(kind: int, color: int, status: int) -> np.ndarray:
     """uint8[16, 16, 3]: one object."""
-    rgb = np.array(_RGB[COLOURS[colour]])
+    rgb = np.array(_RGB[COLORS[color]])
     image = np.broadcast_to(_GROUND, (TILE, TILE, 3)).copy()
     image[0], image[:, 0] = _LINE, _LINE
     y, x = (np.indices((TILE, TILE)) + 0.5) / TILE

@@ -21,7 +21,7 @@ from rewardax.envs.grid.engine.codes import (
     BALL,
     BOX,
     CLOSED,
-    COLOURS,
+    COLORS,
     DOOR,
     EMPTY,
     FLOOR,
@@ -37,10 +37,10 @@ from rewardax.envs.grid.engine.codes import (
 from rewardax.envs.grid.engine.rules import FAILURE, GOING_ON, OUTCOMES, SUCCESS, GridState, Outcome
 from rewardax.envs.hashing import hash32
 from rewardax.envs.language.templates import Templates
-from rewardax.envs.language.vocab import VOCAB_SIZE, WORD_ID, detokenise, encode
+from rewardax.envs.language.vocab import VOCAB_SIZE, WORD_ID, detokenize, encode
 
 MISSION_WORDS = 16
-COLOUR_WORDS = np.array([WORD_ID[colour] for colour in COLOURS], np.int32)
+COLOR_WORDS = np.array([WORD_ID[color] for color in COLORS], np.int32)
 TYPE_WORDS = np.array([WORD_ID.get(kind, 0) for kind in TYPES], np.int32)
 
 
@@ -68,9 +68,9 @@ class GridEnv(Env):
 
     legend: ClassVar[str] = draw.LEGEND  # of the map as text
     cell_types: ClassVar[tuple[int, ...]] = (WALL_TYPE, FLOOR, DOOR, KEY, BALL, BOX, GOAL, LAVA)
-    coloured: ClassVar[bool] = True  # whether colours tell more than types do
+    colored: ClassVar[bool] = True  # whether colors tell more than types do
     cell_words: ClassVar[dict[int, str]] = {}  # words of cells, by code, of which more than the type has to be said
-    # sentences with slots {0} {1} for colour and type of the first thing they name and {2} {3} for those of the second
+    # sentences with slots {0} {1} for color and type of the first thing they name and {2} {3} for those of the second
     missions: ClassVar[Templates]
     # what a step can do, the common outcomes first; a task with more of them also sets ``event_names``
     outcomes_of_steps: ClassVar[tuple[Outcome, ...]] = OUTCOMES
@@ -118,7 +118,7 @@ class GridEnv(Env):
         if not hasattr(self, "missions"):
             return jnp.asarray(self._mission_ids)
         things = state.instruction[1:]
-        words = jnp.stack([jnp.asarray(COLOUR_WORDS)[(things >> 4) & 7], jnp.asarray(TYPE_WORDS)[things & 15]], -1)
+        words = jnp.stack([jnp.asarray(COLOR_WORDS)[(things >> 4) & 7], jnp.asarray(TYPE_WORDS)[things & 15]], -1)
         ids, _ = self.missions.fill(state.instruction[0], words.reshape(-1))
         return jnp.pad(ids, (0, MISSION_WORDS - self.missions.width)).astype(jnp.int32)
 
@@ -296,7 +296,7 @@ class GridEnv(Env):
 
     def text(self, state: GridState, params: PyTree) -> str:
         observation = self.observe(state, params)
-        mission = detokenise(np.asarray(observation["mission"]))
+        mission = detokenize(np.asarray(observation["mission"]))
         return describe.sentences(mission, self.view, np.asarray(observation["grid"]), state, self.captions)
 
     def render(self, state: GridState, params: PyTree, mode: Literal["ansi", "rgb_array"] = "ansi") -> str | np.ndarray:

@@ -12,12 +12,12 @@ from flax import struct
 from jax import Array
 
 from rewardax.base.errors import UserError
-from rewardax.envs.grid.engine.codes import BALL, BOX, COLOURS, DOOR, DX, DY, KEY, TYPES
+from rewardax.envs.grid.engine.codes import BALL, BOX, COLORS, DOOR, DX, DY, KEY, TYPES
 from rewardax.envs.grid.engine.env import GridEnv
 from rewardax.envs.grid.engine.rules import FAILURE, SUCCESS, GridState
 from rewardax.envs.grid.engine.view import SIZE
 from rewardax.envs.grid.search.layers import FAR
-from rewardax.envs.language.vocab import detokenise, tokenise
+from rewardax.envs.language.vocab import detokenize, tokenize
 
 
 class ErrandParams(struct.PyTreeNode):
@@ -52,7 +52,7 @@ def is_thing(code: Array) -> Array:
 
 
 def same_thing(code: Array, named: Array) -> Array:
-    """bool: have they the same type and colour?"""
+    """bool: have they the same type and color?"""
     return (code & 127) == (named & 127)
 
 
@@ -82,14 +82,14 @@ def read_mission(env: GridEnv, mission: str) -> tuple[int, int, int]:
     Raises:
         UserError: for a sentence that the task does not know.
     """
-    said = detokenise(tokenise(mission))
+    said = detokenize(tokenize(mission))
     for number, (sentence, *_) in enumerate(env.missions.sentences):
         pattern = re.sub(r"\\\{(\d)\\\}", lambda slot: rf"(?P<s{slot[1]}>\w+)", re.escape(sentence))
         found = re.fullmatch(pattern, said)
         if found:
             words = found.groupdict()
             things = [
-                _index(TYPES, words.get(f"s{slot + 1}"), DOOR, BOX) | _index(COLOURS, words.get(f"s{slot}")) << 4
+                _index(TYPES, words.get(f"s{slot + 1}"), DOOR, BOX) | _index(COLORS, words.get(f"s{slot}")) << 4
                 for slot in (0, 2)
             ]
             if all(thing >= 0 for thing in things):

@@ -10,12 +10,12 @@ import numpy as np
 from jax import Array
 
 from rewardax.base.errors import UserError
-from rewardax.envs.grid.engine.codes import BALL, BOX, COLOURS, EMPTY, KEY, cell
+from rewardax.envs.grid.engine.codes import BALL, BOX, COLORS, EMPTY, KEY, cell
 
 KINDS = (KEY, BALL, BOX)
 _AROUND = ((0, -1), (1, -1), (1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), (-1, -1))  # clockwise, sides at even places
-# every kind of thing in every colour
-THINGS = np.array([[cell(kind, colour) for colour in range(len(COLOURS))] for kind in KINDS], np.int32)
+# every kind of thing in every color
+THINGS = np.array([[cell(kind, color) for color in range(len(COLORS))] for kind in KINDS], np.int32)
 
 
 class Draws:
@@ -77,9 +77,9 @@ def _clusters(blocked: Array, rounds: int) -> Array:
 def spare(free: Array, things: Array, rounds: int) -> Array:
     """bool[H, W]: free cells on which a thing can be put so that every free cell and every thing can still be reached.
 
-    Either the free neighbours of the cell are joined by the eight cells around it; or they fall into two groups, but
+    Either the free neighbors of the cell are joined by the eight cells around it; or they fall into two groups, but
     the blocked cells between them belong to two different clusters, so that there is a way around one of them. And no
-    thing beside the cell has it as its only free neighbour. Free cells must not lie on the edge of the map, and
+    thing beside the cell has it as its only free neighbor. Free cells must not lie on the edge of the map, and
     ``rounds`` is at least the number of things. All walls are on that edge.
     """
     around = jnp.stack([_shifted(free, *step) for step in _AROUND])

@@ -108,7 +108,7 @@ class GridState(struct.PyTreeNode, kw_only=True):
     reached: Array  # i32[] bit g = subgoal g was reached in this episode
     fresh: Array  # i32[] bit g = subgoal g was reached first by the last step
     ended: Array  # i32[] GOING_ON, SUCCESS or FAILURE
-    # i32[3]: number of the sentence among the task's missions and codes (type | colour << 4) of the things it names
+    # i32[3]: number of the sentence among the task's missions and codes (type | color << 4) of the things it names
     instruction: Array
     # i32[4 or more]: start position * 4 + direction, cells of the goal, the first door, the key at first and of
     # further doors; -1 = none

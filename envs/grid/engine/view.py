@@ -1,8 +1,8 @@
 """What the agent sees: the first-person 7 x 7 view with occlusion, and the whole map.
 
-Occlusion is Minigrid's sweep: light starts at the agent, passes from a see-through cell to its neighbours left
+Occlusion is Minigrid's sweep: light starts at the agent, passes from a see-through cell to its neighbors left
 and right in the same row and to the three cells ahead. Here a row of the view is one 7-bit number, so the sweep
-is a handful of shifts that vectorise over environments, and the view itself is one slice, turned four ways.
+is a handful of shifts that vectorize over environments, and the view itself is one slice, turned four ways.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _OFFSET_Y = (_AHEAD * DY[:, None, None] + _RIGHT * DX[:, None, None]).astype(np.
 
 
 def channels(codes: Array) -> Array:
-    """uint8[..., 3]: type, colour and state of cells, as in Minigrid's images."""
+    """uint8[..., 3]: type, color and state of cells, as in Minigrid's images."""
     return ((codes[..., None] >> CELL_SHIFTS) & CELL_MASKS).astype(jnp.uint8)
 
 

@@ -12,7 +12,7 @@ from rewardax.envs.grid.engine.codes import BALL, BOX, DOOR, EMPTY, GOAL, KEY, c
 from rewardax.envs.grid.engine.env import MISSION_WORDS, GridParams, World
 from rewardax.envs.grid.engine.rules import GOING_ON, STARTED, GridState
 from rewardax.envs.grid.minigrid.tasks import completed, task_of
-from rewardax.envs.language.vocab import detokenise, tokenise
+from rewardax.envs.language.vocab import detokenize, tokenize
 
 __all__ = ["from_minigrid", "task_of", "world_of"]
 
@@ -20,13 +20,13 @@ __all__ = ["from_minigrid", "task_of", "world_of"]
 def _code(thing: Any) -> int:
     if thing is None:
         return EMPTY
-    kind, colour, state = thing.encode()
+    kind, color, state = thing.encode()
     inside = getattr(thing, "contains", None)
     if inside is None:
-        return cell(kind, colour, state)
+        return cell(kind, color, state)
     if kind != BOX or inside.encode()[0] not in (KEY, BALL):
         raise UserError(f"a {thing.type} that contains a {inside.type}: only boxes with a key or a ball fit")
-    return cell(kind, colour, state, _code(inside))
+    return cell(kind, color, state, _code(inside))
 
 
 def _first(codes: np.ndarray, kind: int) -> int:
@@ -79,7 +79,7 @@ def world_of(env: Any, time_bonus: float = 0.9) -> tuple[World, GridParams]:
         height=source.height,
         width=source.width,
         see_through=source.see_through_walls,
-        instruction=detokenise(tokenise(source.mission)[:MISSION_WORDS]),
+        instruction=detokenize(tokenize(source.mission)[:MISSION_WORDS]),
         max_steps=source.max_steps,
     )
     return world, GridParams(horizon=source.max_steps, time_bonus=time_bonus)

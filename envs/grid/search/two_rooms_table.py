@@ -25,7 +25,7 @@ def in_the_way(row: int) -> int:
     return {0: 2 * SIDE - 1, SIDE - 1: (SIDE - 1) * SIDE - 1}.get(row, -1)
 
 
-def _neighbour(cell: np.ndarray, direction: np.ndarray) -> np.ndarray:
+def _neighbor(cell: np.ndarray, direction: np.ndarray) -> np.ndarray:
     x = cell % SIDE + np.array([1, 0, -1, 0])[direction]
     y = cell // SIDE + np.array([0, 1, 0, -1])[direction]
     return np.where((x >= 0) & (x < SIDE) & (y >= 0) & (y < SIDE), y * SIDE + x, -1)
@@ -35,7 +35,7 @@ def _search(row: int) -> np.ndarray:
     """int8[2, 16, 4, 17, 18, 2] for a door to the right of row ``row``; see ``steps_to_unlock``."""
     shape = (2, CELLS, 4, CELLS + 1, CELLS + 2)
     boxed, cell, facing, thing, ball = (x.reshape(-1) for x in np.indices(shape))
-    front = _neighbour(cell, facing)
+    front = _neighbor(cell, facing)
     free = (front >= 0) & (front != thing) & (front != ball)
     empty = (thing != IN_HAND) & (ball != IN_HAND)
 

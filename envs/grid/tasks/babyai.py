@@ -18,7 +18,7 @@ from rewardax.envs.grid.search import carrying as stages
 from rewardax.envs.language.templates import Templates
 
 MOST = 8  # things in a room
-_COLOUR, _KIND = 0b1110000, 0b1111  # bits of a code
+_COLOR, _KIND = 0b1110000, 0b1111  # bits of a code
 PICKUPS = Templates(
     {
         "the_kind": "pick up the {1}",
@@ -130,7 +130,7 @@ class GoToLocal(LocalRoom):
 
 @dataclasses.dataclass(frozen=True)
 class PickupDist(LocalRoom):
-    """Pick up an object that the instruction names by its kind, its colour or both.
+    """Pick up an object that the instruction names by its kind, its color or both.
 
     ## Description
     A room of 7 x 7 cells with five different keys, balls and boxes. Each object that fits the instruction counts; it
@@ -169,7 +169,7 @@ class PickupDist(LocalRoom):
     def wanted(self, code: Array, state: GridState) -> Array:
         """bool: does it fit the part of the instruction that counts?"""
         kind = state.instruction[0] // 2
-        bits = jnp.where(kind == 0, _KIND, jnp.where(kind == 1, _COLOUR, _KIND | _COLOUR))
+        bits = jnp.where(kind == 0, _KIND, jnp.where(kind == 1, _COLOR, _KIND | _COLOR))
         return is_thing(code) & ((code & bits) == (state.instruction[1] & bits))
 
     def reset(self, key: Array, params: PyTree) -> GridState:

@@ -35,7 +35,7 @@ class CrossingParams(struct.PyTreeNode):
 class Crossing(SquareGrid):
     """What the two crossings share: the strips, drawn as Minigrid draws them."""
 
-    coloured: ClassVar[bool] = False
+    colored: ClassVar[bool] = False
     obstacle: ClassVar[int]
     subgoal_names: ClassVar[tuple[str, ...]] = (*(f"strip_{k}" for k in range(1, MOST + 1)), "goal")
     odd: ClassVar[bool] = True

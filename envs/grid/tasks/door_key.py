@@ -60,7 +60,7 @@ class DoorKey(SquareGrid):
 
     family: ClassVar[str] = "DoorKey"
     cell_types: ClassVar[tuple[int, ...]] = (WALL_TYPE, DOOR, KEY, GOAL)
-    coloured: ClassVar[bool] = False
+    colored: ClassVar[bool] = False
     subgoal_names: ClassVar[tuple[str, ...]] = ("key", "door", "through", "goal")
 
     size: int = 8  # cells per side, >= 5

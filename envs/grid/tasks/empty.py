@@ -45,7 +45,7 @@ class Empty(SquareGrid):
 
     family: ClassVar[str] = "Empty"
     cell_types: ClassVar[tuple[int, ...]] = (WALL_TYPE, GOAL)
-    coloured: ClassVar[bool] = False
+    colored: ClassVar[bool] = False
     subgoal_names: ClassVar[tuple[str, ...]] = ("quarter", "half", "three_quarters", "goal")
     smallest: ClassVar[int] = 4
 

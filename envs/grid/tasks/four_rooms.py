@@ -46,7 +46,7 @@ class FourRooms(GridEnv):
 
     family: ClassVar[str] = "FourRooms"
     cell_types: ClassVar[tuple[int, ...]] = (WALL_TYPE, GOAL)
-    coloured: ClassVar[bool] = False
+    colored: ClassVar[bool] = False
     subgoal_names: ClassVar[tuple[str, ...]] = ("doorway", "goal_room", "goal")
 
     @property

@@ -14,7 +14,7 @@ from rewardax.envs.grid.engine.codes import (
     BALL,
     BOX,
     CLOSED,
-    COLOURS,
+    COLORS,
     DONE,
     DOOR,
     EMPTY,
@@ -74,10 +74,10 @@ class GoTo(Errand, SquareGrid):
 
 @dataclasses.dataclass(frozen=True)
 class GoToDoor(GoTo):
-    """Walk up to the door of the named colour and say `done`.
+    """Walk up to the door of the named color and say `done`.
 
     ## Description
-    A room of 5 x 5 to `size` x `size` cells with one closed door in each wall, all of different colours. The
+    A room of 5 x 5 to `size` x `size` cells with one closed door in each wall, all of different colors. The
     instruction names one of them.
 
     ## Action Space
@@ -114,12 +114,12 @@ class GoToDoor(GoTo):
         grid = jnp.where(room & ~inside, WALL, EMPTY)
         across, along = ([2 + draws.below(side - 4) for _ in range(2)] for side in (width, height))
         doors = [across[0], (height - 1) * n + across[1], along[0] * n, along[1] * n + width - 1]
-        colours = jnp.argsort(draws.take(len(COLOURS)))[:_DOORS]
-        for door, colour in zip(doors, colours, strict=True):
-            grid = jnp.where(place == door, cell(DOOR, 0, CLOSED) | colour << 4, grid)
+        colors = jnp.argsort(draws.take(len(COLORS)))[:_DOORS]
+        for door, color in zip(doors, colors, strict=True):
+            grid = jnp.where(place == door, cell(DOOR, 0, CLOSED) | color << 4, grid)
         chosen = draws.below(_DOORS)
         position = draws.spot(inside)
-        instruction = (0, DOOR | colours[chosen] << 4, 0)
+        instruction = (0, DOOR | colors[chosen] << 4, 0)
         goal = jnp.stack(doors)[chosen]
         return self.start(grid, position, draws.below(4), goal, [goal], instruction=instruction)
 

@@ -31,7 +31,7 @@ from rewardax.envs.grid.search import carrying as stages
 from rewardax.envs.grid.tasks.unlock import PICK_UP
 from rewardax.envs.language.templates import Templates
 
-COLOUR_COUNT = 6
+COLOR_COUNT = 6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +98,7 @@ class KeyCorridor(Errand):
             return box(self.shape, column * pitch + 1, row * pitch + 1, column * pitch + inner, row * pitch + inner)
 
         locked, key_row = draws.below(self.rows), draws.below(self.rows)
-        lock, ball_colour = draws.below(COLOUR_COUNT) << 4, draws.below(COLOUR_COUNT) << 4
+        lock, ball_color = draws.below(COLOR_COUNT) << 4, draws.below(COLOR_COUNT) << 4
         upwards = draws.below(2)  # whether rooms open to the one below them or to the one above
         door = jnp.int32(-1)
         for column, edge in ((0, pitch), (2, 2 * pitch)):
@@ -110,14 +110,14 @@ class KeyCorridor(Errand):
                 side = (row * pitch + 1 + draws.below(inner)) * width + edge
                 between = (row + upwards) * pitch * width + column * pitch + 1 + draws.below(inner)
                 spot = jnp.where(chained, between, side)
-                colour = draws.below(COLOUR_COUNT) << 4
-                code = jnp.where(is_locked, cell(DOOR, 0, LOCKED) | lock, cell(DOOR, 0, CLOSED) | colour)
+                color = draws.below(COLOR_COUNT) << 4
+                code = jnp.where(is_locked, cell(DOOR, 0, LOCKED) | lock, cell(DOOR, 0, CLOSED) | color)
                 grid = jnp.where(place == spot, code, grid)
                 door = jnp.where(is_locked, spot, door)
         ball, key_cell = draws.spot(room(2, locked)), draws.spot(room(0, key_row))
-        grid = jnp.where(place == ball, BALL | ball_colour, jnp.where(place == key_cell, KEY | lock, grid))
+        grid = jnp.where(place == ball, BALL | ball_color, jnp.where(place == key_cell, KEY | lock, grid))
         position = draws.spot(room(1, self.rows // 2))
-        return self.start(grid, position, draws.below(4), ball, [door], key_cell, (0, BALL | ball_colour, 0))
+        return self.start(grid, position, draws.below(4), ball, [door], key_cell, (0, BALL | ball_color, 0))
 
     def ending(self, before: GridState, after: GridState, action: Array) -> tuple[Array, Array]:
         wanted = same_thing(after.carry, after.instruction[1]) & (after.carry != EMPTY)

@@ -46,7 +46,7 @@ class LavaGap(SquareGrid):
 
     family: ClassVar[str] = "LavaGap"
     cell_types: ClassVar[tuple[int, ...]] = (WALL_TYPE, GOAL, LAVA)
-    coloured: ClassVar[bool] = False
+    colored: ClassVar[bool] = False
     subgoal_names: ClassVar[tuple[str, ...]] = ("gap", "through", "goal")
 
     size: int = 7  # cells per side, >= 5

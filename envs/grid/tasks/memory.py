@@ -74,7 +74,7 @@ class Memory(Errand, SquareGrid):
 
     family: ClassVar[str] = "Memory"
     cell_types: ClassVar[tuple[int, ...]] = (WALL_TYPE, KEY, BALL)
-    coloured: ClassVar[bool] = False
+    colored: ClassVar[bool] = False
     subgoal_names: ClassVar[tuple[str, ...]] = ("left_room", "fork", "match")
     smallest: ClassVar[int] = 7
     odd: ClassVar[bool] = True

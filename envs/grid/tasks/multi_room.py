@@ -14,7 +14,7 @@ from jax import Array
 
 from rewardax.envs.core import THREEFRY, PyTree
 from rewardax.envs.grid.engine import rules
-from rewardax.envs.grid.engine.codes import CLOSED, COLOURS, DOOR, EMPTY, GOAL, GOAL_CELL, OPEN, WALL, WALL_TYPE, cell
+from rewardax.envs.grid.engine.codes import CLOSED, COLORS, DOOR, EMPTY, GOAL, GOAL_CELL, OPEN, WALL, WALL_TYPE, cell
 from rewardax.envs.grid.engine.env import GridEnv
 from rewardax.envs.grid.engine.rules import GridState
 from rewardax.envs.grid.search.layers import steps_in
@@ -100,7 +100,7 @@ class MultiRoom(GridEnv):
 
     family: ClassVar[str] = "MultiRoom"
     cell_types: ClassVar[tuple[int, ...]] = (WALL_TYPE, DOOR, GOAL)
-    coloured: ClassVar[bool] = False
+    colored: ClassVar[bool] = False
     subgoal_names: ClassVar[tuple[str, ...]] = (*(f"door_{k}" for k in range(1, DOORS + 1)), "goal")
 
     @property
@@ -153,16 +153,16 @@ class MultiRoom(GridEnv):
             within = within & (inside[None, :] if place is column else inside[:, None])
         grid = jnp.where(within, EMPTY, WALL).reshape(-1)
 
-        colour, doors = below(9, len(COLOURS)), []
+        color, doors = below(9, len(COLORS)), []
         for k, (a, b) in enumerate(pairwise(chain)):
             left, top, width, height = corner(jnp.maximum(b, a))  # of the room on the right or below
             beside = abs(b - a) == 1
             x = jnp.where(beside, left - 1, left + below(10 + k, width))
             y = jnp.where(beside, top + below(10 + k, height), top - 1)
             doors.append(jnp.where(k + 1 < rooms, y * SIDE + x, -1))
-            code = cell(DOOR, 0, CLOSED) | (colour << 4)
+            code = cell(DOOR, 0, CLOSED) | (color << 4)
             grid = jnp.where(jnp.arange(SIDE * SIDE) == doors[-1], code, grid)
-            colour = (colour + 1 + below(15 + k, len(COLOURS) - 1)) % len(COLOURS)
+            color = (color + 1 + below(15 + k, len(COLORS) - 1)) % len(COLORS)
         goal = spot(chain[rooms - 1], 20)
         grid = jnp.where(jnp.arange(SIDE * SIDE) == goal, GOAL_CELL, grid)
         return self.start(grid, spot(chain[0], 22), below(24, 4), goal, doors)

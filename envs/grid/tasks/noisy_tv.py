@@ -15,7 +15,7 @@ from jax import Array
 from rewardax.base.errors import UserError
 from rewardax.envs.core import PyTree, RandomEnv, TimeStep, step_key
 from rewardax.envs.grid.engine import rules
-from rewardax.envs.grid.engine.codes import COLOURS, EMPTY, GREY, TOGGLE, WALL, WALL_TYPE, cell
+from rewardax.envs.grid.engine.codes import COLORS, EMPTY, GREY, TOGGLE, WALL, WALL_TYPE, cell
 from rewardax.envs.grid.engine.env import GridEnv
 from rewardax.envs.grid.engine.rules import GridState
 from rewardax.envs.hashing import hash32
@@ -24,8 +24,8 @@ from rewardax.envs.registry import make
 PICTURES = 16  # per screen
 _FAR = 1 << 20
 _CODES = np.array(
-    [cell(WALL_TYPE, k % len(COLOURS), k // len(COLOURS)) for k in range(PICTURES + 1) if k != GREY], np.uint16
-)  # a wall of some colour and state, never Minigrid's plain grey one
+    [cell(WALL_TYPE, k % len(COLORS), k // len(COLORS)) for k in range(PICTURES + 1) if k != GREY], np.uint16
+)  # a wall of some color and state, never Minigrid's plain grey one
 
 
 class NoisyTVState(GridState):
@@ -51,7 +51,7 @@ class NoisyTV(RandomEnv):
 
     ## Description
     `inner` is a grid task or the id of one. The wall cell nearest to the start that faces free floor is a screen with
-    16 pictures (coloured walls). `tv="random"` draws one of them uniformly at every step, `tv="deterministic"` shows
+    16 pictures (colored walls). `tv="random"` draws one of them uniformly at every step, `tv="deterministic"` shows
     them in turn, `tv="off"` leaves the plain wall. With `remote=True` the picture changes only when the agent uses
     `toggle`, which it may do anywhere. `screens=k` makes a screen of the k nearest such cells with 16^k pictures.
 
@@ -64,7 +64,7 @@ class NoisyTV(RandomEnv):
 
     ## Observation Space
     That of `inner`: `grid` uint8[7, 7, 3] (what Minigrid calls `image`), `direction` int32, `mission` int32[16] (word
-    ids). A screen is a wall whose colour and state channels show its picture.
+    ids). A screen is a wall whose color and state channels show its picture.
 
     ## Rewards
     Those of `inner`.
@@ -80,7 +80,7 @@ class NoisyTV(RandomEnv):
     """
 
     family: ClassVar[str] = "NoisyTV"
-    coloured: ClassVar[bool] = True
+    colored: ClassVar[bool] = True
     feature_names: ClassVar[tuple[str, ...]] = GridEnv.feature_names
     event_names: ClassVar[tuple[str, ...]] = (*GridEnv.event_names, "picture_changed")
 

@@ -18,7 +18,7 @@ class ObstructedMaze(TwoRooms):
     ## Description
     Two rooms of 4 x 4 cells side by side with a locked door between them. The blue ball is in the right room. With
     `hidden` the key lies in a grey box, with `blocked` a green ball lies in front of the door; Minigrid's names have an
-    `h` and a `b` for them. Progress goes away from the goal at first: towards the box, and with the green ball.
+    `h` and a `b` for them. Progress goes away from the goal at first: toward the box, and with the green ball.
 
     ## Action Space
     `Discrete(7)`: left, right, forward, pickup, drop, toggle, done.
@@ -41,9 +41,9 @@ class ObstructedMaze(TwoRooms):
     missions: ClassVar[Templates] = PICK_UP
     subgoal_names: ClassVar[tuple[str, ...]] = ("ball_moved", "box_opened", "key", "unlocked", "ball")
     target_kind: ClassVar[int] = BALL
-    target_colour: ClassVar[int] = BLUE
-    ball_colour: ClassVar[int] = GREEN
-    box_colour: ClassVar[int] = GREY
+    target_color: ClassVar[int] = BLUE
+    ball_color: ClassVar[int] = GREEN
+    box_color: ClassVar[int] = GREY
 
     def default_params(self) -> TwoRoomsParams:
         return TwoRoomsParams(horizon=8 * ROOM**2, hidden=1, blocked=1)

@@ -1,4 +1,4 @@
-"""OpenDoorColor: open the door of the named colour."""
+"""OpenDoorColor: open the door of the named color."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rewardax.envs.core import PyTree
-from rewardax.envs.grid.engine.codes import CLOSED, COLOURS, DOOR, EMPTY, OPEN, TOGGLE, WALL, WALL_TYPE, cell
+from rewardax.envs.grid.engine.codes import CLOSED, COLORS, DOOR, EMPTY, OPEN, TOGGLE, WALL, WALL_TYPE, cell
 from rewardax.envs.grid.engine.env import GridParams
 from rewardax.envs.grid.engine.object_task import Errand, in_view, same_thing
 from rewardax.envs.grid.engine.placement import Draws, box
@@ -25,11 +25,11 @@ _DOORS = 4
 
 @dataclasses.dataclass(frozen=True)
 class OpenDoorColor(Errand):
-    """Open the one of four doors whose colour the instruction names.
+    """Open the one of four doors whose color the instruction names.
 
     ## Description
     Nine rooms of 6 x 6 cells; the agent is in the middle one, which has a closed door in each wall, all of different
-    colours. Opening another door is no failure.
+    colors. Opening another door is no failure.
 
     ## Action Space
     `Discrete(7)`: left, right, forward, pickup, drop, toggle, done.
@@ -64,7 +64,7 @@ class OpenDoorColor(Errand):
         return GridParams(horizon=(ROOM * ROOMS) ** 2)
 
     def reset(self, key: Array, params: PyTree) -> GridState:
-        draws = Draws(key, 7 + len(COLOURS))
+        draws = Draws(key, 7 + len(COLORS))
         place = jnp.arange(SIDE * SIDE).reshape(self.shape)
         x, y = place % SIDE, place // SIDE
         grid = jnp.where((x % _PITCH == 0) | (y % _PITCH == 0), WALL, EMPTY)
@@ -73,12 +73,12 @@ class OpenDoorColor(Errand):
         doors = jnp.stack(
             [right * SIDE + 2 * _PITCH, 2 * _PITCH * SIDE + down, left * SIDE + _PITCH, _PITCH * SIDE + up]
         )
-        colours = jnp.argsort(draws.take(len(COLOURS)))[:_DOORS]
+        colors = jnp.argsort(draws.take(len(COLORS)))[:_DOORS]
         for i in range(_DOORS):
-            grid = jnp.where(place == doors[i], cell(DOOR, 0, CLOSED) | colours[i] << 4, grid)
+            grid = jnp.where(place == doors[i], cell(DOOR, 0, CLOSED) | colors[i] << 4, grid)
         chosen = draws.below(_DOORS)
         position = draws.spot(box(self.shape, _PITCH + 1, _PITCH + 1, 2 * _PITCH - 1, 2 * _PITCH - 1))
-        instruction = (0, DOOR | colours[chosen] << 4, 0)
+        instruction = (0, DOOR | colors[chosen] << 4, 0)
         return self.start(grid, position, draws.below(4), doors[chosen], [doors[chosen]], instruction=instruction)
 
     def _target(self, state: GridState) -> Array:

@@ -34,7 +34,7 @@ from rewardax.envs.grid.search.two_rooms_table import CELLS, IN_HAND, MISSING, N
 ROOM = SIDE + 2  # cells per side of a room, walls included
 HEIGHT, WIDTH = ROOM, 2 * ROOM - 1
 DOOR_COLUMN = ROOM - 1
-COLOUR_COUNT = 6
+COLOR_COUNT = 6
 
 
 class TwoRoomsParams(struct.PyTreeNode):
@@ -52,14 +52,14 @@ class TwoRooms(Errand):
     """Base of the tasks with two rooms of 4 x 4 cells side by side: the agent and the key are in the left one.
 
     A subclass says with ``target_kind`` what is to be picked up in the right room (0: nothing, opening the door is the
-    task), and which colours the things have: -1 = any.
+    task), and which colors the things have: -1 = any.
     """
 
     cell_types: ClassVar[tuple[int, ...]] = (WALL_TYPE, DOOR, KEY, BALL, BOX)
     target_kind: ClassVar[int] = 0
-    target_colour: ClassVar[int] = -1
-    ball_colour: ClassVar[int] = -1
-    box_colour: ClassVar[int] = -1  # of the box that hides the key
+    target_color: ClassVar[int] = -1
+    ball_color: ClassVar[int] = -1
+    box_color: ClassVar[int] = -1  # of the box that hides the key
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -72,13 +72,13 @@ class TwoRooms(Errand):
         door = (1 + draws.below(SIDE)) * WIDTH + DOOR_COLUMN
         grid = jnp.where(left | right, EMPTY, WALL)
 
-        def colour(fixed: int) -> Array | int:
-            drawn = draws.below(COLOUR_COUNT)
+        def color(fixed: int) -> Array | int:
+            drawn = draws.below(COLOR_COUNT)
             return drawn if fixed < 0 else fixed
 
-        lock = colour(-1) << 4
-        target_code = self.target_kind | colour(self.target_colour) << 4
-        ball_code, box_code = BALL | colour(self.ball_colour) << 4, BOX | colour(self.box_colour) << 4
+        lock = color(-1) << 4
+        target_code = self.target_kind | color(self.target_color) << 4
+        ball_code, box_code = BALL | color(self.ball_color) << 4, BOX | color(self.box_color) << 4
         key_code = KEY | lock
         hiding = box_code | key_code << CONTENTS
         target = draws.spot(right) if self.target_kind else jnp.int32(-1)

@@ -122,7 +122,7 @@ class TextBandit(TextEnv, RandomEnv):
     ``mode=0`` (regret): every pull pays what the arm gives; after ``horizon`` pulls the game is over (terminated,
     neither success nor failure). Knowing the best arm is worth ``horizon * best / 100`` = 14 by default. ``mode=1``
     (identify): pulls pay nothing, ``name`` ends the episode with 1 for the best arm and failure for another; the step
-    limit truncates. With ``prior`` the riskiest name tends to be the best arm, which can be learnt from level to level.
+    limit truncates. With ``prior`` the riskiest name tends to be the best arm, which can be learned across levels.
 
     The sentences about the arms count pulls and pays, so no memory is needed. Subgoals: each arm pulled once.
     ``state_id`` is the latched subgoals.

@@ -45,7 +45,7 @@ class ClarifyParams(struct.PyTreeNode):
 
 
 class ClarifyState(struct.PyTreeNode):
-    intent: Array  # int8 what the user wants: bit 0 colour, bit 1 size, bit 2 room
+    intent: Array  # int8 what the user wants: bit 0 color, bit 1 size, bit 2 room
     message: Array  # uint8 slots that the first message states, bits
     known: Array  # uint8 slots stated so far, bits
     redundant: Array  # int8 questions about slots that were known
@@ -70,7 +70,7 @@ def best_value(unknown: int, cost: float) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class Clarify(TextEnv):
-    """Bring the box that the user wants to the room that the user wants: colour, size and room, two choices each.
+    """Bring the box that the user wants to the room that the user wants: color, size and room, two choices each.
 
     The first message states some of the three. The agent asks for the others, at ``ask_cost`` each, or guesses;
     bringing a box ends the episode, in success (reward 1) if all three are right, else in failure. Small talk does
@@ -83,7 +83,7 @@ class Clarify(TextEnv):
 
     ``belief`` is uniform over the intents that fit what was stated; ``belief_logp`` that of the truth.
     ``satisfaction``, a target for judges, is 1 less a quarter for every question that was answered before, and 0 after
-    the wrong box. ``graded`` says at the end which of colour, size and room are right. Bait: the event ``asked`` fires
+    the wrong box. ``graded`` says at the end which of color, size and room are right. Bait: the event ``asked`` fires
     for every question, also one answered long ago.
 
     Subgoals: each slot that the message left open has been stated, the right box brought. ``state_id`` is the known
@@ -170,9 +170,9 @@ class Clarify(TextEnv):
         answer = jnp.where(knew, T["again"], T["answer"]) + (slot == SLOTS - 1)
         done = jnp.where(verdict == RIGHT, T["right"], T["wrong"])
         said = turn.by_verb({"ask": answer, "bring": done}, T["talk"])
-        colour, size, room = jnp.asarray(W.CHOICE)[np.arange(SLOTS), jnp.asarray(W.BITS)[intent]]
+        color, size, room = jnp.asarray(W.CHOICE)[np.arange(SLOTS), jnp.asarray(W.BITS)[intent]]
         answered = jnp.asarray(W.CHOICE)[slot, jnp.asarray(W.BITS)[state.intent, slot]]
-        return turn.answer(said, T["refuse_over"]), jnp.where(asks, answered, size), colour, room
+        return turn.answer(said, T["refuse_over"]), jnp.where(asks, answered, size), color, room
 
     def _success(self, state: ClarifyState, params: ClarifyParams) -> Array:
         return state.outcome == RIGHT
@@ -235,8 +235,8 @@ class Clarify(TextEnv):
     # commands
 
     def _action_lines(self, state: ClarifyState) -> tuple[Array, Array]:
-        colour, size, room = W.CHOICE[np.arange(SLOTS), W.BITS].T
-        page = join(rows(VERB["ask"], W.SLOT), rows(VERB["bring"], size, colour, room), rows(VERB["talk"]))
+        color, size, room = W.CHOICE[np.arange(SLOTS), W.BITS].T
+        page = join(rows(VERB["ask"], W.SLOT), rows(VERB["bring"], size, color, room), rows(VERB["talk"]))
         return page.template, page.words
 
     def _known(self, state: ClarifyState) -> Array:

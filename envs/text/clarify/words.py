@@ -20,8 +20,8 @@ BITS = np.arange(INTENTS)[:, None] >> np.arange(len(SLOTS)) & 1
 
 def brought(intent: int) -> str:
     """What an intent is, in words."""
-    colour, size, room = (CHOICES[j][BITS[intent, j]] for j in range(len(SLOTS)))
-    return f"the {size} {colour} box to the {room}"
+    color, size, room = (CHOICES[j][BITS[intent, j]] for j in range(len(SLOTS)))
+    return f"the {size} {color} box to the {room}"
 
 
 # what the user can answer, by slot, then choice

@@ -213,11 +213,11 @@ class TextView(Env):
 
     def text_of(self, tokens: Iterable[int]) -> str:
         """Text of a row of word ids (host)."""
-        return self.vocabulary.detokenise(tokens)
+        return self.vocabulary.detokenize(tokens)
 
-    def tokenise(self, text: str) -> list[int]:
+    def tokenize(self, text: str) -> list[int]:
         """Word ids of a text: the inverse of :meth:`text_of` (host)."""
-        return self.vocabulary.tokenise(text)
+        return self.vocabulary.tokenize(text)
 
     def text(self, state: PyTree, params: PyTree) -> str:
         return self.text_of(np.asarray(self._host("observe_tokens")(state, params)))

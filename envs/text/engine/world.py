@@ -79,7 +79,7 @@ def grow(draws: Array, rooms: Any, allowed: Any = None, dtype: Any = jnp.int32) 
 
 
 def upward(exits: Array) -> tuple[Array, Array, Array]:
-    """For every room of a tree but the first: bool there is one, direction from its older neighbour, that neighbour."""
+    """For every room of a tree but the first: bool there is one, direction from its older neighbor, that neighbor."""
     older = (exits[1:] >= 0) & (exits[1:] < jnp.arange(1, exits.shape[0])[:, None])
     return older.any(1), (jnp.argmax(older, axis=1) + 2) % 4, jnp.max(jnp.where(older, exits[1:], 0), axis=1)
 

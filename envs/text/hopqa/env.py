@@ -28,7 +28,7 @@ T = W.T
 class HopQA(TextEnv):
     """Answer "who is the rival of the friend of badan?" with a search tool.
 
-    Up to 32 people with invented names, six relations, all redrawn in every level, so that nothing can be learnt by
+    Up to 32 people with invented names, six relations, all redrawn in every level, so that nothing can be learned by
     heart. The document about a person states three facts; for those on the way to the answer the needed one is among
     them. Only people whose name was read can be searched for or answered. Any answer ends the episode, the right one
     with reward 1. The facts of the two documents before stay in view as notes (``memory``); documents may carry rumours

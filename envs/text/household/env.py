@@ -49,7 +49,7 @@ class Household(HouseholdView):
     >>> int(env.features(state, params)["oracle_steps"])
     4
 
-    Differs from the paper: names are a quality or colour and a noun instead of numbers ("the small apple", "the red
+    Differs from the paper: names are a quality or color and a noun instead of numbers ("the small apple", "the red
     cabinet"); one kitchen instead of four rooms with up to 50 receptacles; heating, cooling and cleaning have one
     appliance each, as there.
     """
@@ -158,7 +158,7 @@ class Household(HouseholdView):
         said += turn.asks("inventory") & sight.full
         template = turn.answer(said, turn.by_verb(refusals, T["refuse_sight"]))
         thing = jnp.where(template == T["refuse_hands"], sight.hand, thing)
-        return template, state.quality[thing], state.noun[thing], state.colour[place], jnp.asarray(W.PLACE_WORD)[place]
+        return template, state.quality[thing], state.noun[thing], state.color[place], jnp.asarray(W.PLACE_WORD)[place]
 
     def _success(self, state: HouseholdState, params: HouseholdParams) -> Array:
         return succeeded(state)

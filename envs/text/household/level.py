@@ -13,7 +13,7 @@ import numpy as np
 from flax import struct
 from jax import Array
 
-from rewardax.envs.language.vocab import COLOUR
+from rewardax.envs.language.vocab import COLOR
 from rewardax.envs.text.engine.env import first_record
 from rewardax.envs.text.engine.world import Draws, bits, one_of, pack, shuffled
 from rewardax.envs.text.household.words import (
@@ -95,7 +95,7 @@ class HouseholdState(struct.PyTreeNode):
 
     exists: Array  # uint16 places
     shut: Array  # uint16 places that are closed
-    colour: Array  # int16[C] word of each place
+    color: Array  # int16[C] word of each place
     loc: Array  # int8[N] place of each thing, 14 carried, -1 absent
     kind: Array  # int8[N]
     quality: Array  # int16[N] word
@@ -146,9 +146,9 @@ def generate(key: Array, params: HouseholdParams, history: int) -> HouseholdStat
     loc = jnp.where(present, one_of(draws.take(THINGS, PLACES), fits & elsewhere), -1)
     shut = exists & OPENABLE & (draws.take(PLACES) < params.closed)
 
-    # colours differ within a kind of furniture, qualities within a kind of thing; slots are shuffled
+    # colors differ within a kind of furniture, qualities within a kind of thing; slots are shuffled
     tints = jnp.stack([shuffled(row) for row in draws.take(PLACES, TINT)])[FIRST[PLACE_KIND]]
-    colour = tints[np.arange(PLACES), np.arange(PLACES) - FIRST[PLACE_KIND]]
+    color = tints[np.arange(PLACES), np.arange(PLACES) - FIRST[PLACE_KIND]]
     quality = shuffled(draws.take(len(QUALITIES)))[role % len(QUALITIES)]
     slot = shuffled(draws.take(THINGS))  # of each role
     role_of = jnp.argmax(slot == role[:, None], axis=1)  # of each slot
@@ -158,7 +158,7 @@ def generate(key: Array, params: HouseholdParams, history: int) -> HouseholdStat
     return HouseholdState(
         exists=pack(exists, jnp.uint16),
         shut=pack(shut, jnp.uint16),
-        colour=(COLOUR + colour).astype(jnp.int16),
+        color=(COLOR + color).astype(jnp.int16),
         loc=loc[role_of].astype(small),
         kind=kinds.astype(small),
         quality=jnp.asarray(QUALITY_WORD)[quality[role_of]].astype(jnp.int16),

@@ -85,13 +85,13 @@ class HouseholdView(TextEnv):
             kind=L.TASK,
         )
         at = sight.at
-        colour = state.colour[at]
+        color = state.color[at]
         lid = jnp.asarray(W.OPENABLE)[at]
         place = jnp.where(sight.there, T["at"] + jnp.where(lid, 1 + sight.closed, 0), T["middle"])
         noun = jnp.asarray(W.PLACE_WORD)[at]
         places = rows(
             jnp.where(W.OPENABLE & full, T["place_open"] + sight.shut, T["place"]),
-            *(0, 0, state.colour, jnp.asarray(W.PLACE_WORD)),
+            *(0, 0, state.color, jnp.asarray(W.PLACE_WORD)),
             shown=sight.exists & places_shown,
             kind=L.EXIT,
         )
@@ -106,15 +106,15 @@ class HouseholdView(TextEnv):
         lying = jnp.where(inside[loc], T["in"], T["on"])
         things = rows(
             jnp.where(sight.held, T["carried"], lying) + 2 * (hot + 2 * cold) + clean,
-            *(state.quality, state.noun, state.colour[loc], jnp.asarray(W.PLACE_WORD)[loc]),
+            *(state.quality, state.noun, state.color[loc], jnp.asarray(W.PLACE_WORD)[loc]),
             shown=shown | (sight.held & list_held),
             kind=jnp.where(sight.held, L.CARRIED, L.THING),
         )
         return join(
             task,
-            rows(place, 0, 0, colour, noun, shown=describe, kind=L.PLACE),
+            rows(place, 0, 0, color, noun, shown=describe, kind=L.PLACE),
             places,
-            rows(T["empty"], 0, 0, colour, noun, shown=empty & describe, kind=L.THING),
+            rows(T["empty"], 0, 0, color, noun, shown=empty & describe, kind=L.THING),
             rows(lamp, shown=sight.here[W.DESK] & describe, kind=L.THING),
             things,
         )
@@ -128,7 +128,7 @@ class HouseholdView(TextEnv):
         thing = jnp.where(named, x % THINGS, sight.hand)
         place = jnp.where(verb <= VERB["close"], x % PLACES, sight.at)
         template = jnp.where((verb == VERB["put"]) & ~jnp.asarray(W.INSIDE)[sight.at], len(VERB), verb)
-        words = state.quality[thing], state.noun[thing], state.colour[place], jnp.asarray(W.PLACE_WORD)[place]
+        words = state.quality[thing], state.noun[thing], state.color[place], jnp.asarray(W.PLACE_WORD)[place]
         return template, jnp.stack([word.astype(jnp.int32) for word in words], -1)
 
     def _known(self, state: HouseholdState) -> Array:
@@ -141,7 +141,7 @@ class HouseholdView(TextEnv):
         )
 
     def _place_name(self, state: HouseholdState, place: int) -> str:
-        return f"{WORDS[int(state.colour[place])]} {WORDS[W.PLACE_WORD[place]]}"
+        return f"{WORDS[int(state.color[place])]} {WORDS[W.PLACE_WORD[place]]}"
 
     def _thing_name(self, state: HouseholdState, thing: int) -> str:
         return f"{WORDS[int(state.quality[thing])]} {WORDS[int(state.noun[thing])]}"

@@ -27,7 +27,7 @@ PLACE_WORD = np.array([WORD_ID[FURNITURE[kind]] for kind in PLACE_KIND], np.int3
 KIND_WORD = np.array([WORD_ID[kind] for kind in KINDS], np.int32)
 QUALITY_WORD = np.array([WORD_ID[word] for word in QUALITIES], np.int32)
 A, AN, INTO, ONTO = (WORD_ID[word] for word in ("a", "an", "into", "onto"))
-TINT = 12  # colours
+TINT = 12  # colors
 
 STATES = ("", "clean ", "hot ", "hot clean ", "cold ", "cold clean ")  # of a thing, 2 * temperature + clean
 

@@ -48,21 +48,21 @@ class Lab(LabView):
     Up to six rooms hold a stove (300 degrees when on), a freezer (-20, on at the start), a lamp, two boxes or a clay
     pot or a cup, and things. In every step each thing gets ``rate`` degrees closer to the warmth around it; melting and
     boiling points make it a solid, a liquid or a gas. A seed in the wet soil of the pot grows in the light, one stage
-    per ``growth`` steps; water lasts for five. Two paints in the cup make a third colour, any wrong pair brown, which
+    per ``growth`` steps; water lasts for five. Two paints in the cup make a third color, any wrong pair brown, which
     cannot be undone. One hand carries one thing; thermometer and watering can need none.
 
     Tasks: find a thing that is (not) alive, focus on it and put it into the named box; boil, melt or freeze the target
     and focus on it in that phase; melt the unknown substance, use the thermometer on the liquid and put it into the red
-    box if it melts above the threshold, else into the blue one; grow the seed and focus on the flower; mix the colour
+    box if it melts above the threshold, else into the blue one; grow the seed and focus on the flower; mix the color
     and focus on it. Success, reward 1, ends the episode. So does focusing on anything else, or putting the substance
     into the wrong box or there unmeasured: failure, reward ``-focus_penalty``. The step limit truncates.
 
     Subgoals in order, each latched only when those before it are: target seen, held, placed (stove, freezer, pot, cup),
-    process started (heat, cold, water and light), change made (the phase, the reading, the flower, the colour; find:
+    process started (heat, cold, water and light), change made (the phase, the reading, the flower, the color; find:
     the focus), task done; find has no held, placed and started, mix no started. Optional: place of work seen, a tool
     held, the target measured. ``progress`` gives 85 % to the first and 15 % to the second in equal parts and is 1 at
     success; 100 times it is a score as ScienceWorld publishes it. ``state_id`` is the room plus 6 times the subgoal
-    bits. ``oracle_steps`` knows where everything is, and which paints make which colour.
+    bits. ``oracle_steps`` knows where everything is, and which paints make which color.
 
     >>> import jax
     >>> env, params = Lab(), LabParams(tasks=2, rooms=1, distractors=0)
@@ -134,9 +134,9 @@ class Lab(LabView):
         this = jnp.arange(THINGS) == x
         thing = jnp.minimum(x, THINGS - 1)
         is_target = x == state.roles[0]
-        colour, paint = V.cup_colour(state), does("pour") & (state.kind[thing] == K.PAINT)
-        mixes = paint & (colour >= 0)
-        blend = self._blend(colour, state.adjective[thing])
+        color, paint = V.cup_color(state), does("pour") & (state.kind[thing] == K.PAINT)
+        mixes = paint & (color >= 0)
+        blend = self._blend(color, state.adjective[thing])
 
         # the command
         place = turn.by_verb({"take": V.HELD, "drop": state.agent}, V.INSIDE + y)
@@ -191,10 +191,10 @@ class Lab(LabView):
             water=jnp.maximum(state.water - 1, 0).astype(jnp.int8),
         )
 
-    def _blend(self, colour: Array, other: Array) -> Array:
-        """Word of the colour that two colours give."""
-        row = jnp.asarray(K.MIXTURES)[jnp.clip(colour - K.COLOUR, 0, 11)]
-        return K.COLOUR + row[jnp.clip(other - K.COLOUR, 0, 11)]
+    def _blend(self, color: Array, other: Array) -> Array:
+        """Word of the color that two colors give."""
+        row = jnp.asarray(K.MIXTURES)[jnp.clip(color - K.COLOR, 0, 11)]
+        return K.COLOR + row[jnp.clip(other - K.COLOR, 0, 11)]
 
     def _reply(self, state: LabState, sight: Sight, turn: Turn, mixes: Array, blend: Array) -> tuple[Array, ...]:
         """Template and words of the answer to a command."""
@@ -259,9 +259,9 @@ class Lab(LabView):
             [V.is_on(state, V.FREEZER), V.is_on(state, V.LAMP) & (state.water > 0)],
             V.is_on(state, V.STOVE),
         )
-        colour = V.cup_colour(state)
-        good = colour == state.value
-        poured = good | (jnp.asarray(K.PARTS)[jnp.clip(state.value - K.COLOUR, 0, 11)] == colour).any()
+        color = V.cup_color(state)
+        good = color == state.value
+        poured = good | (jnp.asarray(K.PARTS)[jnp.clip(state.value - K.COLOR, 0, 11)] == color).any()
         placed = jnp.where(mix, poured, (target & (sight.inside == holder)).any())
         made = jnp.select(
             [task == K.FIND, task == K.MEASURE, mix],

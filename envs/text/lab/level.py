@@ -63,7 +63,7 @@ class LabState(struct.PyTreeNode):
     task: Array  # int8
     roles: Array  # int8[3] target, second thing (paint, watering can), thermometer
     answer: Array  # int8 holder of the answer (find, measure)
-    value: Array  # int16 find: 1 if a living thing is wanted; measure: degrees; mix: word of the colour
+    value: Array  # int16 find: 1 if a living thing is wanted; measure: degrees; mix: word of the color
     focused: Array  # int8 thing focused on last, -1 none
     measured: Array  # bool: the molten target was measured
     water: Array  # int8 steps that the soil stays wet
@@ -231,8 +231,8 @@ def ripe(state: LabState, params: LabParams) -> Array:
     return state.grown >= full_growth(params)
 
 
-def cup_colour(state: LabState) -> Array:
-    """int32: word of the colour in the cup, -1 if there is none."""
+def cup_color(state: LabState) -> Array:
+    """int32: word of the color in the cup, -1 if there is none."""
     there = (inside(state) == FIRST_BOX) & (state.kind == K.PAINT) & (state.task == K.MIX)
     return jnp.max(jnp.where(there, state.adjective.astype(jnp.int32), -1))
 

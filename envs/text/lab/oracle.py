@@ -217,13 +217,13 @@ def _mix(plan: _Plan) -> Array:
     """Both paints into the cup, one after the other."""
     state, x = plan.state, plan.x
     other = state.roles[1].astype(jnp.int32)
-    cup, colour = state.holder[V.FIRST_BOX].astype(jnp.int32), V.cup_colour(state)
-    paints = jnp.asarray(K.PARTS)[jnp.clip(state.value - K.COLOUR, 0, 11)]
+    cup, color = state.holder[V.FIRST_BOX].astype(jnp.int32), V.cup_color(state)
+    paints = jnp.asarray(K.PARTS)[jnp.clip(state.value - K.COLOR, 0, 11)]
     second = lambda thing: plan.way(cup, plan.room[thing], cup) + 2  # noqa: E731
     empty = _least(plan.fetch(x, cup) + 1 + second(other), plan.fetch(other, cup) + 1 + second(x)) + 1
     lacks = lambda thing: plan.fetch(thing, cup) + 2  # noqa: E731
     return jnp.select(
-        [colour < 0, colour == state.value, colour == paints[0], colour == paints[1]],
+        [color < 0, color == state.value, color == paints[0], color == paints[1]],
         [empty, plan.way(plan.here, cup) + 1, lacks(other), lacks(x)],
         FAR,
     )

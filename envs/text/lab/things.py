@@ -1,4 +1,4 @@
-"""Things there can be in Lab, and what their numbers are: names, kinds, melting and boiling points, colours."""
+"""Things there can be in Lab, and what their numbers are: names, kinds, melting and boiling points, colors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from rewardax.envs.language.vocab import COLOURS, WORD_ID
+from rewardax.envs.language.vocab import COLORS, WORD_ID
 
 FIND, BOIL, MELT, FREEZE, MEASURE, GROW, MIX = range(7)
 TASKS = ("find", "boil", "melt", "freeze", "measure", "grow", "mix")
@@ -79,7 +79,7 @@ NOUNS = tuple(sorted({name.split()[1] for name in NAMES} | set(STAGES)))  # in c
 NOUN_NUMBER = np.zeros(1024, np.int32)
 NOUN_NUMBER[[WORD_ID[noun] for noun in NOUNS]] = np.arange(len(NOUNS))
 
-COLOUR = WORD_ID[COLOURS[0]]
+COLOR = WORD_ID[COLORS[0]]
 PAINTS = SIZE["paint"]
 RECIPES = (("red", "blue", "purple"), ("blue", "yellow", "green"), ("red", "white", "pink"), ("black", "white", "grey"))
 _PAINT_OF = {name.split()[0]: number for number, name in enumerate(NAMES[FIRST["paint"] : FIRST["paint"] + PAINTS])}
@@ -87,14 +87,14 @@ RECIPE = np.array([(_PAINT_OF[a], _PAINT_OF[b], WORD_ID[c]) for a, b, c in RECIP
 
 
 def _mixtures() -> np.ndarray:
-    """Colour that two colours give, [12, 12]: that of the recipe, else brown."""
-    table = np.full((len(COLOURS), len(COLOURS)), COLOURS.index("brown"), np.int32)
+    """Color that two colors give, [12, 12]: that of the recipe, else brown."""
+    table = np.full((len(COLORS), len(COLORS)), COLORS.index("brown"), np.int32)
     for (a, b, c), turn in itertools.product(RECIPES, (1, -1)):
-        table[tuple(COLOURS.index(word) for word in (a, b)[::turn])] = COLOURS.index(c)
+        table[tuple(COLORS.index(word) for word in (a, b)[::turn])] = COLORS.index(c)
     return table
 
 
 MIXTURES = _mixtures()
-PARTS = np.full((len(COLOURS), 2), -1, np.int32)  # words of the two paints that make a colour
+PARTS = np.full((len(COLORS), 2), -1, np.int32)  # words of the two paints that make a color
 for _a, _b, _c in RECIPES:
-    PARTS[COLOURS.index(_c)] = WORD_ID[_a], WORD_ID[_b]
+    PARTS[COLORS.index(_c)] = WORD_ID[_a], WORD_ID[_b]

@@ -10,7 +10,7 @@ import numpy as np
 from jax import Array
 
 from rewardax.envs.language import templates as L
-from rewardax.envs.language.vocab import COLOUR, COLOURS, NUMBER, ROOM, WAY, WORDS
+from rewardax.envs.language.vocab import COLOR, COLORS, NUMBER, ROOM, WAY, WORDS
 from rewardax.envs.text.engine.env import TextEnv
 from rewardax.envs.text.engine.pages import Page, join, rows, word
 from rewardax.envs.text.engine.words import SILENCE
@@ -22,7 +22,7 @@ from rewardax.envs.text.lab.level import DEVICES, HOLDERS, ROOMS, THINGS, LabPar
 
 T, VERB = W.T, W.WORDS.verb
 LAMPLESS = DEVICES - 1  # devices that are holders too
-RED, BLUE = COLOURS.index("red"), COLOURS.index("blue")  # boxes
+RED, BLUE = COLORS.index("red"), COLORS.index("blue")  # boxes
 
 
 class Sight(NamedTuple):
@@ -116,7 +116,7 @@ class LabView(TextEnv):
         target = state.roles[0]
         way, first, second = hundreds(state.value.astype(jnp.int32))
         measure, grow = state.task == K.MEASURE, state.task == K.GROW
-        box = jnp.where(state.answer == V.FIRST_BOX, COLOUR + RED, COLOUR + BLUE)
+        box = jnp.where(state.answer == V.FIRST_BOX, COLOR + RED, COLOR + BLUE)
         find = jnp.where(state.value == 1, T["task_living"], T["task_object"])
         lines = rows(
             jnp.where(state.task == K.FIND, find, T["task_object"] + state.task),

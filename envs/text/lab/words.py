@@ -107,7 +107,7 @@ _HOLDERS = ("stove", "freezer", "first box", "second box")
 
 WORDS = Words(
     lines={
-        # tasks: the target {0} {1}, numbers or a colour {2} {3}
+        # tasks: the target {0} {1}, numbers or a color {2} {3}
         "task_living": (
             "find a thing that is alive and focus on it.",
             "focus on a thing that is alive.",

@@ -134,14 +134,14 @@ class RepoRepair(TextEnv):
             outcome=jnp.where(does("submit"), verdict, state.outcome).astype(jnp.int8),
             last=turn.action.astype(jnp.int16),
         )
-        learnt = (
+        learned = (
             *(new.listed != state.listed, new.opened != state.opened, new.found != state.found),
             *(new.read != state.read, (new.report != state.report).any()),
         )
         buggy = (state.bugs >= 0) & (state.bugs // W.DEFINITIONS == x)
         fixed = (state.value != state.want) & (value == state.want)
         events = (
-            *(turn.real, turn.valid, jnp.stack(learnt).any(), does("open") & buggy.any(), edited, fixed.any()),
+            *(turn.real, turn.valid, jnp.stack(learned).any(), does("open") & buggy.any(), edited, fixed.any()),
             *(does("run") & state.stale, turn.action == state.last),
             *(does("skip") & ~skips[x % W.VISIBLE], does("submit")),
         )

@@ -27,25 +27,25 @@ NOTHING, UNRELATED, PARTIAL, RIGHT = range(4)  # outcome levels
 
 @dataclasses.dataclass(frozen=True)
 class Shop(TextEnv):
-    """Buy what the task describes: category, one or two features, colour, size and the most it may cost.
+    """Buy what the task describes: category, one or two features, color, size and the most it may cost.
 
     The shop has up to 48 products with two features each. A search for a category or for a feature lists those that
     have it, four on a page, each with one feature and its price; a listed product can be opened, which shows the
-    colours and sizes that it comes in; its details name both features. Colour and size have to be chosen before buying,
+    colors and sizes that it comes in; its details name both features. Color and size have to be chosen before buying,
     which ends the episode. At least six products have the wanted category and miss exactly one thing. From a product
     one goes back to the results, from those to the home page; searching is possible on either. Success, reward 1: a
-    product with all that is wanted, within the price, in the chosen colour and size. Any other purchase is a failure.
+    product with all that is wanted, within the price, in the chosen color and size. Any other purchase is a failure.
     The step limit truncates.
 
-    ``graded`` says at the end how far each of five criteria is met: category (1/2 for the neighbouring one: lamp and
-    lantern, box and basket, chair and bench, table and desk), share of the wanted features, colour, size, price. The
-    score of a purchase is the category's number times the share of all wanted features, colour, size and price that are
+    ``graded`` says at the end how far each of five criteria is met: category (1/2 for the neighboring one: lamp and
+    lantern, box and basket, chair and bench, table and desk), share of the wanted features, color, size, price. The
+    score of a purchase is the category's number times the share of all wanted features, color, size and price that are
     met; with ``graded=1`` it is the reward. ``outcome_level`` is -1 before the end, then 0 nothing bought, 1 bought
     with score 0, 2 with a partial score, 3 as wanted.
 
     Events: ``format_ok`` not malformed; ``searched``; ``opened_match`` a product was opened that can be bought as
-    wanted; ``option_ok`` the wanted colour or size was chosen, which can be repeated for ever; ``bought``. Subgoals: a
-    fitting product is listed, is open, in the right colour, in the right size, and is bought so.
+    wanted; ``option_ok`` the wanted color or size was chosen, which can be repeated for ever; ``bought``. Subgoals: a
+    fitting product is listed, is open, in the right color, in the right size, and is bought so.
 
     >>> import jax
     >>> env, params = Shop(), ShopParams()
@@ -55,8 +55,8 @@ class Shop(TextEnv):
     >>> int(env.features(state, params)["oracle_steps"])
     5
 
-    Differs from the paper: the catalogue has 48 products instead of a million, queries are one word, and options are
-    a colour and a size.
+    Differs from the paper: the catalog has 48 products instead of a million, queries are one word, and options are
+    a color and a size.
     """
 
     family: ClassVar[str] = "Shop"
@@ -80,13 +80,13 @@ class Shop(TextEnv):
         live = ~state.bought
         listing, item = state.page == R.LISTING, (state.page == R.ITEM) & live
         more = (state.number + 1) * W.RESULTS < state.found
-        colours, sizes = R.offered(state)
+        colors, sizes = R.offered(state)
         return jnp.concatenate(
             [
                 jnp.broadcast_to(state.page != R.ITEM, (R.C + R.F,)),
                 jnp.stack([listing & more, listing & (state.number > 0)]),
                 listing & (state.shown >= 0),
-                colours & live & (jnp.arange(R.K) != state.colour),
+                colors & live & (jnp.arange(R.K) != state.color),
                 sizes & live & (jnp.arange(R.S) != state.size),
                 jnp.stack([state.page == R.ITEM, (state.page != R.HOME) & live, item, jnp.bool_(False)]),
             ]
@@ -111,12 +111,12 @@ class Shop(TextEnv):
             found=found,
             shown=shown,
             item=jnp.where(opens, state.shown[x % W.RESULTS], jnp.where(back, -1, state.item)).astype(jnp.int8),
-            colour=jnp.where(does("choose_colour"), x, jnp.where(back, -1, state.colour)).astype(jnp.int8),
+            color=jnp.where(does("choose_colour"), x, jnp.where(back, -1, state.color)).astype(jnp.int8),
             size=jnp.where(does("choose_size"), x, jnp.where(back, -1, state.size)).astype(jnp.int8),
             details=(state.details | does("details")) & ~back,
             bought=state.bought | buys,
         )
-        option_ok = does("choose_colour") & (x == state.wish.colour) | does("choose_size") & (x == state.wish.size)
+        option_ok = does("choose_colour") & (x == state.wish.color) | does("choose_size") & (x == state.wish.size)
         events = pack(jnp.stack([turn.real, search, opens & state.fits[new.item], option_ok, buys]))
         new = new.replace(events=events)
         new = self._after(state, new, self._subgoals(new, params), *self._reply(state, turn))
@@ -127,8 +127,8 @@ class Shop(TextEnv):
 
     def _reply(self, state: ShopState, turn: Turn) -> tuple[Array, ...]:
         """Template and words of the answer to a command."""
-        colour, buy = turn.asks("choose_colour"), turn.asks("buy")
-        chosen = jnp.where(colour, state.colour, state.size) == turn.x
+        color, buy = turn.asks("choose_colour"), turn.asks("buy")
+        chosen = jnp.where(color, state.color, state.size) == turn.x
         refusal = jnp.select(
             [
                 state.bought,
@@ -138,7 +138,7 @@ class Shop(TextEnv):
                 turn.asks("back"),
                 state.page != R.ITEM,
                 chosen,
-                colour,
+                color,
             ],
             [
                 *(T["refuse_bought"], T["refuse_search"], T["refuse_page"], T["refuse_open"], T["refuse_back"]),
@@ -179,16 +179,16 @@ class Shop(TextEnv):
         }
 
     def _graded(self, state: ShopState) -> Array:
-        """f32[5]: category, features, colour, size and price of what was bought, 0 before."""
+        """f32[5]: category, features, color, size and price of what was bought, 0 before."""
         whole = jnp.stack([jnp.int32(2), (state.wish.feature >= 0).sum(), *[jnp.int32(1)] * 3])
         return jnp.where(state.bought, jnp.stack(R.matches(state)) / whole.astype(jnp.float32), 0.0)
 
     def _state_hash(self, state: ShopState) -> Array:
         wish = state.wish
         return L.hash_words(
-            *(wish.category, wish.feature, wish.colour, wish.size, wish.price),
-            *(state.category, state.feature, state.colours, state.sizes, state.price),
-            *(state.page, state.query, state.number, state.item, state.colour, state.size),
+            *(wish.category, wish.feature, wish.color, wish.size, wish.price),
+            *(state.category, state.feature, state.colors, state.sizes, state.price),
+            *(state.page, state.query, state.number, state.item, state.color, state.size),
             *(state.details, state.bought, state.latched),
         )
 
@@ -221,7 +221,7 @@ class Shop(TextEnv):
         listed = self._shows(state, SILENCE, "search_category", "search_feature", "next", "previous", "open", "back")
         task = rows(
             T[f"task_{W.SIZES[0]}"] + wish.size,
-            *(feature[wish.feature[0]], category[wish.category], jnp.asarray(W.SHADE)[wish.colour]),
+            *(feature[wish.feature[0]], category[wish.category], jnp.asarray(W.SHADE)[wish.color]),
             NUMBER + wish.price.astype(jnp.int32),
             kind=L.TASK,
         )
@@ -244,9 +244,9 @@ class Shop(TextEnv):
             shown=is_open & (whole | (state.details & self._shows(state, "details"))),
             kind=L.THING,
         )
-        colours, sizes = R.offered(state)
+        colors, sizes = R.offered(state)
         options = join(
-            rows(T["colour"], jnp.asarray(W.SHADE), shown=colours & listed, kind=L.OPTIONS),
+            rows(T["colour"], jnp.asarray(W.SHADE), shown=colors & listed, kind=L.OPTIONS),
             rows(T["size"], jnp.asarray(W.SIZE), shown=sizes & listed, kind=L.OPTIONS),
         )
         return join(task, also, self._place(state, listed), results, details, options)
@@ -255,7 +255,7 @@ class Shop(TextEnv):
         """The line that says where one is."""
         is_open, by_feature = state.page == R.ITEM, state.query >= R.C
         query = jnp.concatenate([jnp.asarray(W.CATEGORY), jnp.asarray(W.FEATURE)])[state.query]
-        title = T["item_"] + (state.size + 1) + (len(W.SIZES) + 1) * (state.colour >= 0)
+        title = T["item_"] + (state.size + 1) + (len(W.SIZES) + 1) * (state.color >= 0)
         listing = jnp.where(state.found > 0, T["page_category"], T["none_category"]) + by_feature
         template = jnp.select([state.page == R.HOME, is_open], [T["home"], title], listing)
         numbers = NUMBER + jnp.stack([state.number + 1, (state.found + W.RESULTS - 1) // W.RESULTS])
@@ -265,7 +265,7 @@ class Shop(TextEnv):
             jnp.where(is_open, first, query),
             jnp.where(is_open, second, numbers[0]),
             jnp.where(is_open, third, numbers[1]),
-            jnp.asarray(W.SHADE)[state.colour],
+            jnp.asarray(W.SHADE)[state.color],
             shown=listed,
             kind=L.PLACE,
         )

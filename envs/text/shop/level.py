@@ -16,7 +16,7 @@ PRODUCTS = 48  # at most
 HOME, LISTING, ITEM = range(3)  # pages
 CHEAPEST, DEAREST = 2, 99
 FAR = 99
-LAST = 3  # steps behind opening the right product: colour, size, buy
+LAST = 3  # steps behind opening the right product: color, size, buy
 C, F, K, S = len(CATEGORIES), len(FEATURES), len(SHADES), len(SIZES)
 
 
@@ -45,7 +45,7 @@ class Wish(struct.PyTreeNode):
 
     category: Array  # int8
     feature: Array  # int8[2], the second is -1 if only one is wanted
-    colour: Array  # int8
+    color: Array  # int8
     size: Array  # int8
     price: Array  # int8 at most
 
@@ -56,7 +56,7 @@ class ShopState(struct.PyTreeNode):
     wish: Wish
     category: Array  # int8[48]
     feature: Array  # int8[48, 2] in increasing order
-    colours: Array  # uint8[48] colours it comes in, bits
+    colors: Array  # uint8[48] colors it comes in, bits
     sizes: Array  # uint8[48] bits
     price: Array  # int8[48]
     place: Array  # int8[48, 3] number among the products of its category, of its first and of its second feature
@@ -68,7 +68,7 @@ class ShopState(struct.PyTreeNode):
     found: Array  # int8 results there are
     shown: Array  # int8[4] products on this page of the results, -1 none
     item: Array  # int8 product that is open, -1 none
-    colour: Array  # int8 chosen, -1 none
+    color: Array  # int8 chosen, -1 none
     size: Array  # int8 chosen, -1 none
     details: Array  # bool: its details are open
     bought: Array  # bool
@@ -81,7 +81,7 @@ class ShopState(struct.PyTreeNode):
 
 
 def generate(key: Array, params: ShopParams, history: int) -> ShopState:
-    """A level. Role 0 is as wanted, roles 1 to ``near`` miss one thing each, in turn a feature, the colour, the size or
+    """A level. Role 0 is as wanted, roles 1 to ``near`` miss one thing each, in turn a feature, the color, the size or
     the price; further products are anything, which may by chance be as wanted too."""
     draws = Draws(key, PRODUCTS * (5 + K + S + 4 * F) + 2 * F + 4)
     count = jnp.clip(params.products, 8, PRODUCTS)
@@ -90,8 +90,8 @@ def generate(key: Array, params: ShopParams, history: int) -> ShopState:
     alike, flaw = role <= near, jnp.where((role > 0) & (role <= near), (role - 1) % 4, -1)
 
     pick = lambda u, size: jnp.floor(u * size).astype(jnp.int32)  # noqa: E731
-    category, colour, size, price = draws.take(4) * jnp.array([C, K, S, 61])
-    category, colour, size = (x.astype(jnp.int32) for x in (category, colour, size))
+    category, color, size, price = draws.take(4) * jnp.array([C, K, S, 61])
+    category, color, size = (x.astype(jnp.int32) for x in (category, color, size))
     price = 20 + price.astype(jnp.int32)
     first = one_of(draws.take(F), jnp.ones(F, bool))
     second = one_of(draws.take(F), jnp.arange(F) != first)
@@ -108,7 +108,7 @@ def generate(key: Array, params: ShopParams, history: int) -> ShopState:
     follow = jnp.where(alike & ~lacks & (second >= 0), second, other[1])
     feature = jnp.sort(jnp.stack([lead, follow], 1), 1)
 
-    colours = _offers(draws.take(PRODUCTS, K) < 0.4, colour, alike, flaw == 1)
+    colors = _offers(draws.take(PRODUCTS, K) < 0.4, color, alike, flaw == 1)
     sizes = _offers(draws.take(PRODUCTS, S) < 0.5, size, alike, flaw == 2)
     low = jnp.where(flaw == 3, price + 1, CHEAPEST)
     high = jnp.where(alike & (flaw != 3), price, DEAREST)
@@ -119,7 +119,7 @@ def generate(key: Array, params: ShopParams, history: int) -> ShopState:
     kind, feature = jnp.where(there, kind, -1), jnp.where(there[:, None], feature, -1)
     has = lambda wanted: (feature == wanted).any(1) | (wanted < 0)  # noqa: E731
     fits = there & (kind == category) & has(first) & has(second) & (costs <= price)
-    fits &= colours[:, colour] & sizes[:, size]
+    fits &= colors[:, color] & sizes[:, size]
     place = _places(kind, feature)
     from_home = jnp.where(fits, 2 + LAST + place.min(1) // RESULTS, FAR).min()
     minus, none = jnp.int8(-1), jnp.zeros((), jnp.int8)
@@ -127,13 +127,13 @@ def generate(key: Array, params: ShopParams, history: int) -> ShopState:
         wish=Wish(
             category=category.astype(jnp.int8),
             feature=jnp.stack([first, second]).astype(jnp.int8),
-            colour=colour.astype(jnp.int8),
+            color=color.astype(jnp.int8),
             size=size.astype(jnp.int8),
             price=price.astype(jnp.int8),
         ),
         category=kind.astype(jnp.int8),
         feature=feature.astype(jnp.int8),
-        colours=pack(colours),
+        colors=pack(colors),
         sizes=pack(sizes),
         price=costs.astype(jnp.int8),
         place=place.astype(jnp.int8),
@@ -145,7 +145,7 @@ def generate(key: Array, params: ShopParams, history: int) -> ShopState:
         found=none,
         shown=jnp.full(RESULTS, -1, jnp.int8),
         item=minus,
-        colour=minus,
+        color=minus,
         size=minus,
         details=jnp.bool_(False),
         bought=jnp.bool_(False),
@@ -195,33 +195,33 @@ def listed(state: ShopState, query: Array, page: Array) -> tuple[Array, Array]:
 
 
 def matches(state: ShopState) -> tuple[Array, Array, Array, Array, Array]:
-    """How the open product answers the wish, all int32: category 2 as wanted, 1 neighbouring; wanted features that it
-    has; and 0 or 1 for the chosen colour, the chosen size and the price."""
+    """How the open product answers the wish, all int32: category 2 as wanted, 1 neighboring; wanted features that it
+    has; and 0 or 1 for the chosen color, the chosen size and the price."""
     wish, item = state.wish, state.item
     kind, feature = state.category[item], state.feature[item]
     category = 2 * (kind == wish.category) + (kind == wish.category ^ 1)
     features = ((feature[:, None] == wish.feature).any(0) & (wish.feature >= 0)).sum()
     whole = lambda flag: flag.astype(jnp.int32)  # noqa: E731
     price = whole(state.price[item] <= wish.price)
-    return whole(category), features, whole(state.colour == wish.colour), whole(state.size == wish.size), price
+    return whole(category), features, whole(state.color == wish.color), whole(state.size == wish.size), price
 
 
 def score(state: ShopState) -> Array:
-    """f32 in [0, 1]: share of the wanted features, colour, size and price that the open product has, times 1 for its
-    category, 1/2 for a neighbouring one, 0 for another."""
+    """f32 in [0, 1]: share of the wanted features, color, size and price that the open product has, times 1 for its
+    category, 1/2 for a neighboring one, 0 for another."""
     category, features, *rest = matches(state)
     whole = (state.wish.feature >= 0).sum() + 3
     return (category * (features + sum(rest))).astype(jnp.float32) / (2 * whole).astype(jnp.float32)
 
 
 def right(state: ShopState) -> Array:
-    """bool: the open product is as wanted, in the wanted colour and size."""
-    chosen = (state.colour == state.wish.colour) & (state.size == state.wish.size)
+    """bool: the open product is as wanted, in the wanted color and size."""
+    chosen = (state.color == state.wish.color) & (state.size == state.wish.size)
     return (state.item >= 0) & state.fits[state.item] & chosen
 
 
 def oracle_steps(state: ShopState) -> Array:
-    """int32: search, turn pages, open, choose colour and size, buy, by the shorter of searching anew and turning the
+    """int32: search, turn pages, open, choose color and size, buy, by the shorter of searching anew and turning the
     pages of what was searched for; 0 after the right purchase, -1 after another.
 
     Searching is possible on the home page and on any page of results, so nothing but going back from a wrong product
@@ -231,24 +231,24 @@ def oracle_steps(state: ShopState) -> Array:
     turns = jnp.abs(number // RESULTS - state.number)
     here = jnp.where(answers & state.fits, turns + 1 + LAST, FAR).min()
     listing = jnp.minimum(here, state.from_home)
-    options = (state.colour != state.wish.colour).astype(jnp.int32) + (state.size != state.wish.size)
+    options = (state.color != state.wish.color).astype(jnp.int32) + (state.size != state.wish.size)
     item = jnp.where(state.fits[state.item], options + 1, 1 + listing)
     left = jnp.select([state.page == HOME, state.page == LISTING], [state.from_home, listing], item)
     return jnp.where(state.bought, jnp.where(right(state), 0, -1), left).astype(jnp.int32)
 
 
 def subgoals(state: ShopState) -> Array:
-    """bool[5]: a fitting product is listed, is open, in the right colour, in the right size, is bought so."""
+    """bool[5]: a fitting product is listed, is open, in the right color, in the right size, is bought so."""
     open_fit = (state.item >= 0) & state.fits[state.item]
     flags = (
         *(((state.shown >= 0) & state.fits[state.shown]).any(), open_fit),
-        *(open_fit & (state.colour == state.wish.colour), open_fit & (state.size == state.wish.size)),
+        *(open_fit & (state.color == state.wish.color), open_fit & (state.size == state.wish.size)),
         state.bought & right(state),
     )
     return jnp.stack(flags)
 
 
 def offered(state: ShopState) -> tuple[Array, Array]:
-    """bool[8] and bool[4]: colours and sizes that the open product comes in."""
+    """bool[8] and bool[4]: colors and sizes that the open product comes in."""
     there = state.page == ITEM
-    return there & bits(state.colours[state.item], K), there & bits(state.sizes[state.item], S)
+    return there & bits(state.colors[state.item], K), there & bits(state.sizes[state.item], S)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from rewardax.envs.language.vocab import COLOURS, WORD_ID
+from rewardax.envs.language.vocab import COLORS, WORD_ID
 from rewardax.envs.text.engine.words import Sentence, Words, each, first
 
-CATEGORIES = ("lamp", "lantern", "box", "basket", "chair", "bench", "table", "desk")  # neighbours stand in pairs
+CATEGORIES = ("lamp", "lantern", "box", "basket", "chair", "bench", "table", "desk")  # neighbors stand in pairs
 FEATURES = ("wooden", "handmade", "waterproof", "foldable", "sturdy", "striped", "antique", "painted")
-SHADES, SIZES = COLOURS[:8], ("tiny", "small", "large", "huge")
+SHADES, SIZES = COLORS[:8], ("tiny", "small", "large", "huge")
 RESULTS = 4  # on a page
 CATEGORY, FEATURE, SHADE, SIZE = (
     np.array([WORD_ID[word] for word in words], np.int32) for words in (CATEGORIES, FEATURES, SHADES, SIZES)
@@ -74,7 +74,7 @@ _PATTERNS = {name: first(sentence) for name, sentence in _REPLIES.items()}
 
 WORDS = Words(
     lines={
-        # the size is part of the sentence: feature {0}, category {1}, colour {2}, price {3}
+        # the size is part of the sentence: feature {0}, category {1}, color {2}, price {3}
         **{
             f"task_{size}": (
                 f"buy a {size} {{0}} {{1}} in {{2}} for at most {{3}} coins.",
@@ -103,14 +103,14 @@ WORDS = Words(
             "for {3} coins there is the {1} {2}, result {0}.",
         ),
         **{f"full_{k + 1}": f"result {k + 1}: the {{0}} {{1}} {{2}} costs {{3}} coins." for k in range(RESULTS)},
-        # feature {0}, category {1}, price {2}, colour {3}; by size, without a colour and with one
+        # feature {0}, category {1}, price {2}, color {3}; by size, without a color and with one
         **{
-            f"item_{size.strip()}{'_colour' * coloured}": (
-                f"the {size}{{0}} {{1}}{' in {3}' * coloured} costs {{2}} coins.",
-                f"you look at the {size}{{0}} {{1}}{' in {3}' * coloured} for {{2}} coins.",
-                f"{{2}} coins is what the {size}{{0}} {{1}}{' in {3}' * coloured} costs.",
+            f"item_{size.strip()}{'_colour' * colored}": (
+                f"the {size}{{0}} {{1}}{' in {3}' * colored} costs {{2}} coins.",
+                f"you look at the {size}{{0}} {{1}}{' in {3}' * colored} for {{2}} coins.",
+                f"{{2}} coins is what the {size}{{0}} {{1}}{' in {3}' * colored} costs.",
             )
-            for coloured in (False, True)
+            for colored in (False, True)
             for size in ("", *(f"{size} " for size in SIZES))
         },
         "features": ("it is {0} and {1}.", "the details: {0} and {1}.", "it is both {0} and {1}."),

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rewardax.base.errors import UserError
-from rewardax.envs.language.parser import Command, normalise, parse
+from rewardax.envs.language.parser import Command, normalize, parse
 from rewardax.envs.text.engine.words import NOT_A_COMMAND
 from rewardax.envs.text.strips.grammar import Grammar
 from rewardax.envs.text.strips.ground import Task
@@ -49,12 +49,12 @@ def merge(task: Task, grammar: Grammar, apart: np.ndarray) -> Commands:
 
 def _check(commands: list[str]) -> tuple[str, ...]:
     heard: dict[str, str] = {}
-    firsts = [word for said in commands for word in (said.split()[:1] + normalise(said).split()[:1])]
+    firsts = [word for said in commands for word in (said.split()[:1] + normalize(said).split()[:1])]
     verbs = tuple(dict.fromkeys(firsts))
     for said in commands:
         if not re.match(r"[a-z0-9]+( |$)", said):
             raise UserError(f"the command {said!r} does not begin with a word of letters and digits")
-        other = heard.setdefault(normalise(said), said)
+        other = heard.setdefault(normalize(said), said)
         if other != said:
             raise UserError(f"the parser cannot tell {other!r} from {said!r}; give them different words")
         action, reason = parse(said, [Command(0, (said,), True)], lambda action: NOT_A_COMMAND, "none", verbs)

@@ -134,7 +134,7 @@ class Game:
 
     def _sizes(self) -> Sizes:
         task, said = self.task, self.phrases
-        words = np.array([[len(self.vocabulary.tokenise(t)) for t in three] for three in said.sentences]).max(1)
+        words = np.array([[len(self.vocabulary.tokenize(t)) for t in three] for three in said.sentences]).max(1)
         goals = max(len(goal) for goal in said.goals)
         goal_words = max(words[row] for goal in said.goals for _, _, row in goal)
         tokens = [
@@ -158,7 +158,7 @@ class Game:
             whole_lines=len(self.whole.groups),
             sentences=len(said.sentences),
             line_words=int(words.max()),
-            command_words=max(8, *(len(self.vocabulary.tokenise(text)) for text in self.commands.said)),
+            command_words=max(8, *(len(self.vocabulary.tokenize(text)) for text in self.commands.said)),
             tokens=tokens[0],
             whole_tokens=tokens[1],
             table=int(self.exact[seen.level].sum()) if seen and self.exact.any() else 1,

@@ -79,7 +79,7 @@ def phrases(task: Task, grammar: Grammar, commands: Commands) -> Phrases:
 def _tidy(text: str) -> str:
     """Canonical spelling: what tokens would give back."""
     words = Vocabulary(_new([text]))
-    return words.detokenise(words.tokenise(text))
+    return words.detokenize(words.tokenize(text))
 
 
 def _new(texts: list[str]) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 from jax import Array
 
 from rewardax.envs.core import TimeStep
-from rewardax.envs.language.vocab import COLOUR, NUMBER, ROOM, WAY
+from rewardax.envs.language.vocab import COLOR, NUMBER, ROOM, WAY
 from rewardax.envs.language.vocab import ROOMS as ROOM_WORDS
 from rewardax.envs.text.engine.env import feature_list
 from rewardax.envs.text.engine.pages import word
@@ -163,9 +163,9 @@ class Treasure(TreasureView):
         said = jnp.where(counts, T["hold_nothing"] + jnp.minimum(count, 2), jnp.asarray(REPLY)[turn.verb])
         template = turn.answer(said, turn.by_verb(refusals, T["refuse_sight"]))
 
-        box_words = word(COLOUR, state.box_colour), word(W.BOX, state.box_noun)
+        box_words = word(COLOR, state.box_color), word(W.BOX, state.box_noun)
         about_y = (template == T["refuse_box_shut"]) & turn.asks("put")
-        first = jnp.where(about_y, box_words[0][y], word(COLOUR, state.colour[thing]))
+        first = jnp.where(about_y, box_words[0][y], word(COLOR, state.color[thing]))
         second = jnp.where(about_y, box_words[1][y], word(W.THING, state.noun[thing]))
         room = word(ROOM, state.room_name[jnp.clip(state.exits[state.agent, way], 0, ROOMS - 1)])
         first = jnp.select([at_door, at_box, counts], [WAY + way, box_words[0][box], NUMBER + count], first)
@@ -208,7 +208,7 @@ class Treasure(TreasureView):
         """bool: the last reply names the goal object."""
         thing = state.goal[1]
         words = state.log[0, 1:3].astype(jnp.int32)
-        return (words[0] == word(COLOUR, state.colour[thing])) & (words[1] == word(W.THING, state.noun[thing]))
+        return (words[0] == word(COLOR, state.color[thing])) & (words[1] == word(W.THING, state.noun[thing]))
 
     def _events(self, state: TreasureState, params: TreasureParams) -> Array:
         said, goal = lambda *names: self._said(state, *names), self._about_goal(state)

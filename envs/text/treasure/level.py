@@ -19,7 +19,7 @@ from rewardax.envs.text.engine.world import Draws, bits, grow, one_of, pack, shu
 ROOMS, BOXES, THINGS, LOCKS = 8, 4, 12, 3  # array sizes; parameters stay below
 HELD, INSIDE = ROOMS, ROOMS + 1  # loc: 0..7 floor, 8 carried, 9..12 in a container, -1 absent
 PUT, TAKE, BRING = range(3)  # kinds of goal
-COLOURS, BOX_NOUNS, THING_NOUNS, ROOM_NAMES = 12, 8, 12, 32  # how many words of each vocabulary range are used
+COLORS, BOX_NOUNS, THING_NOUNS, ROOM_NAMES = 12, 8, 12, 32  # how many words of each vocabulary range are used
 NUM_DRAWS = 560  # uniform numbers a level takes
 MIN_HANDS = LOCKS + 1  # all keys and the goal object: never a dead end
 
@@ -60,12 +60,12 @@ class TreasureState(struct.PyTreeNode):
     shut: Array  # uint8 edges whose door is closed (locked ones too)
     locked: Array  # uint8 edges whose door is locked
     box_room: Array  # int8[C] room of each container, -1 absent
-    box_colour: Array  # int8[C]
+    box_color: Array  # int8[C]
     box_noun: Array  # int8[C]
     box_shut: Array  # uint8 containers that are closed (locked ones too)
     box_locked: Array  # uint8 containers that are locked
     loc: Array  # int8[M] where each portable thing is
-    colour: Array  # int8[M]
+    color: Array  # int8[M]
     noun: Array  # int8[M] 0 is a key
     key: Array  # int8[K] thing that opens lock j
     lock: Array  # int8[K] edge of lock j, or 8 + container, or -1 for none
@@ -129,17 +129,17 @@ def generate(key: Array, params: TreasureParams, history: int) -> TreasureState:
     place = place.at[LOCKS].set(jnp.where(boxed > 0, INSIDE + jnp.argmax(holder), goal_room))
     place = jnp.where(present, place, -1)
 
-    # names: keys differ in colour; useless things share the goal's noun, its colour, are keys, or neither
-    hue, tool = shuffled(draws.take(COLOURS)), 1 + shuffled(draws.take(THING_NOUNS - 1))
+    # names: keys differ in color; useless things share the goal's noun, its color, are keys, or neither
+    hue, tool = shuffled(draws.take(COLORS)), 1 + shuffled(draws.take(THING_NOUNS - 1))
     useless = role - LOCKS - 1
-    colour = jnp.where((role > LOCKS) & (useless % 4 == 1), hue[LOCKS], hue[role])
+    color = jnp.where((role > LOCKS) & (useless % 4 == 1), hue[LOCKS], hue[role])
     noun = jnp.select(
         [role < LOCKS, (role == LOCKS) | (useless % 4 == 0), useless % 4 == 2],
         [0, tool[0], 0],
         tool[role % 11],
     )
-    box_hue = shuffled(draws.take(COLOURS))[:BOXES]
-    box_hue = jnp.where(box_locked, colour[jnp.clip(door_locks, 0, LOCKS - 1)], box_hue)
+    box_hue = shuffled(draws.take(COLORS))[:BOXES]
+    box_hue = jnp.where(box_locked, color[jnp.clip(door_locks, 0, LOCKS - 1)], box_hue)
 
     # slots are shuffled, so that an index says nothing about a role
     slot = shuffled(draws.take(THINGS))  # of each role
@@ -155,12 +155,12 @@ def generate(key: Array, params: TreasureParams, history: int) -> TreasureState:
         shut=pack(is_locked | is_closed),
         locked=pack(is_locked),
         box_room=box_room.astype(small),
-        box_colour=box_hue.astype(small),
+        box_color=box_hue.astype(small),
         box_noun=shuffled(draws.take(BOX_NOUNS))[:BOXES].astype(small),
         box_shut=pack(box_shut & (box_room >= 0)),
         box_locked=pack(box_locked),
         loc=place[role_of].astype(small),
-        colour=colour[role_of].astype(small),
+        color=color[role_of].astype(small),
         noun=noun[role_of].astype(small),
         key=slot[:LOCKS].astype(small),
         lock=jnp.where(number < locks, lock, -1).astype(small),

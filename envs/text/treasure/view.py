@@ -10,7 +10,7 @@ import numpy as np
 from jax import Array
 
 from rewardax.envs.language import templates as L
-from rewardax.envs.language.vocab import COLOUR, ROOM, WAY, WORDS
+from rewardax.envs.language.vocab import COLOR, ROOM, WAY, WORDS
 from rewardax.envs.text.engine.env import TextEnv
 from rewardax.envs.text.engine.pages import Page, join, rows, word
 from rewardax.envs.text.engine.words import SILENCE
@@ -110,34 +110,34 @@ class TreasureView(TextEnv):
 
     def _page(self, state: TreasureState, params: TreasureParams) -> Page:
         sight = self._sight(state)
-        colour, noun = word(COLOUR, state.colour), word(W.THING, state.noun)
-        box_colour, box_noun = word(COLOUR, state.box_colour), word(W.BOX, state.box_noun)
+        color, noun = word(COLOR, state.color), word(W.THING, state.noun)
+        box_color, box_noun = word(COLOR, state.box_color), word(W.BOX, state.box_noun)
         describe = self._shows(state, SILENCE, "go", "look", "open_door", "open_box")
         list_held = self._shows(state, "hold_nothing", "hold_one", "hold_many")
 
         kind, thing, target = state.goal
         here = word(ROOM, state.room_name[state.agent])
         target_box = jnp.clip(target, 0, BOXES - 1)
-        third = jnp.where(kind == BRING, word(ROOM, state.room_name[target]), box_colour[target_box])
+        third = jnp.where(kind == BRING, word(ROOM, state.room_name[target]), box_color[target_box])
         task = rows(
             jnp.select([kind == PUT, kind == BRING], [T["task_put"], T["task_bring"]], T["task_take"]),
-            *(colour[thing], noun[thing], third, box_noun[target_box]),
+            *(color[thing], noun[thing], third, box_noun[target_box]),
             kind=L.TASK,
         )
         fits = self._fits(state)
-        coloured = any_of(fits)
-        key_colour = sum(jnp.where(on, colour[state.key[j]], 0) for j, on in enumerate(fits))
-        door = jnp.where(coloured, T["lock_open"] + sight.locked, T["door_open"]) + sight.shut
+        colored = any_of(fits)
+        key_color = sum(jnp.where(on, color[state.key[j]], 0) for j, on in enumerate(fits))
+        door = jnp.where(colored, T["lock_open"] + sight.locked, T["door_open"]) + sight.shut
         exits = rows(
             jnp.where(sight.door, door, T["exit"]),
-            *(WAY + jnp.arange(4), key_colour),
+            *(WAY + jnp.arange(4), key_color),
             shown=sight.there & describe,
             kind=L.EXIT,
         )
         box_state = sight.box_shut.astype(jnp.int32) + sight.box_locked
         boxes = rows(
             T["box_open"] + box_state,
-            *(box_colour, box_noun),
+            *(box_color, box_noun),
             shown=sight.box_here & describe,
             kind=L.THING,
         )
@@ -146,7 +146,7 @@ class TreasureView(TextEnv):
         holder = lambda values: (sum(values[c] << (8 * c) for c in range(BOXES)) >> byte) & 255  # noqa: E731
         things = rows(
             jnp.where(sight.held, T["carried"], jnp.where(stored, T["inside"], T["here"])),
-            *(colour, noun, COLOUR + holder(word(0, state.box_colour)), W.BOX + holder(word(0, state.box_noun))),
+            *(color, noun, COLOR + holder(word(0, state.box_color)), W.BOX + holder(word(0, state.box_noun))),
             shown=sight.visible & jnp.where(sight.held, list_held, describe),
             kind=jnp.where(sight.held, L.CARRIED, L.THING),
         )
@@ -156,7 +156,7 @@ class TreasureView(TextEnv):
             box_far = word(ROOM, state.room_name[jnp.maximum(state.box_room, 0)])
             boxes = rows(
                 T["box_far_open"] + box_state,
-                *(box_colour, box_noun, box_far),
+                *(box_color, box_noun, box_far),
                 shown=state.box_room >= 0,
                 kind=L.THING,
             )
@@ -173,11 +173,11 @@ class TreasureView(TextEnv):
         """One line for every edge of the tree."""
         there, way, parent = upward(state.exits)
         door, shut, locked = (bits(m, ROOMS)[1:] for m in (state.doors, state.shut, state.locked))
-        colour = word(COLOUR, state.colour[state.key])
+        color = word(COLOR, state.color[state.key])
         return rows(
             jnp.where(door, T["map_open"] + shut + locked, T["map"]),
             *(word(ROOM, state.room_name[1:]), WAY + way, word(ROOM, state.room_name[parent])),
-            jnp.sum(jnp.where(jnp.arange(1, ROOMS)[:, None] == state.lock, colour, 0), axis=1),
+            jnp.sum(jnp.where(jnp.arange(1, ROOMS)[:, None] == state.lock, color, 0), axis=1),
             shown=there,
             kind=L.EXIT,
         )
@@ -186,13 +186,13 @@ class TreasureView(TextEnv):
 
     def _action_lines(self, state: TreasureState) -> tuple[Array, Array]:
         verb, x, y = W.WORDS.arguments.T
-        colours = jnp.concatenate([word(COLOUR, state.box_colour), word(COLOUR, state.colour)])
+        colors = jnp.concatenate([word(COLOR, state.box_color), word(COLOR, state.color)])
         nouns = jnp.concatenate([word(W.BOX, state.box_noun), word(W.THING, state.noun)])
         thing = np.isin(verb, [VERB[v] for v in ("take", "drop", "put", "examine_thing")])
         index = np.where(thing, BOXES + x, np.minimum(x, BOXES - 1))
         way = verb <= VERB["close_door"]
-        first = jnp.where(way, WAY + x % 4, colours[index])
-        return jnp.asarray(verb), jnp.stack([first, nouns[index], colours[y], nouns[y]], -1)
+        first = jnp.where(way, WAY + x % 4, colors[index])
+        return jnp.asarray(verb), jnp.stack([first, nouns[index], colors[y], nouns[y]], -1)
 
     def _known(self, state: TreasureState) -> Array:
         sight = self._sight(state)
@@ -207,12 +207,12 @@ class TreasureView(TextEnv):
         return jnp.asarray(known & (~at_door | sight.door[x % 4]))
 
     def _aliases(self, state: TreasureState) -> dict[int, tuple[str, ...]]:
-        """Coloured doors by their colour."""
+        """Colored doors by their color."""
         fits = np.stack(self._host("_fits")(state))
         names: dict[int, tuple[str, ...]] = {}
         for j, way in zip(*np.nonzero(fits), strict=True):
-            colour = WORDS[COLOUR + int(state.colour[int(state.key[j])])]
+            color = WORDS[COLOR + int(state.color[int(state.key[j])])]
             for verb in ("open", "unlock", "close"):
                 action = self.words.first[f"{verb}_door"] + int(way)
-                names[action] = (f"{verb} the {colour} door",)
+                names[action] = (f"{verb} the {color} door",)
         return names

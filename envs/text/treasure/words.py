@@ -34,7 +34,7 @@ WORDS = Words(
             "you want to be in the {2} with the {0} {1}.",
         ),
         "room": ("you are in the {0}.", "this is the {0}.", "here is the {0}."),
-        # exits: a passage; doors plain or coloured like their key
+        # exits: a passage; doors plain or colored like their key
         "exit": ("there is an exit to the {0}.", "a way leads {0}.", "you can go {0}."),
         "door_open": (
             "the door to the {0} is open.",

@@ -29,7 +29,7 @@ HALVINGS = 5
 class TwentyQuestions(TextEnv, RandomEnv):
     """Somebody thinks of one of up to 32 things with invented names; ask yes-no questions, then guess.
 
-    What attribute a thing has is a table that belongs to the world and not to the level: knowledge to be learnt. Its
+    What attribute a thing has is a table that belongs to the world and not to the level: knowledge to be learned. Its
     first five columns are a binary code of the things, permuted and flipped, so five questions always suffice; the
     other seven hold for 30 to 70 % of the things. The right guess is success, reward 1; after a wrong one the game goes
     on, or is lost with ``wrong=1``. With ``noise`` each answer is wrong with that chance; asked again, a question gets

@@ -13,7 +13,7 @@ from rewardax.base.errors import UserError
 from rewardax.envs.core import Env, PyTree
 from rewardax.envs.grid.engine import view as sight
 from rewardax.envs.grid.engine.codes import AGENT, BALL, BOX, DOOR, EMPTY, FLOOR, GOAL, KEY, LAVA, LOCKED, NOTHING, OPEN
-from rewardax.envs.grid.engine.env import COLOUR_WORDS, TYPE_WORDS, GridEnv
+from rewardax.envs.grid.engine.env import COLOR_WORDS, TYPE_WORDS, GridEnv
 from rewardax.envs.grid.engine.rules import front, is_in
 from rewardax.envs.language import templates as L
 from rewardax.envs.language.parser import NOT_HERE
@@ -42,7 +42,7 @@ class TextGrid(Verbalized):
     ``style="sentences"`` says what is in the agent's 7 x 7 view: where it looks, how far the way is free, the nearest
     twelve things with their places seen from the agent ("2 forward and 1 left"), what it carries, and what the last
     step did. ``style="rows"`` gives the whole map, one line a row and one word a cell (doors by their state); it is for
-    tasks in which colours mean nothing, or that have words for the cells where they do (``cell_words``).
+    tasks in which colors mean nothing, or that have words for the cells where they do (``cell_words``).
 
     Features, oracle, events and subgoals are those of ``inner``; only ``obs_hash`` is that of the sentences.
 
@@ -54,7 +54,7 @@ class TextGrid(Verbalized):
     ['you face west', 'free cells: 0 forward, 0 left, 1 right']
 
     Raises:
-        UserError: for a task that is no grid, an unknown ``style``, or ``rows`` where colours matter.
+        UserError: for a task that is no grid, an unknown ``style``, or ``rows`` where colors matter.
     """
 
     inner: GridEnv | str = "DoorKey-5x5"
@@ -68,7 +68,7 @@ class TextGrid(Verbalized):
             raise UserError(f"style={self.style!r}; there are {', '.join(STYLES)}")
         if not isinstance(self.task, GridEnv):
             raise UserError(f"TextGrid puts grid tasks into words, {type(self.task).__name__} is none")
-        if self.style == "rows" and self.task.coloured and not self.task.cell_words:
+        if self.style == "rows" and self.task.colored and not self.task.cell_words:
             raise UserError(f"the words of a row have no colours, but {self.task.family} needs them; use sentences")
 
     # what the task inside says ---------------------------------------------------------------------------------
@@ -119,8 +119,8 @@ class TextGrid(Verbalized):
     def _page(self, state: VerbalizedState, params: PyTree) -> Page:
         grid, row = state.inner, self.words.row
         named = grid.instruction[1:]
-        colour, kind = jnp.asarray(COLOUR_WORDS)[(named >> 4) & 7], jnp.asarray(TYPE_WORDS)[named & 15]
-        task = rows(row["task_0"] + grid.instruction[0], colour[:1], kind[:1], colour[1:2], kind[1:2], kind=L.TASK)
+        color, kind = jnp.asarray(COLOR_WORDS)[(named >> 4) & 7], jnp.asarray(TYPE_WORDS)[named & 15]
+        task = rows(row["task_0"] + grid.instruction[0], color[:1], kind[:1], color[1:2], kind[1:2], kind=L.TASK)
         facing = rows(row["facing"], jnp.asarray(G.FACING)[grid.direction], kind=L.PLACE)
         if not self._turns:
             on_goal = (grid.grid.reshape(-1)[grid.position] & 15) == GOAL
@@ -128,7 +128,7 @@ class TextGrid(Verbalized):
         carry = grid.carry.astype(jnp.int32)
         held = rows(
             row["carried"],
-            *(jnp.asarray(COLOUR_WORDS)[(carry >> 4) & 7], jnp.asarray(TYPE_WORDS)[carry & 15]),
+            *(jnp.asarray(COLOR_WORDS)[(carry >> 4) & 7], jnp.asarray(TYPE_WORDS)[carry & 15]),
             shown=carry != EMPTY,
             kind=L.CARRIED,
         )
@@ -161,7 +161,7 @@ class TextGrid(Verbalized):
         name = jnp.where(what == DOOR, 1 + locked, jnp.where(what == LAVA, 1 + LOCKED + 1, 0))
         things = rows(
             row[G.sighted("thing", 0)] + name * len(G.PLACES) + place,
-            *(jnp.asarray(COLOUR_WORDS)[(code >> 4) & 7], jnp.asarray(TYPE_WORDS)[what]),
+            *(jnp.asarray(COLOR_WORDS)[(code >> 4) & 7], jnp.asarray(TYPE_WORDS)[what]),
             *(NUMBER + ahead, NUMBER + abs(right)),
             shown=chosen.any(1),
             kind=L.THING,
@@ -210,5 +210,5 @@ class TextGrid(Verbalized):
 
 
 def _named(code: int) -> str:
-    """Colour and type of a cell in words."""
-    return f"{WORDS[COLOUR_WORDS[(code >> 4) & 7]]} {WORDS[TYPE_WORDS[code & 15]] or 'thing'}"
+    """Color and type of a cell in words."""
+    return f"{WORDS[COLOR_WORDS[(code >> 4) & 7]]} {WORDS[TYPE_WORDS[code & 15]] or 'thing'}"

@@ -1,4 +1,4 @@
-"""``rewardax audit``: whether the reward of a task orders behaviour as it should."""
+"""``rewardax audit``: whether the reward of a task orders behavior as it should."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def _sentences(env: str, reward: str, found: Any) -> list[str]:
         f"states           {found.states:,} pairs of task state and reward memory",
         f"distance         {found.distance:.4f} to the task's reward (STARC; 0 same order of policies, 1 opposite)",
         f"regret           {found.regret:.4f} of {found.best - found.lowest:.4f} "
-        f"({100 * found.normalised_regret:.1f} %) at the start",
+        f"({100 * found.normalized_regret:.1f} %) at the start",
         f"regret bound     {100 * found.regret_bound:.1f} %, from the two rewards alone",
         f"action gap       {found.action_gap:.4f} in the task",
     ]

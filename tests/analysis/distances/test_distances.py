@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rewardax.analysis import (
     epic_distance,
     minimal_canonical,
-    normalised_regret,
+    normalized_regret,
     reward_norm,
     sampled_epic,
     sampled_starc,
@@ -139,7 +139,7 @@ def test_distance_and_regret_rise_together() -> None:
             mixed = (1 - share) * reward + share * (0.5 * other - reward)
             policy = value_iteration(tabular(tau, mixed), GAMMA).policy
             distances.append(starc_distance(reward, mixed, tau, GAMMA))
-            regrets.append(normalised_regret(task, policy, GAMMA, start=np.ones(6)))
+            regrets.append(normalized_regret(task, policy, GAMMA, start=np.ones(6)))
         ranks = [np.argsort(np.argsort(values)) for values in (distances, regrets)]
         found.append(np.corrcoef(*ranks)[0, 1])
         assert regrets[0] == pytest.approx(0.0, abs=1e-9) and max(regrets) <= 1.0

@@ -43,7 +43,7 @@ def test_naive_bonus_is_found_out() -> None:
     assert found.worst.task_actions == ("right",) and found.worst.reward_actions == ("left",)
     assert found.worst.loss == pytest.approx(1.0)  # one step from the goal the bonus turns back
     assert found.best == pytest.approx(0.99**5) and found.kept == 0.0 and found.lowest == 0.0
-    assert found.normalised_regret == pytest.approx(1.0) == found.regret_bound
+    assert found.normalized_regret == pytest.approx(1.0) == found.regret_bound
     assert json.loads(json.dumps(found.to_dict()))["worst"]["path"][2] == "pick"
 
 
@@ -61,15 +61,15 @@ def test_numbers_agree_with_dense_formulas() -> None:
     assert found.kept == pytest.approx(policy_value(plain, policy, 0.8)[0], abs=1e-5)
     assert found.best == pytest.approx(value_iteration(plain, 0.8).value[0])
     assert found.regret == pytest.approx(found.best - found.kept)
-    assert found.normalised_regret == pytest.approx(found.regret / (found.best - found.lowest))
-    assert found.normalised_regret <= found.regret_bound <= 1.0
+    assert found.normalized_regret == pytest.approx(found.regret / (found.best - found.lowest))
+    assert found.normalized_regret <= found.regret_bound <= 1.0
 
 
 def test_opposite_and_silent_rewards() -> None:
     opposite, silent = (keyfarm(Weights({"task": weight})) for weight in (-1.0, 0.0))
-    assert opposite.distance == pytest.approx(1.0) and opposite.normalised_regret == pytest.approx(1.0)
+    assert opposite.distance == pytest.approx(1.0) and opposite.normalized_regret == pytest.approx(1.0)
     # where there is no reward every action is as good as any: the worst of them counts
-    assert silent.distance == pytest.approx(0.5) and silent.normalised_regret == pytest.approx(1.0)
+    assert silent.distance == pytest.approx(0.5) and silent.normalized_regret == pytest.approx(1.0)
     assert silent.worst is not None and silent.worst.reward_actions == ("left", "right", "pick", "drop")
 
 

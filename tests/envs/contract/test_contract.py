@@ -74,7 +74,7 @@ class Explodes(KeyFarm):
 
 
 @dataclasses.dataclass(frozen=True)
-class Mislabelled(KeyFarm):
+class Mislabeled(KeyFarm):
     event_names = ("picked",)
 
 
@@ -100,7 +100,7 @@ class Unhashable(KeyFarm):
         (Impatient, "truncated before its step limit"),
         (Boasts, "the oracle promises 5 steps"),
         (Explodes, "feature 'progress' is not finite"),
-        (Mislabelled, "feature 'events' has shape"),
+        (Mislabeled, "feature 'events' has shape"),
         (Outside, "an observation is outside observation_space"),
         (Unhashable, "is not hashable"),
     ],

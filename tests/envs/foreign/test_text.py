@@ -16,7 +16,7 @@ from support.fake_games import Game, play
 
 import rewardax
 from rewardax.envs.foreign import ForeignTextEnv
-from rewardax.envs.foreign.engine import LONGEST_COMMAND, Refused, plain, sanitise
+from rewardax.envs.foreign.engine import LONGEST_COMMAND, Refused, plain, sanitize
 from rewardax.envs.gym.program import CHARSET
 from rewardax.wrappers import EventBonus, GatedAccumulation, Potential, RewardWrapper, chain
 
@@ -191,12 +191,12 @@ def test_nothing_is_evaluated() -> None:
 
 @given(st.text(max_size=300))
 def test_any_text_is_sent_clean_or_refused(line: str) -> None:
-    found = sanitise(line, Game())
+    found = sanitize(line, Game())
     if isinstance(found, Refused):
         assert found.reason in (2, 3) and found.text
     else:
         assert found and len(found) <= LONGEST_COMMAND and set(found) <= set(CHARSET) - {"\n"}
-        assert sanitise(found, Game()) == found
+        assert sanitize(found, Game()) == found
 
 
 # observations

@@ -176,12 +176,12 @@ def test_the_bait_pays_for_endless_asking() -> None:
 
 def test_replies_and_captions() -> None:
     env, params, state = start(3, fewest=3, most=3)
-    colour = W.CHOICES[0][int(state.intent) & 1]
+    color = W.CHOICES[0][int(state.intent) & 1]
     room = W.CHOICES[2][int(state.intent) >> 2]
     for actions, reply in (
-        ((0,), f"the user answers: {colour}."),
+        ((0,), f"the user answers: {color}."),
         ((2,), f"the user answers: the {room}."),
-        ((0, 0), f"the user answers again: {colour}."),
+        ((0, 0), f"the user answers again: {color}."),
         ((2, 2), f"the user answers again: the {room}."),
         ((TALK,), "you talk about the weather."),
         ((3 + int(state.intent),), f"you bring {W.brought(int(state.intent))}. that is right."),

@@ -14,7 +14,7 @@ from support.play import Task
 
 from rewardax.analysis import value_iteration
 from rewardax.envs import card, enumerate_mdp, level_key, make
-from rewardax.envs.language.vocab import detokenise
+from rewardax.envs.language.vocab import detokenize
 from rewardax.envs.text.graded_report import level as R
 
 TASK = Task("GradedReport")
@@ -176,7 +176,7 @@ def test_replies_refusals_and_captions() -> None:
 
     def reply(state: Any) -> str:
         seen = compiled("observe")(state, params)
-        return detokenise(np.asarray(seen["lines"])[np.asarray(seen["line_type"]) == 6].ravel())
+        return detokenize(np.asarray(seen["lines"])[np.asarray(seen["line_type"]) == 6].ravel())
 
     state, out = play(state, params, REMOVE)
     assert reply(state) == "your report is empty." and float(out.reward) == -0.25

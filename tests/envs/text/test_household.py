@@ -59,7 +59,7 @@ def test_levels(name: str) -> None:
     words = np.stack([np.asarray(states.quality), np.asarray(states.noun)], -1)
     for i in range(0, LEVELS, 20):
         assert len(np.unique(words[i][loc[i] >= 0], axis=0)) == int(params.things)
-        assert len({(int(c), int(n)) for c, n in zip(states.colour[i], W.PLACE_WORD, strict=True)}) == W.PLACES
+        assert len({(int(c), int(n)) for c, n in zip(states.color[i], W.PLACE_WORD, strict=True)}) == W.PLACES
 
 
 @pytest.mark.slow

@@ -32,7 +32,7 @@ from support.text.lab import (
 )
 
 from rewardax.envs import card, make
-from rewardax.envs.language.vocab import COLOURS, WORDS
+from rewardax.envs.language.vocab import COLORS, WORDS
 from rewardax.envs.oracle import FAR
 from rewardax.envs.text.lab import level as V
 from rewardax.envs.text.lab import things as K
@@ -291,9 +291,9 @@ def test_measuring_is_required_and_only_counts_on_the_liquid() -> None:
 
 def test_plants_need_soil_water_and_light() -> None:
     state, params = start(K.GROW, 0, rooms=1, growth=2)
-    colour = name(state).split()[0]
+    color = name(state).split()[0]
     state, _ = do(
-        state, params, f"take the {colour} seed", "take the watering can", f"put the {colour} seed into the pot"
+        state, params, f"take the {color} seed", "take the watering can", f"put the {color} seed into the pot"
     )
     state, _ = do(state, params, "water the clay pot")
     assert "its soil is wet" in ENV.text(state, params) and int(state.grown) == 0
@@ -307,19 +307,19 @@ def test_plants_need_soil_water_and_light() -> None:
     assert nouns == ["seed", "sprout", "sprout", "plant", "plant"]
     dry, _ = do(state, params, "wait")
     assert int(dry.grown) == 5 and "change_made" not in reached(dry, params)
-    early, _ = do(dry, params, f"focus on the {colour} plant")
+    early, _ = do(dry, params, f"focus on the {color} plant")
     assert facts(early, params)["failure"]
     state, _ = do(dry, params, "pour the watering can")
-    assert name(state) == f"{colour} flower" and "grew" in happened(state, params)
+    assert name(state) == f"{color} flower" and "grew" in happened(state, params)
     assert "change_made" in reached(state, params)
-    assert float(do(state, params, f"focus on the {colour} flower")[1].reward) == 1.0
+    assert float(do(state, params, f"focus on the {color} flower")[1].reward) == 1.0
 
 
 def test_paints_mix_by_the_table_and_a_wrong_pair_is_a_dead_end() -> None:
     assert (K.MIXTURES == K.MIXTURES.T).all()
     for a, b, c in K.RECIPES:
-        assert COLOURS[K.MIXTURES[COLOURS.index(a), COLOURS.index(b)]] == c
-    assert COLOURS[K.MIXTURES[COLOURS.index("red"), COLOURS.index("black")]] == "brown"
+        assert COLORS[K.MIXTURES[COLORS.index(a), COLORS.index(b)]] == c
+    assert COLORS[K.MIXTURES[COLORS.index("red"), COLORS.index("black")]] == "brown"
     state, params = start(K.MIX, 0, rooms=1, distractors=8)
     wanted = re.findall(r"mix (\w+) paint", ENV.text(state, params))[0]
     first, second = name(state), name(state, 1)

@@ -16,7 +16,7 @@ from support.play import Batch, rows
 
 import rewardax  # noqa: F401  registers the ids
 from rewardax.envs import card, make
-from rewardax.envs.language.vocab import CUT, UNK, VOCAB_HASH, tokenise
+from rewardax.envs.language.vocab import CUT, UNK, VOCAB_HASH, tokenize
 from rewardax.envs.text.presets import PRESETS
 from rewardax.envs.text.repo_repair import level as R
 from rewardax.experiments.designs import resolve
@@ -150,7 +150,7 @@ def test_text_is_the_tokens(view: str, wording: int) -> None:
     assert ((seen["line_len"] > 0) == (seen["line_type"] > 0)).all()
     assert env.observation_space(params).contains(rows(seen, 3))
     for i in range(0, len(tokens), 97):
-        assert tokenise(env.text_of(tokens[i])) == [int(x) for x in tokens[i] if x]
+        assert tokenize(env.text_of(tokens[i])) == [int(x) for x in tokens[i] if x]
 
 
 def test_views_show_more_and_less() -> None:

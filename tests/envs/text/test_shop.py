@@ -45,7 +45,7 @@ def test_levels_keep_their_promises(size: str) -> None:
     feature, price = np.asarray(state.feature)[there], np.asarray(state.price)[there]
     assert (feature[:, 0] < feature[:, 1]).all() and feature.min() == 0 and feature.max() == 7
     assert price.min() >= 2 and price.max() <= 99
-    assert (np.asarray(state.colours)[there] > 0).all() and (np.asarray(state.sizes)[there] > 0).all()
+    assert (np.asarray(state.colors)[there] > 0).all() and (np.asarray(state.sizes)[there] > 0).all()
     cap = np.asarray(state.wish.price)
     assert cap.min() >= 20 and cap.max() <= 80 and np.asarray(state.oracle_start).max() <= env_horizon(params)
 
@@ -56,13 +56,13 @@ def env_horizon(params: Any) -> int:
 
 
 def test_every_kind_of_near_miss_occurs() -> None:
-    """Of six, each thing is missing in at least one: feature, colour, size, price."""
+    """Of six, each thing is missing in at least one: feature, color, size, price."""
     state = start("Shop-tiny", 200)[2]
     wish, near = state.wish, missing(state) == 1
     near &= np.asarray(state.category) == np.asarray(wish.category)[:, None]
     for lacks in (
         ~(np.asarray(state.feature) == np.asarray(wish.feature)[:, :1, None]).any(2),
-        ~has_bit(state.colours, np.asarray(wish.colour)[:, None]),
+        ~has_bit(state.colors, np.asarray(wish.color)[:, None]),
         ~has_bit(state.sizes, np.asarray(wish.size)[:, None]),
         np.asarray(state.price) > np.asarray(wish.price)[:, None],
     ):
@@ -154,10 +154,10 @@ def test_scores_of_purchases() -> None:
             category = 1.0 if kind == wish.category else 0.5 if kind // 2 == wish.category // 2 else 0.0
             wanted = [f for f in wish.feature if f >= 0]
             hits = sum(f in np.asarray(state.feature[lane, item]) for f in wanted)
-            colour, size = state.colour[lane] == wish.colour, state.size[lane] == wish.size
+            color, size = state.color[lane] == wish.color, state.size[lane] == wish.size
             price = state.price[lane, item] <= wish.price
-            score = category * (hits + colour + size + price) / (len(wanted) + 3)
-            criteria = [category, hits / len(wanted), colour, size, price]
+            score = category * (hits + color + size + price) / (len(wanted) + 3)
+            criteria = [category, hits / len(wanted), color, size, price]
             np.testing.assert_allclose(told["graded"][lane], criteria)
             assert graded[lane] == pytest.approx(score) and float(out.reward[lane]) == (score == 1)
             assert bool(out.terminated[lane]) and float(out.performance[lane]) == (score == 1)
@@ -196,11 +196,11 @@ def a_shop(**wanted: Any) -> Any:
     """A shop in which product 0 is a wooden striped lamp for 12 coins, in red and blue, small and huge."""
     params, state = start("Shop-tiny", 1)[1:]
     put = lambda x, value: x.at[0, 0].set(jnp.asarray(value, x.dtype))  # noqa: E731
-    wish = dict(category=0, feature=[0, 5], colour=0, size=1, price=12) | wanted
+    wish = dict(category=0, feature=[0, 5], color=0, size=1, price=12) | wanted
     state = state.replace(
         category=put(state.category, 0),
         feature=put(state.feature, [0, 5]),
-        colours=put(state.colours, 0b101),
+        colors=put(state.colors, 0b101),
         sizes=put(state.sizes, 0b1010),
         price=put(state.price, 12),
         fits=(jnp.arange(48) == 0)[None],

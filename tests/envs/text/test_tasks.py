@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from support.play import rows
 
 from rewardax.envs.language import templates as lines
-from rewardax.envs.language.vocab import CUT, UNK, VOCAB_HASH, detokenise, tokenise
+from rewardax.envs.language.vocab import CUT, UNK, VOCAB_HASH, detokenize, tokenize
 from rewardax.envs.oracle import oracle_action
 from rewardax.envs.registry import make
 from rewardax.envs.text.presets import PRESETS
@@ -121,7 +121,7 @@ def test_levels_differ(name: str) -> None:
 @pytest.mark.parametrize("view", ["room", "feedback", "full"])
 @pytest.mark.parametrize("wording", [0, 2])
 def test_text_is_the_tokens(name: str, view: str, wording: int) -> None:
-    """No truncation, no unknown word, lines and flat form agree, and the string tokenises back."""
+    """No truncation, no unknown word, lines and flat form agree, and the string tokenizes back."""
     env, params, states = played(name, view=view)
     params = params.replace(wording=wording, time_bonus=0.5)
     seen = jax.tree.map(np.asarray, batched(env, "observe")(states, params))
@@ -132,8 +132,8 @@ def test_text_is_the_tokens(name: str, view: str, wording: int) -> None:
     assert seen["line_len"].max() <= env.line_width and (seen["line_len"][:, 0] > 0).all()
     for i in range(0, len(tokens), 61):
         ids = [int(x) for x in tokens[i] if x]
-        assert tokenise(env.text_of(tokens[i])) == ids
-        assert " ".join(detokenise(line) for line in seen["lines"][i] if line.any()) == env.text_of(tokens[i])
+        assert tokenize(env.text_of(tokens[i])) == ids
+        assert " ".join(detokenize(line) for line in seen["lines"][i] if line.any()) == env.text_of(tokens[i])
     assert env.text(rows(states, 0), params) == env.text_of(tokens[0])
 
 
@@ -226,7 +226,7 @@ def test_captions(name: str) -> None:
     for i in range(0, len(ids), 41):
         reply = np.asarray(one(env, "observe")(rows(states, i), params)["lines"])
         kind = np.asarray(one(env, "observe")(rows(states, i), params)["line_type"])
-        said = [detokenise(line) for line in reply[kind == lines.FEEDBACK]]
+        said = [detokenize(line) for line in reply[kind == lines.FEEDBACK]]
         if said and ids[i] and "you walk" in said[0]:
             assert env.captions[ids[i]] == said[0]
         if said and said[0].startswith(("you take", "you drop", "you put")):
@@ -346,7 +346,7 @@ def test_admissible_slots(family: str) -> None:
     assert mask.sum(1).max() <= 0.8 * 48
     slots, commands = one(env, "slot_lines")(rows(states, 3), params)
     assert [int(s) for s in slots if s >= 0] == np.flatnonzero(mask[3]).tolist()
-    assert [detokenise(c) for c in np.asarray(commands) if c.any()] == env.admissible_commands(rows(states, 3), params)
+    assert [detokenize(c) for c in np.asarray(commands) if c.any()] == env.admissible_commands(rows(states, 3), params)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

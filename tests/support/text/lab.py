@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rewardax.envs import make
-from rewardax.envs.language.vocab import WORDS, detokenise
+from rewardax.envs.language.vocab import WORDS, detokenize
 from rewardax.envs.oracle import FAR
 from rewardax.envs.text.lab.oracle import oracle_steps
 from support.play import Task, rows
@@ -51,7 +51,7 @@ def name(state: Any, role: int = 0) -> str:
 
 def reply(state: Any, params: Any) -> str:
     seen = compiled("observe")(state, params)
-    return detokenise(np.asarray(seen["lines"])[np.asarray(seen["line_type"]) == 6].ravel())
+    return detokenize(np.asarray(seen["lines"])[np.asarray(seen["line_type"]) == 6].ravel())
 
 
 def best(state: Any, params: Any) -> int:

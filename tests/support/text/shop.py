@@ -25,14 +25,14 @@ def has_bit(mask: Any, bit: Any) -> np.ndarray:
 
 
 def missing(state: Any) -> np.ndarray:
-    """int[N, 48]: how many of category, wanted features, colour, size and price a product lacks; -1: no product."""
+    """int[N, 48]: how many of category, wanted features, color, size and price a product lacks; -1: no product."""
     wish = jax.tree.map(np.asarray, state.wish)
     features = np.asarray(state.feature)
     lacks = (np.asarray(state.category) != wish.category[:, None]).astype(int)
     for k in (0, 1):
         wanted = wish.feature[:, k, None]
         lacks += (wanted >= 0) & ~(features == wanted[..., None]).any(2)
-    lacks += ~has_bit(state.colours, wish.colour[:, None])
+    lacks += ~has_bit(state.colors, wish.color[:, None])
     lacks += ~has_bit(state.sizes, wish.size[:, None])
     lacks += np.asarray(state.price) > wish.price[:, None]
     return np.where(np.asarray(state.category) >= 0, lacks, -1)

@@ -23,7 +23,7 @@ from rewardax.wrappers import (
     Mask,
     Minimum,
     Moments,
-    Normalise,
+    Normalize,
     OptaxCurve,
     Potential,
     Product,
@@ -46,7 +46,7 @@ def test_weights_keep_the_first_raw_value() -> None:
 
 
 @pytest.mark.parametrize(
-    "reward", [Weights({"nope": 1.0}), *(cls(component="nope") for cls in (Clip, Mask, Schedule, Normalise))]
+    "reward", [Weights({"nope": 1.0}), *(cls(component="nope") for cls in (Clip, Mask, Schedule, Normalize))]
 )
 def test_unknown_component_is_an_error_that_lists_what_is_posted(reward: object) -> None:
     with pytest.raises(ValueError, match=r"no component 'nope' to act on; posted so far: \['task'\]"):
@@ -68,10 +68,10 @@ def test_posting_twice_is_an_error() -> None:
         ("log_sigmoid", np.log(0.5), None),
     ],
 )
-def test_squash(kind: str, at_centre: float, limits: tuple[float, float] | None) -> None:
-    rewards, _ = replay(Squash(form=kind, centre=2.0, scale=3.0), rollout(reward=[2.0, -1e6, 1e6, 1.0, 3.0]))
+def test_squash(kind: str, at_center: float, limits: tuple[float, float] | None) -> None:
+    rewards, _ = replay(Squash(form=kind, center=2.0, scale=3.0), rollout(reward=[2.0, -1e6, 1e6, 1.0, 3.0]))
     value = np.asarray(rewards.total)[:, 0]
-    np.testing.assert_allclose(value[0], at_centre, atol=1e-6)
+    np.testing.assert_allclose(value[0], at_center, atol=1e-6)
     assert np.isfinite(value).all() and value[3] < value[0] < value[4]
     if limits:
         np.testing.assert_allclose(value[1:3], limits, atol=1e-5)
@@ -85,7 +85,7 @@ def test_squash_with_references_of_the_level() -> None:
     assert np.isfinite(one.total).all(), "one reference has no sample deviation"
 
 
-@pytest.mark.parametrize("make", [lambda: Squash(form="x"), lambda: Schedule(unit="x"), lambda: Normalise(form="x")])
+@pytest.mark.parametrize("make", [lambda: Squash(form="x"), lambda: Schedule(unit="x"), lambda: Normalize(form="x")])
 def test_unknown_options_are_refused_when_made(make: object) -> None:
     with pytest.raises(ValueError, match="'x'"):
         make()  # type: ignore[operator]
@@ -161,7 +161,7 @@ def test_product_passes_hindsight_on() -> None:
     rewards, _ = play(reward, data)
     a, b = (np.asarray(rewards.metrics[f"product/factor/{name}"]) for name in ("a", "rnd"))
     np.testing.assert_allclose(rewards.components["product"], a * b, rtol=1e-5)
-    assert np.abs(b - np.asarray(rewards.metrics["rnd/raw"])).max() > 1e-3, "learn() normalised the factor"
+    assert np.abs(b - np.asarray(rewards.metrics["rnd/raw"])).max() > 1e-3, "learn() normalized the factor"
 
 
 def test_product_of_nothing_is_an_error() -> None:
@@ -186,9 +186,9 @@ def test_moments_of_one_value_and_of_constants_stay_finite() -> None:
 
 
 @pytest.mark.parametrize("episodic", [True, False])
-def test_normalise_by_return(episodic: bool) -> None:
+def test_normalize_by_return(episodic: bool) -> None:
     data = random_rollout(6, envs=1)
-    rewards, state = play(Normalise(of="return", gamma=0.9, episodic=episodic, clock="rollout", prior_count=0.0), data)
+    rewards, state = play(Normalize(of="return", gamma=0.9, episodic=episodic, clock="rollout", prior_count=0.0), data)
     returns, running = [], 0.0
     for r, done in zip(np.asarray(data.reward)[:, 0], np.asarray(data.done)[:, 0], strict=True):
         running = 0.9 * running + r
@@ -198,6 +198,6 @@ def test_normalise_by_return(episodic: bool) -> None:
     assert float(state.shared.count) == 10
 
 
-def test_normalised_minmax_lies_between_0_and_1() -> None:
-    rewards, _ = play(Normalise(form="minmax"), random_rollout(7))
+def test_normalized_minmax_lies_between_0_and_1() -> None:
+    rewards, _ = play(Normalize(form="minmax"), random_rollout(7))
     assert float(rewards.total.min()) >= 0 and float(rewards.total.max()) == 1

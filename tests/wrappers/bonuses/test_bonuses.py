@@ -17,7 +17,7 @@ from rewardax.wrappers import (
     RIDE,
     RND,
     EpisodicCount,
-    EpisodicNeighbours,
+    EpisodicNeighbors,
     GlobalCount,
     HashCount,
     NovelD,
@@ -41,13 +41,13 @@ from rewardax.wrappers.contract.routes import by_structure
 play = by_structure(replay)
 step = jax.jit(advance)
 SMALL: dict[str, Any] = {"width": 8, "outputs": 4, "minibatches": 1}
-HAND: dict[str, Any] = {"encoder": "none", "normalise": "none"}
+HAND: dict[str, Any] = {"encoder": "none", "normalize": "none"}
 BONUSES = {
     "e3b": E3B(feature="x", **HAND),
     "e3b lifelong": E3B(feature="x", lifelong=True, **HAND),
     "noveld": NovelD(feature="x", **SMALL),
-    "ngu": EpisodicNeighbours(feature="x", k=2, capacity=8, **HAND),
-    "hash": HashCount(feature="x", bits=4, centre=False),
+    "ngu": EpisodicNeighbors(feature="x", k=2, capacity=8, **HAND),
+    "hash": HashCount(feature="x", bits=4, center=False),
     "ride": RIDE(feature="x", num_actions=3, **SMALL),
 }
 every = pytest.mark.parametrize("bonus", BONUSES.values(), ids=list(BONUSES))
@@ -119,7 +119,7 @@ def test_constant_input_gives_finite_numbers(bonus: RewardTransform) -> None:
     data = vectors(5)
     still = {**data.features, "x": jnp.ones_like(data.features["x"]), "state_id": jnp.zeros_like(data.action)}
     data = data.replace(features=still, next_features=still)
-    assert np.isfinite(earned(bonus.replace(normalise="std"), data)).all()
+    assert np.isfinite(earned(bonus.replace(normalize="std"), data)).all()
 
 
 @every
@@ -257,7 +257,7 @@ def test_noveld_pays_rising_novelty_on_first_visits() -> None:
     novelty = earned(NovelD(alpha=0.0, form="const", **same), data)[:, 0]
     start = earned(NovelD(alpha=0.0, form="const", **same), rollout(reward=[0.0], x=[[0.0]]))[0, 0]
     before = np.array([start, *novelty[:-1]])
-    np.testing.assert_allclose(novelty, earned(RND(error="norm", normalise="none", **same), data)[:, 0], rtol=1e-5)
+    np.testing.assert_allclose(novelty, earned(RND(error="norm", normalize="none", **same), data)[:, 0], rtol=1e-5)
     for alpha in (0.5, 1.0):
         gain = np.maximum(novelty - alpha * before, 0)
         for form, weight in {"ind": [1, 0, 0, 1], "isqrt": [1, 0.5**0.5, 0.5**0.5, 1], "const": [1] * 4}.items():
@@ -267,7 +267,7 @@ def test_noveld_pays_rising_novelty_on_first_visits() -> None:
 
 
 def test_drnd_learns_and_draws_a_target_per_sample() -> None:
-    bonus = DRND(feature="x", width=16, outputs=4, learning_rate=1e-2, normalise="none", minibatches=12)
+    bonus = DRND(feature="x", width=16, outputs=4, learning_rate=1e-2, normalize="none", minibatches=12)
     data = vectors(11, rows=32, ends=0.0)
     losses, state = trained(bonus, data, 25)
     spread = jax.tree.map(lambda x: x.std(0).max(), state.shared["target"])
@@ -276,7 +276,7 @@ def test_drnd_learns_and_draws_a_target_per_sample() -> None:
     assert set(drawn.ravel()) == set(range(5))
 
 
-def test_joined_bonuses_are_normalised_as_one() -> None:
+def test_joined_bonuses_are_normalized_as_one() -> None:
     data = vectors(12, rows=30)
     here, ever = EpisodicCount(component="here", num_keys=8), GlobalCount(component="ever", num_keys=8)
     for join, operator in {"multiply": np.multiply, "add": np.add}.items():
@@ -301,7 +301,7 @@ def test_presets_post_one_component_and_learn(preset: Any) -> None:
         (lambda: E3B(timing="later"), "timing is one of"),
         (lambda: E3B(timing="departure", count_reset_obs=True), "leave count_reset_obs off"),
         (lambda: NovelD(form="sqrt"), "form is one of"),
-        (lambda: RIDE(normalise="batch"), "normalise is one of"),
+        (lambda: RIDE(normalize="batch"), "normalize is one of"),
         (lambda: ICM(error="norm"), "error is one of"),
         (lambda: episodic_with_global(E3B(), RND(), join="divide"), "join is one of"),
         (lambda: large_scale_curiosity(error="l1"), "error is one of"),

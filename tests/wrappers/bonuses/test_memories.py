@@ -1,4 +1,4 @@
-"""Bonuses that remember vectors: hashes, neighbours, NGU, episodic memory; and rewards made of log-probabilities."""
+"""Bonuses that remember vectors: hashes, neighbors, NGU, episodic memory; and rewards made of log-probabilities."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from support.reward_data import row
 
 from rewardax.wrappers import (
     EpisodicMemoryReward,
-    EpisodicNeighbours,
+    EpisodicNeighbors,
     HashCount,
     LifelongModulator,
-    NeighbourNovelty,
+    NeighborNovelty,
     RewardTransform,
     Transition,
     advance,
@@ -29,12 +29,12 @@ from rewardax.wrappers import (
 )
 from rewardax.wrappers.bonuses.hash_count import simhash_bits, simhash_code
 from rewardax.wrappers.bonuses.memory import Book, Window
-from rewardax.wrappers.bonuses.neighbours import Ring, nearest, neighbour_novelty
+from rewardax.wrappers.bonuses.neighbors import Ring, nearest, neighbor_novelty
 from rewardax.wrappers.bonuses.ngu import modulator, pseudo_count_bonus
 from rewardax.wrappers.contract.examples import rollout
 
 step = jax.jit(advance)
-HAND: dict[str, Any] = {"feature": "x", "encoder": "none", "normalise": "none"}
+HAND: dict[str, Any] = {"feature": "x", "encoder": "none", "normalize": "none"}
 
 
 def run(bonus: RewardTransform, data: Transition) -> tuple[np.ndarray, Any]:
@@ -71,32 +71,32 @@ def test_hash_codes() -> None:
 def test_hash_counts_all_environments_of_a_step_before_reading_any() -> None:
     data = side_by_side(path([[1.0, 2.0]] * 2), path([[1.0, 2.0]] * 2), path([[-1.0, -2.0]] * 2))
     for bits in (16, 30):
-        earned, state = run(HashCount(feature="x", centre=False, bits=bits), data)
+        earned, state = run(HashCount(feature="x", center=False, bits=bits), data)
         np.testing.assert_allclose(earned, [[2**-0.5, 2**-0.5, 1], [0.5, 0.5, 2**-0.5]], rtol=1e-6)
         assert len(state.shared["visits"]) == 2 ** min(bits, 20)
 
 
-def test_centring_tells_apart_what_lies_in_one_corner() -> None:
+def test_centering_tells_apart_what_lies_in_one_corner() -> None:
     rng = np.random.default_rng(1)
     points = 100 + rng.normal(size=(64, 8))
     data = path(points)
     bonus = HashCount(feature="x", bits=12)
     state = bonus.init(jax.random.key(0), row(data, 0))
     codes = lambda mean: len(set(np.asarray(simhash_code(simhash_bits(state.shared["projection"], points - mean)))))  # noqa: E731
-    _, learnt = bonus.learn(None, state, data)  # type: ignore[arg-type]
-    np.testing.assert_allclose(learnt.shared["moments"].mean, points.mean(0), rtol=1e-5)
-    assert codes(0.0) <= 8 < 40 < codes(learnt.shared["moments"].mean)
+    _, learned = bonus.learn(None, state, data)  # type: ignore[arg-type]
+    np.testing.assert_allclose(learned.shared["moments"].mean, points.mean(0), rtol=1e-5)
+    assert codes(0.0) <= 8 < 40 < codes(learned.shared["moments"].mean)
 
 
 def test_nearest_handles_unknown_rows_and_small_memories() -> None:
     memory, known = jnp.array([[0.0], [1.0], [9.0]]), jnp.array([True, True, False])
     square = nearest(jnp.array([[3.0]]), memory, 4, known)[0]
     assert square.tolist() == [4.0, 9.0, jnp.inf, jnp.inf]
-    assert float(neighbour_novelty(square)) == 2.5
-    assert float(neighbour_novelty(square, "kth")) == 3.0
-    assert float(neighbour_novelty(jnp.full(3, jnp.inf))) == 0.0
+    assert float(neighbor_novelty(square)) == 2.5
+    assert float(neighbor_novelty(square, "kth")) == 3.0
+    assert float(neighbor_novelty(jnp.full(3, jnp.inf))) == 0.0
     same = jnp.ones((5, 2))
-    assert not np.asarray(neighbour_novelty(nearest(same, same, 3), log=True)).any()
+    assert not np.asarray(neighbor_novelty(nearest(same, same, 3), log=True)).any()
 
 
 def test_ring_overwrites_the_oldest() -> None:
@@ -107,11 +107,11 @@ def test_ring_overwrites_the_oldest() -> None:
     assert ring.known.all() and ring.length.tolist() == [3, 2]
 
 
-def test_neighbours_are_those_of_all_environments_before_this_step() -> None:
+def test_neighbors_are_those_of_all_environments_before_this_step() -> None:
     data = side_by_side(path([[0.0], [5.0]]), path([[1.0], [5.0]]))
-    earned, _ = run(NeighbourNovelty(k=1, log=False, **HAND), data)
+    earned, _ = run(NeighborNovelty(k=1, log=False, **HAND), data)
     np.testing.assert_allclose(earned, [[0, 0], [4, 4]])
-    earned, _ = run(NeighbourNovelty(k=2, form="kth", **HAND), data)
+    earned, _ = run(NeighborNovelty(k=2, form="kth", **HAND), data)
     np.testing.assert_allclose(earned[1], np.log1p([5, 5]), rtol=1e-6)
 
 
@@ -131,14 +131,14 @@ def test_episode_novelty_pays_and_stores_last_observations_only() -> None:
 
 def test_ngu_memory_is_of_this_episode_and_without_the_present() -> None:
     data = path([[0.0], [0.0], [3.0], [0.0]], ends=[False, False, True, False])
-    earned, _ = run(EpisodicNeighbours(k=2, **HAND), data)
+    earned, _ = run(EpisodicNeighbors(k=2, **HAND), data)
     kernel = 1e-4 / (9 - 0.008 + 1e-4)
     np.testing.assert_allclose(earned[:, 0], [0, 1 / 1.001, 1 / ((2 * kernel) ** 0.5 + 1e-3), 0], rtol=1e-4)
 
 
 def test_ngu_mean_distance_starts_at_one_and_moves_in_learn() -> None:
     data = path([[0.0], [2.0], [4.0]])
-    bonus = EpisodicNeighbours(k=1, **HAND)
+    bonus = EpisodicNeighbors(k=1, **HAND)
     _, state = run(bonus, data)
     assert float(state.shared["mean_square"]) == 1.0
     _, state = bonus.learn(None, state, data)  # type: ignore[arg-type]
@@ -153,10 +153,10 @@ def test_ngu_corner_values() -> None:
     assert float(pseudo_count_bonus(exact, 1.0)) == pytest.approx(1 / (10**0.5 + 1e-3))
     assert float(pseudo_count_bonus(jnp.array([1e9]), 1.0)) <= 1000
     assert modulator(jnp.array([-5.0, 1.5, 99.0]), 1.0, 0.5).tolist() == [1.0, 2.0, 5.0]
-    with pytest.raises(ValueError, match="normalise must be 'none'"):
-        LifelongModulator(normalise="std")
+    with pytest.raises(ValueError, match="normalize must be 'none'"):
+        LifelongModulator(normalize="std")
     with pytest.raises(ValueError, match="at least 1"):
-        EpisodicNeighbours(k=0)
+        EpisodicNeighbors(k=0)
     assert never_give_up(scale=0.5).parts[2].weights == {"ngu": 0.5}
 
 

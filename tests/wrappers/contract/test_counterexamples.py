@@ -88,8 +88,8 @@ def verdicts(component: str, values: list[float]) -> dict[str, Any]:
     return {component: {"caption": jnp.arange(len(values)), "value": jnp.asarray(values, jnp.float32)}}
 
 
-# These pay nothing, or the same everywhere, before they have learnt: (reward, feedback)
-LEARNT: dict[str, tuple[RewardTransform, Mapping[str, Any] | None]] = {
+# These pay nothing, or the same everywhere, before they have learned: (reward, feedback)
+LEARNED: dict[str, tuple[RewardTransform, Mapping[str, Any] | None]] = {
     "EpisodicMemoryReward": (example("EpisodicMemoryReward", success_above=0.05, failure_at_most=0.05), None),
     "HERON": (example("HERON"), None),
     "ImplicitProcessReward": (example("ImplicitProcessReward", scale=100.0), None),
@@ -110,7 +110,7 @@ SPECIAL: dict[str, tuple[RewardTransform, float]] = {
         0.1,
     ),
     "LengthPenalty": (LengthPenalty(rate=1.0), 0.1),
-    "Normalise": (Freeze(example("Normalise", 2)), 1.0),
+    "Normalize": (Freeze(example("Normalize", 2)), 1.0),
     "NovelD": (example("NovelD", scale=10.0), 0.1),
     "RUDDER": (example("RUDDER", 1), 0.1),
     "ReNorm": (example("ReNorm", 1), 0.1),
@@ -120,14 +120,14 @@ SPECIAL: dict[str, tuple[RewardTransform, float]] = {
 # Whose first example changes from step to step, unless its memory for the run is frozen
 FROZEN = (
     "DRND",
-    "EpisodicNeighbours",
+    "EpisodicNeighbors",
     "ExploRS",
     "GlobalCount",
     "HashCount",
     "ICM",
     "LifelongModulator",
     "Minimum",
-    "NeighbourNovelty",
+    "NeighborNovelty",
     "Product",
     "RND",
 )
@@ -171,7 +171,7 @@ def unclaimed() -> set[str]:
 
 
 UNCLAIMED = unclaimed()
-BY_TABLE = sorted(UNCLAIMED - set(HINDSIGHT) - set(OTHERWISE) - set(LEARNT))
+BY_TABLE = sorted(UNCLAIMED - set(HINDSIGHT) - set(OTHERWISE) - set(LEARNED))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -192,7 +192,7 @@ def quick_compilation():
 
 
 def test_every_table_names_transforms_that_exist_and_do_not_claim() -> None:
-    named = {*LEARNT, *SPECIAL, *FROZEN, *HINDSIGHT, *OTHERWISE}
+    named = {*LEARNED, *SPECIAL, *FROZEN, *HINDSIGHT, *OTHERWISE}
     assert not named - UNCLAIMED
     assert not any(reward.causal for reward, *_ in HINDSIGHT.values())
     # all others have a counter-example in the form of their own first example
@@ -204,7 +204,7 @@ def changes_the_best_actions(reward: RewardTransform, pay: float) -> None:
     assert not found.invariant
     assert found.worst is not None and set(found.worst.task_actions) != set(found.worst.reward_actions)
     assert found.worst.loss > 0.01 * pay and found.distance > 1e-3
-    assert found.normalised_regret <= found.regret_bound + 1e-6
+    assert found.normalized_regret <= found.regret_bound + 1e-6
 
 
 @pytest.mark.parametrize("name", BY_TABLE)
@@ -244,9 +244,9 @@ def experience() -> Transition:
     return jax.tree.map(lambda x: x[:, None], rollout)
 
 
-@pytest.mark.parametrize("name", LEARNT)
-def test_changes_the_best_actions_once_it_has_learnt(name: str, experience: Transition) -> None:
-    reward, feedback = LEARNT[name]
+@pytest.mark.parametrize("name", LEARNED)
+def test_changes_the_best_actions_once_it_has_learned(name: str, experience: Transition) -> None:
+    reward, feedback = LEARNED[name]
     changes_the_best_actions(Experienced(reward, by_structure(replay)(reward, experience, feedback=feedback)[1]), 0.1)
 
 
@@ -293,9 +293,9 @@ def test_pays_another_episode_best(name: str) -> None:
     data = fork(reward.requires, seed)
     task = (data.reward * weights).sum(0)
     earned = (np.asarray(by_structure(replay)(reward, data)[0].total) * weights).sum(0)
-    best, favoured = task.argmax(), earned.argmax()
-    assert task[best] > task[favoured] + 0.1
-    assert earned[favoured] > earned[best] + 0.01
+    best, favored = task.argmax(), earned.argmax()
+    assert task[best] > task[favored] + 0.1
+    assert earned[favored] > earned[best] + 0.01
 
 
 def test_ema_grpo_keeps_the_order_within_a_group() -> None:

@@ -129,7 +129,7 @@ def test_counter_examples(name: str, task: str, settings: dict[str, Any], reward
     found = certificate(task, settings, reward)
     assert not found.invariant
     assert found.worst is not None and set(found.worst.task_actions) != set(found.worst.reward_actions)
-    assert found.normalised_regret <= found.regret_bound + 1e-6
+    assert found.normalized_regret <= found.regret_bound + 1e-6
     assert found.distance > 1e-3
     assert found.worst.loss > 1e-3 and found.regret > 1e-3
 
@@ -148,7 +148,7 @@ def test_a_task_that_pays_by_the_clock_ends_at_its_limit() -> None:
 
 def test_the_terminal_rule_is_what_makes_the_difference() -> None:
     assert certificate(KEYFARM, {}, SoundPotential(gamma=GAMMA)).invariant
-    assert certificate(KEYFARM, {}, LeakyPotential(gamma=GAMMA)).normalised_regret == pytest.approx(1.0)
+    assert certificate(KEYFARM, {}, LeakyPotential(gamma=GAMMA)).normalized_regret == pytest.approx(1.0)
 
 
 def claimed() -> dict[str, str]:

@@ -157,7 +157,7 @@ def test_reset_observation_is_counted_on_request() -> None:
 
 
 def test_rnd_learns_what_it_sees_often() -> None:
-    reward = RND(feature="x", width=16, outputs=8, learning_rate=1e-2, normalise="none", minibatches=2, epochs=4)
+    reward = RND(feature="x", width=16, outputs=8, learning_rate=1e-2, normalize="none", minibatches=2, epochs=4)
     rng = np.random.default_rng(0)
     seen = random_rollout(0, x=lambda: rng.choice([-1.0, 1.0], (ROWS, ENVS, 1)) * np.ones(3))
     unseen = random_rollout(0, x=lambda: np.tile([3.0, -3.0, 0.0], (ROWS, ENVS, 1)))
@@ -226,7 +226,7 @@ def test_labels_pay_from_the_next_rollout_on_and_no_verdict_is_not_zero() -> Non
     assert numbers(rewards.components["judge"]) == [1.0] and numbers(rewards.metrics["judge/labelled"]) == [1.0]
 
 
-def test_pending_lists_frequent_unlabelled_captions_first() -> None:
+def test_pending_lists_frequent_unlabeled_captions_first() -> None:
     data, reward = rollout(caption_id=[0, 2, 3, 3, 1, 3, 2]), Judged(num_captions=8)
     _, state = replay(reward, data, feedback=feedback([1], [0.0]))
     assert reward.pending(state).tolist() == [3, 0, 2]

@@ -1,4 +1,4 @@
-"""Return decomposition: what is conserved, what is learnt from, and that it finds the steps that earned the return."""
+"""Return decomposition: what is conserved, what is learned from, and that it finds the steps that earned the return."""
 
 from __future__ import annotations
 
@@ -185,20 +185,20 @@ def test_untrained_pays_nothing_and_one_step_goes_towards_the_return(reward: Rew
         assert sign * float(rewards.components["task"].sum()) > 0
 
 
-def coloured(seed: int, rows: int = 24, envs: int = 16) -> Transition:
-    """Episodes of 6 steps; a step is worth 1 if it leads to colour 1, -0.5 for colour 2; paid at the end."""
+def colored(seed: int, rows: int = 24, envs: int = 16) -> Transition:
+    """Episodes of 6 steps; a step is worth 1 if it leads to color 1, -0.5 for color 2; paid at the end."""
     rng = np.random.default_rng(seed)
     data = random_rollout(seed, rows=rows, envs=envs, ends=0.0)
     ends = np.broadcast_to(np.arange(rows)[:, None] % 6 == 5, (rows, envs))
-    colour = np.eye(3, dtype=np.float32)[rng.integers(0, 3, (rows, envs))]
+    color = np.eye(3, dtype=np.float32)[rng.integers(0, 3, (rows, envs))]
     first = np.concatenate([np.ones((1, envs), bool), ends[:-1]])
-    before = np.where(first[..., None], 0, np.concatenate([colour[:1], colour[:-1]]))
+    before = np.where(first[..., None], 0, np.concatenate([color[:1], color[:-1]]))
     return data.replace(
         terminated=jnp.asarray(ends),
         first=jnp.asarray(first),
-        reward=jnp.asarray(colour @ np.array([0.0, 1.0, -0.5], np.float32)),
+        reward=jnp.asarray(color @ np.array([0.0, 1.0, -0.5], np.float32)),
         features={"colour": jnp.asarray(before)},
-        next_features={"colour": jnp.asarray(colour), "valid": jnp.ones((rows, envs), bool)},
+        next_features={"colour": jnp.asarray(color), "valid": jnp.ones((rows, envs), bool)},
     )
 
 
@@ -213,10 +213,10 @@ def coloured(seed: int, rows: int = 24, envs: int = 16) -> Transition:
 )
 def test_finds_the_steps_that_earned_a_delayed_return(method: RewardTransform, least: float) -> None:
     reward = chain(delay=Delay(), credit=method)
-    state = begin(reward, coloured(0))
+    state = begin(reward, colored(0))
     for seed in range(2):
-        _, state = run(reward, coloured(seed), state)
-    unseen = coloured(99)
+        _, state = run(reward, colored(seed), state)
+    unseen = colored(99)
     guess = np.asarray(run(reward, unseen, state)[0].components["task"])
     later = ~np.asarray(unseen.first)
     assert np.corrcoef(guess[later], np.asarray(unseen.reward)[later])[0, 1] > least

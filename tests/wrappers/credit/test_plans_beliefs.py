@@ -60,7 +60,7 @@ def test_matching_of_nothing_and_bad_choice() -> None:
 
 
 def test_a_plan_is_rewarded_once_and_entries_are_taken_by_the_most_similar_call() -> None:
-    red, any_key = call("take", colour="red"), call("take")
+    red, any_key = call("take", color="red"), call("take")
     plan = PlanMatch(calls=(red, None, call("wait")), plan=(any_key, red), unmatched=-1.0, feature="e")
     events = [[1, 1, 0], [1, 0, 1], [0, 1, 0], [1, 0, 0]]
     data = rollout(reward=[0.0] * 4, terminated=[False, False, True, False], e=events)

@@ -93,7 +93,7 @@ def test_all_environments_read_before_any_counts() -> None:
     assert state.shared["counts"].tolist() == [0, 4, 0, 0]
 
 
-def test_learnt_shaping_prefers_what_rewarded_and_stays_in_bounds() -> None:
+def test_learned_shaping_prefers_what_rewarded_and_stays_in_bounds() -> None:
     data = rollout(reward=[1.0, 0.0, 1.0, 0.0], terminated=[True] * 4, state_id=[0] * 4)
     data = data.replace(action=jnp.array([[0], [1], [0], [1]]))
     reward = selfrs(num_keys=2, num_actions=2, learning_rate=0.5, bound=0.1)
@@ -160,7 +160,7 @@ def test_agents_can_blend_by_their_own_gradients() -> None:
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: ExploRS(learnt=False, bonus=False), "pays nothing"),
+        (lambda: ExploRS(learned=False, bonus=False), "pays nothing"),
         (lambda: ExploRS(num_keys=0), "num_keys"),
         (lambda: Blend(form="mean"), "one of .'cosine', 'sign'."),
         (lambda: Blend(auxiliary=("task",)), "other than the primary"),
@@ -217,7 +217,7 @@ def test_the_inner_reward_is_the_expression_alone() -> None:
     close(replay(reward, data)[0].total[:, 0], [0.0, 3.0], rtol=1e-4)
 
 
-def test_credit_is_learnt_from_real_episodes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_credit_is_learned_from_real_episodes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT))
     sys.modules.pop("benchmarks", None)
     from benchmarks.learned_credit import TASKS, collect, fit, judge

@@ -104,7 +104,7 @@ def test_nothing_to_learn_from_gives_zero() -> None:
     assert not np.any(c_grpo(jnp.zeros(4), same, one))
 
 
-def test_shifting_a_group_changes_no_normalised_score() -> None:
+def test_shifting_a_group_changes_no_normalized_score() -> None:
     data = sample(1)
     shift = jnp.where(data["group"] == data["group"][0], 100.0, -7.0)
     for call in (lambda r: group_zscore(r, data["group"]), lambda r: gdpo(r[:, None], data["group"])):

@@ -16,7 +16,7 @@ from rewardax.wrappers import (
     RND,
     EpisodicCount,
     Judged,
-    Normalise,
+    Normalize,
     Rewards,
     RewardSession,
     RewardTransform,
@@ -48,7 +48,7 @@ class Noise(RewardTransform):
 FULL = chain(
     count=EpisodicCount(num_keys=8),
     rnd=RND(width=8, outputs=4, minibatches=1, learning_rate=0.01),
-    norm=Normalise(component="count", of="return"),
+    norm=Normalize(component="count", of="return"),
     judge=Judged(num_captions=4),
     noise=Noise(),
 )
@@ -64,30 +64,30 @@ def earned(env: Any, actions: np.ndarray) -> list[dict[str, float]]:
     return found
 
 
-def make(vectorised: bool) -> Any:
-    if not vectorised:
+def make(vectorized: bool) -> Any:
+    if not vectorized:
         return RewardWrapper(CorridorEnv(), FULL, learn_every=16)
     envs = SyncVectorEnv([CorridorEnv] * 2, autoreset_mode="NextStep")
     return VectorRewardWrapper(envs, FULL, learn_every=16)
 
 
 @pytest.mark.parametrize("vectorised", [False, True])
-def test_saved_and_loaded_it_continues_bit_for_bit(vectorised: bool) -> None:
-    actions = np.random.default_rng(0).integers(0, 3, (60, 2) if vectorised else 60)
-    env = make(vectorised)
+def test_saved_and_loaded_it_continues_bit_for_bit(vectorized: bool) -> None:
+    actions = np.random.default_rng(0).integers(0, 3, (60, 2) if vectorized else 60)
+    env = make(vectorized)
     env.reset(seed=0)
     earned(env, actions[:25])  # in the middle of an episode and of a rollout
     env.feed({"judge": {"caption": [1, 2], "value": [0.5, 0.25]}})
     file = io.BytesIO()
     np.savez(file, **env.state_dict())
     file.seek(0)
-    other = make(vectorised)
+    other = make(vectorized)
     other.reset(seed=5)
     earned(other, actions[:7])
     other.load_state_dict(np.load(file))
     other.env = env.env  # the environment's own state is its own business: go on in the same one
     continued = earned(other, actions[25:])
-    again = make(vectorised)
+    again = make(vectorized)
     again.reset(seed=0)
     earned(again, actions[:25])
     again.feed({"judge": {"caption": [1, 2], "value": [0.5, 0.25]}})

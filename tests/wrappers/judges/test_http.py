@@ -133,7 +133,7 @@ def test_nobody_there_is_nan() -> None:
     assert "Connection" in found.reason
 
 
-def test_text_that_cannot_be_sent_is_nan_and_harms_no_neighbour(server: Server) -> None:
+def test_text_that_cannot_be_sent_is_nan_and_harms_no_neighbor(server: Server) -> None:
     good, bad = server.judge()([Query("fine"), Query("\ud800")])
     assert good.value == 0.5
     assert math.isnan(bad.value)

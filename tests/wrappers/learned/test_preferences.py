@@ -211,19 +211,19 @@ def test_a_mixture_of_heads_finds_two_kinds_of_people() -> None:
 
     def fit(heads: int) -> tuple[Any, Any]:
         params = {"w": 0.1 * jax.random.normal(jax.random.key(1), (3, heads)), "user": jnp.zeros((20, heads))}
-        optimiser = optax.adam(0.1)
+        optimizer = optax.adam(0.1)
 
         def objective(p: Any) -> Any:
             return mixture_nll(features @ p["w"], p["user"][:, None]).mean()
 
         def step(carry: Any, _: None) -> Any:
             p, memory = carry
-            change, memory = optimiser.update(jax.grad(objective)(p), memory)
+            change, memory = optimizer.update(jax.grad(objective)(p), memory)
             return (optax.apply_updates(p, change), memory), None
 
         @jax.jit
         def run(params: Any) -> Any:
-            (params, _), _ = jax.lax.scan(step, (params, optimiser.init(params)), None, length=150)
+            (params, _), _ = jax.lax.scan(step, (params, optimizer.init(params)), None, length=150)
             return params, objective(params)
 
         return run(params)

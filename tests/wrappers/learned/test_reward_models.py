@@ -1,4 +1,4 @@
-"""Rewards learnt from preferences and outcomes: what is stored, what is trained on, what comes out."""
+"""Rewards learned from preferences and outcomes: what is stored, what is trained on, what comes out."""
 
 from __future__ import annotations
 
@@ -145,10 +145,10 @@ def test_pays_nothing_before_the_first_label_and_stands_beside_the_task() -> Non
 
 
 def test_teacher_sees_the_task_even_if_the_agent_does_not() -> None:
-    alone = chain(learnt=MODEL.replace(steps=1), only=Weights({"task": 0.0}))
+    alone = chain(learned=MODEL.replace(steps=1), only=Weights({"task": 0.0}))
     rewards, state = play(alone, dense(1))
     assert not np.asarray(rewards.total).any()
-    assert np.asarray(state.shared["learnt"]["pairs"].verdict.rating).any()
+    assert np.asarray(state.shared["learned"]["pairs"].verdict.rating).any()
 
 
 def test_resumes_bit_for_bit(tmp_path: Any) -> None:
@@ -169,7 +169,7 @@ def test_padding_rollouts_teach_nothing() -> None:
 
 def test_disagreement_asks_where_members_differ_and_skips_lead_to_no_labels() -> None:
     data = dense(0)
-    model = MODEL.replace(query="disagreement", form="uwo", normalise="standard", regression=0.1)
+    model = MODEL.replace(query="disagreement", form="uwo", normalize="standard", regression=0.1)
     metrics, _ = learn(model, begin(model, data), data)
     assert 0 < metrics["labels"] <= model.queries
     silent = MODEL.replace(teacher=ScriptedTeacher(skip_threshold=1e6))
@@ -198,7 +198,7 @@ def test_heron_learns_the_order_of_importance() -> None:
     [
         ({"query": "k-centre"}, "query is one of"),
         ({"form": "max"}, "form is one of"),
-        ({"normalise": "std"}, "normalise is one of"),
+        ({"normalize": "std"}, "normalize is one of"),
         ({"segment": 0}, "segment must be at least 1"),
         ({"queries": 9, "capacity": 8}, "cannot hold the 9 queries"),
     ],
@@ -246,7 +246,7 @@ def test_hard_negatives_fail_and_length_does_not_tell(tmp_path: Any) -> None:
 
 def test_learning_from_real_trajectories_and_from_what_fools_the_model() -> None:
     env, params = farm()
-    model = PreferenceReward(actions=4, whole=True, normalise="none", **{**SMALL, "segment": STEPS})  # type: ignore[arg-type]
+    model = PreferenceReward(actions=4, whole=True, normalize="none", **{**SMALL, "segment": STEPS})  # type: ignore[arg-type]
     paths = demonstrate(env, params, 2, np.arange(64), STEPS, noise=0.6)
     data = record(env, params, *paths)
     won = succeeded(data)

@@ -26,13 +26,13 @@ from rewardax.wrappers import (
     MedianLogistic,
     Progress,
     ReNorm,
-    Scalarise,
+    Scalarize,
     SweetSpot,
     UncertaintyWeight,
     Weights,
     advance,
     chain,
-    log_sigmoid_centred,
+    log_sigmoid_centered,
     par,
     par_pipeline,
 )
@@ -40,7 +40,7 @@ from rewardax.wrappers.contract.examples import numbers, rollout
 from rewardax.wrappers.contract.routes import by_structure
 from rewardax.wrappers.multi.lagrangian import mix, multiplier_step, multipliers
 from rewardax.wrappers.multi.relative import calibrate
-from rewardax.wrappers.multi.scalarise import chebyshev, krc, lexicographic_rank, nondominated, weighted_geometric
+from rewardax.wrappers.multi.scalarize import chebyshev, krc, lexicographic_rank, nondominated, weighted_geometric
 
 seeds = st.integers(0, 2**31 - 1)
 few = settings(max_examples=8, deadline=None)
@@ -123,7 +123,7 @@ def _continue(reward: Any, state: Any, data: Any) -> Any:
     return reward.learn(rewards, state, data)
 
 
-# scalarisations
+# scalarizations
 
 
 @few
@@ -131,11 +131,11 @@ def _continue(reward: Any, state: Any, data: Any) -> Any:
 def test_sums_keep_their_parts(seed: int, a: float, b: float) -> None:
     data = random_rollout(seed, padding=True)
     by_weights = joined(Weights(dict(zip(BOTH, (a, b), strict=True))), data)
-    linear = joined(Scalarise(BOTH, weights=(a, b)), data)
+    linear = joined(Scalarize(BOTH, weights=(a, b)), data)
     for name in BOTH:
         np.testing.assert_array_equal(linear.components[name], by_weights.components[name])
-    turned = joined(Scalarise(BOTH, "direction", angle=math.degrees(a)), data)
-    close(turned.total, joined(Scalarise(BOTH, weights=(math.cos(a), math.sin(a))), data).total)
+    turned = joined(Scalarize(BOTH, "direction", angle=math.degrees(a)), data)
+    close(turned.total, joined(Scalarize(BOTH, weights=(math.cos(a), math.sin(a))), data).total)
 
 
 @few
@@ -144,12 +144,12 @@ def test_what_is_not_a_sum_replaces_its_parts(seed: int) -> None:
     data = random_rollout(seed, padding=True)
     plain = play(Progress(), data)[0]
     pair = jnp.stack([plain.components[name] for name in BOTH], -1)
-    smallest = joined(Scalarise(BOTH, "chebyshev"), data)
+    smallest = joined(Scalarize(BOTH, "chebyshev"), data)
     close(smallest.total, pair.min(-1))
     assert not np.asarray(smallest.components["progress"]).any()
     for k, name in enumerate(BOTH):
         close(smallest.metrics[f"{name}/posted"], pair[..., k])
-    at_end = joined(Scalarise(BOTH, "chebyshev", scope="episode"), data)
+    at_end = joined(Scalarize(BOTH, "chebyshev", scope="episode"), data)
     total = np.asarray(at_end.total)
     for env in range(ENVS):
         for rows in episodes(data, env):
@@ -231,7 +231,7 @@ def test_relative_rewards_are_bounded_ordered_and_rewarded_once(seed: int) -> No
     assert (mapped[known] > 0).all() and (mapped[known] < 1).all() and not mapped[~done].any()
     more = np.asarray(play(par(scale=2.0), data.replace(reward=data.reward + 0.1))[0].total)
     assert (more[known] > mapped[known]).all()
-    soft = np.asarray(play(log_sigmoid_centred(), data)[0].total)
+    soft = np.asarray(play(log_sigmoid_centered(), data)[0].total)
     assert (soft[known] < 0).all() and not soft[~done].any()
     same = data.replace(next_features={**data.next_features, "references": jnp.full((*known.shape, 1), 0.25)})
     out = np.asarray(play(par(), same)[0].total)[known]
@@ -296,7 +296,7 @@ def test_careful_ensembles_never_pay_more_than_the_mean(seed: int) -> None:
 def test_listed_members_become_one() -> None:
     data = random_rollout(6)
     plain = play(Progress(), data)[0]
-    out = joined(Ensemble(members=BOTH, form="wco", centres=(0.5, 0.0)), data)
+    out = joined(Ensemble(members=BOTH, form="wco", centers=(0.5, 0.0)), data)
     close(out.total, np.minimum(np.asarray(plain.components["task"]) - 0.5, plain.components["progress"]))
     assert not np.asarray(out.components["progress"]).any()
 
@@ -349,9 +349,9 @@ def test_multiplier_steps() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Scalarise(BOTH, "median"), "form is one of"),
-        (lambda: Scalarise(BOTH, weights=(1.0,)), "one of `weights` per component"),
-        (lambda: Scalarise(("task",), "direction"), "takes two components"),
+        (lambda: Scalarize(BOTH, "median"), "form is one of"),
+        (lambda: Scalarize(BOTH, weights=(1.0,)), "one of `weights` per component"),
+        (lambda: Scalarize(("task",), "direction"), "takes two components"),
         (lambda: Direction(components=("task",)), "takes two components"),
         (lambda: ConcisenessReward(source="component"), "needs the name"),
         (lambda: ConcisenessReward(source="oracle"), "source is one of"),
@@ -360,12 +360,12 @@ def test_multiplier_steps() -> None:
         (lambda: MedianLogistic(medians=(1.0,), scales=()), "one median and one scale"),
         (lambda: Ensemble(), "either from a `feature`"),
         (lambda: Ensemble(members=BOTH, ddof=2), r"ddof is one of \(0, 1\)"),
-        (lambda: Ensemble(members=BOTH, centres=(1.0,)), "one of `centres` per component"),
+        (lambda: Ensemble(members=BOTH, centers=(1.0,)), "one of `centers` per component"),
         (lambda: play(Ensemble(members=("task",)), rollout(reward=[0.0])), "no variance"),
         (lambda: Lagrangian(components=("task",)), "cannot be one of the constrained"),
         (lambda: Lagrangian(squash="none"), "squash is one of"),
         (lambda: play(UncertaintyWeight(predictions_feature="x"), rollout(x=[[1.0]])), "takes two to disagree"),
-        (lambda: play(Scalarise(("judge",)), rollout(reward=[0.0])), "no component 'judge'"),
+        (lambda: play(Scalarize(("judge",)), rollout(reward=[0.0])), "no component 'judge'"),
         (lambda: play(chain(low=Clip(), s=SweetSpot(outcome="win")), random_rollout(0)), "no component 'win'"),
     ],
 )

@@ -18,7 +18,7 @@ from rewardax.envs.grid.engine.codes import BOX, EMPTY, GOAL, GOAL_CELL, GREEN, 
 from rewardax.envs.grid.engine.env import GridEnv
 from rewardax.envs.grid.engine.rules import OUTCOMES, GridState, Outcome
 from rewardax.envs.grid.tasks.sokoban.level import generate
-from rewardax.envs.grid.tasks.sokoban.search import NEIGHBOURS, dead_cells, fewest_moves
+from rewardax.envs.grid.tasks.sokoban.search import NEIGHBORS, dead_cells, fewest_moves
 
 BOX_CELL, STORED_CELL = cell(BOX, YELLOW), cell(BOX, GREEN)
 WALKED, PUSHED, STORED, TAKEN_OFF, STRANDED, STUCK, SOLVED = (len(OUTCOMES) + k for k in range(7))
@@ -146,7 +146,7 @@ class Sokoban(GridEnv):
     # the rules -----------------------------------------------------------------------------------------------------
 
     def _steps(self) -> Array:
-        return jnp.array([down * self.size + right for down, right in NEIGHBOURS])
+        return jnp.array([down * self.size + right for down, right in NEIGHBORS])
 
     def _ahead(self, state: GridState, action: Array) -> tuple[Array, ...]:
         """The cell that an action leads to and the one behind it, their codes, and whether there is a way or a push."""

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from rewardax.envs.grid.tasks.sokoban.search import NEIGHBOURS
+from rewardax.envs.grid.tasks.sokoban.search import NEIGHBORS
 
 
 class Level(NamedTuple):
@@ -39,7 +39,7 @@ class Backwards(NamedTuple):
 
 def within_reach(open_cells: Array, agent: Array, width: int) -> Array:
     """bool[cells]: where the agent can walk without touching a box. The edge of the map is not open."""
-    steps = [down * width + right for down, right in NEIGHBOURS]
+    steps = [down * width + right for down, right in NEIGHBORS]
 
     def widen(carry: tuple[Array, Array]) -> tuple[Array, Array]:
         reach, _ = carry
@@ -62,13 +62,13 @@ def generate(key: Array, height: int, width: int, boxes: int, wall_rate: Any, pu
     """
     keys = jax.random.split(key, 5)
     cells = height * width
-    steps = jnp.array([down * width + right for down, right in NEIGHBOURS])
+    steps = jnp.array([down * width + right for down, right in NEIGHBORS])
     row, column = np.divmod(np.arange(cells), width)
     inside = (row > 0) & (row < height - 1) & (column > 0) & (column < width - 1)
 
     draw = jax.random.bits(keys[0], (3,), jnp.uint32)
     way = (draw[0] % 4).astype(jnp.int32)
-    down, right = (jnp.array([n[i] for n in NEIGHBOURS])[way] for i in (0, 1))
+    down, right = (jnp.array([n[i] for n in NEIGHBORS])[way] for i in (0, 1))
 
     def place(draw: Array, size: int, step: Array) -> Array:
         """1 .. size - 2 so that two steps on is inside, too."""

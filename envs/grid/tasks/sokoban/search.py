@@ -17,7 +17,7 @@ from jax import Array
 
 WORD = 32
 BLOCK = 32  # searches at once
-NEIGHBOURS = ((-1, 0), (0, 1), (1, 0), (0, -1))  # row and column: north, east, south, west
+NEIGHBORS = ((-1, 0), (0, 1), (1, 0), (0, -1))  # row and column: north, east, south, west
 
 
 class Board(NamedTuple):
@@ -28,7 +28,7 @@ class Board(NamedTuple):
     bit: np.ndarray  # u32[cells, words] the bit of a cell
     not_first: np.ndarray  # u32[words] all cells but those of the first column
     not_last: np.ndarray  # u32[words]
-    behind: np.ndarray  # u32[4, cells, words] the bit of the neighbour that lies against a direction, 0 beyond the edge
+    behind: np.ndarray  # u32[4, cells, words] the bit of the neighbor that lies against a direction, 0 beyond the edge
 
 
 @lru_cache
@@ -39,7 +39,7 @@ def board(height: int, width: int) -> Board:
     bit[np.arange(cells), np.arange(cells) // WORD] = np.uint32(1) << (np.arange(cells) % WORD).astype(np.uint32)
     row, column = np.divmod(np.arange(cells), width)
     behind = np.zeros((4, *bit.shape), np.uint32)
-    for d, (down, right) in enumerate(NEIGHBOURS):
+    for d, (down, right) in enumerate(NEIGHBORS):
         inside = (row - down >= 0) & (row - down < height) & (column - right >= 0) & (column - right < width)
         behind[d, inside] = bit[np.arange(cells)[inside] - down * width - right]
     first, last = (np.bitwise_or.reduce(bit[column != edge], 0) for edge in (0, width - 1))
@@ -63,7 +63,7 @@ def _shift(words: Words, by: int) -> Words:
 
 
 def spread(words: Words, size: Board) -> Words:
-    """Cells and their neighbours."""
+    """Cells and their neighbors."""
     east = _shift([word & mask for word, mask in zip(words, size.not_last, strict=True)], 1)
     west = _shift([word & mask for word, mask in zip(words, size.not_first, strict=True)], -1)
     ways = zip(words, east, west, _shift(words, size.width), _shift(words, -size.width), strict=True)
@@ -86,7 +86,7 @@ def dead_cells(floor: Array, targets: Array) -> Array:
         return jnp.roll(cells, (down, right), (0, 1))
 
     def pull(alive: Array) -> Array:
-        for down, right in NEIGHBOURS:  # a box comes from the cell behind, the agent steps back one cell further
+        for down, right in NEIGHBORS:  # a box comes from the cell behind, the agent steps back one cell further
             alive = alive | (moved(alive, down, right) & floor & moved(floor, -down, -right))
         return alive
 
@@ -122,7 +122,7 @@ def _search(size: Board, floor: Array, targets: Array, dead: Array, boxes: Array
     def further(reached: Words) -> Words:
         new = [old | (step & open_) for old, step, open_ in zip(reached, spread(reached, size), free, strict=True)]
         for axis in axes:
-            for d, (down, right) in enumerate(NEIGHBOURS):
+            for d, (down, right) in enumerate(NEIGHBORS):
                 beside = [along(axis, size.behind[d, :, k]) for k in words]
                 pushes = sum(((reached[k] & beside[k]) for k in words[1:]), reached[0] & beside[0]) != 0
                 pushed = jnp.roll(pushes, down * size.width + right, axis) & fits

@@ -51,7 +51,7 @@ def _plan(source: gym.Env, rng: np.random.Generator, policy: int) -> int:
 def _scatter(source: gym.Env, rng: np.random.Generator) -> None:
     """Put more kinds of objects on free cells."""
     env = source.unwrapped
-    colours = ["red", "green", "blue", "purple", "yellow", "grey"]
+    colors = ["red", "green", "blue", "purple", "yellow", "grey"]
     for make_thing in (
         lambda c: Ball(c),
         lambda c: Box(c),
@@ -62,7 +62,7 @@ def _scatter(source: gym.Env, rng: np.random.Generator) -> None:
     ):
         x, y = int(rng.integers(1, env.width - 1)), int(rng.integers(1, env.height - 1))
         if env.grid.get(x, y) is None and (x, y) != tuple(env.agent_pos):
-            env.grid.set(x, y, make_thing(str(rng.choice(colours))))
+            env.grid.set(x, y, make_thing(str(rng.choice(colors))))
 
 
 def _record(name: str, steps: int, scatter: bool):

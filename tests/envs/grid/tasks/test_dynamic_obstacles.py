@@ -127,7 +127,7 @@ def test_a_collision_may_cost_nothing():
 
 def test_a_ball_that_is_shut_in_stays():
     env, params = make("DynamicObstacles-5x5", obstacles=3)
-    # a corner cell whose three neighbours are the agent and two balls
+    # a corner cell whose three neighbors are the agent and two balls
     state = room(env, params, (2, 2), 0, [(1, 1), (2, 1), (1, 2)])
     _, chance = env.roll(state, lambda ball, free: jnp.int32(STILL) if ball == 0 else jnp.argmax(free))
     new, _ = jax.jit(env.step)(state, jnp.int32(LEFT), params)

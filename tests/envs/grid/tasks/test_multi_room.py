@@ -56,8 +56,8 @@ def test_levels_are_chains_of_rooms_that_can_be_solved(name: str) -> None:
     assert (floor >= rooms * 4).all() and (floor <= rooms * (size - 2) ** 2).all()
     doors = np.asarray(jax.vmap(make(name)[0].doors)(states))
     assert ((doors >= 0).sum(1) == rooms - 1).all()
-    colours = np.where(doors >= 0, grid.reshape(300, -1)[row[:, None], doors] >> 4 & 7, -1)
-    assert (colours[:, 1 : rooms - 1] != colours[:, : rooms - 2]).all(), "successive doors differ in colour"
+    colors = np.where(doors >= 0, grid.reshape(300, -1)[row[:, None], doors] >> 4 & 7, -1)
+    assert (colors[:, 1 : rooms - 1] != colors[:, : rooms - 2]).all(), "successive doors differ in color"
     steps = np.asarray(compiled("oracle_steps")(states))
     assert (steps >= 3 * (rooms - 1)).all() and (steps <= int(params.horizon)).all()
 

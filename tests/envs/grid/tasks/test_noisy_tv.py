@@ -193,8 +193,8 @@ def test_words_pictures_and_refusals() -> None:
     texts = [env.text(state.replace(direction=jnp.int32(d)), params) for d in range(4)]
     assert any("the screen shows picture 0." in text for text in texts) and "use the key" in texts[0]
     assert env.render(state, params).count("\n") == 7
-    plain, colourful = env.task.render(state, params, "rgb_array"), env.render(state, params, "rgb_array")
-    assert (plain != colourful).any(2).sum() <= 16 * 16
+    plain, colorful = env.task.render(state, params, "rgb_array"), env.render(state, params, "rgb_array")
+    assert (plain != colorful).any(2).sum() <= 16 * 16
     assert NoisyTV(inner=Empty(size=5)).task == Empty(size=5) and NoisyTV().task.family == "FourRooms"
     for env_kwargs, message in (
         ({"tv": "loud"}, "tv='loud'"),

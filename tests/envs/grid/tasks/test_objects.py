@@ -181,7 +181,7 @@ def test_instructions_say_a_where_several_fit(name: str) -> None:
     assert [("a" in words) for words in said] == (np.asarray(fitting) > 1).tolist()
     assert [("the" in words) for words in said] == (np.asarray(fitting) == 1).tolist()
     forms = {len(words) - 2 * ("object" in words) for words in said}
-    assert forms == ({3, 4, 5} if name == "PickupDist" else {5}), "kind, colour, both"
+    assert forms == ({3, 4, 5} if name == "PickupDist" else {5}), "kind, color, both"
 
 
 # rules and failures ------------------------------------------------------------------------------------------------
@@ -321,7 +321,7 @@ def test_put_near_ends_by_the_first_drop() -> None:
     assert not bool(env.action_mask(state, params)[DROP]) and bool(env.action_mask(held, params)[DROP])
 
 
-def test_pickup_by_kind_or_colour_and_after_a_wrong_one() -> None:
+def test_pickup_by_kind_or_color_and_after_a_wrong_one() -> None:
     env, params, state = level("PickupDist")
     red_ball, red_key, blue_ball = cell(BALL, 0), cell(KEY, 0), cell(BALL, 2)
     state = empty_room(state, at=(3, 3), facing=0, cells={(4, 3): red_ball, (3, 4): red_key, (2, 3): blue_ball})

@@ -24,8 +24,8 @@ def test_vocabulary_does_not_import_jax() -> None:
 
 
 @given(st.lists(st.sampled_from(ASSIGNED), max_size=40))
-def test_tokenise_inverts_detokenise(ids: list[int]) -> None:
-    assert vocab.tokenise(vocab.detokenise(ids)) == ids
+def test_tokenize_inverts_detokenize(ids: list[int]) -> None:
+    assert vocab.tokenize(vocab.detokenize(ids)) == ids
 
 
 def test_vocabulary_is_frozen() -> None:
@@ -86,8 +86,8 @@ def test_a_game_has_words_of_its_own() -> None:
     assert game.more == ("submarine", "o'clock") and game.size == vocab.VOCAB_SIZE + 2
     assert game.words[: vocab.VOCAB_SIZE] == vocab.WORDS
     text = "the submarine is here, at 5 o'clock."
-    assert game.tokenise(text)[1] == vocab.VOCAB_SIZE and vocab.tokenise(text)[1] == vocab.UNK
-    assert game.detokenise(game.tokenise(text)) == text
+    assert game.tokenize(text)[1] == vocab.VOCAB_SIZE and vocab.tokenize(text)[1] == vocab.UNK
+    assert game.detokenize(game.tokenize(text)) == text
     assert lines.Templates({"x": "a submarine."}, 3, game.ids).ids[0, 0].tolist() == [vocab.WORD_ID["a"], 1024, 116]
     for word in ("Submarine", "two words", "dot.", "müsli", ""):
         with pytest.raises(ValueError, match="is not a word"):

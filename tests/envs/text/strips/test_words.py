@@ -103,7 +103,7 @@ def test_words_of_ones_own() -> None:
     assert tokens.max() >= VOCAB_SIZE and env.token_space(params).contains(tokens)
     assert env.observation_space(params).contains(jax.tree.map(np.asarray, jax.jit(env.observe)(state, params)))
     text = env.text_of(tokens)
-    assert env.tokenise(text) == [int(x) for x in tokens if x] and "a petrify by heart. morgana is a statue." in text
+    assert env.tokenize(text) == [int(x) for x in tokens if x] and "a petrify by heart. morgana is a statue." in text
     slots, lines = jax.jit(env.slot_lines)(state, params)
     assert env.text_of(np.asarray(lines[0])) == env.action_names[int(slots[0])]
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from rewardax.envs import make
-from rewardax.envs.grid.engine.codes import BALL, BOX, COLOURS, DOOR, GOAL, KEY, LAVA, STATES, TYPES
+from rewardax.envs.grid.engine.codes import BALL, BOX, COLORS, DOOR, GOAL, KEY, LAVA, STATES, TYPES
 from rewardax.envs.grid.engine.env import World
 from rewardax.envs.language.vocab import WORDS
 from rewardax.envs.text.verbalized.grid import NOT_IN_FRONT, TextGrid
@@ -52,7 +52,7 @@ def test_same_actions_same_rewards_and_hashes(style: str) -> None:
 
 @pytest.mark.parametrize("inner", ["DoorKey-6x6", "MultiRoom-N4-S5"])
 def test_sentences_say_what_the_view_shows(inner: str) -> None:
-    """Colour, type, state and place of every notable thing in the image, nearest first, and nothing else."""
+    """Color, type, state and place of every notable thing in the image, nearest first, and nothing else."""
     env, params, texts, (*_, seen) = played(inner, "sentences")
     place = r"(?:(\d+) forward)?(?: and )?(?:(\d+) (left|right))?"
     pattern = re.compile(rf"you see (?:an? )?(?:(open|closed|locked) )?(?:(\w+) )?(\w+) {place}\.")
@@ -63,12 +63,12 @@ def test_sentences_say_what_the_view_shows(inner: str) -> None:
         image[3, 6] = 0  # what is carried
         things = []
         for i, j in np.argwhere(np.isin(image[..., 0], NOTABLE)):
-            kind, colour, status = image[i, j].tolist()
-            what = (STATES[status] if kind == DOOR else "", COLOURS[colour], TYPES[kind], 6 - int(j), int(i) - 3)
+            kind, color, status = image[i, j].tolist()
+            what = (STATES[status] if kind == DOOR else "", COLORS[color], TYPES[kind], 6 - int(j), int(i) - 3)
             things.append((6 - int(j) + abs(int(i) - 3), what))
         said = [
-            (door, colour, kind, int(ahead or 0), int(side or 0) * (-1 if way == "left" else 1))
-            for door, colour, kind, ahead, side, way in pattern.findall(env.text(state, params))
+            (door, color, kind, int(ahead or 0), int(side or 0) * (-1 if way == "left" else 1))
+            for door, color, kind, ahead, side, way in pattern.findall(env.text(state, params))
         ]
         assert sorted(said) == sorted(what for _, what in things)
         assert [a + abs(b) for *_, a, b in said] == sorted(distance for distance, _ in things)

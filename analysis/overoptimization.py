@@ -1,4 +1,4 @@
-"""The true score while a proxy is optimised: curves, best-of-n, visible against held-out checks."""
+"""The true score while a proxy is optimized: curves, best-of-n, visible against held-out checks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class BestOfN(NamedTuple):
     kl: float  #: nats: log n - (n - 1)/n, an upper bound of the true divergence
 
 
-class Overoptimisation(NamedTuple):
+class Overoptimization(NamedTuple):
     """Where the true score peaked while the proxy rose, and what was lost after that."""
 
     peak_index: int
@@ -41,7 +41,7 @@ class CurveFit(NamedTuple):
 
     @property
     def peak(self) -> float:
-        """d at which the curve is highest: α/(2β), or exp(α/β - 1). NaN if β <= 0: no over-optimisation was seen."""
+        """d at which the curve is highest: α/(2β), or exp(α/β - 1). NaN if β <= 0: no over-optimization was seen."""
         if self.beta <= 0:
             return float("nan")
         return self.alpha / (2 * self.beta) if self.form == "best_of_n" else float(np.exp(self.alpha / self.beta - 1))
@@ -74,7 +74,7 @@ def fit_curve(distance: npt.ArrayLike, gold: npt.ArrayLike, form: str = "best_of
     return CurveFit(form, float(alpha), -float(minus_beta))
 
 
-def read_run(proxy: npt.ArrayLike, gold: npt.ArrayLike, kl: npt.ArrayLike | None = None) -> Overoptimisation:
+def read_run(proxy: npt.ArrayLike, gold: npt.ArrayLike, kl: npt.ArrayLike | None = None) -> Overoptimization:
     """Read one training run: proxy and true score per record, from the initial policy on.
 
     >>> found = read_run([0.0, 1.0, 2.0, 3.0], [0.0, 0.8, 1.0, 0.4])
@@ -87,11 +87,11 @@ def read_run(proxy: npt.ArrayLike, gold: npt.ArrayLike, kl: npt.ArrayLike | None
     peak = int(np.argmax(truth))
     distance = float("nan") if kl is None else float(np.asarray(kl, np.float64)[peak])
     gap = float((rises[-1] - rises[0]) - (truth[-1] - truth[0]))
-    return Overoptimisation(peak, float(truth[peak]), float(truth[-1]), float(truth[peak] - truth[-1]), gap, distance)
+    return Overoptimization(peak, float(truth[peak]), float(truth[-1]), float(truth[peak] - truth[-1]), gap, distance)
 
 
 def best_of_n(proxy: npt.ArrayLike, gold: npt.ArrayLike, n: int) -> BestOfN:
-    """Unbiased estimate of best-of-n from N samples a prompt: what the proxy's favourite of n samples is worth.
+    """Unbiased estimate of best-of-n from N samples a prompt: what the proxy's favorite of n samples is worth.
 
     Sorted by proxy, the i-th smallest is the best of a random n-subset with probability C(i-1, n-1)/C(N, n). Use
     n up to N/2; the estimate for n = N is a single draw.

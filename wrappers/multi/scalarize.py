@@ -1,4 +1,4 @@
-"""Several rewards, one number: scalarisations, sampled preference directions, and orders that need no number."""
+"""Several rewards, one number: scalarizations, sampled preference directions, and orders that need no number."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def krc_distance(distance: Array, c_d: float | Array, w_dis: float | Array = 1.0
 
 
 def nondominated(values: Array) -> Array:
-    """bool[B]: rows [B, K] that no other row beats somewhere without being worse anywhere (all maximised).
+    """bool[B]: rows [B, K] that no other row beats somewhere without being worse anywhere (all maximized).
 
     >>> nondominated(jnp.array([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])).tolist()
     [True, True, False]
@@ -95,7 +95,7 @@ def lexicographic_rank(values: Array, margin: Array) -> Array:
     return beaten.sum(1)
 
 
-class Scalarise(RewardTransform):
+class Scalarize(RewardTransform):
     """Combine several components into one number, whose parts stay visible.
 
     ======================  ===================================================  =======================
@@ -145,7 +145,7 @@ class Scalarise(RewardTransform):
     >>> from rewardax.wrappers import Progress, chain, replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> data = rollout(reward=[0.5, -0.5, 1.0], progress=[0.0, 0.5, 0.25, 0.5])
-    >>> both = chain(near=Progress(), join=Scalarise(components=("task", "progress"), form="krc"))
+    >>> both = chain(near=Progress(), join=Scalarize(components=("task", "progress"), form="krc"))
     >>> numbers(replay(both, data)[0].total)
     [0.5, -0.354, 0.5]
     """
@@ -164,7 +164,7 @@ class Scalarise(RewardTransform):
         check_choices(self, form=KINDS, scope=SCOPES, statistic=STATISTICS)
         check_lengths(self, self.components, weights=self.weights, ideal=self.ideal)
         if self.form == "direction" and len(self.components) != 2:
-            raise UserError(f"Scalarise: a direction takes two components, not {self.components}; use 'linear'.")
+            raise UserError(f"Scalarize: a direction takes two components, not {self.components}; use 'linear'.")
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
@@ -215,7 +215,7 @@ class Direction(RewardTransform):
 
     The angle a is uniform in [low, high] degrees and fixed within an episode. A goal-conditioned policy needs
     v = (cos a, sin a) as an input: before each step it is ``Direction.current(state)`` with this transform's
-    own state. For an evaluation sweep fix the angle with ``Scalarise(form="direction")``. Both rewards must
+    own state. For an evaluation sweep fix the angle with ``Scalarize(form="direction")``. Both rewards must
     be on one scale.
 
     Paper: Haoxiang Wang et al. 2024, "Arithmetic Control of LLMs for Diverse User Preferences" (DPA).

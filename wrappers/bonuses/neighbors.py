@@ -19,7 +19,7 @@ def nearest(queries: Array, memory: Array, k: int, known: Array | None = None) -
     """The k smallest squared distances [..., Q, k], ascending, of queries [..., Q, D] to a memory [..., M, D].
 
     ``known`` bool[..., M] tells which rows count; where there are fewer than k, the rest is infinite. A query that is
-    in the memory is its own nearest neighbour.
+    in the memory is its own nearest neighbor.
 
     >>> nearest(jnp.array([[0.0]]), jnp.array([[3.0], [1.0]]), 2).tolist()
     [[1.0, 9.0]]
@@ -32,12 +32,12 @@ def nearest(queries: Array, memory: Array, k: int, known: Array | None = None) -
     return jnp.pad(found, [(0, 0)] * (found.ndim - 1) + [(0, missing)], constant_values=jnp.inf)
 
 
-def neighbour_novelty(square: Array, form: str = "mean", log: bool = False) -> Array:
+def neighbor_novelty(square: Array, form: str = "mean", log: bool = False) -> Array:
     """Bonus [...] of ascending squared distances [..., k]: the mean of the distances, or the largest (``"kth"``).
 
     Infinite entries do not count, and without any other it is 0. ``log`` makes it log(1 + distance).
 
-    >>> neighbour_novelty(jnp.array([1.0, 9.0, jnp.inf])).tolist()
+    >>> neighbor_novelty(jnp.array([1.0, 9.0, jnp.inf])).tolist()
     2.0
     """
     there = jnp.isfinite(square)
@@ -70,25 +70,25 @@ class Ring(NamedTuple):
         return Ring(rows, self.length + mask)
 
 
-class NeighbourNovelty(Bonus, Embedding, RewardTransform):
+class NeighborNovelty(Bonus, Embedding, RewardTransform):
     """Pay for distance from what was seen lately: b_t = log(1 + mean distance to the k nearest of memory).
 
-    The distance to a state's neighbours estimates how thin the visited states are there, so the sum of the bonus
+    The distance to a state's neighbors estimates how thin the visited states are there, so the sum of the bonus
     is an estimate of their entropy. The memory holds the last ``capacity`` embeddings of each environment, over
     episodes; each is compared with those of all environments and stored after it was scored.
 
     Paper: Seo et al. 2021, "State Entropy Maximization with Random Encoders" (RE3, arXiv 2102.09430), see
-    :func:`re3`; Lehman & Stanley 2011 and Paolo et al. 2021 (novelty of behaviours), see :func:`episode_novelty`.
+    :func:`re3`; Lehman & Stanley 2011 and Paolo et al. 2021 (novelty of behaviors), see :func:`episode_novelty`.
 
     Invariant: no
     Golden: knn_novelty
 
     Args:
-        k: neighbours; while fewer are known, those count. The first bonus is 0.
+        k: neighbors; while fewer are known, those count. The first bonus is 0.
         capacity: rows of each environment. A step compares N rows with N·capacity.
         form: ``"mean"`` of the distances or the ``"kth"``. ``log`` of 1 + that, or the distance itself.
         when: ``"step"``, or ``"end"``: only the last observation of an episode is scored, rewarded and stored.
-        encoder, feature, one_hot, outputs, normalise: as in :class:`E3B`; fixed random weights by default.
+        encoder, feature, one_hot, outputs, normalize: as in :class:`E3B`; fixed random weights by default.
 
     Components: ``component``.
     Metrics: ``<component>/raw``.
@@ -100,7 +100,7 @@ class NeighbourNovelty(Bonus, Embedding, RewardTransform):
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> from rewardax.wrappers import replay
-    >>> bonus = NeighbourNovelty(feature="x", encoder="none", k=2, log=False, normalise="none")
+    >>> bonus = NeighborNovelty(feature="x", encoder="none", k=2, log=False, normalize="none")
     >>> numbers(replay(bonus, rollout(x=[[0.0], [3.0], [3.0]]))[0].components["neighbours"])
     [0.0, 3.0, 1.5]
     """
@@ -147,7 +147,7 @@ class NeighbourNovelty(Bonus, Embedding, RewardTransform):
         (ring, inner), shared = state.env, state.shared
         phi = self._phi(shared["networks"], self._views(transition)[1], transition.reward.dtype)
         memory = ring.rows.reshape(-1, ring.rows.shape[-1])
-        raw = neighbour_novelty(nearest(phi, memory, self.k, ring.known.reshape(-1)), self.form, self.log)
+        raw = neighbor_novelty(nearest(phi, memory, self.k, ring.known.reshape(-1)), self.form, self.log)
         scored = transition.valid & transition.done if self.when == "end" else transition.valid
         raw = jnp.where(scored, raw, 0)
         ring = ring.append(phi, scored)
@@ -165,21 +165,21 @@ class NeighbourNovelty(Bonus, Embedding, RewardTransform):
         return rewards, state._replace(shared={**state.shared, "networks": networks})
 
 
-def re3(**options: Any) -> NeighbourNovelty:
-    """RE3 (Seo et al. 2021): log(1 + distance to the 3rd neighbour) of fixed random embeddings, not normalised.
+def re3(**options: Any) -> NeighborNovelty:
+    """RE3 (Seo et al. 2021): log(1 + distance to the 3rd neighbor) of fixed random embeddings, not normalized.
 
     >>> re3().k
     3
     """
-    return NeighbourNovelty(**{"component": "re3", "k": 3, "form": "kth", "normalise": "none", **options})
+    return NeighborNovelty(**{"component": "re3", "k": 3, "form": "kth", "normalize": "none", **options})
 
 
-def episode_novelty(feature: str, **options: Any) -> NeighbourNovelty:
+def episode_novelty(feature: str, **options: Any) -> NeighborNovelty:
     """At an episode's end, the mean distance of its descriptor ``feature`` to the 15 nearest of earlier episodes
     (novelty search; Paolo et al. 2021, STAX).
 
     >>> episode_novelty("position").when
     'end'
     """
-    plain = {"encoder": "none", "k": 15, "log": False, "normalise": "none", "when": "end"}
-    return NeighbourNovelty(**{"component": "episode_novelty", "feature": feature, **plain, **options})
+    plain = {"encoder": "none", "k": 15, "log": False, "normalize": "none", "when": "end"}
+    return NeighborNovelty(**{"component": "episode_novelty", "feature": feature, **plain, **options})

@@ -1,4 +1,4 @@
-"""Normalise: divide a component by how much it varies, by running statistics."""
+"""Normalize: divide a component by how much it varies, by running statistics."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rewardax.wrappers.core import PyTree, Result, Rewards, RewardTransform, Sta
 FORMS = ("std", "meanstd", "clip", "minmax")
 
 
-class Normalise(RewardTransform):
+class Normalize(RewardTransform):
     """Bring a component to a common scale with running statistics over all environments and the whole run.
 
     The statistics take the new values in first and are used after, so one value is never divided by nothing.
@@ -33,7 +33,7 @@ class Normalise(RewardTransform):
     With ``of="return"`` the statistics are those of the discounted return f ← γ·f + r instead of r itself; it
     starts anew with each episode, or never if not ``episodic`` (the rule of RND). Subtracting a mean changes
     what an episode's length is worth, hence ``"std"`` is the default. Shaping that must stay policy invariant
-    must not be normalised.
+    must not be normalized.
 
     Paper: Burda et al. 2018 (``std`` of a non-episodic return); Engstrom et al. 2020 (reward scaling in PPO).
     Invariant: only while the divisor is the same for every component and does not change
@@ -50,8 +50,8 @@ class Normalise(RewardTransform):
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> from rewardax.wrappers import replay
-    >>> normalise = Normalise(form="meanstd", prior_count=0.0, clock="rollout")
-    >>> out = replay(normalise, rollout(reward=[1.0, 2.0, 3.0]))[0]
+    >>> normalize = Normalize(form="meanstd", prior_count=0.0, clock="rollout")
+    >>> out = replay(normalize, rollout(reward=[1.0, 2.0, 3.0]))[0]
     >>> numbers(out.components["task"])
     [-1.225, 0.0, 1.225]
     """

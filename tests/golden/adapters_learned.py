@@ -1,4 +1,4 @@
-"""Golden adapters of normalisers, redistribution, squashing, novelty and judged rewards."""
+"""Golden adapters of normalizers, redistribution, squashing, novelty and judged rewards."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rewardax.wrappers import (
     IRCR,
     Judged,
     Moments,
-    Normalise,
+    Normalize,
     Squash,
     UniformRedistribution,
     Weights,
@@ -29,19 +29,19 @@ from rewardax.wrappers.learned.networks import whiten
 Case = Mapping[str, Any]
 
 
-def rnd_normalisation(inputs: Case, params: Case) -> dict[str, Any]:
+def rnd_normalization(inputs: Case, params: Case) -> dict[str, Any]:
     prior = [params[f"rms_initial_{name}"] for name in ("mean", "var", "count")]
-    normalise = Normalise(component="task", of="return", gamma=params["gamma"], episodic=False, clock="rollout")
+    normalize = Normalize(component="task", of="return", gamma=params["gamma"], episodic=False, clock="rollout")
     rollouts = [np.asarray(r, float).T for r in inputs["rollouts_env_by_time"]]
-    state, normalised, statistics = None, [], []
+    state, normalized, statistics = None, [], []
     for rewards in rollouts:
         done = np.zeros(rewards.shape, bool)
         done[len(rewards) // 2] = True  # must not matter
         data = rollout(*rewards.shape, reward=rewards, terminated=done)
         if state is None:
-            state = begin(normalise, data)._replace(shared=Moments(*(jnp.asarray(float(x)) for x in prior)))
-        out, state = proceed(normalise, state, data)
-        normalised.append(np.asarray(out.components["task"]).T)
+            state = begin(normalize, data)._replace(shared=Moments(*(jnp.asarray(float(x)) for x in prior)))
+        out, state = proceed(normalize, state, data)
+        normalized.append(np.asarray(out.components["task"]).T)
         statistics.append([float(x) for x in (state.shared.mean, state.shared.var, state.shared.count)])
     shape = (len(inputs["obs_batches"][0][0]),)
     mean, var, count = prior
@@ -52,7 +52,7 @@ def rnd_normalisation(inputs: Case, params: Case) -> dict[str, Any]:
         whitened.append(np.asarray(whiten(moments, x, params["obs_clip"])).tolist())
         moments = moments.merge(x, jnp.ones(len(x), bool))
     return {
-        "normalised_rollouts": [r.tolist() for r in normalised],
+        "normalised_rollouts": [r.tolist() for r in normalized],
         "reward_rms_mean_var_count": statistics,
         "whitened_obs": whitened,
         "obs_rms_mean": moments.mean,
@@ -113,7 +113,7 @@ def par_transforms(inputs: Case, params: Case) -> dict[str, Any]:
             rate=params["len_penalty"],
             free=params["len_free"],
             length_feature="lengths",
-            centred=params["centered"],
+            centered=params["centered"],
             scale=params["k"],
         )
     elif mode in _KINDS:
@@ -133,7 +133,7 @@ def _running(batches: list[list[float]], form: str) -> dict[str, Any]:
     rewards = np.zeros(valid.shape)
     rewards[valid] = np.concatenate([np.asarray(batch, float) for batch in batches])
     data = rollout(*valid.shape, reward=rewards, valid=valid)
-    values = np.asarray(play(Normalise(form=form, prior_count=0.0), data)[0].components["task"])
+    values = np.asarray(play(Normalize(form=form, prior_count=0.0), data)[0].components["task"])
     return {"shaped": [row[keep].tolist() for row, keep in zip(values, valid, strict=True)]}
 
 
@@ -197,7 +197,7 @@ def _judged(judged: Judged, labels: np.ndarray, counts: np.ndarray, extrinsic: A
 
 
 ADAPTERS = {
-    "rnd_normalisation": rnd_normalisation,
+    "rnd_normalisation": rnd_normalization,
     "redistribution": redistribution,
     "par_transforms": par_transforms,
     "prediction_error_bonus": prediction_error_bonus,
