@@ -23,9 +23,9 @@ from rewardax.envs.language.vocab import encode
 from rewardax.envs.oracle import oracle_action
 from rewardax.envs.registry import make
 
-REIMPORT = 15  # step at which some lanes start anew from an import in mid-episode
-LATE = 40  # steps that lanes with a late clock have left
-RANDOM, HANDY, HANDY_LATE, PLANNED = range(4)  # how a lane plays; lane i plays i % 4
+REIMPORT = 15  # step at which some levels start anew from an import in mid-episode
+LATE = 40  # steps that levels with a late clock have left
+RANDOM, HANDY, HANDY_LATE, PLANNED = range(4)  # how a level is played; level i in way i % 4
 
 
 class Result(NamedTuple):
@@ -109,32 +109,32 @@ def compare(name: str, levels: int, length: int = 200, seed: int = 0) -> Result:
     ), f"{name} has {numbers}, Minigrid's {source_id} has {params}"
     plans: dict[int, np.ndarray] = {}
     has_oracle = "oracle_steps" in env.feature_names
-    lanes = [lane for lane in range(levels) if lane % 4 == PLANNED and has_oracle]
-    if lanes:
-        states = [from_minigrid(_at(source, seeds[lane])) for lane in lanes]
-        plans = dict(zip(lanes, _planned(env, params, _stack(states), min(length, 80)), strict=True))
+    with_plan = [level for level in range(levels) if level % 4 == PLANNED and has_oracle]
+    if with_plan:
+        states = [from_minigrid(_at(source, seeds[level])) for level in with_plan]
+        plans = dict(zip(with_plan, _planned(env, params, _stack(states), min(length, 80)), strict=True))
     shape = (levels, length)
     actions, valid = np.zeros(shape, np.int32), np.zeros(shape, bool)
     images, directions = np.zeros((*shape, 7, 7, 3), np.uint8), np.zeros(shape, np.int32)
     rewards, ends = np.zeros(shape), np.zeros((*shape, 2), bool)
     firsts, seconds = [], []
     missions = np.zeros((levels, MISSION_WORDS), np.int32)
-    for lane in range(levels):
-        way = lane % 4 if lane % 4 != PLANNED or has_oracle else HANDY
-        _at(source, seeds[lane])
+    for level in range(levels):
+        way = level % 4 if level % 4 != PLANNED or has_oracle else HANDY
+        _at(source, seeds[level])
         if way == HANDY_LATE:
             source.step_count = max(source.max_steps - LATE, 0)
-        missions[lane] = encode(source.mission, MISSION_WORDS)
+        missions[level] = encode(source.mission, MISSION_WORDS)
         firsts.append(from_minigrid(source))
         seconds.append(firsts[-1])
-        for t in range(min(length, len(plans[lane])) if way == PLANNED else length):
+        for t in range(min(length, len(plans[level])) if way == PLANNED else length):
             if t == REIMPORT and way in (HANDY, HANDY_LATE):
-                seconds[lane] = from_minigrid(source)
-            action = int(plans[lane][t]) if way == PLANNED else _handy(source, rng) if way else int(rng.integers(7))
+                seconds[level] = from_minigrid(source)
+            action = int(plans[level][t]) if way == PLANNED else _handy(source, rng) if way else int(rng.integers(7))
             obs, reward, terminated, truncated, _ = source.step(action)
-            actions[lane, t], valid[lane, t] = action, True
-            images[lane, t], directions[lane, t], rewards[lane, t] = obs["image"], obs["direction"], reward
-            ends[lane, t] = terminated, truncated
+            actions[level, t], valid[level, t] = action, True
+            images[level, t], directions[level, t], rewards[level, t] = obs["image"], obs["direction"], reward
+            ends[level, t] = terminated, truncated
             if terminated or truncated:
                 break
 
@@ -150,9 +150,9 @@ def compare(name: str, levels: int, length: int = 200, seed: int = 0) -> Result:
         return jax.lax.scan(body, first, (jnp.arange(length), actions))[1]
 
     again = np.array([first is not second for first, second in zip(firsts, seconds, strict=True)])
-    seen, paid, over = replay(_stack(firsts), _stack(seconds), again, actions)
+    seen, received, over = replay(_stack(firsts), _stack(seconds), again, actions)
     wrong = (np.asarray(seen["grid"]) != images).any((2, 3, 4)) | (np.asarray(seen["direction"]) != directions)
-    wrong |= abs(np.asarray(paid) - rewards) > 1e-6  # the engine computes in float32, Minigrid in float64
+    wrong |= abs(np.asarray(received) - rewards) > 1e-6  # the engine computes in float32, Minigrid in float64
     wrong |= (np.asarray(over) != ends).any(2)
     wrong |= (np.asarray(seen["mission"]) != missions[:, None]).any(2)
     won = (rewards > 0).any(1)

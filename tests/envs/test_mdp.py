@@ -62,8 +62,8 @@ class Ladder(RandomEnv):
         height = jnp.where(index == 2, state.height + 1, jnp.where(index == 1, 0, state.height))
         t, top = state.t + 1, height == 3
         new = Climb(height, t, state.dynamics, fell[None])
-        paid = (index == 2).astype(jnp.float32)
-        return new, TimeStep(paid, top, (t >= params.horizon) & ~top, paid - fell)
+        received = (index == 2).astype(jnp.float32)
+        return new, TimeStep(received, top, (t >= params.horizon) & ~top, received - fell)
 
     def observe(self, state, params):
         return {"height": state.height}
@@ -130,11 +130,11 @@ def test_the_same_state_and_action_repeat_and_time_moves_the_draw(ladder):
 
 def test_matrices_hold_the_same_problem(ladder):
     mdp = enumerate_mdp(*ladder, KEY)
-    tau, paid = mdp.dense()
+    tau, received = mdp.dense()
     value = np.random.default_rng(0).normal(size=len(mdp.over))
-    np.testing.assert_allclose((tau * paid).sum(2), mdp.reward, atol=1e-12)
+    np.testing.assert_allclose((tau * received).sum(2), mdp.reward, atol=1e-12)
     np.testing.assert_allclose(tau @ value, (mdp.chance * value[mdp.successor]).sum(2), atol=1e-12)
-    assert (paid[tau == 0] == 0).all()
+    assert (received[tau == 0] == 0).all()
 
 
 def test_matrices_refuse_large_tables():

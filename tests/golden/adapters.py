@@ -234,8 +234,8 @@ def annealing(inputs: Case, params: Case) -> dict[str, Any]:
 
 def count_bonus(inputs: Case, params: Case) -> dict[str, Any]:
     keys, done, resets = (np.asarray(inputs[name]) for name in ("next_keys", "done", "reset_keys"))
-    opening = np.concatenate([np.ones_like(done[:1]), done[:-1]])
-    now = np.where(opening, resets[:-1], np.concatenate([resets[:1], keys[:-1]]))
+    initial = np.concatenate([np.ones_like(done[:1]), done[:-1]])
+    now = np.where(initial, resets[:-1], np.concatenate([resets[:1], keys[:-1]]))
     rows, envs = keys.shape
     data = rollout(rows, envs, truncated=done, features={"key": now}, next_features={"key": keys})
     common = {

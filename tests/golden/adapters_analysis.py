@@ -44,9 +44,9 @@ def shaping(potential: Any, gamma: float, pairs: np.ndarray) -> np.ndarray:
 
 def shaped(reward: Any, potential: Any, gamma: float) -> np.ndarray:
     """R + F on every (s, a, s')."""
-    paid = np.asarray(reward, float)
-    pairs = np.stack(np.meshgrid(*[np.arange(len(paid))] * 2, indexing="ij"), -1).reshape(-1, 2)
-    return paid + shaping(potential, gamma, pairs).reshape(len(paid), 1, len(paid))
+    rewards = np.asarray(reward, float)
+    pairs = np.stack(np.meshgrid(*[np.arange(len(rewards))] * 2, indexing="ij"), -1).reshape(-1, 2)
+    return rewards + shaping(potential, gamma, pairs).reshape(len(rewards), 1, len(rewards))
 
 
 def reward_distance_tabular(inputs: Case, params: Case) -> dict[str, Any]:

@@ -172,11 +172,11 @@ def reward_ensemble(inputs: Case, params: Case) -> dict[str, Any]:
     scores = np.asarray(inputs["scores"], float).T
     data = rollout(1, len(scores), next_features={"scores": scores[None]})
 
-    def paid(ddof: int) -> Any:
+    def total_reward(ddof: int) -> Any:
         ensemble = Ensemble(feature="scores", form=params["objective"].lower(), coeff=params["coeff"], ddof=ddof)
         return play(ensemble, data)[0].total[0]
 
-    return {"ddof1": paid(1), "ddof0": paid(0)}
+    return {"ddof1": total_reward(1), "ddof0": total_reward(0)}
 
 
 def constrained_lagrangian(inputs: Case, params: Case) -> dict[str, Any]:

@@ -178,10 +178,10 @@ def matchtir(inputs: Case, params: Case) -> dict[str, Any]:
 def information_gain(inputs: Case, params: Case) -> dict[str, Any]:
     beliefs = np.asarray(inputs["beliefs"], float)[:, None]
     data = rollout(len(beliefs) - 1, 1, **features(belief=beliefs))
-    opening = rollout(1, 1, **features(belief=np.stack([beliefs[0], beliefs[0]])))
+    initial = rollout(1, 1, **features(belief=np.stack([beliefs[0], beliefs[0]])))
     nats, _ = play(InformationGain(), data)
     bits, _ = play(InformationGain(scale=1 / np.log(2)), data)
-    first, _ = play(InformationGain(), opening)
+    first, _ = play(InformationGain(), initial)
     gains, advantage = igpo_paper(
         jnp.asarray(inputs["mean_logprob_truth"], float),
         jnp.asarray(inputs["outcome"], float),

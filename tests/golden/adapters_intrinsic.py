@@ -25,9 +25,9 @@ Case = Mapping[str, Any]
 def _follow(values: Any, done: np.ndarray) -> np.ndarray:
     """What o_t showed when o_{t+1} shows ``values`` [T, N, ...]; zeros at the start of an episode."""
     values = np.asarray(values)
-    opening = np.concatenate([np.ones_like(done[:1]), done[:-1]])
+    initial = np.concatenate([np.ones_like(done[:1]), done[:-1]])
     before = np.concatenate([np.zeros_like(values[:1]), values[:-1]])
-    return np.where(opening.reshape(opening.shape + (1,) * (values.ndim - 2)), 0, before)
+    return np.where(initial.reshape(initial.shape + (1,) * (values.ndim - 2)), 0, before)
 
 
 def _data(done: np.ndarray, **features: Any) -> Any:

@@ -33,8 +33,10 @@ def rudder(inputs: Case, params: Case) -> dict[str, Any]:
     forecast = jnp.asarray([inputs["predictions"]], float)
     mask = jnp.ones(forecast.shape, bool)
     # a return that equals the last forecast needs no correction
-    raw, paid = (redistribute(forecast, jnp.asarray([r], float), mask)[0] for r in (forecast[0, -1], _return(inputs)))
-    return {"raw": raw, "redistributed": paid}
+    raw, rewards = (
+        redistribute(forecast, jnp.asarray([r], float), mask)[0] for r in (forecast[0, -1], _return(inputs))
+    )
+    return {"raw": raw, "redistributed": rewards}
 
 
 def _return(inputs: Case) -> float:
@@ -43,8 +45,11 @@ def _return(inputs: Case) -> float:
 
 def spa(inputs: Case, params: Case) -> dict[str, Any]:
     contribution, grounding = (jnp.asarray(inputs[name], float) for name in ("contribution", "grounding"))
-    paid = step_reward(contribution, grounding, params["alpha"], params["beta"])
-    return {"step_reward": paid, "released_token_reward": released_token_reward(paid, jnp.asarray(inputs["mask"]))}
+    rewards = step_reward(contribution, grounding, params["alpha"], params["beta"])
+    return {
+        "step_reward": rewards,
+        "released_token_reward": released_token_reward(rewards, jnp.asarray(inputs["mask"])),
+    }
 
 
 def explors(inputs: Case, params: Case) -> dict[str, Any]:

@@ -15,7 +15,7 @@ _replay = by_structure(replay)
 
 
 def play(reward: RewardTransform, data: Transition) -> tuple[Rewards, State]:
-    """``replay``, on the rollout padded with filler rows to a power of two: fewer shapes, fewer compilations."""
+    """``replay``, on the rollout padded with invalid rows to a power of two: fewer shapes, fewer compilations."""
     rows = len(data.valid)
     missing = (1 << (rows - 1).bit_length()) - rows
     padded = jax.tree.map(lambda x: np.concatenate([x, np.repeat(x[-1:], missing, 0)]), data)
@@ -51,10 +51,10 @@ def rollout(
         return np.broadcast_to(np.asarray(value, dtype), (rows, envs))
 
     ended, cut, real = grid(terminated, bool), grid(truncated, bool), grid(valid, bool)
-    first, opening = np.zeros((rows, envs), bool), np.ones(envs, bool)
+    first, at_start = np.zeros((rows, envs), bool), np.ones(envs, bool)
     for t in range(rows):
-        first[t] = opening & real[t]
-        opening = np.where(real[t], ended[t] | cut[t], opening)
+        first[t] = at_start & real[t]
+        at_start = np.where(real[t], ended[t] | cut[t], at_start)
     nothing = np.zeros((rows, envs, 1))
     return Transition(
         observation=nothing,

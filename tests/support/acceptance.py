@@ -63,14 +63,16 @@ def determinism(task: str, size: Size) -> str | None:
     assert all(np.array_equal(a, b) for a, b in zip(jax.tree.leaves(many), jax.tree.leaves(again), strict=True)), (
         "not repeatable"
     )
-    at = size.lanes // 3
+    at = size.envs // 3
     alone = found.run.reset(at, found.params)
     for t in range(int((~many["over"][:, at]).sum())):
         alone, out = found.run.step(alone, many["action"][t, at], found.params)
-        assert same(alone, [x[t, at] for x in many["state"]]), f"alone and among {size.lanes} differ at step {t + 1}"
-        assert same(out, rows(many["step"], (t, at))), f"alone and among {size.lanes} are paid differently"
+        assert same(alone, [x[t, at] for x in many["state"]]), f"alone and among {size.envs} differ at step {t + 1}"
+        assert same(out, rows(many["step"], (t, at))), f"alone and among {size.envs} are rewarded differently"
         seen = found.run.seen(alone, found.params)
-        assert same(seen, {name: rows(many[name], (t, at)) for name in seen}), f"{size.lanes} lanes look different"
+        assert same(seen, {name: rows(many[name], (t, at)) for name in seen}), (
+            f"{size.envs} environments look different"
+        )
     for rule in CORE_RULES:
         if rule not in COVERED:
             broken(rule, found)
@@ -117,7 +119,7 @@ def groups(task: str, size: Size) -> str | None:
     levels, names = len(np.unique(flattened(leaves), axis=0)), len(np.unique(np.asarray(hashes), axis=0))
     broken(shared_layouts, subject(task, size))
     assert names <= levels
-    if "hidden_from_hash" not in card(getattr(env, "outer", env).family):  # told in words, it is the task inside
+    if "hidden_from_hash" not in card(getattr(env, "outer", env).family):  # described in words, it is the task inside
         assert names == levels, f"{levels} different levels have {names} different hashes"
     else:
         seen = jax.jit(jax.vmap(lambda i: env.observe(reset_level(env, params, i, dynamics=0), params)))
@@ -130,7 +132,7 @@ def sentences(task: str, size: Size) -> str | None:
     """5. Tokens and text agree, nothing is cut off, commands round-trip, no input upsets the parser."""
     env, params = make(task)
     if not isinstance(env, TextEnv):
-        return "not told in words"
+        return "not described in words"
     env, params, states = visited(task, size)
     table = env.templates
     for row in range(len(table.names)):
@@ -178,10 +180,10 @@ def masks(task: str, size: Size) -> str | None:
 
     parts = []
     for at in range(0, size.states, BLOCK):
-        told = jax.device_get(expander(env)(rows(states, slice(at, at + BLOCK)), params))
-        now, then = told["now"], told["then"]
+        shown = jax.device_get(expander(env)(rows(states, slice(at, at + BLOCK)), params))
+        now, then = shown["now"], shown["then"]
         changed = (then["state_hash"] != now["state_hash"][:, None]).any(-1)
-        parts.append((told["mask"], then["valid"], changed, told["reward"], now["success"] | now["failure"]))
+        parts.append((shown["mask"], then["valid"], changed, shown["reward"], now["success"] | now["failure"]))
     mask, valid, changed, reward, over = (np.concatenate(x) for x in zip(*parts, strict=True))
     live = ~over
     assert mask[live].any(1).all(), "no admissible action"
@@ -209,8 +211,10 @@ def solvable(task: str, size: Size) -> str | None:
             assert (found.steps == found.promised).all() and found.steps.max() <= horizon
             run = subject(task, size).run
             for level in range(3):
-                told = run.seen(run.reset(level, params), params)["features"]
-                assert told.get("oracle_start", found.promised[level]) == told["oracle_steps"] == found.promised[level]
+                shown = run.seen(run.reset(level, params), params)["features"]
+                assert (
+                    shown.get("oracle_start", found.promised[level]) == shown["oracle_steps"] == found.promised[level]
+                )
             search(task, size)
             return None
     assert planner is not None, "oracle_steps is -2 and there is no planner"
@@ -243,7 +247,7 @@ def traced_parameters(task: str, size: Size) -> str | None:
     compiled, (leaves, tree) = run._cache_size(), jax.tree.flatten(found.params)
     for i, leaf in enumerate(leaves):
         other = ~leaf if leaf.dtype == bool else leaf + jnp.ones((), leaf.dtype)
-        run(jnp.arange(size.lanes), jax.random.key(0), jax.tree.unflatten(tree, [*leaves[:i], other, *leaves[i + 1 :]]))
+        run(jnp.arange(size.envs), jax.random.key(0), jax.tree.unflatten(tree, [*leaves[:i], other, *leaves[i + 1 :]]))
     assert run._cache_size() == compiled, f"{run._cache_size() - compiled} more programs for {len(leaves)} settings"
     return None
 
@@ -276,33 +280,33 @@ def optimum(task: str, size: Size) -> str | None:
     return None
 
 
-RACE, LANES = 100, 256
+RACE, ENVS = 100, 256
 FLOORS = {"text": 20_000, "grid": 100_000, "tabular": 100_000}
 
 
 @functools.lru_cache(maxsize=4)
 def racer(env: Any) -> Any:
-    """``(key, pool, params) ->`` a number that depends on all observations of RACE steps of random play in LANES."""
+    """``(key, pool, params) ->`` a number from all observations of RACE random steps in ENVS environments."""
 
     def body(pool: Any, params: Any, carry: Any, key: Any) -> Any:
         state, total = carry
         action = jax.random.categorical(key, jnp.where(jax.vmap(env.action_mask, (0, None))(state, params), 0.0, -1e9))
         new, out = jax.vmap(env.step, (0, 0, None))(state, action, params)
-        over, fresh = out.terminated | out.truncated, pool.take(key, LANES)
+        over, fresh = out.terminated | out.truncated, pool.take(key, ENVS)
         new = jax.tree.map(lambda a, b: jnp.where(over.reshape(-1, *[1] * (a.ndim - 1)), a, b), fresh, new)
         seen = jax.vmap(env.observe, (0, None))(new, params)
         return (new, total + sum(x.astype(jnp.uint32).sum() for x in jax.tree.leaves(seen))), None
 
     @jax.jit
     def run(key: Any, pool: Any, params: Any) -> Any:
-        start, keys = (pool.take(key, LANES), jnp.uint32(0)), jax.random.split(key, RACE)
+        start, keys = (pool.take(key, ENVS), jnp.uint32(0)), jax.random.split(key, RACE)
         return jax.lax.scan(functools.partial(body, pool, params), start, keys)[0][1]
 
     return run
 
 
 def speed(task: str, size: Size) -> str | None:
-    """11. Steps per second at 256 lanes, observations consumed, are above a loose floor."""
+    """11. Steps per second at 256 environments, observations consumed, are above a loose floor."""
     env, params = make(task)
     pool, run = make_pool(env, params, 1024), racer(env)
     run(jax.random.key(0), pool, params).block_until_ready()
@@ -310,7 +314,7 @@ def speed(task: str, size: Size) -> str | None:
     for i in range(3):
         begun = time.perf_counter()
         run(jax.random.key(i), pool, params).block_until_ready()
-        best = max(best, LANES * RACE / (time.perf_counter() - begun))
+        best = max(best, ENVS * RACE / (time.perf_counter() - begun))
     kind = card(env.family)["kind"]
     assert best > FLOORS[kind], f"{best:,.0f} steps/s"
     return None

@@ -22,14 +22,14 @@ class Size(NamedTuple):
     levels: int = 1000  # that the oracle plays
     hashes: int = 10_000  # levels whose hashes are compared
     states: int = 4096  # of random play, for masks and sentences
-    lanes: int = 256
+    envs: int = 256
     search: int = 20_000  # states that breadth-first search may visit
     table: int = 20_000  # states, with the clock, that value iteration may have
     random: int = 4096  # episodes of random play
     texts: int = 40  # states whose commands are parsed
 
 
-SMALL = Size(levels=64, hashes=500, states=256, lanes=16, search=1500, table=3000, random=256, texts=6)
+SMALL = Size(levels=64, hashes=500, states=256, envs=16, search=1500, table=3000, random=256, texts=6)
 
 
 def broken(rule: Any, *arguments: Any) -> None:
@@ -39,7 +39,7 @@ def broken(rule: Any, *arguments: Any) -> None:
 
 @functools.lru_cache(maxsize=8)
 def subject(task: str, size: Size) -> Subject:
-    return Subject(*make(task), size.lanes)
+    return Subject(*make(task), size.envs)
 
 
 def same(left: Any, right: Any) -> bool:
@@ -115,8 +115,8 @@ def search(task: str, size: Size) -> bool:
     expand, structure = expander(env), jax.eval_shape(lambda x: x, subject(task, size).start)
     clock = jax.jit(jax.vmap(lambda s: env.at_time(s, jnp.int32(0))))
     first = subject(task, size).start
-    told = subject(task, size).run.seen(first, params)["features"]
-    name = np.asarray(told["state_hash"]).tobytes() + np.asarray(told["success"]).tobytes()
+    shown = subject(task, size).run.seen(first, params)["features"]
+    name = np.asarray(shown["state_hash"]).tobytes() + np.asarray(shown["success"]).tobytes()
     promised: dict[bytes, int] = {}
     parents, queue, known = defaultdict(set), [(name, to_arrays(first), False)], {name}
     won: set[bytes] = set()
@@ -124,11 +124,11 @@ def search(task: str, size: Size) -> bool:
         part, queue = queue[:BLOCK], queue[BLOCK:]
         stacked = [np.stack([np.asarray(x) for x in leaf]) for leaf in zip(*(s for _, s, _ in part), strict=True)]
         padded = from_arrays(structure, [jnp.asarray(x[np.arange(BLOCK) % len(part)]) for x in stacked])
-        told = jax.device_get(expand(clock(padded), params))
-        after, mask, over, hashes = told["after"], told["mask"], told["over"], told["then"]["state_hash"]
-        success = told["then"]["success"]
+        shown = jax.device_get(expand(clock(padded), params))
+        after, mask, over, hashes = shown["after"], shown["mask"], shown["over"], shown["then"]["state_hash"]
+        success = shown["then"]["success"]
         for i, (source, _, ended) in enumerate(part):
-            promised[source] = int(told["now"]["oracle_steps"][i])
+            promised[source] = int(shown["now"]["oracle_steps"][i])
             for action in [] if ended else np.flatnonzero(mask[i]):
                 target = hashes[i, action].tobytes() + success[i, action].tobytes()  # saying "done" changes no cell
                 parents[target].add(source)

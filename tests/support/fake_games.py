@@ -41,7 +41,7 @@ class Game(Engine):
         return self._reply(f"You {command}.", lost=command == "jump")
 
     def _reply(self, said: str, lost: bool = False) -> Reply:
-        told: dict[str, Any] = {
+        details: dict[str, Any] = {
             "text": f"{said}\nYou are in room {self.room}.",
             "score": self.best,
             "won": self.room == self.length,
@@ -51,8 +51,8 @@ class Game(Engine):
             "state": str(self.room),
         }
         for name, answer in self.answers.items():
-            told[name] = answer(self) if callable(answer) else answer
-        return Reply(**told)
+            details[name] = answer(self) if callable(answer) else answer
+        return Reply(**details)
 
     def close(self) -> None:
         self.closed = True
@@ -77,16 +77,16 @@ class Express:
     def reset(self, seed: int, gameFold: str, generateGoldPath: bool) -> tuple[str, dict[str, Any]]:
         assert not generateGoldPath
         self.steps, self.score, self.seed = 0, 0.0, seed
-        told = self._told("You are in the kitchen.")
-        return told["observation"], told
+        details = self._details("You are in the kitchen.")
+        return details["observation"], details
 
     def step(self, command: str) -> tuple[str, float, bool, dict[str, Any]]:
         self.steps += 1
         self.score = {"take coin": 1.0, "eat coin": -0.5}.get(command, self.score)
-        told = self._told("You hear nothing." if command == "wait" else "You are in the kitchen.")
-        return told["observation"], 0.0, self.steps > self.limit or abs(self.score) >= 0.5, told
+        details = self._details("You hear nothing." if command == "wait" else "You are in the kitchen.")
+        return details["observation"], 0.0, self.steps > self.limit or abs(self.score) >= 0.5, details
 
-    def _told(self, said: str) -> dict[str, Any]:
+    def _details(self, said: str) -> dict[str, Any]:
         commands = ["take coin", "look around", "eat coin", "wait"]
         random.shuffle(commands)
         return {
@@ -146,13 +146,13 @@ class Science:
 
     def reset(self) -> tuple[str, dict[str, Any]]:
         self.score = 8
-        return "Hall:\n\tan agent", self._told()
+        return "Hall:\n\tan agent", self._details()
 
     def step(self, command: str) -> tuple[str, int, bool, dict[str, Any]]:
         before, self.score = self.score, {"focus on door": -100, "focus on bird": 100}.get(command, self.score)
-        return "You focus.", self.score - before, abs(self.score) == 100, self._told()
+        return "You focus.", self.score - before, abs(self.score) == 100, self._details()
 
-    def _told(self) -> dict[str, Any]:
+    def _details(self) -> dict[str, Any]:
         return {
             "score": self.score,
             "look": "Hall:\n\tan agent",

@@ -1,4 +1,4 @@
-"""A chat endpoint on 127.0.0.1 that behaves as badly as it is told."""
+"""A chat endpoint on 127.0.0.1 that behaves as badly as it is instructed."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A corridor small enough to check by hand: as a Gymnasium environment and, with the same rules, in pure JAX.
 
 Cells 0 to 6; cell 0 is a pit (failure), cell 6 the goal (success, reward 1), after eight steps it is cut
-off. Actions: left, right, stay. Episode e of lane l starts in cell 2 + (e + l) mod 3.
+off. Actions: left, right, stay. Episode e of environment n starts in cell 2 + (e + n) mod 3.
 """
 
 from __future__ import annotations
@@ -91,20 +91,20 @@ class CorridorEnv(gym.Env):
     metadata = {"render_modes": []}  # noqa: RUF012
     feature_names = tuple(features(np, reset(np, 0)))
 
-    def __init__(self, lane: int = 0) -> None:
+    def __init__(self, index: int = 0) -> None:
         self.action_space = gym.spaces.Discrete(ACTIONS)
         self.observation_space = gym.spaces.Dict(
             grid=gym.spaces.Box(0, 255, (7, 7, 3), np.uint8), direction=gym.spaces.Box(0, 3, (), np.int32)
         )
         self._enabled: tuple[str, ...] = ()
-        self._lane = self._episode = lane
+        self._index = self._episode = index
 
     def enable_features(self, names: tuple[str, ...]) -> None:
         self._enabled = tuple(dict.fromkeys((*self._enabled, *names)))
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict]:
         super().reset(seed=seed)
-        self._episode = self._episode if seed is None else self._lane
+        self._episode = self._episode if seed is None else self._index
         self._state = reset(np, self._episode)
         self._episode += 1
         return self._look()
@@ -129,7 +129,7 @@ def register() -> None:
 
 
 def play(actions: np.ndarray, names: tuple[str, ...]) -> Transition:
-    """Rollout ``[T, N]`` of the pure JAX twin under ``actions`` [T, N]; lane n starts with episode n."""
+    """Rollout ``[T, N]`` of the pure JAX twin under ``actions`` [T, N]; environment n starts with episode n."""
 
     def look(state: Walk) -> tuple[Any, Any]:
         offered = features(jnp, state)
@@ -155,7 +155,7 @@ def play(actions: np.ndarray, names: tuple[str, ...]) -> Transition:
         opened = reset(jnp, state.episode + 1)
         return (jax.tree.map(lambda new, old: jnp.where(done, new, old), opened, after), done), row
 
-    def lane(number: Any, actions: Any) -> Transition:
+    def one_env(number: Any, actions: Any) -> Transition:
         return jax.lax.scan(body, (reset(jnp, number), jnp.array(True)), actions)[1]
 
-    return jax.jit(jax.vmap(lane, in_axes=(0, 1), out_axes=1))(jnp.arange(actions.shape[1]), actions)
+    return jax.jit(jax.vmap(one_env, in_axes=(0, 1), out_axes=1))(jnp.arange(actions.shape[1]), actions)

@@ -183,7 +183,7 @@ def test_foreign_environments(pay: Any, wrong: set[str]) -> None:
 
 def test_without_a_true_score_only_the_order_counts() -> None:
     policies = {"oracle": lambda o, info: 1, "anti_oracle": lambda o, info: 0}
-    honest, wrong = (audit(Walk(lambda a, e, s=s: s * a, told=False), policies=policies) for s in (1.0, -1.0))
+    honest, wrong = (audit(Walk(lambda a, e, s=s: s * a, reveals=False), policies=policies) for s in (1.0, -1.0))
     assert honest.passed and honest.correlation is None and "no true performance" in honest.notes[-1]
     assert kinds(wrong) == {"order"}
 

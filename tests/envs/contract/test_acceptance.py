@@ -20,7 +20,7 @@ UNTIMED = [check for check in CHECKS if check is not speed]  # speed belongs in 
 
 
 def representatives() -> set[str]:
-    """The first id of each family, and some told in words."""
+    """The first id of each family, and some described in words."""
     first: dict[str, str] = {}
     for name, preset in PRESETS.items():
         if not name.endswith("-Text"):

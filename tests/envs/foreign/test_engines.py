@@ -168,8 +168,8 @@ def test_published_mistakes_of_the_real_text_arena() -> None:
 
         return policy
 
-    paid = [play_out(bandit, choose(rank))[-1][1] for rank in (-1, -2, 0)]
-    assert 0.0 == paid[0] < paid[1] < paid[2]  # best, second best, worst
+    received = [play_out(bandit, choose(rank))[-1][1] for rank in (-1, -2, 0)]
+    assert 0.0 == received[0] < received[1] < received[2]  # best, second best, worst
     found = rewardax.audit(TextArenaEnv("Countdown-v0"), policies={"careless": lambda o, info: "what?"}, levels=2)
     assert [finding.kind for finding in found.findings] == ["number"] and "Invalid action" in found.findings[0].text
 

@@ -46,7 +46,7 @@ def test_it_keeps_every_rule_of_ours() -> None:
     assert broken_rules(corridor()) == []
 
 
-def test_ends_are_told_from_the_time_limit() -> None:
+def test_ends_are_distinguished_from_the_time_limit() -> None:
     env, params = make(corridor())
     assert env.horizon(params) == 20
     won, lost = walk(env, params, [RIGHT] * 6)[-1], walk(env, params, [LEFT])[-1]
@@ -134,8 +134,8 @@ def test_gymnasium_and_rewards() -> None:
     env = RewardWrapper(GymEnv(corridor()), Potential(phi=place, gamma=1.0))
     _, info = env.reset(seed=0)
     assert info["action_mask"].tolist() == [1, 1]
-    paid = [env.step(RIGHT)[1] for _ in range(6)]
-    assert paid == pytest.approx([1 / 7] * 5 + [1.0 - 6 / 7], abs=1e-6)
+    received = [env.step(RIGHT)[1] for _ in range(6)]
+    assert received == pytest.approx([1 / 7] * 5 + [1.0 - 6 / 7], abs=1e-6)
 
 
 def test_a_pool_and_the_learner_run_on_it() -> None:

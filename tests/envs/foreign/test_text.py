@@ -38,7 +38,7 @@ def test_scores_become_increments() -> None:
     assert [info["features"]["events"].tolist() for *_, info in steps][:2] == [[True, False, False], [False] * 3]
 
 
-def test_a_score_at_the_start_is_paid_to_nobody() -> None:
+def test_a_score_at_the_start_is_no_reward() -> None:
     env = game(score=lambda g: 8 + g.best)
     (_, info), step = play(env, EAST)
     assert info["initial_score"] == info["score"] == 8.0

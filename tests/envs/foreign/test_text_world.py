@@ -77,7 +77,7 @@ def test_potential_shaping_telescopes(games: list[str]) -> None:
 
 
 def test_gated_accumulation_obeys_its_laws(games: list[str]) -> None:
-    """Where the outcome passes, the sum of the dense reward is paid in the end; elsewhere nothing; never in between."""
+    """Where the outcome passes, the sum of dense rewards is given at the end; elsewhere nothing, never in between."""
     game = TextWorldEnv(games, max_steps=LIMIT, features="all")
     gate = GatedAccumulation(components=("task", "events"), thresholds=(1.0, None))
     bonus = EventBonus(
@@ -90,8 +90,8 @@ def test_gated_accumulation_obeys_its_laws(games: list[str]) -> None:
         raw, success = 0.25 * sum(not info["command"] for *_, info in steps), last["success"]
         assert all(info["reward_components"]["events"] == 0.0 for info in middle)
         assert last["reward_components"]["events"] == pytest.approx(raw if success else 0.0)
-        paid = {"task": float(success), "events": raw if success else 0.0}
-        assert last["episode_components"] == pytest.approx(paid)
+        expected = {"task": float(success), "events": raw if success else 0.0}
+        assert last["episode_components"] == pytest.approx(expected)
         assert last["reward_metrics"]["events/open"] == float(success)
         seen.append((success, raw > 0))
     assert {(True, True), (False, True)} <= set(seen)

@@ -49,10 +49,10 @@ def test_the_farm_picks_the_key_up_28_times(task):
 
 
 def test_table_of_a_memoryless_reward_is_the_table_of_the_task(task):
-    plain, paid = enumerate_mdp(*task), reward_mdp(*task, Weights({"task": 1.0}))
-    assert value_iteration(plain).value[0] == value_iteration(paid).value[0] == 1.0
-    # one state more: the start is told apart by opening the episode
-    assert plain.size[0] <= paid.size[0] <= plain.size[0] + 1
+    plain, rewarded = enumerate_mdp(*task), reward_mdp(*task, Weights({"task": 1.0}))
+    assert value_iteration(plain).value[0] == value_iteration(rewarded).value[0] == 1.0
+    # one state more: the start is distinguished as the first state of the episode
+    assert plain.size[0] <= rewarded.size[0] <= plain.size[0] + 1
 
 
 def test_without_the_clock_the_shortest_way_has_six_steps(task):

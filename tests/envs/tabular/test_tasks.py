@@ -55,10 +55,10 @@ def expected(task, policy, **env_kwargs):
     mdp, horizon = table(task, **env_kwargs)
     chance = np.eye(mdp.size[1])[policy] if policy.ndim == 1 else policy
     totals = []
-    for paid in (mdp.reward, mdp.performance):
+    for received in (mdp.reward, mdp.performance):
         value = np.zeros(len(mdp.over))
         for _ in range(horizon):
-            value = np.where(mdp.over, 0.0, (chance * (paid + after(mdp, value))).sum(1))
+            value = np.where(mdp.over, 0.0, (chance * (received + after(mdp, value))).sum(1))
         totals.append(value[0])
     return totals
 
@@ -69,8 +69,8 @@ def play(task, actions, **env_kwargs):
     env.reset(seed=0)
     reward = performance = 0.0
     for t, action in enumerate(actions):
-        _, paid, terminated, truncated, info = env.step(action)
-        reward, performance = reward + paid, performance + info["performance"]
+        _, received, terminated, truncated, info = env.step(action)
+        reward, performance = reward + received, performance + info["performance"]
         assert (terminated or truncated) == (t == len(actions) - 1)
     return reward, performance
 
@@ -263,15 +263,15 @@ def test_random_steps_follow_the_listed_chances(task):
             jax.vmap(env.state_id, (0, None))(new, params), length=env.num_state_ids
         ), step.reward.mean()
 
-    counts, paid = jax.jit(jax.vmap(jax.vmap(draw, (None, 0)), (0, None)))(states, jnp.arange(env.num_actions))
+    counts, received = jax.jit(jax.vmap(jax.vmap(draw, (None, 0)), (0, None)))(states, jnp.arange(env.num_actions))
     ids = np.asarray(look(env, mdp.states, params)["state_id"])
     for i, row in enumerate(np.asarray(rows)):
         for action in range(env.num_actions):
-            told = np.bincount(ids[mdp.successor[row, action]], mdp.chance[row, action], env.num_state_ids)
+            stated = np.bincount(ids[mdp.successor[row, action]], mdp.chance[row, action], env.num_state_ids)
             seen = np.asarray(counts[i, action]) / len(keys)
-            assert np.abs(seen - told).max() < 0.04  # five standard errors
-            assert (seen[told == 0] == 0).all()
-            assert float(paid[i, action]) == pytest.approx(mdp.reward[row, action], abs=0.02)
+            assert np.abs(seen - stated).max() < 0.04  # five standard errors
+            assert (seen[stated == 0] == 0).all()
+            assert float(received[i, action]) == pytest.approx(mdp.reward[row, action], abs=0.02)
 
 
 def test_in_the_bucket_truth_cannot_be_seen():

@@ -82,10 +82,11 @@ def belief_values(horizon: int, identify: bool) -> float:
         belief = weight / weight.sum()
         options = [belief.max()] if identify else [0.0] if left == 0 else []
         for arm in range(2) if left > (1 if identify else 0) else ():
-            paid = float(belief @ chance[:, arm])
+            expected = float(belief @ chance[:, arm])
             more = [tuple(x + (k == arm) for k, x in enumerate(old)) for old in (wins, losses)]
             options.append(
-                paid * ((not identify) + value(left - 1, more[0], losses)) + (1 - paid) * value(left - 1, wins, more[1])
+                expected * ((not identify) + value(left - 1, more[0], losses))
+                + (1 - expected) * value(left - 1, wins, more[1])
             )
         return max(options)
 
@@ -111,8 +112,8 @@ def test_naming_ends_the_episode_where_it_is_asked_for() -> None:
         assert bool(step.terminated) and float(step.reward) == (arm == best)
         assert bool(features["success"]) == (arm == best) and bool(features["failure"]) == (arm != best)
     assert "and you are wrong." in ENV.text(after, params) or best == ARMS - 1
-    _, paid = STEP(state, jnp.int32(best), params)
-    assert float(paid.reward) == 0 and not bool(paid.terminated)
+    _, out = STEP(state, jnp.int32(best), params)
+    assert float(out.reward) == 0 and not bool(out.terminated)
     _, refused = STEP(state, jnp.int32(ARMS), PARAMS)
     assert not bool(refused.terminated)
     assert ENV.parse(ENV.render_action(ARMS, state), state, PARAMS) == (None, "here you can only pull.")
@@ -124,7 +125,7 @@ def test_twenty_pulls_end_the_game() -> None:
     assert 5 < found.total.mean() < 9
 
 
-def test_counts_are_told() -> None:
+def test_counts_are_shown() -> None:
     states, params = starts(1, arms=2)
     state = jax.tree.map(lambda x: x[0], states)
     wins = 0

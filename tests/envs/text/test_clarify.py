@@ -49,8 +49,8 @@ def test_values_of_asking_and_guessing(cost: float, values: tuple[float, ...]) -
         found = honest(unknown, cost, 1)
         assert found == pytest.approx(value, abs=1e-6)
         assert best_value(unknown, cost) == pytest.approx(value, abs=1e-9)
-    told = card("Clarify")["values"][str(cost)]
-    assert told == pytest.approx({str(m): v for m, v in enumerate(values)}, abs=1e-9)
+    stated = card("Clarify")["values"][str(cost)]
+    assert stated == pytest.approx({str(m): v for m, v in enumerate(values)}, abs=1e-9)
 
 
 def test_honest_returns_of_the_card() -> None:
@@ -76,15 +76,15 @@ def test_full_information_makes_one_step_enough() -> None:
 def test_first_messages_leave_open_what_the_parameters_say() -> None:
     env, params = make("Clarify")
     states = jax.jit(jax.vmap(env.reset, (0, None)))(jax.random.split(jax.random.key(1), 3000), params)
-    told = (np.asarray(states.message)[:, None] >> np.arange(3) & 1).sum(1)
-    counts = np.bincount(3 - told, minlength=4)
+    given = (np.asarray(states.message)[:, None] >> np.arange(3) & 1).sum(1)
+    counts = np.bincount(3 - given, minlength=4)
     assert counts[0] == 0 and (abs(counts[1:] / 3000 - 1 / 3) < 0.05).all()
     assert len(np.unique(np.asarray(states.message))) == 7 and len(np.unique(np.asarray(states.intent))) == 8
 
 
 @pytest.mark.parametrize("wording", [0, 1, 2])
-def test_nothing_is_seen_before_it_is_told(wording: int) -> None:
-    """Whatever is asked in whatever order: what is seen depends on the slots told so far, and on these it does."""
+def test_nothing_is_seen_before_it_is_stated(wording: int) -> None:
+    """Whatever is asked in whatever order: what is seen depends on the slots stated so far, and on these it does."""
     env, params, state = start(3, fewest=3, most=3, wording=wording)
     both = jax.jit(jax.vmap(env.step, (0, None, None)))
     look = jax.jit(jax.vmap(env.observe_tokens, (0, None)))
@@ -98,7 +98,7 @@ def test_nothing_is_seen_before_it_is_told(wording: int) -> None:
             seen = {bytes(np.asarray(row)) for row in look(every, params)}
             assert len(seen) == 2 ** known.bit_count()
             hidden = {bytes(np.asarray(row)) + bytes([i & known]) for i, row in enumerate(look(every, params))}
-            assert len(hidden) == len(seen), "what is seen does not follow from what was told"
+            assert len(hidden) == len(seen), "what is seen does not follow from what was stated"
 
 
 def test_belief_is_the_posterior() -> None:
@@ -157,8 +157,8 @@ def test_satisfaction_falls_with_every_needless_question() -> None:
     assert content == [1.0, 0.75, 0.5, 0.5, 0.25, 0.0, 0.0, 0.0]
     won, _ = play(state, params, 3 + int(state.intent))
     assert float(facts(won, params)["satisfaction"]) == 0.0 and facts(won, params)["success"]
-    told = start(3, fewest=0, most=0)[2]
-    assert float(facts(play(told, params, 2)[0], params)["satisfaction"]) == 0.75, "the message had told it"
+    complete = start(3, fewest=0, most=0)[2]
+    assert float(facts(play(complete, params, 2)[0], params)["satisfaction"]) == 0.75, "the message had stated it"
 
 
 def test_the_bait_pays_for_endless_asking() -> None:

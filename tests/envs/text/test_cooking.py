@@ -85,10 +85,10 @@ def test_oracle_and_solvable_equal_search(case: int) -> None:
 )
 def test_oracle_is_consistent_everywhere(name: str, env_kwargs: dict[str, Any]) -> None:
     """In states of play that errs, the best action gains exactly one step; with 0 only at success this is exactness."""
-    lanes = 64
-    params, state = start(name, lanes, 7, chilled=0.5, **env_kwargs)
+    envs = 64
+    params, state = start(name, envs, 7, chilled=0.5, **env_kwargs)
     left, rng, seen, full = np.asarray(state.oracle_start), np.random.default_rng(1), set(), 0
-    lost = np.zeros(lanes, bool)
+    lost = np.zeros(envs, bool)
     for _ in range(60):
         after, mask, _, steps = expand()(state, params)
         mask, steps = np.asarray(mask), np.asarray(steps)
@@ -98,9 +98,9 @@ def test_oracle_is_consistent_everywhere(name: str, env_kwargs: dict[str, Any]) 
         weight = rng.random(mask.shape) * good * np.where(steps < 0, 0.7, 1.0)
         weight[:, 13:29] *= 2.0  # hands full, so that something has to be dropped
         greedy = np.where(good, -best, -20_000).argmax(1)
-        action = np.where((rng.random(lanes) < 0.5) & ~lost & good.any(1), greedy, weight.argmax(1))
+        action = np.where((rng.random(envs) < 0.5) & ~lost & good.any(1), greedy, weight.argmax(1))
         action = np.where(good.any(1), action, ENV.num_actions - 1)
-        state, left = jax.tree.map(lambda x, a=action: x[np.arange(lanes), a], after), steps[np.arange(lanes), action]
+        state, left = jax.tree.map(lambda x, a=action: x[np.arange(envs), a], after), steps[np.arange(envs), action]
         lost = left < 0
         full += int(((np.asarray(state.loc) == HELD).sum(1) == 5).sum())
         seen |= set(left.tolist())

@@ -18,7 +18,7 @@ from rewardax.envs.text.engine.world import pack
 TASK = Batch("Craft-tiny")
 batched, successors, start, do, facts = TASK.batched, TASK.successors, TASK.start, TASK.do, TASK.facts
 
-LANES = TASK.size
+ENVS = TASK.size
 CLOCK = ("t", "log", "latched", "fresh", "events")
 RANK = {item: i for i, item in enumerate(W.ITEMS)}
 
@@ -54,7 +54,7 @@ def test_levels_keep_their_promises(name: str) -> None:
     _, params, state = start(name, 300)
     uses, exists = np.asarray(state.uses), np.asarray(state.exists)
     depth = int(params.depth)
-    told = (exists[:, None] >> np.arange(W.RAWS, W.SIZE)) & 1
+    stated = (exists[:, None] >> np.arange(W.RAWS, W.SIZE)) & 1
     assert uses.max() == 2 and uses.min() == 0
     for level in range(300):
         deep, cost, inside = np.zeros(W.SIZE, int), np.ones(W.SIZE, int), np.eye(W.SIZE, dtype=bool)
@@ -67,9 +67,9 @@ def test_levels_keep_their_promises(name: str) -> None:
         goal = int(state.goal[level])
         assert deep[goal] == depth and depth < cost[goal] == int(state.oracle_start[level]) <= int(params.longest)
         assert (np.flatnonzero(inside[goal]) == np.flatnonzero((int(state.closure[level]) >> np.arange(24)) & 1)).all()
-        others = told[level].sum() - inside[goal][W.RAWS :].sum()
-        assert 0 <= others <= int(params.distractors) and told[level][inside[goal][W.RAWS :]].all()
-        needed = inside[W.RAWS :][told[level] == 1].any(0)  # whatever is told can be made
+        others = stated[level].sum() - inside[goal][W.RAWS :].sum()
+        assert 0 <= others <= int(params.distractors) and stated[level][inside[goal][W.RAWS :]].all()
+        needed = inside[W.RAWS :][stated[level] == 1].any(0)  # whatever is stated can be made
         assert ((exists[level] >> np.flatnonzero(needed)) & 1).all()
         assert ((exists[level] >> np.arange(W.RAWS)) & 1).sum() == int(params.raws)
 
@@ -97,17 +97,17 @@ def test_oracle_equals_breadth_first_search(env_kwargs: dict[str, Any], least: i
     """In every reachable state, also with more in hand than the goal takes and with room for two units only."""
     env, params = make("Craft-tiny", **env_kwargs)
     mdp = enumerate_mdp(env, params, level_key("train", 0), forget=CLOCK)
-    told = jax.tree.map(np.asarray, batched("features")(mdp.states, params))
+    shown = jax.tree.map(np.asarray, batched("features")(mdp.states, params))
     after = np.where(mdp.admissible, mdp.successor[..., 0], -1)
-    distance = np.where(told["success"], 0, 10_000)
+    distance = np.where(shown["success"], 0, 10_000)
     while True:
         reached = np.where(after >= 0, 1 + distance[after], 10_000).min(1)
-        shorter = np.where(told["success"], 0, np.minimum(distance, reached))
+        shorter = np.where(shown["success"], 0, np.minimum(distance, reached))
         if (shorter == distance).all():
             break
         distance = shorter
-    assert mdp.size[0] > least and told["solvable"].all()
-    np.testing.assert_array_equal(told["oracle_steps"], distance)
+    assert mdp.size[0] > least and shown["solvable"].all()
+    np.testing.assert_array_equal(shown["oracle_steps"], distance)
     held = np.asarray(mdp.states.inventory)
     assert held.max() == int(params.hold)
 
@@ -118,7 +118,7 @@ def test_oracle_is_consistent_in_random_play() -> None:
     rng, seen = np.random.default_rng(0), set()
     for _ in range(39):
         left, mask = np.asarray(state.lacking.sum(1)), np.asarray(batched("action_mask")(state, params))
-        live = np.asarray(state.inventory)[np.arange(LANES), np.asarray(state.goal)] == 0
+        live = np.asarray(state.inventory)[np.arange(ENVS), np.asarray(state.goal)] == 0
         seen |= set(left[live].tolist())
         best = np.where(mask, np.asarray(successors()(state, params)), 10_000).min(1)
         np.testing.assert_array_equal(best[live], left[live] - 1)
@@ -216,12 +216,12 @@ def test_subgoals_and_events() -> None:
     progress, reached = 0.0, np.zeros(W.SIZE, bool)
     for t in range(int(state.oracle_start[0])):
         state, out = batched("step")(state, batched("oracle_action")(state, params), params)
-        told = facts(state, params)
-        assert told["progress"] >= progress and bool(out.terminated[0]) == (t + 1 == int(state.oracle_start[0]))
-        assert (told["subgoals"] == (reached | told["subgoals_now"])).all()
-        assert (told["subgoal_event"] == (told["subgoals"] & ~reached)).all()
-        assert dict(zip(env.event_names, told["events"], strict=True))["needed"]
-        progress, reached = told["progress"], told["subgoals"]
+        shown = facts(state, params)
+        assert shown["progress"] >= progress and bool(out.terminated[0]) == (t + 1 == int(state.oracle_start[0]))
+        assert (shown["subgoals"] == (reached | shown["subgoals_now"])).all()
+        assert (shown["subgoal_event"] == (shown["subgoals"] & ~reached)).all()
+        assert dict(zip(env.event_names, shown["events"], strict=True))["needed"]
+        progress, reached = shown["progress"], shown["subgoals"]
     assert progress == 1.0 and (np.flatnonzero(reached) == np.flatnonzero((closure >> np.arange(24)) & 1)).all()
     assert names[0] == "enough_wood"
 
@@ -230,8 +230,8 @@ def test_subgoals_and_events() -> None:
     wool = RANK["wool"]
     assert facts(state, params)["subgoals_now"][wool] and facts(state, params)["progress"] == np.float32(1 / 3)
     state, _ = do(state, params, "discard wool")
-    told = facts(state, params)
-    assert told["subgoals"][wool] and not told["subgoals_now"][wool] and told["events"].tolist() == [0, 0, 1, 0, 1]
+    shown = facts(state, params)
+    assert shown["subgoals"][wool] and not shown["subgoals_now"][wool] and shown["events"].tolist() == [0, 0, 1, 0, 1]
     state, _ = do(state, params, "get clay")
     assert facts(state, params)["events"].tolist() == [1, 0, 0, 0, 0]
 

@@ -1,4 +1,4 @@
-"""Dilemma: exact optima against every partner, beliefs, and what is told."""
+"""Dilemma: exact optima against every partner, beliefs, and what is stated."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_beliefs_are_bayes(partner: int) -> None:
     assert chance[partner] > 0
 
 
-def test_the_partner_is_never_told() -> None:
+def test_the_partner_is_never_stated() -> None:
     states = [ENV.reset(jax.random.key(1), PARAMS).replace(kind=jnp.int8(kind)) for kind in range(len(PARTNERS))]
     assert len({ENV.text(state, PARAMS) for state in states}) == 1
 

@@ -55,8 +55,8 @@ def test_documents_keep_their_promises(name: str) -> None:
             slot = np.flatnonzero(states.relation[i, way[j]] == states.asked[i, j])
             assert named[way[j], slot[0]] == way[j + 1] and (named == way[j + 1]).sum() == 1
         for person in np.flatnonzero(states.rumour[i, :count] >= 0):
-            told = states.rumoured[i, person]
-            assert told not in (*way[1:], person, named[person, states.rumour[i, person]]) and told < count
+            claimed = states.rumoured[i, person]
+            assert claimed not in (*way[1:], person, named[person, states.rumour[i, person]]) and claimed < count
     share = (states.rumour[:, :count] >= 0).mean()
     assert share == pytest.approx(0.5, abs=0.05)
     relations = np.bincount(states.asked[:, :hops].ravel(), minlength=6) / states.asked[:, :hops].size
@@ -113,12 +113,12 @@ def test_oracle_is_breadth_first_search(hops: int) -> None:
     env, params, _ = start("HopQA-tiny", hops=hops, noise=0.3)
     forget = ("t", "log", "notes", "judged", "events", "fresh", "latched", "here", "answer")
     mdp = enumerate_mdp(env, params, level_key("train", hops), forget=forget)
-    told = jax.tree.map(np.asarray, batched("features")(mdp.states, params))
+    shown = jax.tree.map(np.asarray, batched("features")(mdp.states, params))
     assert len(mdp.over) > 20 * hops
     back: dict[int, set[int]] = {}
     for s, a in zip(*np.nonzero(mdp.admissible & ~mdp.over[:, None]), strict=True):
         back.setdefault(int(mdp.successor[s, a, 0]), set()).add(int(s))
-    distance = dict.fromkeys(np.flatnonzero(told["success"]).tolist(), 0)
+    distance = dict.fromkeys(np.flatnonzero(shown["success"]).tolist(), 0)
     queue = deque(distance)
     while queue:
         for s in back.get(at := queue.popleft(), ()):
@@ -126,13 +126,13 @@ def test_oracle_is_breadth_first_search(hops: int) -> None:
                 distance[s] = distance[at] + 1
                 queue.append(s)
     wanted = np.array([distance.get(s, -1) for s in range(len(mdp.over))])
-    np.testing.assert_array_equal(told["oracle_steps"], wanted)
+    np.testing.assert_array_equal(shown["oracle_steps"], wanted)
     assert wanted[0] == hops + 1 and set(wanted.tolist()) == set(range(-1, hops + 2))
-    assert (told["failure"] == (wanted == -1)).all()
+    assert (shown["failure"] == (wanted == -1)).all()
 
 
 def read(env: Any, params: Any, state: Any) -> tuple[Any, int]:
-    """Answer the question by what is told in words, one hop after the other; the number of steps."""
+    """Answer the question by what is stated in words, one hop after the other; the number of steps."""
     question = env.text(state, params).partition("?")[0]
     chain = re.findall(rf"the ({'|'.join(W.RELATIONS)}) of", question)[::-1]
     person, steps, out = question.split()[-1], 0, None
@@ -185,12 +185,12 @@ def test_the_answer_is_not_named_before_the_last_hop() -> None:
 
 def test_information_gain_adds_up_to_what_there_was_to_know() -> None:
     _, params, state = start("HopQA-hard", 5)
-    told = [float(facts(state, params)["belief_logp"])]
+    beliefs = [float(facts(state, params)["belief_logp"])]
     for person in path(state)[:-1]:
         state, _ = play(state, params, person)
-        told.append(float(facts(state, params)["belief_logp"]))
-    assert told[0] == pytest.approx(-np.log(31)) and told[-1] == 0.0
-    assert (np.diff(told) > 0).all() and np.diff(told).sum() == pytest.approx(np.log(31), abs=1e-5)
+        beliefs.append(float(facts(state, params)["belief_logp"]))
+    assert beliefs[0] == pytest.approx(-np.log(31)) and beliefs[-1] == 0.0
+    assert (np.diff(beliefs) > 0).all() and np.diff(beliefs).sum() == pytest.approx(np.log(31), abs=1e-5)
 
 
 def test_events_costs_and_subgoals() -> None:

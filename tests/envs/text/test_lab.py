@@ -14,8 +14,8 @@ import pytest
 from support.play import rows
 from support.text.lab import (
     ENV,
+    ENVS,
     FORGOTTEN,
-    LANES,
     batched,
     best,
     compiled,
@@ -52,7 +52,7 @@ def test_oracle_is_breadth_first_search(task: int, rooms: int) -> None:
         flat = [np.asarray(x).reshape(len(states.t), -1) for x in (heat, *(getattr(states, n) for n in names))]
         return [row.tobytes() for row in np.concatenate([x.view(np.uint8).reshape(len(x), -1) for x in flat], 1)]
 
-    block, first = LANES, jax.tree.map(lambda x: np.asarray(x)[None], state)
+    block, first = ENVS, jax.tree.map(lambda x: np.asarray(x)[None], state)
     index, queue, promised = {keys(first)[0]: 0}, [first], [int(state.oracle_start)]
     edges: list[tuple[int, int]] = []
     won, live = set(), 0
@@ -99,20 +99,20 @@ def test_oracle_is_breadth_first_search(task: int, rooms: int) -> None:
 def test_oracle_obeys_the_equation_of_shortest_paths(task: int, rate: int) -> None:
     """In states of mixed play: one more than the best successor, no successor more than one step nearer."""
     steps = 24
-    states, params = many(task, LANES, rate=rate, distractors=3, growth=2)
+    states, params = many(task, ENVS, rate=rate, distractors=3, growth=2)
     rng, seen = np.random.default_rng(task), []
     for _ in range(steps):
         seen.append(states)
         mask = np.asarray(batched("action_mask")(states, params)).copy()
-        mask[:, FOCUS] &= rng.random((LANES, 1)) < 0.02
+        mask[:, FOCUS] &= rng.random((ENVS, 1)) < 0.02
         action = (mask * rng.random(mask.shape)).argmax(1)
         *_, left, allowed, _ = jax.tree.map(np.asarray, expand(states, params))
         wise = np.where(allowed, np.where(left < 0, FAR, left), FAR + 1).argmin(1)
-        states, _ = batched("step")(states, jnp.asarray(np.where(rng.random(LANES) < 0.35, wise, action)), params)
+        states, _ = batched("step")(states, jnp.asarray(np.where(rng.random(ENVS) < 0.35, wise, action)), params)
     states = jax.tree.map(lambda *xs: np.concatenate(xs), *seen)
     live = np.flatnonzero(states.outcome == V.LIVE)
-    states = rows(states, rng.permutation(np.resize(live, LANES * steps))[:512])
-    parts = [expand(rows(states, slice(i, i + LANES)), params) for i in range(0, 512, LANES)]
+    states = rows(states, rng.permutation(np.resize(live, ENVS * steps))[:512])
+    parts = [expand(rows(states, slice(i, i + ENVS)), params) for i in range(0, 512, ENVS)]
     _, _, left, mask, now = jax.tree.map(lambda *xs: np.concatenate(xs), *parts)
     nearest = np.where(mask & (left >= 0), left, FAR).min(1)
     np.testing.assert_array_equal(now, np.where(nearest == FAR, -1, nearest + 1))
@@ -126,9 +126,9 @@ def test_steps_by_hand_from_the_start() -> None:
         return sum(bin(int(s.paths[a]) ^ int(s.paths[b])).count("1") for a, b in pairwise(rooms))
 
     for task in (K.BOIL, K.MELT, K.FREEZE, K.MIX, K.GROW):
-        states, _ = many(task, LANES)
-        for lane in range(LANES):
-            s = rows(jax.tree.map(np.asarray, states), lane)
+        states, _ = many(task, ENVS)
+        for column in range(ENVS):
+            s = rows(jax.tree.map(np.asarray, states), column)
             x, y = int(s.roles[0]), int(s.roles[1])
             stove, freezer, box, _ = s.holder
             if task == K.MIX:
@@ -143,10 +143,10 @@ def test_steps_by_hand_from_the_start() -> None:
             else:
                 needed = int(s.boils[x] if task == K.BOIL else s.melts[x])
                 steps = walk(s, 0, s.loc[x], stove) + 2 + -(-(needed - 20) // 20) + 1
-            assert int(s.oracle_start) == steps, (task, lane)
+            assert int(s.oracle_start) == steps, (task, column)
 
 
-def test_every_task_can_be_told_apart_and_done() -> None:
+def test_every_task_can_be_distinguished_and_done() -> None:
     """One level of each task, followed to the end: reward 1, all of its subgoals, progress 1."""
     for task in range(7):
         state, params = start(task, 11)
@@ -204,9 +204,9 @@ def test_a_wrong_focus_is_the_end() -> None:
         state, params = start(K.BOIL, 2, rooms=1, focus_penalty=penalty)
         for target in (name(state), name(state, 2)):
             over, out = do(state, params, f"focus on the {target}")
-            told = facts(over, params)
+            shown = facts(over, params)
             assert bool(out.terminated) and float(out.reward) == -penalty and float(out.performance) == 0.0
-            assert told["failure"] and not told["success"] and told["oracle_steps"] == -1 and not told["solvable"]
+            assert shown["failure"] and not shown["success"] and shown["oracle_steps"] == -1 and not shown["solvable"]
             assert happened(over, params) == {"focused"}
 
 
@@ -333,8 +333,8 @@ def test_paints_mix_by_the_table_and_a_wrong_pair_is_a_dead_end() -> None:
     spare = re.findall(r"the (\w+ paint) is here", ENV.text(both, params))[0]
     for spoiled in (alone, both, state):
         mud, _ = do(spoiled, params, f"take the {spare}", f"pour the {spare}")
-        told = facts(mud, params)
-        assert told["oracle_steps"] == -1 and not told["solvable"] and not told["failure"]
+        shown = facts(mud, params)
+        assert shown["oracle_steps"] == -1 and not shown["solvable"] and not shown["failure"]
 
 
 def test_required_subgoals_come_in_order_and_optional_ones_whenever() -> None:
@@ -346,11 +346,11 @@ def test_required_subgoals_come_in_order_and_optional_ones_whenever() -> None:
     state, _ = do(state, params, f"take the {tool}", f"put the {tool} on the stove", "turn on the stove")
     assert reached(state, params) == {"target_seen", "place_of_work_seen", "tool_held"}
     state, _ = do(state, params, f"take the {thing}", f"put the {thing} on the stove")
-    told = facts(state, params)
-    assert told["progress"] == pytest.approx(0.85 * 4 / 6 + 0.1) and told["subgoal_event"].sum() == 2
+    shown = facts(state, params)
+    assert shown["progress"] == pytest.approx(0.85 * 4 / 6 + 0.1) and shown["subgoal_event"].sum() == 2
     state, _ = do(state, params, f"take the {thing}")
-    told = facts(state, params)
-    assert told["subgoals"].sum() == 6 and told["subgoals_now"].sum() == 3 and not told["subgoal_event"].any()
+    shown = facts(state, params)
+    assert shown["subgoals"].sum() == 6 and shown["subgoals_now"].sum() == 3 and not shown["subgoal_event"].any()
 
 
 def test_one_hand_and_tools_beside_it() -> None:
@@ -374,7 +374,7 @@ def test_one_hand_and_tools_beside_it() -> None:
 def test_there_are_never_too_many_commands() -> None:
     """Random play in the largest levels: the 48 slots have a quarter to spare."""
     params = make("Lab-hard")[1]
-    state = batched("reset")(jax.random.split(jax.random.key(0), LANES), params)
+    state = batched("reset")(jax.random.split(jax.random.key(0), ENVS), params)
     rng, most = np.random.default_rng(0), 0
     for _ in range(60):
         mask = np.asarray(batched("action_mask")(state, params)).copy()

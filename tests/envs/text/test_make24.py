@@ -29,13 +29,13 @@ def dealt(*numbers: int) -> Any:
 
 
 def do(state: Any, params: Any, *commands: str) -> tuple[Any, list[float]]:
-    env, paid = make("Make24")[0], []
+    env, rewards = make("Make24")[0], []
     for command in commands:
         action, reason = env.parse(command, state, params)
         assert action is not None, reason
         state, step = compiled("step")(state, action, params)
-        paid.append(float(step.reward))
-    return state, paid
+        rewards.append(float(step.reward))
+    return state, rewards
 
 
 def reachable(numbers: tuple[Any, ...]) -> bool:
@@ -99,12 +99,12 @@ def test_solvable_is_the_optimal_value_everywhere(level: int) -> None:
 
 def test_a_game_won_and_a_game_lost() -> None:
     env, params, start = dealt(3, 8, 8, 1)
-    lost, paid = do(start, params, "multiply 3 and 8", "divide 8 by 1", "subtract 8 from 24")
+    lost, rewards = do(start, params, "multiply 3 and 8", "divide 8 by 1", "subtract 8 from 24")
     features = compiled("features")(lost, params)
-    assert paid == [0, 0, 0] and bool(features["failure"]) and not bool(features["success"])
-    won, paid = do(dealt(4, 6, 1, 1)[2], params, "multiply 4 and 6", "multiply 24 and 1", "divide 24 by 1")
+    assert rewards == [0, 0, 0] and bool(features["failure"]) and not bool(features["success"])
+    won, rewards = do(dealt(4, 6, 1, 1)[2], params, "multiply 4 and 6", "multiply 24 and 1", "divide 24 by 1")
     features = compiled("features")(won, params)
-    assert paid == [0, 0, 1] and bool(features["success"]) and float(features["progress"]) == 1
+    assert rewards == [0, 0, 1] and bool(features["success"]) and float(features["progress"]) == 1
     assert env.text(won, params) == "use all the numbers to make 24. you have 24. you divide 24 by 1."
 
 
@@ -121,11 +121,11 @@ def test_the_event_mistake_marks_the_step_that_spoils_the_hand() -> None:
 def test_solvable_as_a_potential_pays_the_mistake_alone() -> None:
     """Along a game whose second operation spoils the hand: 0, -1, and nothing more."""
     _, params, state = dealt(4, 6, 2, 2)
-    told = [solvable(None, compiled("features")(state, params))]
+    estimates = [solvable(None, compiled("features")(state, params))]
     for command in ("multiply 4 and 6", "multiply 2 and 2", "add 24 and 4"):
         state, _ = do(state, params, command)
-        told.append(solvable(None, compiled("features")(state, params)))
-    assert np.diff(np.array(told)).tolist() == [0, -1, 0]
+        estimates.append(solvable(None, compiled("features")(state, params)))
+    assert np.diff(np.array(estimates)).tolist() == [0, -1, 0]
 
 
 def test_equal_numbers_count_once_and_bad_arithmetic_is_refused() -> None:

@@ -25,13 +25,13 @@ from rewardax.wrappers import RewardWrapper
 TASK = Batch("RepoRepair-small")
 batched, start, do, facts, happened = TASK.batched, TASK.start, TASK.do, TASK.facts, TASK.happened
 
-LANES, STEPS = TASK.size, 24
+ENVS, STEPS = TASK.size, 24
 NAMES = tuple(name for name in PRESETS if name.startswith("RepoRepair"))
 
 
 @functools.cache
 def played(name: str, **env_kwargs: Any) -> Any:
-    """States of random play that seldom submits, [STEPS * LANES]."""
+    """States of random play that seldom submits, [STEPS * ENVS]."""
     env, params, state = start(name, **env_kwargs)
     rng, seen = np.random.default_rng(0), []
     for _ in range(STEPS):
@@ -39,7 +39,7 @@ def played(name: str, **env_kwargs: Any) -> Any:
         mask = np.array(batched("action_mask")(state, params))
         weight = rng.random(mask.shape) * mask
         weight[:, 31:51] *= 1.5  # documentation and values
-        weight[:, 57] *= rng.random(LANES) < 0.3
+        weight[:, 57] *= rng.random(ENVS) < 0.3
         state, _ = batched("step")(state, weight.argmax(1), params)
     return env, params, jax.tree.map(lambda *xs: jnp.concatenate(xs), *seen)
 

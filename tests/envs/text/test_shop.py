@@ -13,8 +13,8 @@ import pytest
 from support.play import rows
 from support.text.shop import (
     CLOCK,
+    ENVS,
     INDEX,
-    LANES,
     LEVELS,
     SIZES,
     TASK,
@@ -79,9 +79,9 @@ def test_results_come_four_a_page_in_the_order_of_the_products() -> None:
         seen: list[list[int]] = [[] for _ in range(16)]
         for page in range(8):
             number, shown = np.asarray(state.number), np.asarray(state.shown)
-            for lane, hits in enumerate(expected):
-                assert number[lane] == min(page, max(0, -(-len(hits) // 4) - 1))
-                seen[lane] += [p for p in shown[lane].tolist() if p >= 0 and page * 4 < len(hits)]
+            for column, hits in enumerate(expected):
+                assert number[column] == min(page, max(0, -(-len(hits) // 4) - 1))
+                seen[column] += [p for p in shown[column].tolist() if p >= 0 and page * 4 < len(hits)]
             turn = jnp.full(16, INDEX["next page"])
             mask = np.asarray(batched("action_mask")(state, params))[:, INDEX["next page"]]
             assert mask.tolist() == [len(hits) > 4 * (page + 1) for hits in expected]
@@ -99,29 +99,29 @@ def test_oracle_equals_breadth_first_search() -> None:
     """In every reachable state: wrong products, wrong options, any query and page."""
     params = make("GradedShop-tiny")[1]
     mdp = tiny_table()
-    told = jax.tree.map(np.asarray, batched("features")(mdp.states, params))
-    distance = np.where(told["success"], 0, 10_000)
+    described = jax.tree.map(np.asarray, batched("features")(mdp.states, params))
+    distance = np.where(described["success"], 0, 10_000)
     while True:
         reached = np.where(mdp.admissible, 1 + distance[mdp.successor[..., 0]], 10_000).min(1)
         shorter = np.where(mdp.over, distance, np.minimum(distance, reached))
         if (shorter == distance).all():
             break
         distance = shorter
-    assert mdp.size[0] > 1000 and told["oracle_steps"][0] == mdp.states.from_home[0] >= 5
-    np.testing.assert_array_equal(told["oracle_steps"], np.where(distance < 10_000, distance, -1))
-    np.testing.assert_array_equal(told["solvable"], distance < 10_000)
-    np.testing.assert_array_equal(told["failure"], distance == 10_000)
+    assert mdp.size[0] > 1000 and described["oracle_steps"][0] == mdp.states.from_home[0] >= 5
+    np.testing.assert_array_equal(described["oracle_steps"], np.where(distance < 10_000, distance, -1))
+    np.testing.assert_array_equal(described["solvable"], distance < 10_000)
+    np.testing.assert_array_equal(described["failure"], distance == 10_000)
 
 
-def play(name: str, steps: int, lanes: int = LANES) -> Any:
+def play(name: str, steps: int, envs: int = ENVS) -> Any:
     """Random play that searches, opens and buys more often than by chance, and what it did."""
-    _, params, state = start(name, lanes)
+    _, params, state = start(name, envs)
     rng, seen = np.random.default_rng(0), []
     for _ in range(steps):
         mask = np.asarray(batched("action_mask")(state, params))
         weight = rng.random(mask.shape) * mask
         weight[:, INDEX["open result 1"] : INDEX["open result 4"] + 1] *= 2
-        weight[:, INDEX["buy it"]] *= rng.random(lanes) < 0.3
+        weight[:, INDEX["buy it"]] *= rng.random(envs) < 0.3
         action = weight.argmax(1)
         after, out = batched("step")(state, action, params)
         seen.append((state, action, after, out))
@@ -146,29 +146,29 @@ def test_scores_of_purchases() -> None:
     buys, scores, outcomes = 0, set(), set()
     for state, action, after, out in seen:
         bought = np.flatnonzero((action == INDEX["buy it"]) & ~np.asarray(state.bought))
-        told = jax.tree.map(np.asarray, batched("features")(after, params))
+        described = jax.tree.map(np.asarray, batched("features")(after, params))
         graded = np.asarray(batched("step")(state, action, params.replace(graded=jnp.float32(1)))[1].reward)
-        for lane in bought:
-            item, wish = int(state.item[lane]), rows(jax.tree.map(np.asarray, state.wish), lane)
-            kind = int(state.category[lane, item])
+        for column in bought:
+            item, wish = int(state.item[column]), rows(jax.tree.map(np.asarray, state.wish), column)
+            kind = int(state.category[column, item])
             category = 1.0 if kind == wish.category else 0.5 if kind // 2 == wish.category // 2 else 0.0
             wanted = [f for f in wish.feature if f >= 0]
-            hits = sum(f in np.asarray(state.feature[lane, item]) for f in wanted)
-            color, size = state.color[lane] == wish.color, state.size[lane] == wish.size
-            price = state.price[lane, item] <= wish.price
+            hits = sum(f in np.asarray(state.feature[column, item]) for f in wanted)
+            color, size = state.color[column] == wish.color, state.size[column] == wish.size
+            price = state.price[column, item] <= wish.price
             score = category * (hits + color + size + price) / (len(wanted) + 3)
             criteria = [category, hits / len(wanted), color, size, price]
-            np.testing.assert_allclose(told["graded"][lane], criteria)
-            assert graded[lane] == pytest.approx(score) and float(out.reward[lane]) == (score == 1)
-            assert bool(out.terminated[lane]) and float(out.performance[lane]) == (score == 1)
+            np.testing.assert_allclose(described["graded"][column], criteria)
+            assert graded[column] == pytest.approx(score) and float(out.reward[column]) == (score == 1)
+            assert bool(out.terminated[column]) and float(out.performance[column]) == (score == 1)
             level = 3 if score == 1 else 2 if score > 0 else 1
-            assert told["outcome_level"][lane] == level and told["failure"][lane] == (level < 3)
+            assert described["outcome_level"][column] == level and described["failure"][column] == (level < 3)
             buys += 1
             scores.add(round(float(score), 3))
             outcomes.add(level)
         waiting = ~np.asarray(after.bought)
-        assert (told["graded"][waiting] == 0).all() and (np.asarray(out.reward)[waiting] == 0).all()
-        assert (told["outcome_level"][waiting] == (0 if after.t[0] == 15 else -1)).all()
+        assert (described["graded"][waiting] == 0).all() and (np.asarray(out.reward)[waiting] == 0).all()
+        assert (described["outcome_level"][waiting] == (0 if after.t[0] == 15 else -1)).all()
     assert buys > 100 and len(scores) > 5 and {1, 2} <= outcomes
     assert bool(np.asarray(seen[-1][3].truncated)[waiting].all())
 
@@ -180,11 +180,11 @@ def test_the_way_to_the_right_purchase() -> None:
     done: list[set[str]] = []
     for t in range(steps):
         state, out = batched("step")(state, batched("oracle_action")(state, params), params)
-        told = facts(state, params)
-        assert told["oracle_steps"] == steps - t - 1 and told["progress"] >= progress
-        progress = float(told["progress"])
+        described = facts(state, params)
+        assert described["oracle_steps"] == steps - t - 1 and described["progress"] >= progress
+        progress = float(described["progress"])
         done.append(happened(state, params) - {"format_ok"})
-    assert bool(out.terminated[0]) and float(out.reward[0]) == 1.0 == progress and told["success"]
+    assert bool(out.terminated[0]) and float(out.reward[0]) == 1.0 == progress and described["success"]
     assert {"searched"} in done and {"opened_match"} in done and {"bought"} in done and done.count({"option_ok"}) == 2
     mask = np.asarray(batched("action_mask")(state, params))[0]
     assert [env.action_names[a] for a in np.flatnonzero(mask)] == ["read the details"]  # nothing changes any more
@@ -272,9 +272,11 @@ def test_refusals() -> None:
         assert env.parse(command, rows(state), params) == (None, reason), command
     before = facts(listing, params)["state_hash"]
     wild, out = batched("step")(listing, jnp.full(1, env.num_actions - 1), params.replace(invalid_penalty=0.5))
-    told = facts(wild, params)
-    assert told["invalid_reason"] == 2 and (told["state_hash"] == before).all() and float(out.reward[0]) == -0.5
-    assert not told["events"].any() and int(wild.t[0]) == 2
+    described = facts(wild, params)
+    assert (
+        described["invalid_reason"] == 2 and (described["state_hash"] == before).all() and float(out.reward[0]) == -0.5
+    )
+    assert not described["events"].any() and int(wild.t[0]) == 2
 
 
 def test_captions_tell_what_was_answered() -> None:
@@ -301,8 +303,12 @@ def test_going_back_forgets_the_options() -> None:
     state, _ = do(state, params, "choose huge")
     assert facts(state, params)["oracle_steps"] == 2 and not facts(state, params)["subgoals_now"][3]
     state, _ = do(state, params, "back")
-    told = facts(state, params)
-    assert told["oracle_steps"] == 4 and told["subgoals"][:4].all() and told["subgoals_now"].tolist() == [1, 0, 0, 0, 0]
+    described = facts(state, params)
+    assert (
+        described["oracle_steps"] == 4
+        and described["subgoals"][:4].all()
+        and described["subgoals_now"].tolist() == [1, 0, 0, 0, 0]
+    )
     state, _ = do(state, params, "back")
     assert facts(state, params)["oracle_steps"] == 5 and int(state.query[0]) == -1
 

@@ -22,7 +22,7 @@ compiled, batched, do, facts, happened, reached = (
 )
 FORGOTTEN = ("temp", "t", "log", "fresh", "events", "latched", "oracle_start")
 EVERY = jnp.arange(ENV.num_actions)
-LANES = 64  # one shape, one program
+ENVS = 64  # one shape, one program
 
 
 @jax.jit
@@ -56,7 +56,7 @@ def reply(state: Any, params: Any) -> str:
 
 def best(state: Any, params: Any) -> int:
     """An action that leaves the fewest steps."""
-    same = jax.tree.map(lambda x: jnp.broadcast_to(x, (LANES, *x.shape)), state)
+    same = jax.tree.map(lambda x: jnp.broadcast_to(x, (ENVS, *x.shape)), state)
     *_, left, mask, _ = rows(expand(same, params), 0)
     left = np.where(left < 0, FAR, left)
     return int(np.where(mask, left, FAR + 1).argmin())

@@ -11,7 +11,7 @@ from rewardax.envs.text.shop import words as W
 from support.play import Batch
 
 TASK = Batch("Shop-tiny")
-LANES, LEVELS = TASK.size, 512
+ENVS, LEVELS = TASK.size, 512
 batched, successors, start, do, facts, happened = (
     *(TASK.batched, TASK.successors, TASK.start, TASK.do, TASK.facts, TASK.happened),
 )

@@ -131,7 +131,7 @@ FROZEN = (
     "Product",
     "RND",
 )
-# Whose hindsight no table of steps shows: (reward, discount, seed of a task whose best episode is not paid best)
+# Whose hindsight no table of steps shows: (reward, discount, seed of a task whose best episode is not rewarded best)
 HINDSIGHT: dict[str, tuple[RewardTransform, float, int]] = {
     "CGRPO": (example("CGRPO", alpha=0.9), 1.0, 6),
     "DLER": (example("DLER", limit=3.0), 1.0, 0),
@@ -299,7 +299,7 @@ def test_pays_another_episode_best(name: str) -> None:
 
 
 def test_ema_grpo_keeps_the_order_within_a_group() -> None:
-    """The lump at the end is a rising function of the return, the same one for all episodes from one start."""
+    """The terminal sum is a rising function of the return, the same one for all episodes from one start."""
     data = fork(example("EMAGRPO").requires, 3)
     task = data.reward.sum(0)
     earned = np.asarray(by_structure(replay)(example("EMAGRPO"), data)[0].total).sum(0)

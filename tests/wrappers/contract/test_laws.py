@@ -172,7 +172,7 @@ def test_gates(seed: int, padding: bool, on_truncation: str, scope: str) -> None
 @few
 @given(seeds, st.integers(1, ROWS - 1))
 def test_retro_delivery_across_the_edge_of_rollouts_pays_the_same_in_all(seed: int, edge: int) -> None:
-    """What a cut episode owes is paid later, once, on its last step; nothing leaks into the next episode."""
+    """What a cut episode owes is given later, once, on its last step; nothing leaks into the next episode."""
     edge = 4 if edge < 5 else 7  # two places: few compilations
     data = random_rollout(seed, ends=0.3)
     gate = GATE.replace(deliver="retro")

@@ -186,7 +186,7 @@ def test_untrained_pays_nothing_and_one_step_goes_towards_the_return(reward: Rew
 
 
 def colored(seed: int, rows: int = 24, envs: int = 16) -> Transition:
-    """Episodes of 6 steps; a step is worth 1 if it leads to color 1, -0.5 for color 2; paid at the end."""
+    """Episodes of 6 steps; a step is worth 1 if it leads to color 1, -0.5 for color 2; rewarded at the end."""
     rng = np.random.default_rng(seed)
     data = random_rollout(seed, rows=rows, envs=envs, ends=0.0)
     ends = np.broadcast_to(np.arange(rows)[:, None] % 6 == 5, (rows, envs))

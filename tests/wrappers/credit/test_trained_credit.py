@@ -145,7 +145,7 @@ def test_a_blend_follows_the_agreement_with_the_task() -> None:
     assert blended(2.0) == pytest.approx(0.625)
     assert blended(-2.0) == pytest.approx(0.375)
     assert blended(-0.01, rule="sign") == pytest.approx(0.375)
-    assert blended(2.0, primary=0.0) == 0.5, "nothing moves before the task has paid"
+    assert blended(2.0, primary=0.0) == 0.5, "nothing moves before the task has given a reward"
     assert blended(-2.0, start=0.05) == 0.0, "weights stay within their bounds"
 
 
@@ -233,4 +233,4 @@ def test_credit_is_learned_from_real_episodes(monkeypatch: pytest.MonkeyPatch) -
     figures = judge(method, fit(method, train, passes=10), test)
     assert figures["r2"] > 0.8 and figures["correlation"] > 0.8, figures
     untrained = judge(method, fit(method, train, passes=0), test)
-    assert untrained["correlation"] == 0.0 and untrained["r2"] < 0, "before training nothing is paid"
+    assert untrained["correlation"] == 0.0 and untrained["r2"] < 0, "before training nothing is rewarded"

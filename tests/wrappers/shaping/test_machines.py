@@ -109,7 +109,9 @@ def test_inputs_without_a_transition() -> None:
     stay = RewardMachine(edges, ("a", "b"), terminal=(1,), unmatched="stay")
     assert earned(stay, [[0, 1], [1, 0]]) == ([0.0, 1.0], [0.0, -1.0])
     end = stay.replace(unmatched="terminal")
-    assert earned(end, [[0, 1], [1, 0]]) == ([0.0, 0.0], [-1.0, -1.0]), "the regular reward of a is not paid by mistake"
+    assert earned(end, [[0, 1], [1, 0]]) == ([0.0, 0.0], [-1.0, -1.0]), (
+        "the regular reward of a is not given by mistake"
+    )
 
 
 def test_a_finished_machine_pays_nothing_until_the_next_episode() -> None:

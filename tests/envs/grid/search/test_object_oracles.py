@@ -103,7 +103,7 @@ CONSISTENT = [
 def test_oracle_falls_by_one_along_the_best_action_and_never_faster(name: str) -> None:
     """From states of random play and of play by the oracle: the steps left are one more than the fewest after."""
     env, params = make(name)
-    lanes, length = 32, 20
+    envs, length = 32, 20
 
     @jax.jit
     @jax.vmap
@@ -128,8 +128,8 @@ def test_oracle_falls_by_one_along_the_best_action_and_never_faster(name: str) -
         start, way = jax.random.split(key)
         return jax.lax.scan(body, env.reset(start, params), jax.random.split(way, length))[1]
 
-    skill = jnp.where(jnp.arange(lanes) % 2 == 0, 0.9, 0.1)
-    steps, best, won, after = map(np.asarray, play(jax.random.split(jax.random.key(2), lanes), skill))
+    skill = jnp.where(jnp.arange(envs) % 2 == 0, 0.9, 0.1)
+    steps, best, won, after = map(np.asarray, play(jax.random.split(jax.random.key(2), envs), skill))
     lost = steps < 0
     np.testing.assert_array_equal(steps[~lost], best[~lost] + 1)
     assert (best[lost] == NEVER).all()
@@ -137,7 +137,7 @@ def test_oracle_falls_by_one_along_the_best_action_and_never_faster(name: str) -
     assert (after[won] == 0).all() and (steps[:, 0] > 0).all()
 
 
-def test_ends_are_told_by_the_oracle() -> None:
+def test_ends_are_shown_by_the_oracle() -> None:
     env, params = make("Fetch-5x5-N2")
     state = env.reset(jax.random.key(0), params)
     assert int(env.oracle_steps(state.replace(ended=jnp.int32(SUCCESS)))) == 0

@@ -32,7 +32,7 @@ def levels(env, params, numbers):
 
 @functools.partial(jax.jit, static_argnums=0)
 def injected(env, state, ways, action, params):
-    """A step in which the balls roll as they are told."""
+    """A step in which the balls roll as they are instructed."""
     moved = env.walk(state, env.roll(state, lambda ball, free: ways[ball])[0], action)
     new, step = env.settle(state, moved, action, params)
     return new, step, env.observe(new, params)
@@ -162,9 +162,9 @@ def test_the_balls_follow_the_listed_chances_and_replay():
     def shares(cells, weights):
         return np.bincount(cells[:, 0] * 25 + cells[:, 1], weights, 625)
 
-    told = shares(np.asarray(listed.obstacles), np.asarray(chance))
+    stated = shares(np.asarray(listed.obstacles), np.asarray(chance))
     seen = shares(np.asarray(drawn), np.full(20_000, 1 / 20_000))
-    assert np.abs(told - seen).max() < 0.01 and (seen[told == 0] == 0).all()
+    assert np.abs(stated - seen).max() < 0.01 and (seen[stated == 0] == 0).all()
     step = jax.jit(env.step)
     again = [step(state, jnp.int32(LEFT), params)[0].obstacles.tolist() for _ in range(2)]
     assert again[0] == again[1]

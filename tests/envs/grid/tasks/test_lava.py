@@ -218,8 +218,8 @@ def test_wrong_sizes_are_refused():
 def test_text_speaks_of_lava():
     env, params = make("LavaCrossing-S9N1")
     state = reset_level(env, params, 3)
-    told = env.text(state, params)
-    assert "avoid the lava and get to the green goal square" in told and "a lava" not in told
+    text = env.text(state, params)
+    assert "avoid the lava and get to the green goal square" in text and "a lava" not in text
     turned, _ = env.step(state, jnp.int32(RIGHT), params)
     assert "you turn right." in env.text(turned, params)
     assert env.action_names[LEFT] == "left"

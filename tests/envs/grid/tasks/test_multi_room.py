@@ -71,9 +71,9 @@ def test_oracle_is_followed_exactly() -> None:
         fresh = np.asarray(states.fresh)
         over = t >= planned
         assert (np.asarray(out.terminated) == (t + 1 == planned))[~over].all()
-        for lane in np.flatnonzero(~over & (fresh > 0)):
-            assert fresh[lane] == 1 << doors[lane], "doors are opened in the order of the chain"
-            doors[lane] += 1
+        for index in np.flatnonzero(~over & (fresh > 0)):
+            assert fresh[index] == 1 << doors[index], "doors are opened in the order of the chain"
+            doors[index] += 1
     assert (doors == 6).all()
 
 

@@ -17,7 +17,7 @@ from rewardax.envs.grid.presets import PRESETS
 from rewardax.envs.grid.tasks.empty import Empty
 from rewardax.envs.grid.tasks.noisy_tv import NoisyTV
 
-LANES, STEPS = 32, 60
+ENVS, STEPS = 32, 60
 HASHES = ("state_hash", "state_id", "obs_hash")
 SMALL = "Empty-Random-5x5"
 
@@ -26,7 +26,7 @@ SMALL = "Empty-Random-5x5"
 def walked(
     inner: str, names: tuple[str, ...], turn: bool = False, noisy: bool = True, **env_kwargs: Any
 ) -> dict[str, Any]:
-    """Random admissible play, or turning left on the spot, with some features, recorded as [STEPS, LANES]."""
+    """Random admissible play, or turning left on the spot, with some features, recorded as [STEPS, ENVS]."""
     env, params = make(NoisyTV(inner=inner, **env_kwargs)) if noisy else make(inner)
 
     @jax.jit
@@ -42,8 +42,8 @@ def walked(
         start = jax.vmap(env.reset, (0, None))(keys, params)
         return jax.lax.scan(body, start, choices)[1]
 
-    choices = np.random.default_rng(0).choice(7, (STEPS, LANES), p=[0.15, 0.15, 0.4, 0.05, 0.05, 0.15, 0.05])
-    state, out, features, grid = play(jax.random.split(jax.random.key(0), LANES), choices * (not turn))
+    choices = np.random.default_rng(0).choice(7, (STEPS, ENVS), p=[0.15, 0.15, 0.4, 0.05, 0.05, 0.15, 0.05])
+    state, out, features, grid = play(jax.random.split(jax.random.key(0), ENVS), choices * (not turn))
     return {"state": state, "out": out, "features": features, "grid": np.asarray(grid), "env": env, "params": params}
 
 
@@ -59,9 +59,9 @@ def test_the_task_inside_is_the_same(inner: str, names: tuple[str, ...]) -> None
     for name in names:
         if name not in ("obs_hash", "state_hash", "events"):
             np.testing.assert_array_equal(plain["features"][name], noisy["features"][name], err_msg=name)
-    for lane in range(LANES):  # the hash also says where the screen is, and so tells the same states apart
+    for index in range(ENVS):  # the hash also says where the screen is, and so tells the same states apart
         with_screen, without = (
-            np.unique(x["features"]["state_hash"][:, lane], axis=0, return_inverse=True)[1] for x in (noisy, plain)
+            np.unique(x["features"]["state_hash"][:, index], axis=0, return_inverse=True)[1] for x in (noisy, plain)
         )
         pairs = len(np.unique(np.stack([with_screen.ravel(), without.ravel()]), axis=1).T)
         assert pairs == with_screen.max() + 1 == without.max() + 1
@@ -83,7 +83,7 @@ def test_switched_off_nothing_is_seen_of_it() -> None:
 def test_watching_makes_new_views_but_no_new_states() -> None:
     def distinct(name: str, **env_kwargs: Any) -> np.ndarray:
         values = np.asarray(walked(SMALL, HASHES, turn=True, **env_kwargs)["features"][name])
-        return np.array([len(np.unique(values[:, lane], axis=0)) for lane in range(LANES)])
+        return np.array([len(np.unique(values[:, index], axis=0)) for index in range(ENVS)])
 
     assert (distinct("state_hash") == 4).all() and (distinct("state_id") == 4).all()
     assert np.median(distinct("obs_hash")) > 20
@@ -103,7 +103,7 @@ def test_the_hash_tells_where_the_screen_hangs() -> None:
 def test_pictures_are_uniform_and_look_like_minigrid() -> None:
     run = walked(SMALL, HASHES, turn=True)
     pictures = np.bincount(np.asarray(run["state"].picture).ravel(), minlength=16)
-    assert len(pictures) == 16 and abs(pictures - STEPS * LANES / 16).max() < 5 * (STEPS * LANES / 16) ** 0.5
+    assert len(pictures) == 16 and abs(pictures - STEPS * ENVS / 16).max() < 5 * (STEPS * ENVS / 16) ** 0.5
     walls = run["grid"][run["grid"][..., 0] == 2]
     assert set(walls[:, 1]) == set(range(6)) and set(walls[:, 2]) == {0, 1, 2}
     assert len(np.unique(walls, axis=0)) == 17, "16 pictures and the plain wall"

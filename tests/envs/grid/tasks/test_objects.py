@@ -197,13 +197,13 @@ def test_a_toggled_box_makes_unlock_pickup_unsolvable() -> None:
         reached += [env.subgoal_names[i] for i in np.flatnonzero(features(state)["subgoal_event"])]
     assert reached == ["key", "unlocked"] and not bool(out.terminated)
     gone, out = step(state, jnp.int32(TOGGLE), params)
-    told = features(gone)
-    assert env.captions[int(told["caption_id"])] == "you open the box" and not bool(out.terminated)
-    assert int(told["oracle_steps"]) == -1 and not bool(told["solvable"]) and int(told["oracle_start"]) > 0
+    shown = features(gone)
+    assert env.captions[int(shown["caption_id"])] == "you open the box" and not bool(out.terminated)
+    assert int(shown["oracle_steps"]) == -1 and not bool(shown["solvable"]) and int(shown["oracle_start"]) > 0
     won, out = step(state, jnp.int32(PICKUP), params)
-    told = features(won)
-    assert bool(out.terminated) and float(out.reward) == 1.0 and int(told["oracle_steps"]) == 0
-    assert bool(told["success"]) and bool(told["subgoals"].all()) and float(told["progress"]) == 1.0
+    shown = features(won)
+    assert bool(out.terminated) and float(out.reward) == 1.0 and int(shown["oracle_steps"]) == 0
+    assert bool(shown["success"]) and bool(shown["subgoals"].all()) and float(shown["progress"]) == 1.0
 
 
 def test_subgoals_that_a_maze_lacks_do_not_count() -> None:
@@ -235,10 +235,10 @@ def test_memory_fails_at_the_other_end_and_moves_nothing() -> None:
     for goal, ended, reward in ((right, SUCCESS, 1.0), (wrong, FAILURE, 0.0)):
         there = state.replace(position=jnp.int32(middle), direction=jnp.int32(1 if goal > middle else 3))
         end, out, _ = after(env, params, there, FORWARD)
-        told = env.features(end, params)
+        shown = env.features(end, params)
         assert bool(out.terminated) and float(out.reward) == reward and int(end.ended) == ended
-        assert bool(told["failure"]) == (ended == FAILURE) and int(told["oracle_steps"]) == (0 if reward else -1)
-        assert told["subgoals"].tolist()[1:] == [True, reward > 0]
+        assert bool(shown["failure"]) == (ended == FAILURE) and int(shown["oracle_steps"]) == (0 if reward else -1)
+        assert shown["subgoals"].tolist()[1:] == [True, reward > 0]
         again, _, caption = after(env, params, end, PICKUP)  # a thing is ahead now
         assert caption == "nothing changes" and int(again.carry) == EMPTY and (again.grid == end.grid).all()
 
@@ -327,11 +327,11 @@ def test_pickup_by_kind_or_color_and_after_a_wrong_one() -> None:
     state = empty_room(state, at=(3, 3), facing=0, cells={(4, 3): red_ball, (3, 4): red_key, (2, 3): blue_ball})
     fits = {0: (red_ball, blue_ball), 2: (red_ball, red_key), 4: (red_ball,)}
     for number, wanted in fits.items():
-        told = state.replace(instruction=jnp.array([number, red_ball, 0]))
+        shown = state.replace(instruction=jnp.array([number, red_ball, 0]))
         for facing, code in ((0, red_ball), (1, red_key), (2, blue_ball)):
-            _, out, _ = after(env, params, put(told, facing=facing), PICKUP)
+            _, out, _ = after(env, params, put(shown, facing=facing), PICKUP)
             assert float(out.reward) == (code in wanted) and bool(out.terminated) == (code in wanted)
-        wrong = put(told, facing=2, carry=blue_ball, cells={(2, 3): EMPTY})
+        wrong = put(shown, facing=2, carry=blue_ball, cells={(2, 3): EMPTY})
         assert number == 0 or int(env.oracle_steps(wrong)) == 2 + number // 2, "drop it, turn once or twice, pick up"
         _, out, _ = after(env, params, put(wrong, facing=0), PICKUP)
         assert not bool(out.terminated) and float(out.reward) == 0.0, "the hand is full"

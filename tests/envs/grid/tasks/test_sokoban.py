@@ -139,8 +139,8 @@ def test_the_oracle_equals_plain_search_on_everything_that_can_become_of_a_level
         mdp = enumerate_mdp(env, params, level_key("train", level), forget=("t", "reached", "fresh", "outcome"))
         steps = np.asarray(program(env, "oracle_steps")(mdp.states))
         grids, places = np.asarray(mdp.states.grid), np.asarray(mdp.states.position)
-        told = [fewest(grid, int(place)) for grid, place in zip(grids, places, strict=True)]
-        np.testing.assert_array_equal(steps, told)
+        expected = [fewest(grid, int(place)) for grid, place in zip(grids, places, strict=True)]
+        np.testing.assert_array_equal(steps, expected)
         # and the table: with so many steps left, success is within reach or not
         values = backward_induction(mdp, 40)
         assert all(values[k, s] == 1.0 and values[k - 1, s] == 0.0 for s, k in enumerate(steps) if 0 < k <= 40)
@@ -167,13 +167,13 @@ def test_the_oracle_equals_plain_search_with_two_boxes():
     states = wander(jnp.arange(24))
     steps = np.asarray(program(env, "oracle_steps")(states))
     grids, places = np.asarray(states.grid), np.asarray(states.position)
-    told = [fewest(grid, int(place)) for grid, place in zip(grids, places, strict=True)]
-    np.testing.assert_array_equal(steps, told)
+    expected = [fewest(grid, int(place)) for grid, place in zip(grids, places, strict=True)]
+    np.testing.assert_array_equal(steps, expected)
     assert (steps > 0).sum() > 8 and (steps < 0).sum() > 4
     on_dead = (np.asarray(states.dead) & (grids == BOX_CELL)).any((1, 2))
     assert on_dead.any() and (steps[on_dead] < 0).all()
     one = jax.jit(env.oracle_steps)
-    assert [int(one(jax.tree.map(lambda x, i=i: x[i], states))) for i in range(6)] == told[:6]
+    assert [int(one(jax.tree.map(lambda x, i=i: x[i], states))) for i in range(6)] == expected[:6]
 
 
 @pytest.mark.parametrize("task", ["Sokoban-6x6-1", "Sokoban-8x8-2"])
@@ -281,7 +281,7 @@ def test_storing_a_box_again_and_again_is_an_event_each_time():
     assert (count, fresh) == (2, 1)
 
 
-def test_what_is_seen_and_told():
+def test_what_is_seen_and_described():
     env, params = make("Sokoban-8x8-2")
     rows = ("########", "#......#", "#..a...#", "#..b...#", "#......#", "#.....B#", "#......#", "########")
     state = drawn(env, *rows)
@@ -290,12 +290,12 @@ def test_what_is_seen_and_told():
     walked, _ = program(env, "step")(state, jnp.int32(EAST), params)
     assert np.asarray(env.observe(walked, params)["grid"])[4, 2].tolist() == [AGENT, RED, 0]
     assert env.render(state, params).split("\n")[5] == "#.....B#" and "A" in env.text(state, params)
-    told, params = make("Sokoban-8x8-2-Text")
-    page = told.reset(jax.random.key(0), params)
-    text = told.text(page.replace(inner=state), params)
+    verbalized, params = make("Sokoban-8x8-2-Text")
+    page = verbalized.reset(jax.random.key(0), params)
+    text = verbalized.text(page.replace(inner=state), params)
     assert "you stand on a goal." in text and text.count("stored") == 1 and text.count("agent") == 1
-    assert "stand" not in told.text(page.replace(inner=walked), params)
-    assert told.parse("go north", page.replace(inner=walked), params)[0] == NORTH
+    assert "stand" not in verbalized.text(page.replace(inner=walked), params)
+    assert verbalized.parse("go north", page.replace(inner=walked), params)[0] == NORTH
 
 
 def test_state_ids_and_hashes_tell_situations_apart():

@@ -103,22 +103,22 @@ def test_it_is_what_the_interpreter_says(name: str, domain: str, problems: str) 
     for _ in range(20):
         mask, features = jax.device_get(view(state, params))
         actions = []
-        for lane, level in enumerate(levels):
-            facts = facts_of(env, level, state.facts[lane])
+        for column, level in enumerate(levels):
+            facts = facts_of(env, level, state.facts[column])
             possible = {env.game.grammar.command(_operator(*ground)): ground for ground in level.possible(facts)}
-            names = [env.action_names[a] for a in np.flatnonzero(mask[lane])]
+            names = [env.action_names[a] for a in np.flatnonzero(mask[column])]
             assert sorted(names) == sorted([*possible, "look"])
-            assert bool(features["success"][lane]) == level.solved(facts)
-            assert int(features["h_add"][lane]) == level.additive(facts)
-            assert int(features["h_add_start"][lane]) == level.additive(level.start)
+            assert bool(features["success"][column]) == level.solved(facts)
+            assert int(features["h_add"][column]) == level.additive(facts)
+            assert int(features["h_add_start"][column]) == level.additive(level.start)
             now = [level.holds(facts, [literal]) for literal in _in_order(env, level)]
-            assert features["subgoals_now"][lane, : len(now)].tolist() == now
-            actions.append(int(rng.choice(np.flatnonzero(mask[lane]))))
+            assert features["subgoals_now"][column, : len(now)].tolist() == now
+            actions.append(int(rng.choice(np.flatnonzero(mask[column]))))
             said = env.action_names[actions[-1]]
-            levels[lane].after = level.apply(facts, possible[said]) if said != "look" else facts  # type: ignore
+            levels[column].after = level.apply(facts, possible[said]) if said != "look" else facts  # type: ignore
         state, _ = step(state, jnp.array(actions), params)
-        for lane, level in enumerate(levels):
-            assert facts_of(env, level, state.facts[lane]) == level.after  # type: ignore[attr-defined]
+        for column, level in enumerate(levels):
+            assert facts_of(env, level, state.facts[column]) == level.after  # type: ignore[attr-defined]
 
 
 def _operator(schema: str, names: tuple[str, ...]) -> Any:
@@ -150,8 +150,8 @@ def test_distances_of_all_states(name: str, chosen: slice) -> None:
         words = np.packbits(facts, axis=1, bitorder="little").view("<u4")
         one = program(env)[0](number, params)
         many = jax.tree.map(lambda x, n=len(left): np.broadcast_to(x, (n, *x.shape)), one)  # noqa: B008
-        told = np.asarray(oracle(many.replace(facts=jnp.asarray(words)), params))
-        assert told.tolist() == list(left.values())
+        result = np.asarray(oracle(many.replace(facts=jnp.asarray(words)), params))
+        assert result.tolist() == list(left.values())
         assert (env.game.searched.seen.level == number).sum() == len(left)
         assert env.game.optimal[number] == left[level.start] == len(env.plan(one))
         dead += sum(x < 0 for x in left.values())
@@ -252,15 +252,15 @@ def test_another_game_runs_in_the_same_program() -> None:
             chosen = params.replace(first=jnp.int32(level), count=jnp.int32(1))
             state = reset(level, given)
             action = own.plan(state)[0]
-            told = run(jax.random.key(0), action, chosen)
+            result = run(jax.random.key(0), action, chosen)
             states, timestep = step(jax.tree.map(lambda x: x[None], state), jnp.array([action]), given)
             mask, features = view(states, given)
             for name in ("success", "oracle_steps", "oracle_start", "h_add", "progress", "solvable"):
-                assert features[name][0] == told[3][name], name
-            assert timestep.reward[0] == told[1].reward
-            assert own.text(jax.tree.map(lambda x: x[0], states), given) == env.text_of(_flat(told[2]))
+                assert features[name][0] == result[3][name], name
+            assert timestep.reward[0] == result[1].reward
+            assert own.text(jax.tree.map(lambda x: x[0], states), given) == env.text_of(_flat(result[2]))
             spare = env.num_actions - own.num_actions
-            assert told[4].tolist() == [*mask[0, :-1].tolist(), *[False] * spare, True]
+            assert result[4].tolist() == [*mask[0, :-1].tolist(), *[False] * spare, True]
             assert env.action_names[-1] == "look" and spare == sum(
                 name.startswith("unused") for name in env.action_names
             )

@@ -136,8 +136,8 @@ def test_what_is_seen() -> None:
     assert before[0] == before[2] and before[1].count("you can go") > before[0].count("you can go") > 0
     assert len(after[2]) < len(after[0]) and looked[0] == looked[2]
     kitchen = make("Kitchen-tiny")[0].game
-    told = {kitchen.task.atoms[fact][0] for group in kitchen.whole.groups for fact in group}
-    assert {"used", "shows"} <= {atom[0] for atom in kitchen.task.atoms} and not told & {"used", "shows", "(here)"}
+    grouped = {kitchen.task.atoms[fact][0] for group in kitchen.whole.groups for fact in group}
+    assert {"used", "shows"} <= {atom[0] for atom in kitchen.task.atoms} and not grouped & {"used", "shows", "(here)"}
 
 
 # refusals

@@ -1,4 +1,4 @@
-"""Grids told in words: the same task, and sentences that say what the view shows."""
+"""Grids described in words: the same task, and sentences that say what the view shows."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ NOTABLE = (DOOR, KEY, BALL, BOX, GOAL, LAVA)
 def played(inner: str, style: str) -> Any:
     """The same random play in the grid and in its words: ``(env, params, states, both routes' records)``."""
     env, (grid, params) = TextGrid(inner=inner, style=style), make(inner)
-    told = env.default_params()
+    numbers = env.default_params()
 
     def body(carry: Any, key: Any) -> tuple[Any, Any]:
         state, text = carry
         action = jax.random.randint(key, (LEVELS,), 0, grid.num_actions)
         state, step = jax.vmap(grid.step, (0, 0, None))(state, action, params)
-        text, said = jax.vmap(env.step, (0, 0, None))(text, action, told)
-        features = [jax.vmap(e.features, (0, None))(s, p) for e, s, p in ((grid, state, params), (env, text, told))]
+        text, said = jax.vmap(env.step, (0, 0, None))(text, action, numbers)
+        features = [jax.vmap(e.features, (0, None))(s, p) for e, s, p in ((grid, state, params), (env, text, numbers))]
         seen = jax.vmap(grid.observe, (0, None))(state, params)["grid"]
         return (state, text), (text, step, said, features, seen)
 
     keys = jax.random.split(jax.random.key(0), LEVELS)
-    start = jax.vmap(grid.reset, (0, None))(keys, params), jax.vmap(env.reset, (0, None))(keys, told)
+    start = jax.vmap(grid.reset, (0, None))(keys, params), jax.vmap(env.reset, (0, None))(keys, numbers)
     (texts, *records) = jax.jit(lambda: jax.lax.scan(body, start, jax.random.split(jax.random.key(1), STEPS))[1])()
-    return env, told, texts, records
+    return env, numbers, texts, records
 
 
 @pytest.mark.parametrize("style", ["sentences", "rows"])
 def test_same_actions_same_rewards_and_hashes(style: str) -> None:
-    _, _, _, (step, said, (features, told), _) = played("DoorKey-6x6", style)
+    _, _, _, (step, said, (features, verbalized), _) = played("DoorKey-6x6", style)
     jax.tree.map(np.testing.assert_array_equal, step, said)
     for name in set(features) - {"obs_hash"}:
-        np.testing.assert_array_equal(features[name], told[name], err_msg=name)
+        np.testing.assert_array_equal(features[name], verbalized[name], err_msg=name)
 
 
 @pytest.mark.parametrize("inner", ["DoorKey-6x6", "MultiRoom-N4-S5"])
@@ -56,7 +56,7 @@ def test_sentences_say_what_the_view_shows(inner: str) -> None:
     env, params, texts, (*_, seen) = played(inner, "sentences")
     place = r"(?:(\d+) forward)?(?: and )?(?:(\d+) (left|right))?"
     pattern = re.compile(rf"you see (?:an? )?(?:(open|closed|locked) )?(?:(\w+) )?(\w+) {place}\.")
-    told = 0
+    count = 0
     for t in range(0, STEPS, 4):
         state = jax.tree.map(lambda x, t=t: x[t, t % LEVELS], texts)
         image = np.array(seen[t, t % LEVELS])
@@ -72,8 +72,8 @@ def test_sentences_say_what_the_view_shows(inner: str) -> None:
         ]
         assert sorted(said) == sorted(what for _, what in things)
         assert [a + abs(b) for *_, a, b in said] == sorted(distance for distance, _ in things)
-        told += len(said)
-    assert told > 5
+        count += len(said)
+    assert count > 5
 
 
 def test_free_cells_are_those_one_can_walk() -> None:
@@ -117,21 +117,21 @@ def test_things_in_front_can_be_named() -> None:
     assert env.parse("grab key", beside, params) == (3, "")
 
 
-def test_the_screen_is_told_when_it_is_seen() -> None:
+def test_the_screen_is_described_when_it_is_seen() -> None:
     env = TextGrid(inner="NoisyTV-FourRooms")
     params = env.default_params()
     state, step = jax.jit(env.reset)(jax.random.key(3), params), jax.jit(env.step)
-    told = []
+    mentioned = []
     for _ in range(4):
         state, _ = step(state, jnp.int32(0), params)
         seen = any("picture" in sentence for sentence in env.text(state, params).split("."))
         plain, noisy = (e.observe(state.inner, params)["grid"] for e in (env.task, env.outer))
         assert seen == bool((plain != noisy).any())
-        told.append(seen)
-    assert any(told) and not all(told)
+        mentioned.append(seen)
+    assert any(mentioned) and not all(mentioned)
 
 
-def test_what_cannot_be_told_is_refused() -> None:
+def test_what_cannot_be_described_is_refused() -> None:
     with pytest.raises(ValueError, match="KeyFarm is none"):
         TextGrid(inner="KeyFarm")
     with pytest.raises(ValueError, match="style='poem'"):

@@ -1,4 +1,4 @@
-"""Tabular tasks told in words: the same task, and a map that shows where things are."""
+"""Tabular tasks described in words: the same task, and a map that shows where things are."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from rewardax.envs.text.verbalized.table import TextTable
 
 @pytest.mark.parametrize("inner", ["Lake-Random", "DeepSea-10", "RiverSwim-20", "DistShift"])
 def test_same_actions_same_rewards_and_hashes(inner: str) -> None:
-    (plain, params), (told, numbers) = make(inner), make(f"{inner}-Text")
+    (plain, params), (verbalized, numbers) = make(inner), make(f"{inner}-Text")
     keys = jax.random.split(jax.random.key(0), 32)
 
     def body(carry, key):
         state, text = carry
         action = jax.random.randint(key, (32,), 0, plain.num_actions)
         state, step = jax.vmap(plain.step, (0, 0, None))(state, action, params)
-        text, said = jax.vmap(told.step, (0, 0, None))(text, action, numbers)
+        text, said = jax.vmap(verbalized.step, (0, 0, None))(text, action, numbers)
         features = [
-            jax.vmap(e.features, (0, None))(s, p) for e, s, p in ((plain, state, params), (told, text, numbers))
+            jax.vmap(e.features, (0, None))(s, p) for e, s, p in ((plain, state, params), (verbalized, text, numbers))
         ]
         return (state, text), (step, said, features)
 
-    start = jax.vmap(plain.reset, (0, None))(keys, params), jax.vmap(told.reset, (0, None))(keys, numbers)
+    start = jax.vmap(plain.reset, (0, None))(keys, params), jax.vmap(verbalized.reset, (0, None))(keys, numbers)
     step, said, (features, words) = jax.jit(lambda: jax.lax.scan(body, start, jax.random.split(keys[0], 20))[1])()
     jax.tree.map(np.testing.assert_array_equal, step, said)
     for name in set(features) - {"obs_hash"}:
@@ -45,7 +45,7 @@ def test_the_map_shows_agent_goal_and_holes() -> None:
     assert "you are in row 1, column 1." in env.text(state, params)
 
 
-def test_the_clock_is_told_where_the_reward_depends_on_it() -> None:
+def test_the_clock_is_stated_where_the_reward_depends_on_it() -> None:
     env, params = make("Cliff-Text", time_bonus=0.5)
     state, _ = jax.jit(env.step)(env.reset(jax.random.key(0), params), jnp.int32(0), params)
     assert f"{env.horizon(params) - 1} steps are left." in env.text(state, params)
