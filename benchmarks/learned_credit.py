@@ -2,7 +2,7 @@
 
 Policies between an oracle and a random one play whole episodes of a task. What a step earned is hidden: the learner
 sees only the sum, on the last step. Each method trains on some episodes and is judged on others: how much of the
-variance of the return its step rewards explain (R²), and how they correlate with the hidden step rewards. Opening
+variance of the return its step rewards explain (R²), and how they correlate with the hidden step rewards. First
 steps are left out of the correlation: RUDDER pays the return it expects from the start there.
 """
 

@@ -88,7 +88,7 @@ def card_file(family: str) -> Path:
     return next(ASSETS.glob(f"*/{family}.json"))
 
 
-def told_facts(name: str, shared: dict[str, Any]) -> dict[str, Any]:
+def text_task_facts(name: str, shared: dict[str, Any]) -> dict[str, Any]:
     """Figures of a task in words: those of the task inside, and the names and sizes that are its own."""
     inner = PRESETS[name].spec["inner"]
     card = json.loads(card_file(make(inner)[0].family).read_text(encoding="utf-8"))
@@ -107,7 +107,7 @@ def fill(family: str, again: bool) -> None:
     for name in names:
         known = rows.get(name, {})
         if name.endswith(IN_WORDS):
-            rows[name] = told_facts(name, card)
+            rows[name] = text_task_facts(name, card)
         elif again or "random_success" not in known:
             measured = preset_facts(*make(name))
             rows[name] = {**known, **measured} if again else {**measured, **known}

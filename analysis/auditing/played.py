@@ -157,7 +157,7 @@ def judge(name: str, episodes: list[Episode], max_inverted: float, notes: tuple[
         groups = [[(e.reward, e.performance) for e in sound if e.level == level] for level in {e.level for e in sound}]
         correlation, inverted = ranks([np.array(group, float) for group in groups], 1e-9)
         findings += too_inverted(inverted, max_inverted)
-    paid_best = scores["best_paid"].performance if known else None
+    proxy_best = scores["best_paid"].performance if known else None
     return Audit(
         name=name,
         findings=tuple(findings),
@@ -166,7 +166,7 @@ def judge(name: str, episodes: list[Episode], max_inverted: float, notes: tuple[
         correlation=correlation,
         inverted=inverted,
         best_performance=scores[best].performance if best is not None else None,
-        proxy_performance=None if paid_best is None else (paid_best, paid_best),
+        proxy_performance=None if proxy_best is None else (proxy_best, proxy_best),
         method="played",
         episodes=len(episodes),
         notes=notes,

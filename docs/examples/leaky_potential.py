@@ -1,4 +1,4 @@
-"""A potential with the terminal bug, for `rewardax certify`: the potential of the last state is paid as well."""
+"""A potential with the terminal bug, for `rewardax certify`: the potential of the last state is rewarded as well."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def place(family: str, ending: str) -> Path:
 
 
 def transcript(env: Any, params: Any, state: Any, name: str) -> list[str]:
-    """What is seen at first, then each command with its reply, and what it paid."""
+    """What is seen at first, then each command with its reply, and its reward."""
     step, actions = jax.jit(env.step), chosen(env, params, state)
     who = "the oracle" if actions is not None or has_oracle(env, params, state) else "random actions"
     lines = [f"rewardax/{name}-v0, level 0, {who}", "", *shown(env, state, params)]

@@ -79,7 +79,7 @@ def success_distance(
 def clusters(points: Array, together: Array, eps: float | Array, min_samples: int) -> Array:
     """DBSCAN labels i32[E] within the blocks ``together`` bool[E, E]; -1 is noise.
 
-    A label is the smallest row number of the cluster's core points. A border point joins the cluster with the
+    A label is the smallest row number of the cluster's core points. An edge point joins the cluster with the
     smallest label among its core neighbors.
 
     >>> clusters(jnp.array([[0.0], [0.1], [5.0]]), jnp.ones((3, 3), bool), 0.5, 2).tolist()
@@ -97,8 +97,8 @@ def clusters(points: Array, together: Array, eps: float | Array, min_samples: in
         return new, jnp.any(new != label)
 
     label, _ = jax.lax.while_loop(lambda s: s[1], spread, (jnp.where(core, rows, far), jnp.asarray(far > 0)))
-    border = jnp.where(near & core[None], label[None], far).min(1)
-    label = jnp.where(core, label, border)
+    edge = jnp.where(near & core[None], label[None], far).min(1)
+    label = jnp.where(core, label, edge)
     return jnp.where(label < far, label, -1).astype(jnp.int32)
 
 

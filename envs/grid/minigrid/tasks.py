@@ -61,7 +61,7 @@ def _strips(source: Any) -> str:
     return f"crossing:{'Lava' if source.obstacle_type.__name__ == 'Lava' else 'Simple'}Crossing"
 
 
-def _told(source: Any, env: GridEnv, state: GridState) -> GridState:
+def _instructed(source: Any, env: GridEnv, state: GridState) -> GridState:
     """The instruction, and as the goal the first thing it names."""
     instruction = jnp.array(read_mission(env, source.mission), jnp.int32)
     wanted = np.asarray(same_thing(state.grid, instruction[1])).reshape(-1)
@@ -71,7 +71,7 @@ def _told(source: Any, env: GridEnv, state: GridState) -> GridState:
 
 def _to_place(source: Any, env: GridEnv, state: GridState) -> GridState:
     """The instruction, and the place that Minigrid remembers as the goal."""
-    state, goal = _told(source, env, state), cell_of(source, source.target_pos)
+    state, goal = _instructed(source, env, state), cell_of(source, source.target_pos)
     moved = {3: cell_of(source, source.move_pos)} if hasattr(source, "move_pos") else {}
     return marked(state, {1: goal, 2: -1, **moved})
 
@@ -91,7 +91,7 @@ def _put_next(source: Any, env: GridEnv, state: GridState) -> GridState:
 
 
 def _open_door(source: Any, env: GridEnv, state: GridState) -> GridState:
-    state = _told(source, env, state)
+    state = _instructed(source, env, state)
     return marked(state, {2: int(state.landmarks[1])})
 
 
@@ -104,7 +104,7 @@ def _two_rooms(source: Any, env: GridEnv, state: GridState) -> GridState:
     codes = np.asarray(state.grid).reshape(-1)
     chests = np.flatnonzero((codes & 15 == BOX) & (codes >> CONTENTS > 0))
     hidden = {3: int(chests[0])} if chests.size else {}
-    return marked(_told(source, env, state), hidden)
+    return marked(_instructed(source, env, state), hidden)
 
 
 def _key_corridor(source: Any, env: GridEnv, state: GridState) -> GridState:
@@ -112,7 +112,7 @@ def _key_corridor(source: Any, env: GridEnv, state: GridState) -> GridState:
     door = next(door for door in room.doors if door is not None)
     things = [*source.grid.grid, source.carrying]
     key = next(thing for thing in things if thing is not None and thing.type == "key")
-    return marked(_told(source, env, state), {2: cell_of(source, door.cur_pos), 3: cell_of(source, key.init_pos)})
+    return marked(_instructed(source, env, state), {2: cell_of(source, door.cur_pos), 3: cell_of(source, key.init_pos)})
 
 
 def _memory(source: Any, env: GridEnv, state: GridState) -> GridState:
@@ -153,7 +153,7 @@ PORTS: dict[str, Port] = {
     "MemoryEnv": Port("memory:Memory", _sized, lambda source: {"random_length": int(source.random_length)}, _memory),
     "GoToDoorEnv": Port("goto:GoToDoor", _sized, fill=_to_place),
     "GoToObjectEnv": Port("goto:GoToObject", _sized, _counted, _to_place),
-    "FetchEnv": Port("fetch:Fetch", _sized, _counted, _told),
+    "FetchEnv": Port("fetch:Fetch", _sized, _counted, _instructed),
     "GoToLocal": Port("local:GoToLocal", _sized, _listed, _local),
     "PickupDist": Port("local:PickupDist", _sized, fill=_local),
     "PutNextLocal": Port("local:PutNextLocal", _sized, lambda source: {"objects": source.num_objs}, _put_next),

@@ -351,7 +351,7 @@ def load(
     Raises:
         MissingPackage: without it.
         UserError: naming the line or the action, for what is not supported, for levels without a solution and for
-            sentences that cannot be told apart.
+            sentences that cannot be distinguished.
 
     >>> world = load(
     ...     '''(define (domain lamp) (:predicates (lit))
