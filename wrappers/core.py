@@ -19,6 +19,7 @@ from jaxtyping import Bool, Float
 from rewardax.base.arrays import env_where
 from rewardax.base.errors import UserError, UserTypeError
 from rewardax.base.renamed import FIELDS, with_earlier_fields
+from rewardax.base.tree import Node
 
 PyTree = Any
 
@@ -105,7 +106,7 @@ class State(NamedTuple):
 Result = tuple[Rewards, State]  # what every step of a transform returns
 
 
-class RewardTransform(struct.PyTreeNode):
+class RewardTransform(Node):
     """Base class: a frozen dataclass whose numeric fields are pytree leaves and whose structure is static.
 
     Subclasses implement ``update``; ``init`` only if they remember something, ``learn`` only if they train, relabel

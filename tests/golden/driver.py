@@ -8,10 +8,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from rewardax.wrappers.contract.routes import by_structure
 from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, advance, replay, static
 
-_replay = by_structure(replay)
+_replay = jax.jit(replay)
 
 
 def play(reward: RewardTransform, data: Transition) -> tuple[Rewards, State]:
@@ -75,7 +74,7 @@ def begin(reward: RewardTransform, data: Transition) -> State:
     return reward.init(jax.random.key(0), jax.tree.map(lambda x: x[0], data))
 
 
-@by_structure
+@jax.jit
 def proceed(reward: RewardTransform, state: State, data: Transition) -> tuple[Rewards, State]:
     """One rollout from given memory: ``advance`` over time, then ``learn`` once."""
     fresh = begin(reward, data).episode

@@ -9,7 +9,6 @@ import numpy as np
 
 from rewardax.wrappers import RewardTransform, Transition, advance
 from rewardax.wrappers.contract.examples import numbers, rollout
-from rewardax.wrappers.contract.routes import by_structure
 from support.reward_data import ENVS, ROWS, episodes, play, row
 
 
@@ -28,7 +27,7 @@ def column(values: Any, rows: np.ndarray, env: int) -> np.ndarray:
     return np.asarray(values, np.float64)[rows, env]
 
 
-@by_structure
+@jax.jit
 def proceed(reward: RewardTransform, state: Any, fresh: Any, data: Transition) -> Any:
     """One rollout from given memory."""
 

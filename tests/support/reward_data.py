@@ -18,11 +18,11 @@ import pytest
 from rewardax.wrappers import Rewards, RewardTransform, State, Transition, replay
 from rewardax.wrappers.config import registered
 from rewardax.wrappers.contract.data import FEATURES, on_host, sample_rollout, with_padding
-from rewardax.wrappers.contract.routes import begin, by_structure, learn, scan
+from rewardax.wrappers.contract.routes import begin, learn, scan
 
 ROWS, ENVS = 10, 3
 QUICK = ("Clip-0", "EventBonus-0", "GatedAccumulation-0", "GlobalCount-0", "Judged-0", "Potential-0", "Weights-0")
-play = by_structure(replay)
+play = jax.jit(replay)
 
 
 def examples() -> list[Any]:

@@ -6,15 +6,15 @@ from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import optax
-from flax import struct
 from jax import Array
 from jaxtyping import Bool, Integer, Shaped
 
 from rewardax.base.errors import UserError
+from rewardax.base.tree import Node
 from rewardax.wrappers.core import static
 
 
-class Curve(struct.PyTreeNode):
+class Curve(Node):
     """Base class: a pure function of a step counter, ``curve(step) -> coefficient``."""
 
     registry: ClassVar[dict[str, type[Curve]]] = {}

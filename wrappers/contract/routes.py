@@ -35,31 +35,12 @@ def scanned(reward: RewardTransform, rollout: Transition, learn_every: int) -> C
     return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
 
-def by_structure(function: Callable[..., Any]) -> Callable[..., Any]:
-    """``jax.jit`` of a function of a reward, with programs of its own for every structure of a reward.
-
-    With one ``jax.jit`` for all, jaxlib 0.10 may run the program of another transform: it takes the structures of two
-    dataclasses for equal when their fields are, whatever their classes, and tells them apart by a few bits only.
-    """
-
-    @functools.lru_cache(maxsize=256)
-    def compiled(structure: Any) -> Callable[..., Any]:
-        return jax.jit(lambda numbers, *rest, **named: function(structure.unflatten(numbers), *rest, **named))
-
-    @functools.wraps(function)
-    def call(reward: RewardTransform, *rest: Any, **named: Any) -> Any:
-        numbers, structure = jax.tree.flatten(reward)
-        return compiled(structure)(numbers, *rest, **named)
-
-    return call
-
-
-@by_structure
+@jax.jit
 def begin(reward: RewardTransform, key: Array, example: Transition) -> State:
     return reward.init(key, example)
 
 
-@by_structure
+@jax.jit
 def scan(reward: RewardTransform, state: State, fresh: PyTree, rollout: Transition) -> tuple[Rewards, State]:
     def body(state: State, transition: Transition) -> tuple[State, Rewards]:
         rewards, state = advance(reward, state, fresh, transition)
@@ -69,7 +50,7 @@ def scan(reward: RewardTransform, state: State, fresh: PyTree, rollout: Transiti
     return rewards, state
 
 
-@by_structure
+@jax.jit
 def learn(reward: RewardTransform, rewards: Rewards, state: State, rollout: Transition) -> tuple[Rewards, State]:
     return reward.learn(rewards, state, rollout)
 

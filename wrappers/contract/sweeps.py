@@ -47,6 +47,7 @@ def swept(reward: RewardTransform, rollout: Transition) -> tuple[Rewards, set[Fi
         The rewards with its own numbers, before ``learn``; the fields with a number that changed rewards or memory;
         and the fields of those that changed nothing, by their path in ``reward``.
     """
+    rollout = jax.tree.map(jnp.asarray, rollout)  # NumPy arrays cannot be indexed by numbers of a sweep
     named, tree = jax.tree_util.tree_flatten_with_path(reward)
     leaves = [jnp.asarray(x) for _, x in named]
 

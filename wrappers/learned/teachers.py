@@ -6,10 +6,10 @@ from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from flax import struct
 from jax import Array
 
 from rewardax.base.errors import UserError
+from rewardax.base.tree import Node
 from rewardax.wrappers.core import Rewards, Transition, static
 from rewardax.wrappers.learned.preferences import first_decisive
 
@@ -24,7 +24,7 @@ class Verdict(NamedTuple):
     rating: Array  # f[P, 2] what each segment is worth by itself
 
 
-class Teacher(struct.PyTreeNode):
+class Teacher(Node):
     """Base class. A teacher sees its evidence, an array [T, N, E] of the rollout, and never the observations."""
 
     registry: ClassVar[dict[str, type[Teacher]]] = {}

@@ -36,9 +36,8 @@ from rewardax.wrappers import (
 from rewardax.wrappers.bonuses.e3b import elliptical_start, elliptical_visit
 from rewardax.wrappers.bonuses.embedding import unit_layer_norm
 from rewardax.wrappers.contract.examples import numbers, rollout
-from rewardax.wrappers.contract.routes import by_structure
 
-play = by_structure(replay)
+play = jax.jit(replay)
 step = jax.jit(advance)
 SMALL: dict[str, Any] = {"width": 8, "outputs": 4, "minibatches": 1}
 HAND: dict[str, Any] = {"encoder": "none", "normalize": "none"}

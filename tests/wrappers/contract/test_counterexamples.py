@@ -40,7 +40,6 @@ from rewardax.wrappers import (
 )
 from rewardax.wrappers.config import registered
 from rewardax.wrappers.contract.data import sample_rollout
-from rewardax.wrappers.contract.routes import by_structure
 
 GAMMA = 0.9
 HORIZON, ENVS, STEPS = Limit(3), 8, 5
@@ -247,7 +246,7 @@ def experience() -> Transition:
 @pytest.mark.parametrize("name", LEARNED)
 def test_changes_the_best_actions_once_it_has_learned(name: str, experience: Transition) -> None:
     reward, feedback = LEARNED[name]
-    changes_the_best_actions(Experienced(reward, by_structure(replay)(reward, experience, feedback=feedback)[1]), 0.1)
+    changes_the_best_actions(Experienced(reward, jax.jit(replay)(reward, experience, feedback=feedback)[1]), 0.1)
 
 
 def test_a_curve_outside_a_potential_breaks_its_telescoping() -> None:
@@ -292,7 +291,7 @@ def test_pays_another_episode_best(name: str) -> None:
     weights = gamma ** np.arange(STEPS)[:, None]
     data = fork(reward.requires, seed)
     task = (data.reward * weights).sum(0)
-    earned = (np.asarray(by_structure(replay)(reward, data)[0].total) * weights).sum(0)
+    earned = (np.asarray(jax.jit(replay)(reward, data)[0].total) * weights).sum(0)
     best, favored = task.argmax(), earned.argmax()
     assert task[best] > task[favored] + 0.1
     assert earned[favored] > earned[best] + 0.01
@@ -302,6 +301,6 @@ def test_ema_grpo_keeps_the_order_within_a_group() -> None:
     """The terminal sum is a rising function of the return, the same one for all episodes from one start."""
     data = fork(example("EMAGRPO").requires, 3)
     task = data.reward.sum(0)
-    earned = np.asarray(by_structure(replay)(example("EMAGRPO"), data)[0].total).sum(0)
+    earned = np.asarray(jax.jit(replay)(example("EMAGRPO"), data)[0].total).sum(0)
     order = np.argsort(task)
     assert (np.diff(earned[order]) > -1e-5).all() and np.ptp(earned) > 1.0

@@ -30,7 +30,7 @@ from rewardax.wrappers import (
     advance,
     chain,
 )
-from rewardax.wrappers.contract.routes import begin, by_structure, learn, scan
+from rewardax.wrappers.contract.routes import begin, learn, scan
 
 seeds = st.integers(0, 2**31 - 1)
 few = settings(max_examples=12)
@@ -196,7 +196,7 @@ def test_retro_delivery_across_the_edge_of_rollouts_pays_the_same_in_all(seed: i
         assert pending[~finished, env].all()
 
 
-@by_structure
+@jax.jit
 def _continue(reward: RewardTransform, state: Any, fresh: Any, data: Any) -> Any:
     def body(state: Any, step: Any) -> Any:
         rewards, state = advance(reward, state, fresh, step)

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from support.reward_data import ENVS, ROWS, episodes, random_rollout, row
 
 from rewardax.wrappers import RUDDER, Delay, ReturnDecomposition, UniformRedistribution, chain, lare, load, save
-from rewardax.wrappers.contract.routes import by_structure
 from rewardax.wrappers.core import RewardTransform, Transition, advance
 from rewardax.wrappers.credit.decomposition import Episodes
 from rewardax.wrappers.credit.redistribution import decomposition_loss, episode_mean, subset_loss
@@ -35,7 +34,7 @@ CAUSAL = tuple(
 )
 
 
-@by_structure
+@jax.jit
 def proceed(reward: RewardTransform, state: Any, fresh: Any, data: Transition) -> Any:
     def body(state: Any, step: Transition) -> Any:
         rewards, state = advance(reward, state, fresh, step)
@@ -45,7 +44,7 @@ def proceed(reward: RewardTransform, state: Any, fresh: Any, data: Transition) -
     return reward.learn(rewards, state, data)
 
 
-@by_structure
+@jax.jit
 def begin(reward: RewardTransform, data: Transition) -> Any:
     return reward.init(jax.random.key(0), row(data, 0))
 

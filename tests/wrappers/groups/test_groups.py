@@ -14,7 +14,6 @@ from rewardax.wrappers import replay
 from rewardax.wrappers.algebra.episodes import from_end, sums
 from rewardax.wrappers.config import registered
 from rewardax.wrappers.contract.examples import rollout
-from rewardax.wrappers.contract.routes import by_structure
 from rewardax.wrappers.groups.base import Episodes
 from rewardax.wrappers.groups.cgrpo import c_grpo
 from rewardax.wrappers.groups.dler import dler
@@ -174,7 +173,7 @@ def test_only_complete_episodes_are_rewritten_and_they_pay_once(name: str) -> No
     data = random_rollout(3, rows=16, envs=4, ends=0.3, padding=True)
     data = data.replace(features={**data.features}, next_features={**data.next_features})
     transform = registered()[name]()
-    rewards, _ = by_structure(replay)(transform, data)
+    rewards, _ = jax.jit(replay)(transform, data)
     known, whole = from_end(data, data.done & data.valid & sums(data, data.reward)[2])
     complete = np.asarray(known & whole)
     assert complete.any() and not complete.all()

@@ -37,7 +37,6 @@ from rewardax.wrappers import (
     par_pipeline,
 )
 from rewardax.wrappers.contract.examples import numbers, rollout
-from rewardax.wrappers.contract.routes import by_structure
 from rewardax.wrappers.multi.lagrangian import mix, multiplier_step, multipliers
 from rewardax.wrappers.multi.relative import calibrate
 from rewardax.wrappers.multi.scalarize import chebyshev, krc, lexicographic_rank, nondominated, weighted_geometric
@@ -111,7 +110,7 @@ def test_renorm_pays_the_same_at_once_or_later(seed: int) -> None:
             close(at_end[rows, env].sum(), len(rows) * (won - 1))
 
 
-@by_structure
+@jax.jit
 def _continue(reward: Any, state: Any, data: Any) -> Any:
     fresh = reward.init(jax.random.key(0), row(data, 0)).episode
 
