@@ -17,11 +17,11 @@ def _scramble(x: Array) -> Array:
     return x ^ (x >> 16)
 
 
-def hash32(*arrays: Array) -> Array:
+def hash64(*arrays: Array) -> Array:
     """u32[2]: equal for equal arrays; different arrays collide with probability 2^-64.
 
     >>> import jax.numpy as jnp
-    >>> bool((hash32(jnp.arange(3)) == hash32(jnp.arange(3))).all())
+    >>> bool((hash64(jnp.arange(3)) == hash64(jnp.arange(3))).all())
     True
     """
     words = jnp.concatenate([jnp.ravel(a).astype(jnp.uint32) for a in arrays])

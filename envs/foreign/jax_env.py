@@ -18,7 +18,7 @@ from rewardax.base.arrays import from_arrays, is_key, to_arrays
 from rewardax.base.errors import UserError
 from rewardax.envs.core import THREEFRY, Env, PyTree, TimeStep, step_key
 from rewardax.envs.foreign.jax_dialects import Dialect, Seen, dialect_of
-from rewardax.envs.hashing import hash32
+from rewardax.envs.hashing import hash64
 
 COMMON = ("success", "failure", "valid", "invalid_reason", "state_hash", "obs_hash")
 CLOCKS = ("t", "time", "step", "steps", "step_num", "step_count", "timestep")
@@ -220,8 +220,8 @@ class JaxEnv(Env):
             "failure": state.failure,
             "valid": jnp.bool_(True),
             "invalid_reason": jnp.uint8(0),
-            "state_hash": hash32(*kept) if kept else jnp.zeros(2, jnp.uint32),
-            "obs_hash": hash32(*map(_words, state.observation.values())),
+            "state_hash": hash64(*kept) if kept else jnp.zeros(2, jnp.uint32),
+            "obs_hash": hash64(*map(_words, state.observation.values())),
             **(self.extra(inner, state.observation) if self.extra else {}),
         }
 

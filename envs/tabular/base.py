@@ -10,7 +10,7 @@ import numpy as np
 from jax import Array
 
 from rewardax.envs.core import Env, PyTree
-from rewardax.envs.hashing import hash32
+from rewardax.envs.hashing import hash64
 
 CLOCK = 1024  # the clock is shown in so many ticks
 
@@ -113,8 +113,8 @@ class TabularTask(Env):
             "progress": state.reached.mean(dtype=jnp.float32),
             "valid": jnp.bool_(True),
             "invalid_reason": jnp.uint8(0),
-            "state_hash": hash32(number),
-            "obs_hash": hash32(*self.view(state, params)),
+            "state_hash": hash64(number),
+            "obs_hash": hash64(*self.view(state, params)),
             "state_id": number,
             "events": state.events,
             "caption_id": jnp.where(state.events.any(), 1 + jnp.argmax(state.events), 0).astype(jnp.int32),

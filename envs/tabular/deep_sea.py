@@ -12,7 +12,7 @@ from jax import Array
 
 from rewardax.base.errors import UserError
 from rewardax.envs.core import THREEFRY, PyTree, TimeStep
-from rewardax.envs.hashing import hash32
+from rewardax.envs.hashing import hash64
 from rewardax.envs.tabular.base import TabularTask, quarters, spot
 
 
@@ -155,7 +155,7 @@ class DeepSea(TabularTask):
             "oracle_steps": steps,
             "oracle_start": depth.astype(jnp.int32),
             "solvable": steps >= 0,
-            "state_hash": hash32(state.row, state.column, state.swapped),
+            "state_hash": hash64(state.row, state.column, state.swapped),
         }
 
     def text(self, state: DeepSeaState, params: PyTree) -> str:

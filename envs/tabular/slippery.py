@@ -10,7 +10,7 @@ from flax import struct
 from jax import Array
 
 from rewardax.envs.core import PyTree, RandomEnv, TimeStep
-from rewardax.envs.hashing import hash32
+from rewardax.envs.hashing import hash64
 from rewardax.envs.language.vocab import WORD_ID
 from rewardax.envs.tabular.base import TimedTask, quarters, spot
 from rewardax.envs.tabular.compass import COLUMNS, COMPASS, ROWS, distances, drawing
@@ -155,7 +155,7 @@ class SlipperyTask(RandomEnv, TimedTask):
         far = self.width + self.cells // self.width - 2
         return {
             **super().features(state, params),
-            "state_hash": hash32(state.position[None], state.holes),
+            "state_hash": hash64(state.position[None], state.holes),
             "goal_distance": (self.moves_to_goal(state.position) / jnp.float32(far)).astype(jnp.float32),
         }
 

@@ -35,7 +35,7 @@ from rewardax.envs.grid.engine.codes import (
     WALL_TYPE,
 )
 from rewardax.envs.grid.engine.rules import FAILURE, GOING_ON, OUTCOMES, SUCCESS, GridState, Outcome
-from rewardax.envs.hashing import hash32
+from rewardax.envs.hashing import hash64
 from rewardax.envs.language.templates import Templates
 from rewardax.envs.language.vocab import VOCAB_SIZE, WORD_ID, detokenize, encode
 
@@ -278,8 +278,8 @@ class GridEnv(Env):
             "goal_distance": self._goal_distance(state),
             "valid": ~invalid,
             "invalid_reason": reason.astype(jnp.uint8),
-            "state_hash": hash32(*self.symbols(state)),
-            "obs_hash": hash32(observation["grid"], observation["direction"]),
+            "state_hash": hash64(*self.symbols(state)),
+            "obs_hash": hash64(observation["grid"], observation["direction"]),
             "state_id": self.state_id(state),
             "events": jnp.asarray(rules.event_table(self.outcomes_of_steps))[state.outcome],
             "caption_id": state.outcome,

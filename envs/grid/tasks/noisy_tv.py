@@ -18,7 +18,7 @@ from rewardax.envs.grid.engine import rules
 from rewardax.envs.grid.engine.codes import COLORS, EMPTY, GREY, TOGGLE, WALL, WALL_TYPE, cell
 from rewardax.envs.grid.engine.env import GridEnv
 from rewardax.envs.grid.engine.rules import GridState
-from rewardax.envs.hashing import hash32
+from rewardax.envs.hashing import hash64
 from rewardax.envs.registry import make
 
 PICTURES = 16  # per screen
@@ -229,10 +229,10 @@ class NoisyTV(RandomEnv):
         only = state.changed & ~inside["valid"] & self.remote
         return {
             **inside,
-            "state_hash": inside["state_hash"] if self.tv == "off" else hash32(inside["state_hash"], state.screens),
+            "state_hash": inside["state_hash"] if self.tv == "off" else hash64(inside["state_hash"], state.screens),
             "valid": inside["valid"] | only,
             "invalid_reason": jnp.where(only, 0, inside["invalid_reason"]).astype(jnp.uint8),
-            "obs_hash": hash32(observation["grid"], observation["direction"]),
+            "obs_hash": hash64(observation["grid"], observation["direction"]),
             "events": jnp.append(jnp.where(only, False, inside["events"]), state.changed),
             "caption_id": jnp.where(only, len(self.captions) - 1, inside["caption_id"]),
         }
