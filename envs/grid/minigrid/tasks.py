@@ -25,7 +25,7 @@ class Port(NamedTuple):
     Every entry is read from the unwrapped Minigrid environment. ``numbers`` are beside Minigrid's horizon and reward.
     """
 
-    task: str | Callable[[Any], str]  # "module of rewardax.envs.grid:Class", perhaps depending on the environment
+    task: str | Callable[[Any], str]  # "module of rewardax.envs.grid.tasks:Class", perhaps depending on the environment
     fields: Callable[[Any], dict[str, Any]] = lambda source: {}
     numbers: Callable[[Any], dict[str, Any]] = lambda source: {}
     fill: Callable[[Any, GridEnv, GridState], GridState] = lambda source, env, state: state
@@ -138,7 +138,7 @@ def _start_is_random(source: Any) -> bool:
 
 PORTS: dict[str, Port] = {
     "KeyCorridorEnv": Port(
-        "keycorridor:KeyCorridor",
+        "key_corridor:KeyCorridor",
         lambda source: {"size": source.room_size, "rows": source.num_rows},
         fill=_key_corridor,
     ),
@@ -146,26 +146,26 @@ PORTS: dict[str, Port] = {
     "UnlockPickupEnv": Port("unlock:UnlockPickup", fill=_two_rooms),
     "BlockedUnlockPickupEnv": Port("unlock:BlockedUnlockPickup", fill=_two_rooms),
     "ObstructedMaze_1Dlhb": Port(
-        "obstructedmaze:ObstructedMaze",
+        "obstructed_maze:ObstructedMaze",
         numbers=lambda source: {"hidden": int(source.key_in_box), "blocked": int(source.blocked)},
         fill=_two_rooms,
     ),
     "MemoryEnv": Port("memory:Memory", _sized, lambda source: {"random_length": int(source.random_length)}, _memory),
-    "GoToDoorEnv": Port("goto:GoToDoor", _sized, fill=_to_place),
-    "GoToObjectEnv": Port("goto:GoToObject", _sized, _counted, _to_place),
+    "GoToDoorEnv": Port("go_to:GoToDoor", _sized, fill=_to_place),
+    "GoToObjectEnv": Port("go_to:GoToObject", _sized, _counted, _to_place),
     "FetchEnv": Port("fetch:Fetch", _sized, _counted, _instructed),
-    "GoToLocal": Port("local:GoToLocal", _sized, _listed, _local),
-    "PickupDist": Port("local:PickupDist", _sized, fill=_local),
-    "PutNextLocal": Port("local:PutNextLocal", _sized, lambda source: {"objects": source.num_objs}, _put_next),
-    "OpenDoor": Port("opendoor:OpenDoorColor", fill=_open_door),
-    "PutNearEnv": Port("putnear:PutNear", _sized, _counted, _to_place),
+    "GoToLocal": Port("babyai:GoToLocal", _sized, _listed, _local),
+    "PickupDist": Port("babyai:PickupDist", _sized, fill=_local),
+    "PutNextLocal": Port("babyai:PutNextLocal", _sized, lambda source: {"objects": source.num_objs}, _put_next),
+    "OpenDoor": Port("open_door:OpenDoorColor", fill=_open_door),
+    "PutNearEnv": Port("put_near:PutNear", _sized, _counted, _to_place),
     "EmptyEnv": Port("empty:Empty", lambda source: {"size": source.width, "random_start": _start_is_random(source)}),
     "CrossingEnv": Port(
         _strips, lambda source: {"size": source.width}, lambda source: {"crossings": source.num_crossings}
     ),
-    "LavaGapEnv": Port("lavagap:LavaGap", lambda source: {"size": source.width}),
+    "LavaGapEnv": Port("lava_gap:LavaGap", lambda source: {"size": source.width}),
     "DynamicObstaclesEnv": Port(
-        "dynamicobstacles:DynamicObstacles",
+        "dynamic_obstacles:DynamicObstacles",
         lambda source: {
             "size": source.width,
             "obstacles": source.n_obstacles,
@@ -173,10 +173,10 @@ PORTS: dict[str, Port] = {
         },
         fill=_balls,
     ),
-    "FourRoomsEnv": Port("fourrooms:FourRooms"),
-    "DoorKeyEnv": Port("doorkey:DoorKey", lambda source: {"size": source.width}),
+    "FourRoomsEnv": Port("four_rooms:FourRooms"),
+    "DoorKeyEnv": Port("door_key:DoorKey", lambda source: {"size": source.width}),
     "MultiRoomEnv": Port(
-        "multiroom:MultiRoom",
+        "multi_room:MultiRoom",
         numbers=lambda source: {"rooms": len(source.rooms), "room_size": min(source.maxRoomSize, 9)},
         fill=_doors_of_chain,
     ),
@@ -206,7 +206,7 @@ def task_of(env: Any, time_bonus: float = 0.9) -> tuple[GridEnv, PyTree]:
 
 def _built(port: Port, source: Any) -> tuple[GridEnv, PyTree]:
     module, name = (port.task if isinstance(port.task, str) else port.task(source)).split(":")
-    task = getattr(importlib.import_module(f"rewardax.envs.grid.{module}"), name)(**port.fields(source))
+    task = getattr(importlib.import_module(f"rewardax.envs.grid.tasks.{module}"), name)(**port.fields(source))
     params = task.default_params()
     numbers = {"horizon": source.max_steps, **port.numbers(source)}
     known = {field.name for field in dataclasses.fields(params)}
