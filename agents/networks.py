@@ -51,7 +51,7 @@ class GridEncoder(nnx.Module):
             code = jnp.where((cells[..., 0] == kind) & same_state, jnp.uint8(index), code)
         prepared = {"code": code, "direction": observation["direction"].astype(jnp.uint8)}
         if self.colored:
-            prepared["colour"] = jnp.where(code > 0, cells[..., 1] + 1, 0).astype(jnp.uint8)
+            prepared["color"] = jnp.where(code > 0, cells[..., 1] + 1, 0).astype(jnp.uint8)
         return prepared
 
     def __call__(self, prepared: PyTree) -> Array:
@@ -62,7 +62,7 @@ class GridEncoder(nnx.Module):
         if self.colored:
             for channel in range(3):
                 table = jnp.asarray(np.concatenate([[0.0], _RGB[:, channel]]), jnp.float32)
-                parts.append(table[prepared["colour"]])
+                parts.append(table[prepared["color"]])
         parts.append(jax.nn.one_hot(prepared["direction"], 4))
         return jnp.concatenate(parts, -1)
 
@@ -161,7 +161,7 @@ def make_encoder(env: Any, space: Any, width: int, rngs: nnx.Rngs) -> Encoder:
     keys = set(getattr(space, "spaces", ()))
     if {"grid", "direction"} <= keys:
         kinds = getattr(env, "cell_kinds", GRID_KINDS)
-        return GridEncoder(space["grid"].shape, kinds, getattr(env, "coloured", True))
+        return GridEncoder(space["grid"].shape, kinds, getattr(env, "colored", True))
     if {"lines", "line_len", "line_type"} <= keys:
         return TextEncoder(space["lines"].shape, width, rngs)
     return FlatEncoder(space)

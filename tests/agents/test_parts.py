@@ -6,12 +6,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 from gymnasium import spaces
 
 from rewardax.agents.advantages import gae, shift_values
 from rewardax.agents.distributions import entropy, log_prob, mask_logits, sample
 from rewardax.agents.losses import aggregate, clipped_policy_loss, explained_variance, normalize
-from rewardax.agents.networks import ActorCritic, Policy
+from rewardax.agents.networks import ActorCritic, GridEncoder, Policy, make_encoder
+from rewardax.envs import make
 
 GRID = spaces.Dict(grid=spaces.Box(0, 255, (7, 7, 3), np.uint8), direction=spaces.Box(0, 3, (), np.int32))
 TEXT = spaces.Dict(
@@ -155,3 +157,12 @@ def test_value_alone_equals_value_of_heads():
 def test_a_space_without_numbers_is_refused():
     with pytest.raises(ValueError, match="no numeric part"):
         policy(spaces.Dict(words=spaces.Text(5)))
+
+
+@pytest.mark.parametrize(("task", "colored"), [("DoorKey-5x5", False), ("KeyCorridor-S3R1", True)])
+def test_the_grid_encoder_has_planes_for_colors_where_they_tell_more_than_types(task: str, colored: bool) -> None:
+    env, params = make(task)
+    encoder = make_encoder(env, env.observation_space(params), 8, nnx.Rngs(0))
+    assert isinstance(encoder, GridEncoder)
+    assert encoder.colored is colored
+    assert encoder.size == encoder.cells * (encoder.planes + 3 * colored) + 4
