@@ -75,7 +75,9 @@ class Explodes(KeyFarm):
 
 @dataclasses.dataclass(frozen=True)
 class Mislabeled(KeyFarm):
-    event_names = ("picked",)
+    def features(self, state, params):
+        found = super().features(state, params)
+        return {**found, "events": found["events"][:1]}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -60,7 +60,7 @@ def test_posting_twice_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "at_centre", "limits"),
+    ("kind", "at_center", "limits"),
     [
         ("sigmoid", 0.5, (0, 1)),
         ("tanh", 0, (-1, 1)),

@@ -284,7 +284,7 @@ def test_routes_that_disagree_are_caught() -> None:
 
 
 def test_the_error_lists_every_sentence() -> None:
-    with pytest.raises(ContractError, match="CountsFillers breaks") as caught:
+    with pytest.raises(ContractError, match="CountsPadding breaks") as caught:
         check_reward(CountsPadding(), skip=["routes"])
     assert caught.value.broken and all(found in str(caught.value) for found in caught.value.broken)
 

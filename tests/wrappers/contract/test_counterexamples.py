@@ -21,15 +21,18 @@ from rewardax.envs.mdp import TabularMDP, enumerate_mdp
 from rewardax.wrappers import (
     GDPO,
     Blend,
+    EpisodicCount,
     EventBonus,
     Freeze,
     GatedAccumulation,
+    GlobalCount,
     Judged,
     JudgedSubgoals,
     LengthPenalty,
     Linear,
     OutcomeExploration,
     Potential,
+    Product,
     RewardTransform,
     Schedule,
     State,
@@ -104,6 +107,16 @@ SPECIAL: dict[str, tuple[RewardTransform, float]] = {
     "ClipDelta": (example("ClipDelta", 1), 0.1),
     "E3B": (example("E3B", 1), 0.1),
     "EventBonus": (BONUS, 0.1),
+    "Product": (
+        Freeze(
+            Product(
+                chain(
+                    here=EpisodicCount(num_keys=16, component="here"), ever=GlobalCount(num_keys=16, component="ever")
+                )
+            )
+        ),
+        0.1,
+    ),
     "GatedAccumulation": (
         chain(bonus=BONUS, gate=GatedAccumulation(components=("task", "bonus"), thresholds=(0.02, None))),
         0.1,
@@ -127,7 +140,6 @@ FROZEN = (
     "LifelongModulator",
     "Minimum",
     "NeighborNovelty",
-    "Product",
     "RND",
 )
 # Whose hindsight no table of steps shows: (reward, discount, seed of a task whose best episode is not rewarded best)

@@ -76,7 +76,7 @@ def test_shaping_telescopes(seed: int, padding: bool, gamma: float, annealed: bo
         rewards, _ = play(Potential(gamma=gamma, scale=scale, truncation=truncation), data)
         value, valid = np.asarray(rewards.components["shaping"]), np.asarray(data.valid)
         before = np.concatenate([[0], valid.sum(1).cumsum()])
-        factor = [scale(n) if annealed else 2.0 for n in before]
+        factor = [scale(float(n)) if annealed else 2.0 for n in before]
         for env in range(ENVS):
             for rows in episodes(data, env):
                 keep = truncation == "bootstrap" and not data.terminated[rows[-1], env]

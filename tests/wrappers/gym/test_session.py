@@ -71,7 +71,7 @@ def make(vectorized: bool) -> Any:
     return VectorRewardWrapper(envs, FULL, learn_every=16)
 
 
-@pytest.mark.parametrize("vectorised", [False, True])
+@pytest.mark.parametrize("vectorized", [False, True])
 def test_saved_and_loaded_it_continues_bit_for_bit(vectorized: bool) -> None:
     actions = np.random.default_rng(0).integers(0, 3, (60, 2) if vectorized else 60)
     env = make(vectorized)
