@@ -280,6 +280,7 @@ def test_rewards_work_on_it() -> None:
         RewardWrapper(ForeignTextEnv(Game()), Potential(phi="state_id"))
 
 
+@pytest.mark.slow
 def test_our_learner_plays_it() -> None:
     gym.register("FakeGame-v0", entry_point=lambda **kw: ForeignTextEnv(Game(), obs_mode="dict", max_steps=12, **kw))
     try:

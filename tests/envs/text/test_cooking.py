@@ -80,6 +80,7 @@ def test_oracle_and_solvable_equal_search(case: int) -> None:
     assert len(known) > 150 and (-1 in known.values()) == (int(params.failure) != 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "env_kwargs"), [("Cooking-hard", {"failure": 1}), ("Cooking-medium", {"failure": 2}), ("Cooking-hard", {})]
 )

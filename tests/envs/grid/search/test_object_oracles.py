@@ -99,6 +99,7 @@ CONSISTENT = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONSISTENT)
 def test_oracle_falls_by_one_along_the_best_action_and_never_faster(name: str) -> None:
     """From states of random play and of play by the oracle: the steps left are one more than the fewest after."""

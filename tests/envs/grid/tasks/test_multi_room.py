@@ -62,6 +62,7 @@ def test_levels_are_chains_of_rooms_that_can_be_solved(name: str) -> None:
     assert (steps >= 3 * (rooms - 1)).all() and (steps <= int(params.horizon)).all()
 
 
+@pytest.mark.slow
 def test_oracle_is_followed_exactly() -> None:
     params, states = levels("MultiRoom-N6", 16, seed=5)
     planned = np.asarray(compiled("oracle_steps")(states))
@@ -166,6 +167,7 @@ def test_doors_are_subgoals_that_latch() -> None:
     assert float(out.reward[0]) == -0.25
 
 
+@pytest.mark.slow
 def test_layouts_are_shared_or_new() -> None:
     env = make("MultiRoom-N6")[0]
 

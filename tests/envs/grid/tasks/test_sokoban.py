@@ -176,6 +176,7 @@ def test_the_oracle_equals_plain_search_with_two_boxes():
     assert [int(one(jax.tree.map(lambda x, i=i: x[i], states))) for i in range(6)] == expected[:6]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["Sokoban-6x6-1", "Sokoban-8x8-2"])
 def test_following_the_oracle_solves_levels(task):
     env, params = make(task)

@@ -24,6 +24,7 @@ def states_of(env, params, n: int, seed: int = 0):
     return jax.jit(jax.vmap(lambda k: env.reset(k, params)))(jax.random.split(jax.random.key(seed), n))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LEVELS)
 def test_oracle_is_followed_exactly(name: str) -> None:
     env, params = make(name)
@@ -76,6 +77,7 @@ def test_oracle_action_reaches_the_goal() -> None:
     assert bool(out.terminated) and float(out.reward) == 1.0
 
 
+@pytest.mark.slow
 def test_oracle_equals_search_from_every_reachable_state() -> None:
     """Breadth-first over the rules themselves, with dropped keys and closed doors, on 5 x 5."""
     env, params = make("DoorKey-5x5")
