@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Self
 
 import jax
 from flax import struct
@@ -46,6 +46,6 @@ class Node(struct.PyTreeNode):
         cls._flax_dataclass = True  # type: ignore[attr-defined]  # so that flax leaves it as it is
         super().__init_subclass__()
 
-    def replace(self, **changes: Any) -> Any:
+    def replace(self, **changes: Any) -> Self:
         """A copy with other values in some fields."""
         return dataclasses.replace(self, **changes)  # type: ignore[type-var]
