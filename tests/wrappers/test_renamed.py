@@ -56,3 +56,8 @@ def test_earlier_names_of_fields_are_taken_as_arguments(name: str) -> None:
     for earlier, present in FIELDS[name].items():
         with pytest.warns(DeprecationWarning, match=f"{earlier!r} is called {present!r}"):
             assert cls(**{**NEEDED.get(name, {}), earlier: getattr(reward, present)}) == reward
+
+
+def test_an_earlier_name_in_replace_is_refused_and_not_ignored() -> None:
+    with pytest.raises(TypeError, match="'kind' is called 'form'"):
+        rewardax.wrappers.Gate().replace(kind="hard")

@@ -7,6 +7,8 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from rewardax.base.errors import UserTypeError
+
 # Classes of rewardax.wrappers, by their earlier name.
 CLASSES: dict[str, str] = {
     "CRF": "ConcisenessReward",
@@ -109,11 +111,16 @@ def with_earlier_fields(cls: str, init: Callable[..., None]) -> Callable[..., No
     ...     warnings.simplefilter("always")
     ...     Gate(kind="hard").form, str(said[0].message)
     ('hard', "Gate: 'kind' is called 'form'")
+
+    Raises:
+        UserTypeError: when the object is made: a field is given by both names.
     """
 
     @functools.wraps(init)
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         for name in FIELDS[cls].keys() & kwargs.keys():
+            if FIELDS[cls][name] in kwargs:  # as in replace(), which gives every field
+                raise UserTypeError(f"{cls}: {name!r} is called {FIELDS[cls][name]!r}; give it by that name only")
             warnings.warn(f"{cls}: {name!r} is called {FIELDS[cls][name]!r}", DeprecationWarning, stacklevel=2)
         init(self, *args, **present_fields(cls, kwargs))
 
