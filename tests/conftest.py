@@ -7,6 +7,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,13 @@ assert "jax" not in sys.modules, "a pytest plugin imported jax before its settin
 # No compilation cache on disk: with jaxlib 0.10.2 on CPU, a run that wrote hundreds of small programs to it crashed in
 # the write, and in another three tests got the numbers of other programs.
 os.environ.pop("JAX_COMPILATION_CACHE_DIR", None)
-# Nearly all time goes into compiling programs that run once: without LLVM's optimizer the tests take about 60 % of it.
-# `python -m tests.coverage_of_envs`, `python -m tests.minigrid_levels` and the benchmarks run with it.
-os.environ["XLA_FLAGS"] = f"--xla_backend_optimization_level=0 {os.environ.get('XLA_FLAGS', '')}"
+# Nearly all time goes into compiling programs that run once: without LLVM's optimizer and with XLA's plain emitters,
+# which make one module of each program, compiling takes a sixth. XLA aborts at a flag that it does not know.
+# `python -m tests.coverage_of_envs`, `python -m tests.minigrid_levels` and the benchmarks run without these settings.
+FLAGS = ["--xla_backend_optimization_level=0"]
+if version("jaxlib").startswith("0.10."):
+    FLAGS += ["--xla_cpu_use_fusion_emitters=false", "--xla_cpu_parallel_codegen_split_count=1"]
+os.environ["XLA_FLAGS"] = " ".join([*FLAGS, os.environ.get("XLA_FLAGS", "")])
 os.environ["JAX_THREEFRY_PARTITIONABLE"] = "true"
 os.environ.setdefault("MPLBACKEND", "agg")
 jaxtyping.install_import_hook(CHECKED, "support.shapes.check")  # before any of these modules is imported
