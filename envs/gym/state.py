@@ -42,9 +42,12 @@ def load(program: Program, data: bytes) -> saving.Saved:
     """What :func:`dump` wrote.
 
     Raises:
-        UserError: if the bytes are of another kind of task.
+        UserError: if the bytes are of another kind of task, or of one with a reward.
     """
-    return saving.unpack(saving.from_bytes(data, SOURCE), KIND, SOURCE).expect(fingerprint(program))
+    arrays = saving.from_bytes(data, SOURCE)
+    if "environment" in arrays:
+        raise UserError(f"{SOURCE} is of a task with a reward, this task has none: make it with the same `reward=`.")
+    return saving.unpack(arrays, KIND, SOURCE).expect(fingerprint(program))
 
 
 def generator_state(generator: np.random.Generator) -> dict[str, Any]:

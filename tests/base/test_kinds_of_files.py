@@ -78,6 +78,11 @@ def test_task_states_from_before_are_refused() -> None:
         task().set_state(started(GymEnv("KeyFarm")).get_state())
 
 
+def test_states_of_tasks_with_a_reward_are_refused_without_it() -> None:
+    with pytest.raises(ValueError, match=r"of a task with a reward, this task has none: make it with the same `reward"):
+        GymEnv("KeyFarm").set_state(started(task()).get_state())
+
+
 def test_wrapper_states_from_before_are_refused() -> None:
     env = started(RewardWrapper(GymEnv("KeyFarm"), BONUS))
     with pytest.raises(ValueError, match=r"wrapper state from before rewardax 0\.1\.0.*save it anew"):
