@@ -21,6 +21,7 @@ from rewardax.base.seeds import as_seeds
 from rewardax.envs.core import Env
 from rewardax.envs.levels import make_pool
 from rewardax.wrappers.core import Chain, PyTree, RewardTransform
+from rewardax.wrappers.requirements import attach
 
 
 def train_core(
@@ -54,7 +55,7 @@ def train_core(
         fingerprint: JSON description of the run; a folder of another run is refused.
         chunk_frames: frames per compiled call; by default a run is cut into about 40.
     """
-    reward = Chain() if reward is None else reward
+    reward = Chain() if reward is None else attach(reward, env, where=env.family)
     seeds = as_seeds(seeds)
     cut = plan(config, frames, chunk_frames)
     learner = PPO(

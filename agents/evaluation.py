@@ -15,6 +15,7 @@ from rewardax.base.arrays import env_where
 from rewardax.envs.core import Env
 from rewardax.envs.levels import reset_level
 from rewardax.wrappers.core import Chain, PyTree, RewardTransform, State, advance
+from rewardax.wrappers.names import names_of
 
 
 def evaluate(
@@ -51,7 +52,7 @@ def evaluate(
         Means over the levels, f32[] each, named ``return/task``, ``return/total``, ``return/<component>``, ``length``
         (steps), ``success`` (in [0, 1]) and ``performance``.
     """
-    reward = Chain() if reward is None else reward
+    reward = Chain() if reward is None else reward.bind(names_of(env))
     net = policy.bind(weights)
     state = jax.vmap(lambda i: reset_level(env, params, i, split))(jnp.arange(levels))
     moment = look(env, params, reward, policy.prepare, state)

@@ -17,7 +17,7 @@ from rewardax.envs.core import Env
 from rewardax.envs.registry import PRESETS, make, task_id
 from rewardax.wrappers.config import from_config, to_config
 from rewardax.wrappers.core import Chain, RewardTransform
-from rewardax.wrappers.requirements import require_features, require_gamma
+from rewardax.wrappers.requirements import attach, require_gamma
 
 
 def train(
@@ -52,8 +52,8 @@ def train(
         eval_levels: held-out levels for ``TrainResult.final``; 0 skips the evaluation.
 
     Raises:
-        UserKeyError: unknown id. UserError: bad numbers, missing features, a folder of another run, or a ``Potential``
-            whose discount is not the learner's.
+        UserKeyError: unknown id. UserError: bad numbers, features, events or subgoals that the task lacks, a folder of
+            another run, or a ``Potential`` whose discount is not the learner's.
     """
     config = PPOConfig() if config is None else config
     env_kwargs = dict(env_kwargs or {})
@@ -77,7 +77,7 @@ def train(
         )
     task = task_id(env) if isinstance(env, str) else env
     core, params = make(task, **env_kwargs)
-    require_features(transform, core.feature_names, where=task if isinstance(task, str) else core.family)
+    attach(transform, core, where=task if isinstance(task, str) else core.family)
     return train_core(
         core,
         params,

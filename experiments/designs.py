@@ -33,7 +33,7 @@ from rewardax.base.errors import UserError
 from rewardax.envs.registry import PREFIX, PRESETS, SUFFIX, make, task_id
 from rewardax.wrappers import RewardTransform, from_config, to_config
 from rewardax.wrappers.judges import judge_from_config
-from rewardax.wrappers.requirements import require_features
+from rewardax.wrappers.requirements import attach
 
 BUILT_IN: tuple[str, ...] = (
     *("sparse", "potential", "naive_bonus", "latched_bonus", "gated"),
@@ -90,9 +90,7 @@ def resolve(
         raise UserError(f"two designs are called {twice!r}; rename one with a pair (name, transform)")
     for design in found:
         if design.reward is not None and task.env is not None:
-            require_features(
-                design.reward, task.env.feature_names, who=f"design {design.name!r}", where=f"the task {env_id!r}"
-            )
+            attach(design.reward, task.env, who=f"design {design.name!r}", where=f"the task {env_id!r}")
     return found
 
 

@@ -8,7 +8,7 @@ a vector of environments and inside a compiled training run.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
@@ -136,6 +136,21 @@ class RewardTransform(Node):
     def examples(cls) -> tuple[RewardTransform, ...]:
         """Small instances the contract tests run on."""
         return (cls(),)
+
+    def bind(self, names: Mapping[str, tuple[str, ...]]) -> Self:
+        """This reward with the events and subgoals that it names replaced by their positions.
+
+        Done where a reward is attached to a task, whose ``event_names`` and ``subgoal_names`` say what the bits of its
+        features are called (``names``: feature -> names). Transforms that take such names extend it.
+
+        Raises:
+            UserError: for a name that the task does not have.
+        """
+
+        def inner(part: Any) -> bool:
+            return isinstance(part, RewardTransform) and part is not self
+
+        return jax.tree.map(lambda part: part.bind(names) if inner(part) else part, self, is_leaf=inner)
 
     def init(self, key: Array, example: Transition) -> State:
         """Fresh memory for the ``N`` environments of ``example`` (only shapes and dtypes are read)."""

@@ -3,12 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 import jax
 
 from rewardax.base.errors import UserError
 from rewardax.wrappers.core import RewardTransform
+from rewardax.wrappers.names import names_of
 from rewardax.wrappers.shaping.potential import Potential
+
+
+def attach(
+    reward: RewardTransform, env: Any, *, who: str = "the reward", where: str = "this environment"
+) -> RewardTransform:
+    """The reward as it runs in an environment: what it requires is there, and the bits it names are found.
+
+    Args:
+        reward: the transform.
+        env: a functional environment or a Gymnasium one: what offers ``feature_names``, and perhaps ``event_names``
+            and ``subgoal_names``.
+        who: what messages call the reward.
+        where: what messages call the environment.
+
+    Raises:
+        UserError: a feature, event or subgoal is missing; the message names it and those that exist.
+
+    >>> from rewardax.envs import make
+    >>> from rewardax.wrappers import EventBonus
+    >>> attach(EventBonus(events=("unlocked", "picked")), make("KeyFarm")[0]).events
+    (2, 0)
+    """
+    reward = reward.bind(names_of(env))
+    require_features(reward, env.feature_names, who=who, where=where)
+    return reward
 
 
 def require_features(

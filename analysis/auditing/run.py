@@ -40,6 +40,7 @@ from rewardax.envs.registry import PRESETS, make, task_id
 from rewardax.wrappers.config import from_config
 from rewardax.wrappers.core import RewardTransform
 from rewardax.wrappers.gym.single import RewardWrapper
+from rewardax.wrappers.requirements import attach
 
 METHODS = ("auto", "exact", "played")
 SAMPLES = 64  # sampled episodes per policy of an exact audit
@@ -205,6 +206,7 @@ def _table(
     """The table to solve, and the one without a clock to look for cycles in, if it is finite."""
     key = level_key("train", level)
     if reward is not None:
+        reward = attach(reward, env, where=env.family)
         refuse_run_long_memory(env, params, key, reward)
 
     def table(forget: tuple[str, ...]) -> TabularMDP:

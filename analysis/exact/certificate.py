@@ -22,7 +22,7 @@ from rewardax.envs.core import Env, PyTree
 from rewardax.envs.mdp import TabularMDP, enumerate_mdp
 from rewardax.wrappers.config import from_config
 from rewardax.wrappers.core import RewardTransform, Transition, advance
-from rewardax.wrappers.requirements import require_features
+from rewardax.wrappers.requirements import attach
 
 Floats = npt.NDArray[np.float64]
 VIEWS = ("auto", "cut", "end")
@@ -108,7 +108,7 @@ def certify(
     """
     if time_limit not in VIEWS:
         raise UserError(f"time_limit is one of {', '.join(VIEWS)}, not {time_limit!r}")
-    transform = from_config(reward)
+    transform = attach(from_config(reward), env, where=env.family)
     refuse_run_long_memory(env, params, key, transform)
     view, task, mdp = _tables(env, params, key, transform, time_limit, max_states)
     row = _rows_of(mdp.states.task, task.states, mdp.over, task.over)
@@ -240,7 +240,6 @@ def depends_on_clock(env: Env, params: PyTree, task: TabularMDP, names: tuple[st
 
 def refuse_run_long_memory(env: Env, params: PyTree, key: Array, reward: RewardTransform) -> None:
     """Raise ``UserError`` if one step from the start changes what the reward remembers for the whole run."""
-    require_features(reward, env.feature_names, where=env.family)
     if not reward.causal:
         raise UserError(
             f"{type(reward).__name__} needs hindsight: what a step pays depends on what comes after it, so no table of "

@@ -14,6 +14,7 @@ from rewardax.envs.core import Env, PyTree, TimeStep
 from rewardax.envs.mdp import TabularMDP, assemble, explore, holder, rekeyed, timeless
 from rewardax.wrappers.config import from_config
 from rewardax.wrappers.core import RewardTransform, State, Transition, advance
+from rewardax.wrappers.names import names_of
 
 
 class Joint(NamedTuple):
@@ -54,7 +55,7 @@ def reward_mdp(
     Raises:
         UserError: for a reward that needs hindsight and for what ``enumerate_mdp`` refuses.
     """
-    reward = from_config(reward)
+    reward = from_config(reward).bind(names_of(env))
     if not reward.causal:
         raise UserError(
             f"{type(reward).__name__} needs hindsight (its rewards are right only after learn()); "

@@ -98,6 +98,16 @@ class GymVectorEnv(gym.vector.VectorEnv):
         """Every feature the task can report."""
         return self.core.feature_names
 
+    @property
+    def event_names(self) -> tuple[str, ...]:
+        """What the bits of the feature ``events`` are called."""
+        return self.core.event_names
+
+    @property
+    def subgoal_names(self) -> tuple[str, ...]:
+        """What the bits of the feature ``subgoals`` are called."""
+        return self.core.subgoal_names
+
     def enable_features(self, names: Sequence[str] | str) -> None:
         """Report these features too from now on.
 

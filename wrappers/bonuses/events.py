@@ -7,6 +7,7 @@ from jax import Array
 
 from rewardax.base.errors import UserError
 from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
+from rewardax.wrappers.names import Names, bits_of, positions
 
 
 class EventBonus(RewardTransform):
@@ -20,8 +21,8 @@ class EventBonus(RewardTransform):
     Golden: subgoal_reward
 
     Args:
-        events: positions of the event bits in the feature; an environment's ``event_names`` says what they
-            mean.
+        events: the event bits in the feature, by name (an environment's ``event_names``, or its ``subgoal_names``
+            with ``feature="subgoals"``) or by position. Names are bound when the reward is attached to a task.
         scale: one number for all events, or one per event. Negative for penalties.
         latched: pay each event at most once per episode.
         feature: bool[N, E] of o_{t+1}.
@@ -30,7 +31,7 @@ class EventBonus(RewardTransform):
     Remembers: which events were rewarded, bool[N, len(events)], until the episode ends (``latched``).
 
     Raises:
-        UserError: when an event lies outside the feature.
+        UserError: when an event lies outside the feature or, when attached, has a name that the task does not know.
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
     >>> from rewardax.wrappers import replay
@@ -42,7 +43,7 @@ class EventBonus(RewardTransform):
     [1.0, 5.0, 0.0]
     """
 
-    events: tuple[int, ...] = static((0,))
+    events: tuple[int | str, ...] = static((0,))
     scale: float | tuple[float, ...] = 1.0
     latched: bool = static(False)
     feature: str = static("events")
@@ -56,18 +57,20 @@ class EventBonus(RewardTransform):
     def requires(self) -> tuple[str, ...]:
         return (self.feature,)
 
+    def bind(self, names: Names) -> EventBonus:
+        return self.replace(events=positions("EventBonus", self.events, self.feature, names))
+
     def init(self, key: Array, example: Transition) -> State:
         if not self.latched:
             return State()
         return State(episode=jnp.zeros((example.reward.shape[0], len(self.events)), bool))
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> tuple[Rewards, State]:
-        bits = transition.next_features[self.feature].astype(bool)
-        if not all(0 <= i < bits.shape[-1] for i in self.events):
-            raise UserError(
-                f"EventBonus: events {self.events} asked for, feature {self.feature!r} has {bits.shape[-1]}."
-            )
-        happened = bits[:, jnp.asarray(self.events, jnp.int32)]
+        bits = bits_of("EventBonus", transition.next_features, self.feature)
+        events = positions("EventBonus", self.events, self.feature, {})
+        if not all(0 <= i < bits.shape[-1] for i in events):
+            raise UserError(f"EventBonus: events {events} asked for, feature {self.feature!r} has {bits.shape[-1]}.")
+        happened = bits[:, jnp.asarray(events, jnp.int32)]
         if self.latched:
             happened, state = happened & ~state.episode, State(episode=state.episode | happened)
         value = (happened * jnp.asarray(self.scale, transition.reward.dtype)).sum(-1)

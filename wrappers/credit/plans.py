@@ -17,6 +17,7 @@ from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Tran
 from rewardax.wrappers.credit.min_form import returns_to_go
 from rewardax.wrappers.groups.statistics import group_count, group_zscore
 from rewardax.wrappers.judges.reward import Judged
+from rewardax.wrappers.names import Names, bits_of, positions
 
 Call = tuple[str, tuple[tuple[str, Any], ...]]  # name, (parameter, value) pairs
 
@@ -136,6 +137,8 @@ class PlanMatch(RewardTransform):
     Args:
         calls: what each bit of the feature means, from :func:`call`; ``None`` for bits that are not calls. More bits
             than calls: the rest is ignored.
+        bits: where that is otherwise, the bit of each call, by name (an environment's ``event_names`` or
+            ``subgoal_names``) or by position.
         plan: the reference calls; their order does not matter.
         unmatched: reward of a call that nothing in the plan is open for, at most 0 usually.
         feature: bool[N, E] of o_{t+1}.
@@ -145,7 +148,7 @@ class PlanMatch(RewardTransform):
     Remembers: which entries are taken until the episode ends.
 
     Raises:
-        UserError: if there are more calls than bits.
+        UserError: if there are more calls than bits, or when attached, for a name that no bit has.
 
     Differs from the paper: calls are matched as they come, so that the reward is causal; the paper matches whole
     episodes by decreasing similarity (:func:`match_rewards`).
@@ -162,6 +165,7 @@ class PlanMatch(RewardTransform):
     plan: tuple[Call, ...] = static((("a", ()),))
     scale: float = 1.0
     unmatched: float = 0.0
+    bits: tuple[int | str, ...] | None = static(None)
     feature: str = static("subgoal_event")
     component: str = static("plan", kw_only=True)
 
@@ -174,37 +178,53 @@ class PlanMatch(RewardTransform):
     def requires(self) -> tuple[str, ...]:
         return (self.feature,)
 
+    def __post_init__(self) -> None:
+        if self.bits is not None and len(self.bits) != len(self.calls):
+            raise UserError(f"PlanMatch: {len(self.calls)} calls, but {len(self.bits)} bits; name one bit per call.")
+
+    def bind(self, names: Names) -> PlanMatch:
+        if self.bits is None:
+            return self
+        return self.replace(bits=positions("PlanMatch", self.bits, self.feature, names))
+
     def init(self, key: Array, example: Transition) -> State:
         return State(episode=jnp.zeros((example.reward.shape[0], len(self.plan)), bool))
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
-        bits, dtype = transition.next_features[self.feature].astype(bool), transition.reward.dtype
-        if len(self.calls) > bits.shape[-1]:
+        dtype = transition.reward.dtype
+        happened = bits_of("PlanMatch", transition.next_features, self.feature)
+        bits = positions("PlanMatch", range(len(self.calls)) if self.bits is None else self.bits, self.feature, {})
+        if not all(0 <= i < happened.shape[-1] for i in bits):
             raise UserError(
-                f"PlanMatch: {len(self.calls)} calls, but feature {self.feature!r} has {bits.shape[-1]} bits."
+                f"PlanMatch: {len(self.calls)} calls of the bits {bits}, but feature {self.feature!r} has "
+                f"{happened.shape[-1]} bits."
             )
         taken = state.episode
         total = calls = jnp.zeros(transition.reward.shape, dtype)
-        for i, executed in enumerate(self.calls):
+        for i, executed in zip(bits, self.calls, strict=True):
             if executed is None:
                 continue
             likeness = jnp.asarray(call_similarity([executed], self.plan)[0], dtype)
             open_ones = jnp.where(taken, 0, likeness)
             best, score = jnp.argmax(open_ones, -1), jnp.max(open_ones, -1, initial=0)
-            match = bits[:, i] & (score > 0)
+            match = happened[:, i] & (score > 0)
             taken = taken | (match[:, None] & (jnp.arange(len(self.plan)) == best[:, None]))
-            total = total + jnp.where(bits[:, i], jnp.where(match, score, self.unmatched), 0)
-            calls = calls + bits[:, i].astype(dtype)
+            total = total + jnp.where(happened[:, i], jnp.where(match, score, self.unmatched), 0)
+            calls = calls + happened[:, i].astype(dtype)
         rewards = rewards.add(self.component, self.scale * total / jnp.maximum(calls, 1))
         return rewards.log(f"{self.component}/open", (~taken).sum(-1).astype(dtype)), State(episode=taken)
 
 
 def subgoal_bonus(
-    weights: Sequence[float], feature: str = "verdicts", once: bool = True, component: str = "subgoals"
+    weights: Sequence[float] | Mapping[str, float],
+    feature: str = "verdicts",
+    once: bool = True,
+    component: str = "subgoals",
 ) -> EventBonus:
     """CALM: pay ``weights[k]`` when the judge says that a step achieved subgoal k, at most once per episode.
 
-    ``feature`` bool[N, K] holds the verdicts on the step. Unlimited payment (``once=False``) makes loops worthwhile:
+    ``feature`` bool[N, K] holds the verdicts on the step. The weights of subgoals that a task names can be given by
+    name, ``{"key": 1.0}`` with ``feature="subgoal_event"``. Unlimited payment (``once=False``) makes loops worthwhile:
     pick up, put down, pick up.
 
     Paper: "Assessing the Zero-Shot Capabilities of LLMs for Action Evaluation in RL" 2024 (CALM).
@@ -214,9 +234,9 @@ def subgoal_bonus(
     >>> subgoal_bonus((1.0, 0.5)).events
     (0, 1)
     """
-    return EventBonus(
-        events=tuple(range(len(weights))), scale=tuple(weights), latched=once, feature=feature, component=component
-    )
+    events: tuple[int | str, ...] = tuple(weights) if isinstance(weights, Mapping) else tuple(range(len(weights)))
+    scale = tuple(weights.values() if isinstance(weights, Mapping) else weights)
+    return EventBonus(events=events, scale=scale, latched=once, feature=feature, component=component)
 
 
 class JudgedSubgoals(RewardTransform):

@@ -10,6 +10,9 @@ from jax import Array
 
 from rewardax.base.choices import check_choices
 from rewardax.wrappers.core import PyTree, Result, Rewards, RewardTransform, State, Transition, static
+from rewardax.wrappers.names import Names, bits_of
+
+BIT = "#"  # ``events#3`` is bit 3 of the feature ``events``
 
 
 class CaRL(RewardTransform):
@@ -31,12 +34,13 @@ class CaRL(RewardTransform):
         form: ``"difference"`` takes steps back off again; ``"best"`` pays only for exceeding the best of this
             episode. Neither pays twice for going back and forth, as long as the factors stay the same; with
             changing factors only ``"best"`` is safe.
-        flags: boolean feature -> factor of a step on which it is true.
-        events: boolean feature -> sticky factor.
+        flags: boolean feature, or event or subgoal of the task by its name -> factor of a step on which it is true.
+        events: the same -> sticky factor.
         hold: steps a sticky factor lasts.
         excess_feature: feature f32[N] that is bad as far as it is above 0, or ``None``.
         max_excess: excess at which its factor is 0.
-        infraction_feature: boolean feature; it counts on steps that terminate. ``None``: every termination.
+        infraction_feature: boolean feature, event or subgoal; it counts on steps that terminate. ``None``: every
+            termination.
         penalty: cost of an infraction, at least 0.
         hint: extra cost of the infractions for which the feature ``hinted_feature`` is true (``None``: of all).
 
@@ -78,7 +82,19 @@ class CaRL(RewardTransform):
     @property
     def requires(self) -> tuple[str, ...]:
         single = (self.progress_feature, self.excess_feature, self.infraction_feature, self.hinted_feature)
-        return tuple(dict.fromkeys(x for x in (*single, *self.flags, *self.events) if x is not None))
+        asked = (x for x in (*single, *self.flags, *self.events) if x is not None)
+        return tuple(dict.fromkeys(name.partition(BIT)[0] for name in asked))
+
+    def bind(self, names: Names) -> CaRL:
+        known = {
+            label: f"{feature}{BIT}{place}"
+            for feature in ("subgoals", "events")
+            for place, label in enumerate(names.get(feature, ()))
+        }
+        flags, events = ({known.get(k, k): v for k, v in table.items()} for table in (self.flags, self.events))
+        single = ("infraction_feature", "hinted_feature")
+        found = {field: known.get(getattr(self, field), getattr(self, field)) for field in single}
+        return self.replace(flags=flags, events=events, **found)
 
     def init(self, key: Array, example: Transition) -> State:
         zeros = jnp.zeros(example.reward.shape, example.reward.dtype)
@@ -114,4 +130,6 @@ class CaRL(RewardTransform):
     def _flag(transition: Transition, name: str | None) -> Array:
         if name is None:
             return jnp.ones(transition.reward.shape, bool)
-        return transition.next_features[name].astype(bool)
+        feature, _, place = name.partition(BIT)
+        bits = bits_of("CaRL", transition.next_features, feature)
+        return bits[:, int(place or 0)]

@@ -19,6 +19,7 @@ from rewardax.wrappers.core import RewardTransform
 from rewardax.wrappers.encoders import default
 from rewardax.wrappers.gym.session import RewardSession
 from rewardax.wrappers.gym.session_info import reset_info, step_info
+from rewardax.wrappers.names import names_of
 from rewardax.wrappers.requirements import require_features
 
 Encoder = Callable[[Any, Mapping[str, Any]], tuple[Any, Mapping[str, Any]]]
@@ -34,7 +35,8 @@ class RewardWrapper(gym.Wrapper, RecordConstructorArgs):
     they are zero. Observations are never changed.
 
     Features are read from ``info["features"]``; environments with ``enable_features`` are asked for those
-    the reward requires, for third-party ones ``encode`` makes them. Stacking wrappers equals chaining
+    the reward requires, for third-party ones ``encode`` makes them. Events and subgoals that the reward names are found
+    by the environment's ``event_names`` and ``subgoal_names``. Stacking wrappers equals chaining
     transforms: the outer one opens with the inner one's components. ``reset`` forgets what belongs to the
     episode, and nothing more.
 
@@ -52,7 +54,7 @@ class RewardWrapper(gym.Wrapper, RecordConstructorArgs):
         seed: seed of the reward's own memory.
 
     Raises:
-        UserError: the reward needs hindsight, or a feature the environment does not have.
+        UserError: the reward needs hindsight, or a feature, event or subgoal the environment does not have.
 
     >>> from rewardax.wrappers import Weights
     >>> env = RewardWrapper(gym.make("CartPole-v1"), Weights({"task": 0.5}))
@@ -82,9 +84,9 @@ class RewardWrapper(gym.Wrapper, RecordConstructorArgs):
         )
         super().__init__(env)
         self.encode = default if encode is None else decode(encode, "encode")
-        ask_for_features(env.unwrapped, self.reward)
+        attached = attach_here(env, self.reward)
         action = create_empty_array(env.action_space, n=1, fn=np.zeros)
-        self.session = RewardSession(self.reward, 1, action, learn_every=learn_every, seed=seed)
+        self.session = RewardSession(attached, 1, action, learn_every=learn_every, seed=seed)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         observation, info = self.env.reset(seed=seed, options=options)
@@ -131,16 +133,26 @@ class RewardWrapper(gym.Wrapper, RecordConstructorArgs):
         self.session.load_state_dict(saved)
 
 
-def ask_for_features(env: Any, reward: RewardTransform) -> None:
-    """Enable the features ``reward`` requires, where the environment has them to offer.
+def attach_here(env: gym.Env, reward: RewardTransform) -> RewardTransform:
+    """The reward bound to the names that ``env`` or a wrapper in it gives; the features it requires are enabled.
 
     Raises:
-        UserError: naming the first one that does not exist, and those that do.
+        UserError: naming the first feature, event or subgoal that does not exist, and those that do.
     """
-    if not reward.requires or not hasattr(env, "enable_features"):
-        return
-    require_features(reward, env.feature_names)
-    env.enable_features(reward.requires)
+    names, layer = names_of(env), env
+    while layer is not env.unwrapped:
+        layer = layer.env  # type: ignore[attr-defined]
+        names = {**names_of(layer), **names}
+    reward = reward.bind(names)
+    enable(env.unwrapped, reward)
+    return reward
+
+
+def enable(env: Any, reward: RewardTransform) -> None:
+    """Enable the features that ``reward`` requires, where the environment has them to offer."""
+    if reward.requires and hasattr(env, "enable_features"):
+        require_features(reward, env.feature_names)
+        env.enable_features(reward.requires)
 
 
 def as_config(value: Any) -> Any:

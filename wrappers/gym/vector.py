@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from rewardax.wrappers.core import RewardTransform
 from rewardax.wrappers.encoders import default
 from rewardax.wrappers.gym.session import RewardSession
 from rewardax.wrappers.gym.session_info import names, reset_info_batch, step_info_batch
-from rewardax.wrappers.gym.single import Encoder, as_config, ask_for_features
+from rewardax.wrappers.gym.single import Encoder, as_config, enable
+from rewardax.wrappers.names import names_of
 from rewardax.wrappers.requirements import require_features
 
 
@@ -49,7 +51,7 @@ class VectorRewardWrapper(VectorWrapper):
         seed: seed of the reward's own memory.
 
     Raises:
-        UserError: no autoreset mode, a reward that needs hindsight, a feature that does not exist.
+        UserError: no autoreset mode, a reward that needs hindsight, a feature, event or subgoal that does not exist.
 
     >>> import gymnasium as gym
     >>> from rewardax.wrappers import Weights
@@ -74,9 +76,9 @@ class VectorRewardWrapper(VectorWrapper):
         self.reward = from_config(reward)
         self.encode = default if encode is None else decode(encode, "encode")
         self.autoreset_mode = autoreset_mode(env)
-        ask_vector_for_features(env, self.reward)
+        attached = attach_vector(env, self.reward)
         action = create_empty_array(env.single_action_space, n=env.num_envs, fn=np.zeros)
-        self.session = RewardSession(self.reward, env.num_envs, action, learn_every=learn_every, seed=seed)
+        self.session = RewardSession(attached, env.num_envs, action, learn_every=learn_every, seed=seed)
         self._arguments = {"encode": as_config(encode), "learn_every": learn_every, "seed": seed}
         self._ended = np.zeros(env.num_envs, bool)
 
@@ -167,14 +169,24 @@ def autoreset_mode(env: VectorEnv) -> AutoresetMode:
         ) from None
 
 
-def ask_vector_for_features(env: VectorEnv, reward: RewardTransform) -> None:
-    """Enable the features ``reward`` requires, in a native vector environment or in every sub-environment."""
+def attach_vector(env: VectorEnv, reward: RewardTransform) -> RewardTransform:
+    """The reward bound to the names of a native vector environment, or of its sub-environments; features enabled."""
     base: Any = env.unwrapped
-    if hasattr(base, "enable_features"):
-        ask_for_features(base, reward)
-    elif reward.requires and hasattr(base, "call") and all(base.call("has_wrapper_attr", "enable_features")):
-        require_features(reward, base.get_attr("feature_names")[0])
+    if hasattr(base, "enable_features") or not hasattr(base, "call"):
+        reward = reward.bind(names_of(base))
+        enable(base, reward)
+        return reward
+
+    def offered(name: str) -> Any:
+        return base.get_attr(name)[0] if all(base.call("has_wrapper_attr", name)) else ()
+
+    reward = reward.bind(
+        names_of(SimpleNamespace(**{name: offered(name) for name in ("event_names", "subgoal_names")}))
+    )
+    if reward.requires and all(base.call("has_wrapper_attr", "enable_features")):
+        require_features(reward, offered("feature_names"))
         base.call("enable_features", reward.requires)
+    return reward
 
 
 def inner_components(info: Mapping[str, Any]) -> dict[str, np.ndarray] | None:

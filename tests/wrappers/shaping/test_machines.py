@@ -78,7 +78,12 @@ def test_broken_formulas_are_refused_and_nothing_is_run(formula: str, message: s
         ({"unmatched": "guess"}, r"unmatched is one of \('error', 'stay', 'terminal'\)"),
         ({"truncation": "guess"}, r"truncation is one of \('bootstrap', 'absorb'\)"),
         ({"rs_gamma": 1.0, "transitions": ((0, 0, "!a", 0.1), (0, 1, "a", 1.0))}, "do not settle"),
-        ({"transitions": ((0, 0, "|".join(f"x{i}" for i in range(13)), 0.0),)}, "13 propositions; at most 12"),
+        (
+            {"transitions": ((-1, -1, "!a", 0.0), (-1, 1, "a", 1.0)), "initial": -1},
+            "-1 shows that the machine has ended",
+        ),
+        ({"transitions": ((0, 0, "!a", 0.0), (0, 1, "a", 0.0))}, "every machine state is worth 0 .* sign=0.0"),
+        ({"transitions": ((0, 0, "!a", 0.0), (0, 1, "a", -1.0))}, "every machine state is worth 0"),
         ({"transitions": ((0, 2, "True", 0.0),)}, "state 2 has no transition for True"),
     ],
 )
@@ -87,9 +92,39 @@ def test_broken_machines_are_refused_at_the_door(fields: dict[str, Any], message
         RewardMachine(**fields)
 
 
-def test_too_few_bits() -> None:
+def test_bits_without_names_are_taken_in_order_and_must_be_as_many() -> None:
     with pytest.raises(ValueError, match="proposition 'c' is bit 2, but feature 'events' has 2"):
         replay(KEY_DOOR, rollout(events=[[0, 1]]))
+    with pytest.raises(ValueError, match=r"the 4 bits of feature 'events' have no names here.* there are 3: a, b, c"):
+        replay(KEY_DOOR, rollout(events=[[0, 1, 0, 0]]))
+
+
+def test_propositions_are_found_by_the_names_of_the_task() -> None:
+    names, bits = ("x", "c", "a", "y", "b"), {"a": [1, 0, 0], "b": [0, 0, 1], "c": [0, 0, 0]}
+    data = rollout(events=np.stack([bits.get(name, [1, 1, 1]) for name in names], -1).tolist())
+    plain = replay(KEY_DOOR, rollout(events=np.stack([bits[name] for name in "abc"], -1).tolist()))[0]
+    named = replay(KEY_DOOR.bind({"events": names}), data)[0]
+    assert numbers(named.metrics["machine/state"]) == numbers(plain.metrics["machine/state"]) == [1, 1, -1]
+    jax.tree.map(np.testing.assert_array_equal, named.components, plain.components)
+    assert KEY_DOOR.bind({"subgoals": names}) == KEY_DOOR
+    with pytest.raises(ValueError, match=r"feature 'events' has no bit 'c''.* There are a, b, d"):
+        KEY_DOOR.bind({"events": ("a", "b", "d")})
+
+
+def test_many_propositions_and_a_state_without_a_way_out_among_them() -> None:
+    names = tuple(f"p{i}" for i in range(24))
+    every, some = "&".join(names), "|".join(f"!{name}" for name in names)
+    machine = RewardMachine(((0, 0, some, 0.0), (0, 1, every, 1.0)), names, terminal=(1,))
+    events = np.ones((2, 24), int)
+    events[0, 20] = 0
+    assert earned(machine, events.tolist()) == ([0.0, 1.0], [0.0, -1.0])
+    with pytest.raises(ValueError, match="state 0 has no transition for not p0 and not p1; add one"):
+        RewardMachine(((0, 0, "p0 | p1", 0.0), (0, 1, every, 1.0)), names, terminal=(1,))
+
+
+def test_a_machine_that_only_pays_says_that_it_does_not_shape() -> None:
+    fines = RewardMachine(((0, 0, "!a", 0.0), (0, 0, "a", -1.0)), ("a",), terminal=(), sign=0.0)
+    assert earned(fines, [[1], [0]]) == ([-1.0, 0.0], [0.0, 0.0])
 
 
 def earned(machine: RewardMachine, events: list[list[int]], **data: Any) -> tuple[list[float], list[float]]:
