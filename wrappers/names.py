@@ -43,7 +43,7 @@ def positions(who: str, wanted: Iterable[int | str], feature: str, names: Names)
     >>> positions("EventBonus", ("open",), "events", {"events": ("moved", "opened")})
     Traceback (most recent call last):
     ...
-    rewardax.base.errors.UserError: EventBonus: feature 'events' has no bit 'open'; did you mean 'opened'? \
+    rewardax.base.errors.UserError: EventBonus: feature 'events' has no bit 'open'. Did you mean 'opened'? \
 There are moved, opened
     """
     wanted = (wanted,) if isinstance(wanted, str) else tuple(wanted)
@@ -58,8 +58,8 @@ There are moved, opened
             f"{{{feature!r}: names}}). Or name bits by position, 0 for the first"
         )
     close = difflib.get_close_matches(unknown[0], there, n=1)
-    hint = f" did you mean {close[0]!r}?" if close else ""
-    raise UserError(f"{who}: feature {feature!r} has no bit {unknown[0]!r};{hint} There are {', '.join(there)}")
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    raise UserError(f"{who}: feature {feature!r} has no bit {unknown[0]!r}.{hint} There are {', '.join(there)}")
 
 
 def bits_of(who: str, features: Mapping[str, Array], feature: str) -> Bool[Array, "N E"]:

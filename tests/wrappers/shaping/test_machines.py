@@ -107,7 +107,7 @@ def test_propositions_are_found_by_the_names_of_the_task() -> None:
     assert numbers(named.metrics["machine/state"]) == numbers(plain.metrics["machine/state"]) == [1, 1, -1]
     jax.tree.map(np.testing.assert_array_equal, named.components, plain.components)
     assert KEY_DOOR.bind({"subgoals": names}) == KEY_DOOR
-    with pytest.raises(ValueError, match=r"feature 'events' has no bit 'c''.* There are a, b, d"):
+    with pytest.raises(ValueError, match=r"feature 'events' has no bit 'c'.* There are a, b, d"):
         KEY_DOOR.bind({"events": ("a", "b", "d")})
 
 
