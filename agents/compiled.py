@@ -13,6 +13,7 @@ import numpy as np
 
 from rewardax.agents.checkpoint import Checkpoints
 from rewardax.agents.evaluation import evaluate
+from rewardax.agents.finite import GRADIENT, require_finite
 from rewardax.agents.labels import JudgeDesk
 from rewardax.agents.loop import Record, TrainResult, latest, plan, run_chunks, weighted_mean
 from rewardax.agents.ppo import PPO, PPOConfig, TrainState, build_policy
@@ -76,19 +77,24 @@ def train_core(
         state = jax.jit(
             lambda rows: jax.lax.map(lambda row: learner.init(row[0], row[1], params, reward, row[2]), rows)
         )((keys, weights, begin))
-        call = jax.jit(
-            jax.vmap(learner.iterate, in_axes=(0, None, None, 0, None, None)), static_argnums=4, donate_argnums=0
-        )
+        # the state is not donated: it is what remains of a run that has to stop
+        call = jax.jit(jax.vmap(learner.iterate, in_axes=(0, None, None, 0, None, None)), static_argnums=4)
         run = call.lower(state, params, reward, begin, cut.iterations, desk.feedback()).compile()
         compile_seconds = time.perf_counter() - started
 
         def advance(state: TrainState) -> tuple[TrainState, dict[str, np.ndarray]]:
             desk.ask(state.collector.reward)
-            state, metrics = run(state, params, reward, begin, desk.feedback())
-            return state, {name: weighted_mean(*pair) for name, pair in jax.device_get(metrics).items()}
+            done = int(state.collector.watch.steps[0]) * config.num_envs
+            state, sums = run(state, params, reward, begin, desk.feedback())
+            first, sums = jax.device_get((state.collector.watch.first, sums))
+            metrics = {name: weighted_mean(*pair) for name, pair in sums.items()}
+            require_finite(first, metrics[GRADIENT], num_envs=config.num_envs, frames=done, seeds=seeds)
+            return state, metrics
 
         checkpoints = None if out is None else Checkpoints(out, fingerprint or {})
-        state, history = run_chunks(cut, state, advance, seeds=len(seeds), on_chunk=on_chunk, checkpoints=checkpoints)
+        state, history, stopped = run_chunks(
+            cut, state, advance, seeds=len(seeds), on_chunk=on_chunk, checkpoints=checkpoints
+        )
 
     def score(weights: PyTree, memory: PyTree, key: jax.Array) -> dict[str, jax.Array]:
         return evaluate(
@@ -104,7 +110,7 @@ def train_core(
         )
 
     shared = state.collector.reward.shared
-    scores = jax.jit(jax.vmap(score))(state.params, shared, keys) if eval_levels else {}
+    scores = jax.jit(jax.vmap(score))(state.params, shared, keys) if eval_levels and not stopped else {}
     final = {name: np.asarray(value) for name, value in scores.items()}
     if not reward.causal:  # rewards in hindsight are known after learn() only, that is in training
         replaced = [name for name in final if name.startswith("return/") and name != "return/task"]
@@ -116,7 +122,8 @@ def train_core(
         policy=learner.policy,
         config=config,
         seeds=seeds,
-        wall=history[-1]["wall"],
+        wall=history[-1]["wall"] if history else 0.0,
         compile_seconds=compile_seconds,
         reward_state=state.collector.reward,
+        stopped=stopped,
     )

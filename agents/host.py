@@ -13,6 +13,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
 from rewardax.agents.distributions import log_prob, mask_logits, sample
+from rewardax.agents.finite import GIVEN, GRADIENT, NEVER, TOTAL, require_finite
 from rewardax.agents.loop import Record, TrainResult, plan, run_chunks
 from rewardax.agents.networks import Policy
 from rewardax.agents.ppo import PPO, PPOConfig, build_policy
@@ -24,6 +25,7 @@ from rewardax.wrappers.encoders import default, minigrid
 from rewardax.wrappers.gym.vector import VectorRewardWrapper, with_final
 
 Encode = Callable[[Any, Mapping[str, Any]], tuple[Any, Mapping[str, Any]]]
+HIDDEN = "performance"  # the name under which an environment tells its true score
 _ASKED = "{!r} is no task of rewardax (`rewardax list` shows those) and Gymnasium cannot make it with {}"
 
 
@@ -129,18 +131,21 @@ def train_host(
         return runs, {name: np.array([p.get(name, np.nan) for p in parts], np.float32) for name in parts[0]}
 
     runs = [Run(learner, world, seed) for world, seed in zip(worlds, seeds, strict=True)]
-    runs, history = run_chunks(cut, runs, advance, seeds=len(seeds), on_chunk=on_chunk)
+    runs, history, stopped = run_chunks(cut, runs, advance, seeds=len(seeds), on_chunk=on_chunk)
     last = [run.recent(eval_levels) for run in runs]
     return TrainResult(
         history=history,
-        final={name: np.array([p[name] for p in last], np.float32) for name in last[0]} if eval_levels else {},
+        final={name: np.array([p[name] for p in last], np.float32) for name in last[0]}
+        if eval_levels and not stopped
+        else {},
         params=jax.tree.map(lambda *x: jnp.stack(x), *[run.weights for run in runs]),
         policy=policy,
         config=config,
         seeds=seeds,
-        wall=history[-1]["wall"],
+        wall=history[-1]["wall"] if history else 0.0,
         compile_seconds=0.0,
         reward_state=[run.world.envs.session.state for run in runs],
+        stopped=stopped,
     )
 
 
@@ -148,7 +153,8 @@ class Run:
     """One seed's learner and its environments."""
 
     def __init__(self, learner: PPO, world: HostEnvs, seed: int):
-        self.learner, self.world = learner, world
+        self.learner, self.world, self.seed = learner, world, seed
+        self.steps = 0  # of each environment
         net_key, self.key = jax.random.split(jax.random.key(seed))
         self.weights = learner.policy.init(net_key)
         self.optimizer = learner.optimizer().init(self.weights)
@@ -188,34 +194,49 @@ class Run:
                 )
             batch = jax.tree.map(lambda *x: np.stack(x), *rows)
             self.key, key = jax.random.split(self.key)
-            self.weights, self.optimizer, metrics = update(
-                self.learner, self.weights, self.optimizer, batch, hidden, key
-            )
+            weights, optimizer, metrics = update(self.learner, self.weights, self.optimizer, batch, hidden, key)
             logged.append({name: float(total / weight) for name, (total, weight) in metrics.items()})
+            self._require_finite({}, logged[-1].get(GRADIENT, 0.0))
+            self.weights, self.optimizer = weights, optimizer
         episodes = self.finished[began:]
         means = {name: float(np.mean([m[name] for m in logged])) for name in logged[0]}
         return {**self.recent(len(episodes)), **means, "episodes": float(len(episodes))}
 
     def recent(self, count: int) -> dict[str, float]:
         """Means over the last ``count`` finished episodes; NaN if there is none."""
-        names = [*(f"return/{name}" for name in self.sums if name != "length"), "length", "success"]
+        names = [*self.sums, "success"]
         part = self.finished[-count:] if count else []
         return {name: float(np.mean([e[name] for e in part])) if part else float("nan") for name in names}
 
     def _account(self, row: dict[str, Any]) -> None:
         info, done = row["info"], row["terminated"] | row["truncated"]
         summed = {k: v for k, v in info["reward_components"].items() if not k.startswith("_")}
-        summed = {**summed, "total": row["reward"], "task": info["task_reward"], "length": np.ones(done.shape)}
+        received = {f"component/{name}": value for name, value in summed.items()}
+        self._require_finite({GIVEN: info["task_reward"], **received, TOTAL: row["reward"]})
+        self.steps += 1
+        summed = {**summed, "total": row["reward"], "task": info["task_reward"]}
+        summed = {f"return/{name}": value for name, value in summed.items()} | {"length": np.ones(done.shape)}
+        final = info.get("final_info", {})
+        if HIDDEN in info or HIDDEN in final:
+            summed[HIDDEN] = np.where(done, final.get(HIDDEN, 0.0), info.get(HIDDEN, 0.0))
         for name, value in summed.items():
             self.sums[name] = self.sums.get(name, np.zeros(done.shape)) + value
         for i in np.flatnonzero(done):
-            episode = {k if k == "length" else f"return/{k}": float(v[i]) for k, v in self.sums.items()}
-            episode["success"] = self._success(info.get("final_info", {}), int(i), episode["return/task"])
+            episode = {name: float(value[i]) for name, value in self.sums.items()}
+            episode["success"] = self._success(final, int(i), episode["return/task"])
             if not self.waiting.any():  # before, only quick episodes could have finished
                 self.finished.append(episode)
         self.waiting &= ~done
         for value in self.sums.values():
             value[done] = 0.0
+
+    def _require_finite(self, received: Mapping[str, np.ndarray], gradient: float = 0.0) -> None:
+        """Stop at rewards of the present step, or at a gradient, that are not finite."""
+        first = {
+            name: np.array([NEVER if np.isfinite(value).all() else self.steps]) for name, value in received.items()
+        }
+        count = self.learner.config.num_envs
+        require_finite(first, np.array([gradient]), num_envs=count, frames=self.steps * count, seeds=(self.seed,))
 
     def _success(self, final: Mapping[str, Any], i: int, score: float) -> float:
         """What the environment says; in Minigrid, whether there was any reward; else unknown (NaN)."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import time
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypedDict, TypeVar
 
 import numpy as np
 
 from rewardax.agents.checkpoint import Checkpoints
+from rewardax.agents.finite import NotFinite
 from rewardax.agents.networks import Policy
 from rewardax.agents.ppo import PPOConfig
 from rewardax.wrappers.core import PyTree
@@ -33,7 +35,7 @@ class Record(TypedDict):
     ``return/<component>``        one component of that reward, summed over an episode
     ``success``                   share of episodes in [0, 1] that ended in success; NaN if unknown
     ``length``                    steps of an episode
-    ``performance``               hidden true score of an episode (tasks of ours only)
+    ``performance``               hidden true score of an episode, if the task tells one
     ``episodes``                  ended episodes, per iteration (compiled) or in the chunk (host)
     ``metric/<name>``             what a transform logs, mean over steps (compiled only)
     ``policy/loss``               clipped surrogate, to be minimized
@@ -62,7 +64,7 @@ class TrainResult:
     final: dict[str, np.ndarray]
     """Means over held-out levels: ``success``, ``length``, ``performance`` (the hidden true score, which no reward can
     read) and ``return/`` of task, total and components. Of a reward that needs hindsight, total and components are
-    those of the last finished training episodes."""
+    those of the last finished training episodes. Empty if training stopped early."""
     params: PyTree
     """Network parameters, leading axis S."""
     policy: Policy
@@ -72,6 +74,9 @@ class TrainResult:
     """Seconds of training, without compilation."""
     compile_seconds: float
     reward_state: Any
+    stopped: str | None = None
+    """Why training stopped early: which component of the reward was the first that was not finite, and when. Policy
+    and records are then those of the last good chunk. ``None`` for a run that went to its end."""
 
     @property
     def fps(self) -> float:
@@ -111,19 +116,21 @@ def run_chunks(
     seeds: int,
     on_chunk: Callable[[Record], None] | None = None,
     checkpoints: Checkpoints | None = None,
-) -> tuple[State, list[Record]]:
-    """Train chunk after chunk, from the newest checkpoint on if there is one.
+) -> tuple[State, list[Record], str | None]:
+    """Train chunk after chunk, from the newest checkpoint on if there is one; stop at what is not finite.
 
     Args:
         cut: number and size of the chunks.
         state: what a run starts from.
-        advance: trains one chunk; returns the new state and the metrics, ``f32[seeds]`` each.
+        advance: trains one chunk; returns the new state and the metrics, ``f32[seeds]`` each, or raises
+            :class:`NotFinite` and leaves its argument as it was.
         seeds: how many runs ``state`` holds.
         on_chunk: called with every new record.
         checkpoints: where the state is kept, at most every ``CHECKPOINT_SECONDS`` and after the last chunk.
 
     Returns:
-        The state at the end and one record per chunk, restored ones included.
+        The state at the end, one record per chunk, restored ones included, and why training stopped early, if it did:
+        the state is then that from before the chunk, also in the checkpoint.
     """
     history: list[Record] = []
     done, saved = 0, time.perf_counter()
@@ -133,7 +140,13 @@ def run_chunks(
     frames = cut.iterations * cut.rollout
     for chunk in range(done, cut.chunks):
         begun = time.perf_counter()
-        state, metrics = advance(state)
+        try:
+            state, metrics = advance(state)
+        except NotFinite as stop:
+            warnings.warn(stop, stacklevel=4)
+            if checkpoints is not None:
+                checkpoints.save(chunk, state, history)
+            return state, history, str(stop)
         seconds = time.perf_counter() - begun
         wall += seconds
         record = Record(
@@ -146,7 +159,7 @@ def run_chunks(
         if checkpoints is not None and pending:
             checkpoints.save(chunk + 1, state, history)
             saved = time.perf_counter()
-    return state, history
+    return state, history, None
 
 
 def weighted_mean(total: np.ndarray, weight: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from flax import struct
 from jax import Array
 
 from rewardax.agents.distributions import log_prob, mask_logits, sample
+from rewardax.agents.finite import Watch, begin_watch, observe
 from rewardax.agents.networks import ActorCritic
 from rewardax.base.arrays import env_where
 from rewardax.envs.core import Env
@@ -46,6 +47,7 @@ class Collector(NamedTuple):
     reward: State
     fresh: PyTree  # episode memory of the reward at the start of an episode
     running: Running
+    watch: Watch
 
 
 class Batch(NamedTuple):
@@ -166,6 +168,7 @@ def begin_collecting(
         reward=reward_state,
         fresh=reward_state.episode,
         running=Running(returns, jnp.zeros((n,), jnp.int32)),
+        watch=begin_watch(shapes.components),
     )
 
 
@@ -214,7 +217,7 @@ def collect(
             next_hidden=hidden,
         )
         stored = transition if reward.learns else None
-        carry = Collector(env_where(done, again, after), done, hidden, reward_state, carry.fresh, carry.running)
+        carry = carry._replace(moment=env_where(done, again, after), first=done, hidden=hidden, reward=reward_state)
         return carry, (row, stored, rewards, (transition.reward, performance), after.features["success"])
 
     collector, (batch, rollout, rewards, scores, success) = jax.lax.scan(body, collector, jax.random.split(key, steps))
@@ -224,7 +227,8 @@ def collect(
         batch = batch._replace(reward=rewards.total)
     done = batch.terminated | batch.truncated
     running, metrics = account(collector.running, rewards, scores, done, success)
-    return collector._replace(running=running), batch, metrics
+    watch = observe(collector.watch, scores[0], rewards.components, rewards.total)
+    return collector._replace(running=running, watch=watch), batch, metrics
 
 
 def account(

@@ -35,6 +35,9 @@ def train(
 ) -> TrainResult:
     """Train PPO on a task under a reward.
 
+    A reward or gradient that is NaN or infinite ends the run at that chunk: a warning and ``TrainResult.stopped`` say
+    which component it was and when, and the policy is that of the last good chunk.
+
     A rewardax task (``"DoorKey-8x8"`` or ``"rewardax/DoorKey-8x8-v0"``) or a functional environment of your own runs
     compiled from end to end, all seeds in one program; any other Gymnasium id runs on the host with the same learner.
 

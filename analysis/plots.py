@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rewardax.analysis.stats import bootstrap_curve, smooth
-from rewardax.base.errors import MissingPackage
+from rewardax.base.errors import MissingPackage, UserError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -114,17 +114,26 @@ def total_versus_task(axes: Axes, total: Curve, task: Curve, *, name: str, color
     axes.margins(x=0)
 
 
-def overview(panels: Mapping[str, Mapping[str, Curve]], *, title: str = "", flagged: Sequence[str] = ()) -> Figure:
-    """One picture of a comparison: success of all designs above, total beside task for each below.
+def overview(
+    panels: Mapping[str, Mapping[str, Curve]],
+    *,
+    title: str = "",
+    flagged: Sequence[str] = (),
+    true_score: str = "return/task",
+) -> Figure:
+    """One picture of a comparison: success of all designs above, what each pays beside the true score below.
 
     Args:
-        panels: design -> {"success", "return/total", "return/task"} -> (frames ``[T]``, ``[S, T]``).
+        panels: design -> {"success", "return/total", ``true_score``} -> (frames ``[T]``, ``[S, T]``).
         title: above everything, usually the task.
         flagged: designs whose panel is marked ``hacking?``.
+        true_score: the metric that tells whether the task was solved.
 
     Raises:
-        MissingPackage: naming the install command without matplotlib.
+        MissingPackage: naming the install command without matplotlib. UserError: there is no curve to draw.
     """
+    if not panels:
+        raise UserError("there is no learning curve to draw: no design finished a chunk of training")
     if importlib.util.find_spec("matplotlib") is None:
         raise MissingPackage('pictures need matplotlib; install it with: pip install "rewardax[plots]"')
     import matplotlib as mpl
@@ -144,14 +153,14 @@ def overview(panels: Mapping[str, Mapping[str, Curve]], *, title: str = "", flag
         top.axhline(0.9, color=FAINT, linewidth=1.0, linestyle=(0, (1, 3)), zorder=0)
         top.set_title(f"{title}: success while training" if title else "success while training")
         shade = colors(names)
-        best = max(float(np.nanmax(curves["return/task"][1], initial=0.0)) for curves in panels.values())
+        best = max(float(np.nanmax(curves[true_score][1], initial=0.0)) for curves in panels.values())
         grid = lower.subplots(rows, columns, squeeze=False)
         for axes, name in zip(grid.flat, names, strict=False):
             curves = panels[name]
             total_versus_task(
                 axes,
                 curves["return/total"],
-                curves["return/task"],
+                curves[true_score],
                 name=name,
                 color=shade[name],
                 flagged=name in flagged,
@@ -161,7 +170,7 @@ def overview(panels: Mapping[str, Mapping[str, Curve]], *, title: str = "", flag
         for axes in grid.flat[len(names) :]:
             axes.set_visible(False)
         lower.suptitle(
-            "What each design pays (return/total, solid) beside the task score (return/task, dashed)",
+            f"What each design pays (return/total, solid) beside the task score ({true_score}, dashed)",
             x=0.012,
             ha="left",
             fontsize=10.5,

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from rewardax.analysis.plots import colors
 from rewardax.base.errors import UserError
-from rewardax.experiments.table import COLUMNS, Row, cells, solved
+from rewardax.experiments.table import Row, cells, columns, solved
 
 
 class Reportable(Protocol):
@@ -21,6 +21,7 @@ class Reportable(Protocol):
     env: str
     designs: list[str]
     table: list[Row]
+    hidden: bool
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -67,9 +68,10 @@ def write_report(comparison: Reportable, path: str | Path) -> Path:
 
 def page(comparison: Reportable) -> str:
     """The whole document as text."""
-    first, manifest = comparison.table[0], comparison.manifest
+    manifest, seeds = comparison.manifest, comparison.table[0]["seeds"]
+    frames = max(row["frames"] for row in comparison.table)
     agent = manifest["config"]["agent"]["type"].removesuffix("Config")
-    count = f"{len(comparison.designs)} designs, {first['seeds']} seeds, {first['frames']:,} frames of each"
+    count = f"{len(comparison.designs)} designs, {seeds} seeds, {frames:,} frames of each"
     return Template(_asset("report.html")).substitute(
         title=_esc(f"Which reward design learns {comparison.env}?"),
         css=_asset("report.css"),
@@ -88,15 +90,15 @@ def _asset(name: str) -> str:
 
 
 def _table(comparison: Reportable) -> str:
-    shade = colors(comparison.designs)
-    lines = ["".join(f"<th>{_esc(column)}</th>" for column in COLUMNS)]
+    shade, shown = colors(comparison.designs), columns(comparison.hidden)
+    lines = ["".join(f"<th>{_esc(column)}</th>" for column in shown)]
     flags = ["<tr>"]
     for row in comparison.table:
-        texts = cells(row)
+        texts = cells(row, shown)
         flags.append('<tr class="solved">' if solved(row) else "<tr>")
         dot = f'<span class="dot" style="background:{shade[row["design"]]}"></span>'
         line = f"<td>{dot}{_esc(texts[0])}</td>"
-        for column, cell in list(zip(COLUMNS, texts, strict=True))[1:]:
+        for column, cell in list(zip(shown, texts, strict=True))[1:]:
             alarm = ' class="alarm"' if column == "hacking?" and row["hacking"] else ""
             line += f"<td{alarm}>{_esc(cell)}</td>"
         lines.append(line)
@@ -110,8 +112,10 @@ def _findings(comparison: Reportable) -> str:
 
 
 def _picture(comparison: Reportable) -> str:
+    if not any(row["frames"] for row in comparison.table):
+        return ""
     data = base64.b64encode(comparison.png()).decode("ascii")
-    words = "Success of each design while training; below, return/total beside return/task for each design"
+    words = "Success of each design while training; below, return/total beside the true score for each design"
     return f'<p><img alt="{words}" src="data:image/png;base64,{data}"></p>'
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from rewardax.agents.finite import NotFinite
 from rewardax.agents.loop import Record
 from rewardax.agents.ppo import PPOConfig
 from rewardax.agents.training import train
@@ -38,7 +40,9 @@ def compare(
 ) -> Comparison:
     """Train one agent per reward design and seed, and say which design learns the task.
 
-    Ranking uses ``success`` and ``return/task`` on held-out levels only, never the reward of a design itself.
+    Ranking uses held-out levels and never the reward of a design itself: the hidden ``performance`` where a task has
+    one that differs from its reward, else ``success``. A design whose reward is NaN or infinite is stopped there, and
+    the table says so; the others go on.
 
     Args:
         env: task id, ``"DoorKey-8x8"`` or ``"rewardax/DoorKey-8x8-v0"``, or any Gymnasium id.
@@ -91,7 +95,7 @@ def compare(
         for design in chosen:
             if results.final(design.name) is None:
                 _run(design, results, bar, env, settings, config, env_kwargs)
-            bar.done(design.name)
+            bar.done(design.name, stopped=bool(results.final(design.name).get("stopped")))
     comparison = Comparison(env, [design.name for design in chosen], results)
     if results.out is not None:
         (results.out / "table.json").write_text(comparison.to_json() + "\n", encoding="utf-8")
@@ -142,24 +146,27 @@ def _run(
         bar.update(design.name, record)
 
     bar.start(design.name)
-    found = train(
-        env,
-        reward=design.reward,
-        config=config,
-        frames=settings["frames"],
-        seeds=settings["seeds"],
-        judge=design.judge,
-        out=results.checkpoint(design.name),
-        on_chunk=on_chunk,
-        env_kwargs=dict(env_kwargs or {}),
-        eval_levels=settings["eval_levels"],
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotFinite)  # the table and the findings say it
+        found = train(
+            env,
+            reward=design.reward,
+            config=config,
+            frames=settings["frames"],
+            seeds=settings["seeds"],
+            judge=design.judge,
+            out=results.checkpoint(design.name),
+            on_chunk=on_chunk,
+            env_kwargs=dict(env_kwargs or {}),
+            eval_levels=settings["eval_levels"],
+        )
     results.add_final(
         design.name,
         final=found.final,
         wall=found.wall,
         compile_seconds=found.compile_seconds,
         fps=found.fps,
+        stopped=found.stopped,
     )
 
 
@@ -209,9 +216,12 @@ class _Bar:
             )
             self._progress.update(self._tasks[name], completed=min(record["frames"], self._frames), note=note)
 
-    def done(self, name: str) -> None:
+    def done(self, name: str, stopped: bool) -> None:
         if self._progress is not None:
             self._progress.start_task(self._tasks[name])
+            if stopped:
+                self._progress.update(self._tasks[name], note="stopped: not finite")
+                return
             note = {} if self._progress.tasks[self._tasks[name]].completed else {"note": "already done"}
             self._progress.update(self._tasks[name], completed=self._frames, **note)
 

@@ -152,10 +152,15 @@ def validation_success(
     env_kwargs: Mapping[str, Any] | None = None,
     levels: int = 256,
 ) -> float:
-    """Train on ``reward``, then the mean success over seeds and ``levels`` levels of the split ``valid``."""
+    """Train on ``reward``, then the mean success over seeds and ``levels`` levels of the split ``valid``.
+
+    A reward that was not finite scores -1.
+    """
     run = train(
         env, reward=reward, config=config, frames=frames, seeds=seeds, eval_levels=0, env_kwargs=dict(env_kwargs or {})
     )
+    if run.stopped:
+        return INVALID
     core, params = make(env, **dict(env_kwargs or {}))
     keys = jax.vmap(jax.random.key)(jnp.asarray(run.seeds))
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import gymnasium as gym
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support.learner_envs import TWO_STEPS, register
+from support.learner_envs import TWO_STEPS, TwoSteps, register
 
 from rewardax.agents import host
 from rewardax.agents.ppo import PPO, PPOConfig, build_policy
@@ -42,6 +43,25 @@ def known_values(weights: Any) -> Any:
     weights["value_hidden"]["kernel"] = 20.0 * jnp.eye(width)
     weights["value_head"]["kernel"] = jnp.array(VALUES)[:, None]
     return weights
+
+
+class Gamed(TwoSteps):
+    """Each step is worth -1 in truth, and the environment says so."""
+
+    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict]:
+        *outcome, _ = super().step(action)
+        return *outcome, {"performance": -1.0}
+
+
+def test_the_hidden_true_score_of_a_foreign_environment_is_kept() -> None:
+    gym.register("toy/Gamed-v0", Gamed)
+    config = PPOConfig(num_envs=2, num_steps=5, minibatches=1, width=4)
+    world = host.HostEnvs("toy/Gamed-v0", chain(), config, 0, default, {})
+    run = host.Run(PPO(None, build_policy(None, world.space, 2, config), config, 1), world, 0)
+    for _ in range(6):
+        run._account(world.step(np.zeros(2, int)))
+    kept = run.recent(4)
+    assert kept["performance"] == -2.0 and kept["return/task"] == 3.0 and kept["length"] == 2.0
 
 
 def rollouts(time_limit: str = "truncate") -> list[Any]:

@@ -46,6 +46,54 @@ def test_findings_compare_with_sparse_and_warn(fake):
     assert findings[3].startswith("2 seed(s)")
 
 
+def test_a_design_whose_reward_is_not_finite_is_stopped_and_the_others_go_on(monkeypatch, tmp_path, capsys):
+    fake = FakeTrain(nan_in="Potential")
+    monkeypatch.setattr(runner, "train", fake)
+    comparison = compare("KeyFarm", DESIGNS, seeds=3, out=tmp_path, **QUIET)
+    sparse, solver, farmer = comparison.table
+    assert solver["stopped"] == "component 'log' of the reward is not finite" and solver["frames"] == 30_000
+    assert solver["success"] is solver["return/total"] is solver["hacking"] is None
+    assert sparse["stopped"] is farmer["stopped"] is None and farmer["hacking"]
+    assert [sentence.partition(":")[0] for sentence in comparison.findings] == [
+        "farmer falls behind sparse",
+        "solver was stopped",
+        "farmer",
+    ]
+    comparison.show()
+    assert "stopped" in capsys.readouterr().out and comparison.cells()[1][1:3] == ("stopped", "-")
+    assert comparison.png(dpi=30) and "was stopped" in comparison.report(tmp_path / "report.html").read_text()
+    assert compare("KeyFarm", DESIGNS, seeds=3, out=tmp_path, **QUIET).table == comparison.table
+    assert len(fake.calls) == 3, "a stopped design is not trained again"
+
+
+def test_when_every_design_is_stopped_at_once_there_is_still_a_table(monkeypatch, tmp_path):
+    monkeypatch.setattr(runner, "train", FakeTrain(nan_in="Potential", die_after=0))
+    comparison = compare("KeyFarm", [("solver", Potential())], seeds=1, **QUIET)
+    assert comparison.table[0]["stopped"] and comparison.table[0]["frames"] == 0
+    assert comparison.findings[0].startswith("solver was stopped") and "stopped" in comparison._repr_html_()
+    with pytest.raises(ValueError, match="no learning curve to draw"):
+        comparison.figure()
+
+
+def test_a_hidden_true_score_ranks_flags_and_is_shown(monkeypatch, capsys):
+    monkeypatch.setattr(runner, "train", FakeTrain(hacked=True))
+    comparison = compare("KeyFarm", [("idle", None), ("solver", Potential())], seeds=3, **QUIET)
+    idle, solver = comparison.table
+    assert solver["success"] > 0.9 and solver["hacking"] and solver["performance"] == pytest.approx(-0.97)
+    assert comparison.hidden and comparison.ranked_by == comparison.true_score == "performance"
+    assert comparison.findings[0].startswith("solver falls behind idle: performance -0.97 against -0.02")
+    assert "return/total rises while performance does not" in comparison.findings[1]
+    comparison.show()
+    assert "performance" in capsys.readouterr().out and not idle["hacking"]
+    assert comparison.png(dpi=30)
+
+
+def test_a_score_that_is_no_number_is_said(fake):
+    comparison = compare("KeyFarm", DESIGNS[:2], seeds=3, **QUIET)
+    comparison.results.final("solver")["final"]["return/log"] = np.array([1.0, np.nan, np.nan])
+    assert any("return/log of 2 seed(s) is no number" in sentence for sentence in comparison.findings)
+
+
 def test_every_design_gets_the_same_training(fake):
     compare("KeyFarm", DESIGNS, seeds=(5, 7), eval_levels=9, env_kwargs={"horizon": 30}, **QUIET)
     assert len(fake.calls) == 3

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 CHUNKS = 8
+STOPPED = "component 'log' of the reward is not finite"
 
 
 def curves(kind: str, seeds: int) -> tuple[np.ndarray, np.ndarray]:
@@ -23,11 +24,12 @@ def curves(kind: str, seeds: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 class FakeTrain:
-    """Called like ``train``. After ``die_after`` chunks of ``die_in`` it is interrupted, as by a kill."""
+    """Called like ``train``. After ``die_after`` chunks of ``die_in`` it is interrupted, as by a kill; after as many of
+    ``nan_in`` the reward is NaN. ``hacked`` is a task whose hidden performance falls where its reward rises."""
 
-    def __init__(self, die_in: str = "", die_after: int = 3) -> None:
+    def __init__(self, die_in: str = "", die_after: int = 3, nan_in: str = "", hacked: bool = False) -> None:
         self.calls: list[dict[str, Any]] = []
-        self.die_in, self.die_after = die_in, die_after
+        self.die_in, self.die_after, self.nan_in, self.hacked = die_in, die_after, nan_in, hacked
 
     def __call__(self, env: str, **asked: Any) -> Any:
         self.calls.append({"env": env, **asked})
@@ -38,10 +40,15 @@ class FakeTrain:
         for chunk in range(CHUNKS):
             if name == self.die_in and chunk == self.die_after:
                 raise KeyboardInterrupt
+            if name == self.nan_in and chunk == self.die_after:
+                return SimpleNamespace(final={}, wall=0.5 * chunk, compile_seconds=1.0, fps=2.0 * step, stopped=STOPPED)
             metrics = {"success": task[chunk], "return/task": task[chunk], "return/total": total[chunk]}
+            if self.hacked:
+                metrics["performance"] = -task[chunk]
             if chunk == 0:
                 metrics = {metric: np.full(seeds, np.nan) for metric in metrics}
             frames, wall = (chunk + 1) * step, 0.5 * (chunk + 1)
             asked["on_chunk"]({"chunk": chunk, "frames": frames, "wall": wall, "fps": 2.0 * step, "metrics": metrics})
         final = {"success": task[-1], "return/task": task[-1], "return/total": total[-1]}
-        return SimpleNamespace(final=final, wall=4.0, compile_seconds=1.0, fps=2.0 * step)
+        final |= {"performance": -task[-1] if self.hacked else task[-1]}
+        return SimpleNamespace(final=final, wall=4.0, compile_seconds=1.0, fps=2.0 * step, stopped=None)

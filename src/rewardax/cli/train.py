@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -35,14 +36,15 @@ class Train:
 
     def run(self) -> None:
         """Train with a progress line and print one row per metric: the mean over seeds and each seed."""
-        from rewardax.agents import train
+        from rewardax.agents import NotFinite, train
         from rewardax.experiments.designs import resolve
 
         if self.frames < 1:
             raise UserError(f"--frames must be at least 1, got {self.frames}")
         env_kwargs, config = settings(self.env_kwargs, "--env-kwargs"), agent_config(self.agent)
         design = resolve([self.reward], self.env, env_kwargs, agent=config)[0]
-        with _Line(self.frames) as line:
+        with _Line(self.frames) as line, warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotFinite)  # told below
             result = train(
                 self.env,
                 reward=design.reward,
@@ -54,6 +56,8 @@ class Train:
                 out=self.out,
                 on_chunk=line.update,
             )
+        if result.stopped:
+            raise UserError(result.stopped)
         if self.json:
             from json import dumps
 

@@ -1,0 +1,106 @@
+"""Rewards that are not finite: noticed inside the compiled program, told between its chunks.
+
+One NaN or infinity reaches every weight of the network with the next gradient step. A run is therefore stopped at the
+chunk in which the first one appeared, with the state from before that chunk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+NEVER = np.iinfo(np.int32).max
+GIVEN, TOTAL = "reward", "total"  # what the environment gave; the sum of all components
+GRADIENT = "gradient/norm"
+
+
+class NotFinite(RuntimeWarning):
+    """Training met a reward or a gradient that is NaN or infinite, and stopped.
+
+    A warning, since the run leaves a result: the policy and the records from before, and this sentence in ``stopped``.
+    """
+
+
+class Watch(NamedTuple):
+    """When the rewards of each name first were not finite."""
+
+    steps: Array  # i32[] steps of each environment so far
+    first: dict[str, Array]  # i32[] the step at which it happened, NEVER if it did not
+
+
+def begin_watch(components: Mapping[str, Any]) -> Watch:
+    """Nothing has happened yet."""
+    names = (GIVEN, *(f"component/{name}" for name in components), TOTAL)
+    return Watch(jnp.int32(0), {name: jnp.int32(NEVER) for name in names})
+
+
+def observe(watch: Watch, given: Array, components: Mapping[str, Array], total: Array) -> Watch:
+    """Look at the rewards ``[T, N]`` of a rollout, as they were finally received."""
+    received = {GIVEN: given, **{f"component/{name}": value for name, value in components.items()}, TOTAL: total}
+    steps = watch.steps + jnp.arange(len(given), dtype=jnp.int32)
+
+    def first(value: Array) -> Array:
+        return jnp.where(jnp.isfinite(value).all(1), NEVER, steps).min()
+
+    return Watch(
+        watch.steps + len(given), {name: jnp.minimum(watch.first[name], first(received[name])) for name in watch.first}
+    )
+
+
+def require_finite(
+    first: Mapping[str, np.ndarray], gradient: np.ndarray, *, num_envs: int, frames: int, seeds: tuple[int, ...]
+) -> None:
+    """Stop a run whose rewards or gradients were not finite.
+
+    Args:
+        first: ``Watch.first``, ``i32[S]`` each.
+        gradient: f32[S] mean norm of the gradients of the chunk.
+        num_envs: environments per seed.
+        frames: environment steps per seed before the chunk.
+        seeds: of the runs.
+
+    Raises:
+        NotFinite: naming the components that were the first, the seed and the frame.
+
+    >>> first = {"reward": np.array([NEVER]), "component/log": np.array([3]), "total": np.array([3])}
+    >>> require_finite(first, np.ones(1), num_envs=8, frames=0, seeds=(7,))
+    Traceback (most recent call last):
+    ...
+    rewardax.agents.finite.NotFinite: component 'log' of the reward is not finite (NaN or infinity), first...
+    """
+    earliest = np.min([np.full(len(seeds), NEVER), *(x for name, x in first.items() if name != GIVEN)], axis=0)
+    at = int(np.argmin(earliest))
+    step = int(earliest[at])
+    if step < NEVER:
+        names = [name for name, steps in first.items() if steps[at] == step]
+        message = (
+            f"{_subject(names)} not finite (NaN or infinity), first at frame {step * num_envs:,} of seed {seeds[at]}; "
+            "training stopped there. Keep the term finite, for example by a lower bound under "
+            "its logarithm, root or divisor"
+        )
+        raise NotFinite(message)
+    if not np.isfinite(gradient).all():
+        at = int(np.argmin(np.isfinite(gradient)))
+        message = (
+            f"the gradient of seed {seeds[at]} is not finite (NaN or infinity) after frame {frames:,}, though every "
+            "reward was finite; training stopped there. Lower the learning rate, or scale the reward to the order of 1"
+        )
+        raise NotFinite(message)
+
+
+def _subject(names: list[str]) -> str:
+    """What was not finite; the reason if it is known, else all that could be.
+
+    >>> _subject(["reward", "component/task"]), _subject(["component/a", "component/b", "total"])
+    ("the environment's own reward is", "components 'a', 'b' of the reward are")
+    """
+    if GIVEN in names:
+        return "the environment's own reward is"
+    parts = [repr(name.removeprefix("component/")) for name in names if name != TOTAL]
+    if not parts:
+        return "the sum of the components of the reward is"
+    return f"component{'s' if len(parts) > 1 else ''} {', '.join(parts)} of the reward {'are' if parts[1:] else 'is'}"
