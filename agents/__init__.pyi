@@ -1,7 +1,7 @@
 from .advantages import gae as gae
 from .compiled import train_core as train_core
 from .evaluation import evaluate as evaluate
-from .finite import NotFinite as NotFinite
+from .finite import TrainingStopped as TrainingStopped
 from .loop import TrainResult as TrainResult
 from .networks import ActorCritic as ActorCritic
 from .networks import Policy as Policy

@@ -18,7 +18,7 @@ GIVEN, TOTAL = "reward", "total"  # what the environment gave; the sum of all co
 GRADIENT = "gradient/norm"
 
 
-class NotFinite(RuntimeWarning):
+class TrainingStopped(RuntimeWarning):
     """Training met a reward or a gradient that is NaN or infinite, and stopped.
 
     A warning, since the run leaves a result: the policy and the records from before, and this sentence in ``stopped``.
@@ -64,13 +64,13 @@ def require_finite(
         seeds: of the runs.
 
     Raises:
-        NotFinite: naming the components that were the first, the seed and the frame.
+        TrainingStopped: naming the components that were the first, the seed and the frame.
 
     >>> first = {"reward": np.array([NEVER]), "component/log": np.array([3]), "total": np.array([3])}
     >>> require_finite(first, np.ones(1), num_envs=8, frames=0, seeds=(7,))
     Traceback (most recent call last):
     ...
-    rewardax.agents.finite.NotFinite: component 'log' of the reward is not finite (NaN or infinity), first...
+    rewardax.agents.finite.TrainingStopped: component 'log' of the reward is not finite (NaN or infinity), first...
     """
     earliest = np.min([np.full(len(seeds), NEVER), *(x for name, x in first.items() if name != GIVEN)], axis=0)
     at = int(np.argmin(earliest))
@@ -82,14 +82,14 @@ def require_finite(
             "training stopped there. Keep the term finite, for example by a lower bound under "
             "its logarithm, root or divisor"
         )
-        raise NotFinite(message)
+        raise TrainingStopped(message)
     if not np.isfinite(gradient).all():
         at = int(np.argmin(np.isfinite(gradient)))
         message = (
             f"the gradient of seed {seeds[at]} is not finite (NaN or infinity) after frame {frames:,}, though every "
             "reward was finite; training stopped there. Lower the learning rate, or scale the reward to the order of 1"
         )
-        raise NotFinite(message)
+        raise TrainingStopped(message)
 
 
 def _subject(names: list[str]) -> str:

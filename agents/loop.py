@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypedDict, TypeVar
 import numpy as np
 
 from rewardax.agents.checkpoint import Checkpoints
-from rewardax.agents.finite import NotFinite
+from rewardax.agents.finite import TrainingStopped
 from rewardax.agents.networks import Policy
 from rewardax.agents.ppo import PPOConfig
 from rewardax.wrappers.core import PyTree
@@ -123,7 +123,7 @@ def run_chunks(
         cut: number and size of the chunks.
         state: what a run starts from.
         advance: trains one chunk; returns the new state and the metrics, ``f32[seeds]`` each, or raises
-            :class:`NotFinite` and leaves its argument as it was.
+            :class:`TrainingStopped` and leaves its argument as it was.
         seeds: how many runs ``state`` holds.
         on_chunk: called with every new record.
         checkpoints: where the state is kept, at most every ``CHECKPOINT_SECONDS`` and after the last chunk.
@@ -142,7 +142,7 @@ def run_chunks(
         begun = time.perf_counter()
         try:
             state, metrics = advance(state)
-        except NotFinite as stop:
+        except TrainingStopped as stop:
             warnings.warn(stop, stacklevel=4)
             if checkpoints is not None:
                 checkpoints.save(chunk, state, history)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from rewardax.agents.finite import NotFinite
+from rewardax.agents.finite import TrainingStopped
 from rewardax.agents.loop import Record
 from rewardax.agents.ppo import PPOConfig
 from rewardax.agents.training import train
@@ -95,7 +95,7 @@ def compare(
         for design in chosen:
             if results.final(design.name) is None:
                 _run(design, results, bar, env, settings, config, env_kwargs)
-            bar.done(design.name, stopped=bool(results.final(design.name).get("stopped")))
+            bar.done(design.name, stopped=bool((results.final(design.name) or {}).get("stopped")))
     comparison = Comparison(env, [design.name for design in chosen], results)
     if results.out is not None:
         (results.out / "table.json").write_text(comparison.to_json() + "\n", encoding="utf-8")
@@ -147,7 +147,7 @@ def _run(
 
     bar.start(design.name)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotFinite)  # the table and the findings say it
+        warnings.simplefilter("ignore", TrainingStopped)  # the table and the findings say it
         found = train(
             env,
             reward=design.reward,

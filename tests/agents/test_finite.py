@@ -9,7 +9,7 @@ import pytest
 from jax import Array
 from support.learner_envs import TWO_STEPS, Recall, register
 
-from rewardax.agents import NotFinite, PPOConfig, train, train_core
+from rewardax.agents import PPOConfig, TrainingStopped, train, train_core
 from rewardax.agents.finite import NEVER, begin_watch, observe, require_finite
 from rewardax.base.saving import read
 from rewardax.wrappers import RewardTransform, State, Transition
@@ -57,23 +57,23 @@ def test_the_earliest_seed_and_all_components_of_its_step_are_named() -> None:
         "component/b": np.array([8, 4]),
         "total": np.array([8, 4]),
     }
-    with pytest.raises(NotFinite, match=r"components 'a', 'b' of the reward are not finite .* frame 32 of seed 5"):
+    with pytest.raises(TrainingStopped, match=r"components 'a', 'b' of the reward .* frame 32 of seed 5"):
         require_finite(first, np.ones(2), num_envs=8, frames=0, seeds=(3, 5))
     only = {**first, **dict.fromkeys(("component/a", "component/b"), np.array([never, never]))}
-    with pytest.raises(NotFinite, match="the sum of the components"):
+    with pytest.raises(TrainingStopped, match="the sum of the components"):
         require_finite(only, np.ones(2), num_envs=8, frames=0, seeds=(3, 5))
     given = {**first, "reward": np.array([never, 4])}
-    with pytest.raises(NotFinite, match="the environment's own reward is not finite"):
+    with pytest.raises(TrainingStopped, match="the environment's own reward is not finite"):
         require_finite(given, np.ones(2), num_envs=8, frames=0, seeds=(3, 5))
 
 
 def test_a_gradient_that_is_not_finite_is_told_apart_from_a_reward() -> None:
-    with pytest.raises(NotFinite, match=r"the gradient of seed 5 is not finite .* after frame 64"):
+    with pytest.raises(TrainingStopped, match=r"the gradient of seed 5 is not finite .* after frame 64"):
         require_finite({"total": np.array([NEVER] * 2)}, np.array([1.0, np.inf]), num_envs=8, frames=64, seeds=(3, 5))
 
 
 def test_training_stops_at_the_chunk_and_keeps_the_state_before(tmp_path) -> None:
-    with pytest.warns(NotFinite, match=r"component 'broken' of the reward is not finite .* frame 20 of seed 3") as told:
+    with pytest.warns(TrainingStopped, match=r"component 'broken' of the reward .* frame 20 of seed 3") as told:
         result = run(Breaks(at=10), out=tmp_path / "run", eval_levels=4)
     assert result.stopped == str(told[0].message) and result.final == {}
     assert all(np.isfinite(x).all() for x in jax.tree.leaves(result.params))
@@ -92,6 +92,6 @@ def test_what_a_design_makes_finite_does_not_stop_it() -> None:
 
 def test_training_on_the_host_stops_before_it_learns_from_such_a_reward() -> None:
     register()
-    with pytest.warns(NotFinite, match=r"component 'broken' of the reward is not finite .* frame 20 of seed 1"):
+    with pytest.warns(TrainingStopped, match=r"component 'broken' of the reward .* frame 20 of seed 1"):
         result = train(TWO_STEPS, reward=Breaks(at=10), frames=64, seeds=(1,), config=TINY)
     assert all(np.isfinite(x).all() for x in jax.tree.leaves(result.params)) and result.stopped and not result.final

@@ -36,7 +36,7 @@ class Train:
 
     def run(self) -> None:
         """Train with a progress line and print one row per metric: the mean over seeds and each seed."""
-        from rewardax.agents import NotFinite, train
+        from rewardax.agents import TrainingStopped, train
         from rewardax.experiments.designs import resolve
 
         if self.frames < 1:
@@ -44,7 +44,7 @@ class Train:
         env_kwargs, config = settings(self.env_kwargs, "--env-kwargs"), agent_config(self.agent)
         design = resolve([self.reward], self.env, env_kwargs, agent=config)[0]
         with _Line(self.frames) as line, warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotFinite)  # told below
+            warnings.simplefilter("ignore", TrainingStopped)  # told below
             result = train(
                 self.env,
                 reward=design.reward,
