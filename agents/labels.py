@@ -9,6 +9,7 @@ import numpy as np
 from rewardax.base.errors import UserError
 from rewardax.wrappers.core import Chain, RewardTransform, State
 from rewardax.wrappers.judges import Annotator, Query
+from rewardax.wrappers.requirements import require_captions
 
 
 class JudgeDesk:
@@ -27,6 +28,7 @@ class JudgeDesk:
             )
         if self._parts and not captions:
             raise UserError("the reward has judged components but this environment offers no captions to judge")
+        require_captions(reward, captions)
         self._captions = captions
         self._tables = {name: np.full(part.num_captions, np.nan, np.float32) for name, (part, _) in self._parts.items()}
         self._judge: Any = judge if self._parts else None

@@ -113,6 +113,7 @@ from .gym.classic import GatedRewardAccumulation as GatedRewardAccumulation
 from .gym.classic import LLMJudgedReward as LLMJudgedReward
 from .gym.classic import PotentialShaping as PotentialShaping
 from .gym.classic import RNDBonus as RNDBonus
+from .gym.judged import VectorLLMJudgedReward as VectorLLMJudgedReward
 from .gym.session import RewardSession as RewardSession
 from .gym.single import RewardWrapper as RewardWrapper
 from .gym.vector import VectorRewardWrapper as VectorRewardWrapper

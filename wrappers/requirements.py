@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import jax
 
 from rewardax.base.errors import UserError
 from rewardax.wrappers.core import RewardTransform
+from rewardax.wrappers.judges.feedback import judged_parts
 from rewardax.wrappers.names import names_of
 from rewardax.wrappers.shaping.potential import Potential
 
@@ -35,6 +36,7 @@ def attach(
     """
     reward = reward.bind(names_of(env))
     require_features(reward, env.feature_names, who=who, where=where)
+    require_captions(reward, getattr(env, "captions", ()))
     return reward
 
 
@@ -66,6 +68,28 @@ def require_features(
     if missing:
         there = ", ".join(sorted(offered)) or "none (encode= makes features of observations and info)"
         raise UserError(f"{who} needs feature {missing[0]!r}; {where} offers {there}")
+
+
+def require_captions(reward: RewardTransform, captions: Sequence[str]) -> None:
+    """Check that every judged part has room for all captions of a task.
+
+    Raises:
+        UserError: with the number that is needed.
+
+    >>> from rewardax.wrappers import Judged
+    >>> require_captions(Judged(num_captions=2), ("nothing", "a key", "a door"))
+    Traceback (most recent call last):
+    ...
+    rewardax.base.errors.UserError: Judged 'judge' has room for 2 captions and there are 3, so those from number 2 on, \
+'a door', would never be judged; set num_captions=3
+    """
+    for part in judged_parts(reward):
+        if part.num_captions < len(captions):
+            raise UserError(
+                f"{type(part).__name__} {part.component!r} has room for {part.num_captions} captions and there are "
+                f"{len(captions)}, so those from number {part.num_captions} on, {captions[part.num_captions]!r}, would "
+                f"never be judged; set num_captions={len(captions)}"
+            )
 
 
 def require_gamma(reward: RewardTransform, gamma: float) -> None:

@@ -86,6 +86,11 @@ class GymEnv(gym.Env):
         """What the bits of the feature ``subgoals`` are called."""
         return self.core.subgoal_names
 
+    @property
+    def captions(self) -> tuple[str, ...]:
+        """The sentences that the feature ``caption_id`` points at."""
+        return self.core.captions
+
     def enable_features(self, names: Sequence[str] | str) -> None:
         """Report these features too from now on.
 

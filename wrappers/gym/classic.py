@@ -11,16 +11,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gymnasium as gym
-import numpy as np
 from gymnasium.utils import RecordConstructorArgs
 
 from rewardax.base.errors import UserError
 from rewardax.wrappers.config import from_config
 from rewardax.wrappers.core import RewardTransform
-from rewardax.wrappers.gym.single import Encoder, RewardWrapper, as_config
-from rewardax.wrappers.judges.config import judge_from_config, judge_to_config
-from rewardax.wrappers.judges.core import Query
-from rewardax.wrappers.judges.reward import Judged
+from rewardax.wrappers.gym.judged import Asking, judge_as_config, judged
+from rewardax.wrappers.gym.single import Encoder, RewardWrapper, as_config, told_by
+from rewardax.wrappers.judges.config import judge_from_config
 
 
 class Classic(RewardWrapper):
@@ -125,21 +123,24 @@ class GatedRewardAccumulation(Classic):
         )
 
 
-class LLMJudgedReward(Classic):
+class LLMJudgedReward(Asking, Classic):
     """Pays what a judge thinks of the caption of what just happened: :class:`~rewardax.wrappers.judges.reward.Judged`.
 
     Every ``learn_every`` steps the judge is asked about the captions that occurred since and waits for its
-    answer; no caption is asked twice, and one without a verdict pays nothing. In training runs
+    answer; no caption with a verdict is asked about twice, and one without a verdict pays nothing and is asked about
+    again later (:class:`~rewardax.wrappers.judges.rounds.Rounds`). In training runs
     ``rewardax.train(judge=...)`` asks in the background instead. Without a judge, labels come through
     ``feed``.
 
     Args:
+        env: the environment; its feature ``caption_id`` says what just happened.
         judge: a judge or its config, see :mod:`rewardax.wrappers.judges`.
-        captions: the sentences that the feature points at; by default those of the environment.
+        captions: the sentences that the feature points at; by default the ``captions`` of the environment.
+        encode, learn_every, seed: as for :class:`~rewardax.wrappers.gym.single.RewardWrapper`.
         fields: fields of ``Judged``, such as ``scale``, ``exponent``, ``form``.
 
     Raises:
-        UserError: when there are no captions to be had.
+        UserError: when there are no captions to be had, or fewer than the environment has.
 
     >>> env = LLMJudgedReward(gym.make("CartPole-v1"), captions=["nothing", "it falls"], exponent=3.0)
     >>> env.reward.num_captions, env.reward.exponent
@@ -169,35 +170,12 @@ class LLMJudgedReward(Classic):
             seed=seed,
             **recorded,
         )
-        own: Sequence[str] = getattr(getattr(env.unwrapped, "core", None), "captions", ())
-        self.captions = tuple(captions or own)
-        if not self.captions:
-            raise UserError("this environment has no captions to judge; pass captions=[...], one per caption_id")
-        config = {"type": "Judged", "num_captions": len(self.captions), **fields}
-        RewardWrapper.__init__(self, env, config, encode=encode, learn_every=learn_every, seed=seed)
-        self.component = fields.get("component", Judged().component)
-        self._asked: set[int] = set()
-        self._steps = 0
+        self.captions = tuple(captions or told_by(env, "captions"))
+        reward = judged(self.captions, fields)
+        RewardWrapper.__init__(self, env, reward, encode=encode, learn_every=learn_every, seed=seed)
+        self._begin(self.judge, self.captions, reward.component)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         result = super().step(action)
-        self._steps += 1
-        if self.judge is not None and (self._steps + 1) % self.session.learn_every == 0:
-            self._ask()
+        self._ask()
         return result
-
-    def _ask(self) -> None:
-        new = [int(i) for i in Judged.pending(self.session.state) if i not in self._asked]
-        if new:
-            verdicts = self.judge([Query(self.captions[i], id=i) for i in new])
-            self._asked.update(new)
-            values = np.array([verdict.value for verdict in verdicts], np.float32)
-            self.feed({self.component: {"caption": np.array(new, np.int32), "value": values}})
-
-
-def judge_as_config(judge: Any) -> Any:
-    """The JSON form of a judge; one of the user's own kind stays as it is."""
-    try:
-        return None if judge is None else judge_to_config(judge)
-    except TypeError:
-        return judge

@@ -25,6 +25,7 @@ from rewardax.wrappers.gym.session_program import (
     pad,
     programs,
 )
+from rewardax.wrappers.judges.feedback import merged
 from rewardax.wrappers.requirements import require_features
 
 KIND = "wrapper state"
@@ -165,21 +166,22 @@ class RewardSession:
 
         They wait here for the next ``learn`` (at most ``learn_every`` steps). Lengths are padded to powers
         of two, with ids that point outside every table, so that a changing number of labels does not
-        recompile.
+        recompile. Of several labels of one caption the last counts.
+
+        Raises:
+            UserError: the reward takes no such labels; see :func:`rewardax.wrappers.judges.feedback.merged`.
         """
-        if not self.reward.learns:
-            raise UserError(f"{type(self.reward).__name__} learns nothing, so no feedback can reach it")
-        for component, fields in feedback.items():
-            waiting = self._feedback.setdefault(component, {})
-            for name, values in fields.items():
-                array = np.atleast_1d(np.asarray(values))
-                array = array.astype(np.float32 if array.dtype.kind == "f" else np.int32)
-                waiting[name] = np.concatenate([waiting[name], array]) if name in waiting else array
+        self._feedback = merged(self.reward, self._feedback, feedback)
 
     @property
     def started(self) -> bool:
         """Whether a first reset has shown the shapes and the memory exists."""
         return self._state is not None
+
+    @property
+    def until_learn(self) -> int:
+        """Steps until the next ``learn`` of a reward that learns."""
+        return self.learn_every - self._rows
 
     @property
     def state(self) -> State:

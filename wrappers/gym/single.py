@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable, Mapping
-from types import FrameType
+from types import FrameType, SimpleNamespace
 from typing import Any
 
 import gymnasium as gym
@@ -20,9 +20,10 @@ from rewardax.wrappers.encoders import default
 from rewardax.wrappers.gym.session import RewardSession
 from rewardax.wrappers.gym.session_info import reset_info, step_info
 from rewardax.wrappers.names import names_of
-from rewardax.wrappers.requirements import require_features
+from rewardax.wrappers.requirements import require_captions, require_features
 
 Encoder = Callable[[Any, Mapping[str, Any]], tuple[Any, Mapping[str, Any]]]
+TOLD = ("event_names", "subgoal_names", "captions")  # what environments may say about their features
 VECTOR_MODULES = ("gymnasium.vector.sync_vector_env", "gymnasium.vector.async_vector_env")
 
 
@@ -137,15 +138,23 @@ def attach_here(env: gym.Env, reward: RewardTransform) -> RewardTransform:
     """The reward bound to the names that ``env`` or a wrapper in it gives; the features it requires are enabled.
 
     Raises:
-        UserError: naming the first feature, event or subgoal that does not exist, and those that do.
+        UserError: naming the first feature, event or subgoal that does not exist, and those that do; or a judged part
+            with less room than there are captions.
     """
-    names, layer = names_of(env), env
-    while layer is not env.unwrapped:
-        layer = layer.env  # type: ignore[attr-defined]
-        names = {**names_of(layer), **names}
-    reward = reward.bind(names)
+    told = SimpleNamespace(**{name: told_by(env, name) for name in TOLD})
+    reward = reward.bind(names_of(told))
+    require_captions(reward, told.captions)
     enable(env.unwrapped, reward)
     return reward
+
+
+def told_by(env: gym.Env, name: str) -> tuple[str, ...]:
+    """What an environment, or a wrapper in it, says under this name about its features; nothing if none does.
+
+    >>> told_by(gym.make("CartPole-v1"), "captions")
+    ()
+    """
+    return tuple(env.get_wrapper_attr(name)) if env.has_wrapper_attr(name) else ()
 
 
 def enable(env: Any, reward: RewardTransform) -> None:

@@ -16,9 +16,9 @@ from rewardax.wrappers.core import RewardTransform
 from rewardax.wrappers.encoders import default
 from rewardax.wrappers.gym.session import RewardSession
 from rewardax.wrappers.gym.session_info import names, reset_info_batch, step_info_batch
-from rewardax.wrappers.gym.single import Encoder, as_config, enable
+from rewardax.wrappers.gym.single import TOLD, Encoder, as_config, enable
 from rewardax.wrappers.names import names_of
-from rewardax.wrappers.requirements import require_features
+from rewardax.wrappers.requirements import require_captions, require_features
 
 
 class VectorRewardWrapper(VectorWrapper):
@@ -172,21 +172,23 @@ def autoreset_mode(env: VectorEnv) -> AutoresetMode:
 def attach_vector(env: VectorEnv, reward: RewardTransform) -> RewardTransform:
     """The reward bound to the names of a native vector environment, or of its sub-environments; features enabled."""
     base: Any = env.unwrapped
-    if hasattr(base, "enable_features") or not hasattr(base, "call"):
-        reward = reward.bind(names_of(base))
+    told = SimpleNamespace(**{name: told_by_all(env, name) for name in TOLD})
+    reward = reward.bind(names_of(told))
+    require_captions(reward, told.captions)
+    if hasattr(base, "enable_features"):
         enable(base, reward)
-        return reward
-
-    def offered(name: str) -> Any:
-        return base.get_attr(name)[0] if all(base.call("has_wrapper_attr", name)) else ()
-
-    reward = reward.bind(
-        names_of(SimpleNamespace(**{name: offered(name) for name in ("event_names", "subgoal_names")}))
-    )
-    if reward.requires and all(base.call("has_wrapper_attr", "enable_features")):
-        require_features(reward, offered("feature_names"))
+    elif reward.requires and hasattr(base, "call") and all(base.call("has_wrapper_attr", "enable_features")):
+        require_features(reward, told_by_all(env, "feature_names"))
         base.call("enable_features", reward.requires)
     return reward
+
+
+def told_by_all(env: VectorEnv, name: str) -> Any:
+    """What a native vector environment, or each sub-environment of another, says under this name; () if nothing."""
+    base: Any = env.unwrapped
+    if hasattr(base, name) or not hasattr(base, "call"):
+        return getattr(base, name, ())
+    return base.get_attr(name)[0] if all(base.call("has_wrapper_attr", name)) else ()
 
 
 def inner_components(info: Mapping[str, Any]) -> dict[str, np.ndarray] | None:

@@ -8,6 +8,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.envs.registration import EnvSpec
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from support.toy_envs import CorridorEnv, register
 
 from rewardax.wrappers import RewardWrapper, VectorRewardWrapper, chain
@@ -20,6 +21,7 @@ from rewardax.wrappers.gym.classic import (
     PotentialShaping,
     RNDBonus,
 )
+from rewardax.wrappers.gym.judged import VectorLLMJudgedReward
 from rewardax.wrappers.judges import ScriptedJudge, Verdict
 
 register()
@@ -99,6 +101,49 @@ def test_a_judge_is_asked_once_per_caption_and_its_silence_is_not_a_zero() -> No
         env.step(action)
     assert asked == ["you stay", "d"]
     assert np.isnan(env.session.state.shared["label"][3])
+
+
+def test_a_judge_that_fails_at_first_is_asked_again_and_one_that_raises_ends_nothing() -> None:
+    calls = []
+
+    def judge(queries: Any) -> list[Verdict]:
+        calls.append(len(queries))
+        if len(calls) == 1:
+            raise TimeoutError("HTTP 429")
+        return [Verdict(0.5)] * len(queries)
+
+    env = LLMJudgedReward(CorridorEnv(), judge=judge, captions=CAPTIONS, learn_every=2)
+    env.reset(seed=0)
+    with pytest.warns(UserWarning, match="the judge raised TimeoutError: HTTP 429; it is asked again later"):
+        env.step(2)
+    rewards = [env.step(2)[1] for _ in range(11)]
+    assert rewards[-1] == 0.5 and rewards[0] == 0.0 and calls == [1, 1]
+    short = LLMJudgedReward(CorridorEnv(), judge=lambda queries: [], captions=CAPTIONS, learn_every=1)
+    with pytest.warns(UserWarning, match="answers 1 queries with 1 verdicts, this one with"):
+        short.reset(seed=0), short.step(2)
+
+
+def test_many_environments_ask_one_judge() -> None:
+    asked = []
+
+    def judge(queries: Any) -> list[Verdict]:
+        asked.extend(query.text for query in queries)
+        return [Verdict(0.75)] * len(queries)
+
+    many = SyncVectorEnv([CorridorEnv] * 2, autoreset_mode=AutoresetMode.SAME_STEP)
+    envs = VectorLLMJudgedReward(many, judge=judge, captions=CAPTIONS, learn_every=2)
+    envs.reset(seed=0)
+    rewards = [envs.step(np.array([2, 2]))[1].tolist() for _ in range(4)]
+    assert rewards == [[0.0, 0.0]] * 2 + [[0.75, 0.75]] * 2 and asked == ["you stay"]
+    again = VectorLLMJudgedReward(many, judge=judge, captions=CAPTIONS, learn_every=2)
+    envs.step(np.array([2, 2]))
+    again.reset(seed=0)
+    again.load_state_dict(envs.state_dict())
+    assert again.session.until_learn == envs.session.until_learn == 1, "asked as if nothing had happened"
+    with pytest.raises(ValueError, match="no captions to judge"):
+        VectorLLMJudgedReward(many)
+    with pytest.raises(ValueError, match="num_captions is the number of captions, 4, not 3"):
+        VectorLLMJudgedReward(many, captions=CAPTIONS, num_captions=3)
 
 
 def test_minigrid_encoder_reads_the_view() -> None:
