@@ -49,13 +49,14 @@ class VectorLLMJudgedReward(Asking, VectorRewardWrapper):
         UserError: when there are no captions to be had, or fewer than the environments have.
 
     >>> from rewardax.envs import GymVectorEnv
-    >>> from rewardax.wrappers.judges import ScriptedJudge
-    >>> envs = VectorLLMJudgedReward(GymVectorEnv("KeyFarm", 2), judge=ScriptedJudge("grid"), learn_every=2)
+    >>> from rewardax.wrappers.judges import Verdict
+    >>> judge = lambda queries: [Verdict(0.5 if "key" in query.text else 0.0) for query in queries]
+    >>> envs = VectorLLMJudgedReward(GymVectorEnv("KeyFarm", 2), judge=judge, learn_every=2)
     >>> _ = envs.reset(seed=0)
-    >>> for actions in ([1, 1], [1, 1], [2, 1], [3, 2], [2, 3], [3, 2]):
-    ...     reward = envs.step(actions)[1]
-    >>> reward
-    array([-0.25,  0.5 ])
+    >>> for actions in ([1, 1], [1, 1], [2, 1], [3, 2], [2, 1]):
+    ...     reward = envs.step(np.array(actions))[1]
+    >>> envs.captions[1], reward
+    ('the agent picks up the key', array([0.5, 0. ]))
     """
 
     def __init__(
