@@ -22,7 +22,8 @@ from rewardax.base.errors import UserError, as_user_error
 from rewardax.base.seeds import as_seeds
 from rewardax.wrappers.core import PyTree, RewardTransform, chain
 from rewardax.wrappers.encoders import default, minigrid
-from rewardax.wrappers.gym.vector import VectorRewardWrapper, with_final
+from rewardax.wrappers.gym.final import with_final
+from rewardax.wrappers.gym.vector import VectorRewardWrapper
 
 Encode = Callable[[Any, Mapping[str, Any]], tuple[Any, Mapping[str, Any]]]
 HIDDEN = "performance"  # the name under which an environment tells its true score

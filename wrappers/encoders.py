@@ -19,12 +19,13 @@ BUCKETS = 4096
 
 
 def default(observation: Any, info: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:
-    """The observation as it is, and the features the environment publishes in ``info["features"]``.
+    """The observation as it is, and the features the environment publishes in ``info["features"]``, a mapping.
 
     >>> default(3, {"features": {"progress": 0.5}, "level": 7})
     (3, {'progress': 0.5})
     """
-    return observation, info.get("features", {})
+    features = info.get("features", {})
+    return observation, features if isinstance(features, Mapping) else {}
 
 
 def minigrid(observation: Any, info: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:

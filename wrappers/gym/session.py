@@ -15,12 +15,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from rewardax.base import saving
+from rewardax.base.arrays import is_key
 from rewardax.base.errors import UserError
 from rewardax.wrappers.config import structure_of
-from rewardax.wrappers.core import PyTree, RewardTransform, State, Transition
+from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition
 from rewardax.wrappers.gym.session_program import (
     Last,
     Moved,
+    OtherKind,
+    Seen,
+    canonical,
+    fit,
     numeric,
     pad,
     programs,
@@ -79,7 +84,8 @@ class RewardSession:
         self.metric_names: tuple[str, ...] = ()
         self._seed = seed
         self._every = np.ones(num_envs, bool)
-        self._action = jax.tree.map(np.zeros_like, numeric(action))
+        self._kind = Seen((), {}, jax.tree.map(np.zeros_like, numeric(action)))  # zeros of what comes in
+        self._mixed = False  # something came in that is not of this kind
         numbers, structure = jax.tree.flatten(reward)
         self._numbers = [jnp.asarray(x) for x in numbers]
         self._programs = programs(structure)
@@ -104,13 +110,19 @@ class RewardSession:
         ``components`` are those an inner reward posts (any values), if there is one.
         """
         mask = np.ones(self.num_envs, bool) if mask is None else np.array(mask, bool)
+        if self._state is None and not mask.all():
+            raise UserError("the first reset must be of all environments: leave options['reset_mask'] out")
         new = Last(numeric(observation), numeric(features), mask)
         if self._state is None:
             self._build(new, components)
-        state = self._state
-        assert state is not None
-        episode, self._last = self._programs.reset(self._fresh, state.episode, self._last, new)
-        self._state = state._replace(episode=episode)
+        if self._mixed:
+            new = self._fitted(new)
+        try:
+            episode, self._last = self._reset(new)
+        except OtherKind:
+            episode, self._last = self._reset(self._fitted(new))
+        assert self._state is not None
+        self._state = self._state._replace(episode=episode)
         self._sums[:, mask] = 0.0
 
     def step(
@@ -151,9 +163,12 @@ class RewardSession:
             dict(components) if components else None,
             None if after is None else (numeric(after[0]), numeric(after[1])),
         )
-        table, self._state, self._rollout, self._last = self._programs.step(
-            self._numbers, self._fresh, self._state, self._rollout, np.int32(self._rows), self._last, moved
-        )
+        if self._mixed:
+            moved = self._fitted(moved)
+        try:
+            table, self._state, self._rollout, self._last = self._step(moved)
+        except OtherKind:
+            table, self._state, self._rollout, self._last = self._step(self._fitted(moved))
         outcome = self._outcome(np.asarray(table), (terminated | truncated) & valid)
         if self._rollout:
             self._rows += 1
@@ -198,7 +213,7 @@ class RewardSession:
             KIND,
             {**self._carried(), "feedback": self._feedback},
             self._fingerprint(),
-            {"rows": self._rows, "feedback": saving.outline(self._feedback)},
+            {"rows": self._rows, "feedback": saving.outline(self._feedback), "kind": self._dtypes()},
         )
 
     def load_state_dict(self, saved: Mapping[str, np.ndarray]) -> None:
@@ -213,6 +228,10 @@ class RewardSession:
             self._restore = dict(saved)
             return
         found = saving.unpack(saved, KIND, "this state_dict").expect(self._fingerprint())
+        if found.facts.get("kind", self._dtypes()) != self._dtypes():
+            kinds, tree = jax.tree.flatten(self._kind)
+            saved_as = zip(kinds, found.facts["kind"], strict=True)
+            self._widen(jax.tree.unflatten(tree, [x.astype(jnp.promote_types(x.dtype, name)) for x, name in saved_as]))
         feedback = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), saving.from_outline(found.facts["feedback"]))
         tree = found.tree({**self._carried(), "feedback": feedback})
         self._rows, self._feedback = found.facts["rows"], tree["feedback"]
@@ -221,38 +240,84 @@ class RewardSession:
 
     def _build(self, new: Last, components: Mapping[str, np.ndarray] | None) -> None:
         require_features(self.reward, new.features)
-        no: Any = np.zeros(self.num_envs, bool)
-        pay: Any = np.zeros(self.num_envs, np.float32)
-        example = Transition(
-            observation=new.observation,
-            action=self._action,
-            next_observation=new.observation,
-            reward=pay,
-            terminated=no,
-            truncated=no,
-            first=~no,
-            valid=~no,
-            features=new.features,
-            next_features=new.features,
-        )
-        state = self._programs.init(self._numbers, jax.random.key(self._seed), example)
-        self._fresh = jax.tree.map(jnp.copy, state.episode)
-        opened = dict.fromkeys(components, pay) if components else None
-        moved = Moved(self._action, new.observation, new.features, pay, no, no, ~no, opened, None)
-        transition, rewards, _ = jax.eval_shape(self._programs.pay, self._numbers, self._fresh, state, new, moved)
+        seen = Seen(new.observation, new.features, self._kind.action)
+        self._kind = jax.tree.map(lambda x: np.zeros(x.shape, canonical(x)), seen)
+        self._opened = tuple(components) if components else ()
+        self._state, self._fresh, self._last, (transition, rewards) = self._empty()
         self.component_names, self.metric_names = (
             tuple(sorted(rewards.components)),
             tuple(sorted(rewards.metrics)),
         )
         self._sums = np.zeros((len(self.component_names), self.num_envs))
-        self._last = jax.tree.map(jnp.zeros_like, new)
         if self.reward.learns:
             self._rollout = jax.tree.map(
                 lambda x: jnp.zeros((self.learn_every, *x.shape), x.dtype), (transition, rewards)
             )
-        self._state = state
         if self._restore is not None:
             self.load_state_dict(self._restore)
+
+    def _empty(self) -> tuple[State, PyTree, Last, tuple[Transition, Rewards]]:
+        """Memory and its part that is forgotten, where a step starts from, and shapes of what it gives: nothing yet."""
+        observation, features, action = self._kind
+        no: Any = np.zeros(self.num_envs, bool)
+        pay: Any = np.zeros(self.num_envs, np.float32)
+        example = Transition(
+            observation=observation,
+            action=action,
+            next_observation=observation,
+            reward=pay,
+            terminated=no,
+            truncated=no,
+            first=~no,
+            valid=~no,
+            features=features,
+            next_features=features,
+        )
+        state = self._programs.init(self._numbers, jax.random.key(self._seed), example)
+        fresh = jax.tree.map(jnp.copy, state.episode)
+        last = jax.tree.map(jnp.asarray, Last(observation, features, no))
+        moved = Moved(action, observation, features, pay, no, no, ~no, dict.fromkeys(self._opened, pay) or None, None)
+        transition, rewards, _ = jax.eval_shape(self._programs.pay, self._numbers, fresh, state, last, moved)
+        return state, fresh, last, (transition, rewards)
+
+    def _reset(self, new: Last) -> tuple[PyTree, Last]:
+        assert self._state is not None
+        return self._programs.reset(self._fresh, self._state.episode, self._last, new)
+
+    def _step(self, moved: Moved) -> tuple[Any, State, PyTree, Last]:
+        row = np.int32(self._rows)
+        return self._programs.step(self._numbers, self._fresh, self._state, self._rollout, row, self._last, moved)
+
+    def _fitted(self, new: Any) -> Any:
+        """``new`` in the shapes and dtypes known so far; a number that needs a wider dtype widens what is known."""
+        self._mixed = True
+        if isinstance(new, Last):
+            seen, kind = fit(self._kind, self._kind._replace(observation=new.observation, features=new.features))
+            self._widen(kind)
+            return Last(seen.observation, seen.features, new.first)
+        given = Seen(new.next_observation, new.next_features, new.action)
+        seen, kind = fit(self._kind, given)
+        after, kind = fit(kind, given if new.after is None else Seen(*new.after, new.action))
+        self._widen(kind)
+        return new._replace(
+            action=seen.action,
+            next_observation=seen.observation,
+            next_features=seen.features,
+            after=None if new.after is None else after[:2],
+        )
+
+    def _widen(self, kind: Seen) -> None:
+        """Go on with other dtypes of observation, features and action: memory and rollout are cast."""
+        if [x.dtype for x in jax.tree.leaves(kind)] == [x.dtype for x in jax.tree.leaves(self._kind)]:
+            return
+        self._kind = kind
+        state, self._fresh, last, rows = self._empty()
+        self._state = _cast(self._state, state)
+        self._last = _cast(self._last, last)
+        self._rollout = _cast(self._rollout, rows) if self._rollout else ()
+
+    def _dtypes(self) -> list[str]:
+        return [str(x.dtype) for x in jax.tree.leaves(self._kind)]
 
     def _outcome(self, table: np.ndarray, done: np.ndarray) -> Outcome:
         posted = 1 + len(self.component_names)
@@ -279,3 +344,7 @@ class RewardSession:
     def _fingerprint(self) -> dict[str, Any]:
         learn_every = self.learn_every if self.reward.learns else None
         return {"reward": structure_of(self.reward), "num_envs": self.num_envs, "learn_every": learn_every}
+
+
+def _cast(tree: PyTree, like: PyTree) -> PyTree:
+    return jax.tree.map(lambda x, kind: x if is_key(x) else jnp.asarray(x, kind.dtype), tree, like)

@@ -15,36 +15,51 @@ import numpy as np
 from rewardax.wrappers.gym.session import Outcome, RewardSession
 
 Info = dict[str, Any]
+OURS = ("reward_components", "reward_metrics", "task_reward", "episode_components")
 
 
-def reset_info(session: RewardSession, info: Mapping[str, Any]) -> Info:
-    """Info of one environment's ``reset``: every key is there, no reward was given yet."""
-    return {
+def reset_info(session: RewardSession, info: Mapping[str, Any], ours: bool) -> Info:
+    """Info of one environment's ``reset``: every key is there, no reward was given yet.
+
+    ``ours`` says whether a reward wrapper further in has made entries; those of others under our names are dropped.
+    """
+    inner = info.get("reward_metrics", {}) if ours else {}
+    info = {
         **info,
         "reward_components": dict.fromkeys(session.component_names, 0.0),
-        "reward_metrics": {**info.get("reward_metrics", {}), **dict.fromkeys(session.metric_names, 0.0)},
+        "reward_metrics": {**inner, **dict.fromkeys(session.metric_names, 0.0)},
         "task_reward": 0.0,
     }
+    info.pop("episode_components", None)
+    return info
 
 
-def step_info(outcome: Outcome, info: Mapping[str, Any], task_reward: float) -> Info:
+def step_info(outcome: Outcome, info: Mapping[str, Any], task_reward: float, ours: bool) -> Info:
     """Info of one environment's step."""
+    inner = info.get("reward_metrics", {}) if ours else {}
     info = {
         **info,
         "reward_components": _floats(outcome.components),
-        "reward_metrics": {**info.get("reward_metrics", {}), **_floats(_logged(outcome, info))},
+        "reward_metrics": {**inner, **_floats(_logged(outcome, inner))},
         "task_reward": float(task_reward),
     }
     if outcome.episode is not None:
         info["episode_components"] = _floats(outcome.episode)
+    else:
+        info.pop("episode_components", None)
     return info
 
 
-def reset_info_batch(session: RewardSession, info: Mapping[str, Any]) -> Info:
+def without_ours(info: Mapping[str, Any]) -> Info:
+    """A copy of batched info without the entries that somebody else has given our names."""
+    return {name: x for name, x in info.items() if name.removeprefix("_") not in OURS}
+
+
+def reset_info_batch(session: RewardSession, info: Mapping[str, Any], ours: bool) -> Info:
     """Info of a vector environment's ``reset``, whole or masked."""
     every, nothing = np.ones(session.num_envs, bool), np.zeros(session.num_envs)
     return _with(
-        info,
+        info if ours else without_ours(info),
         every,
         {
             "reward_components": dict.fromkeys(session.component_names, nothing),
@@ -54,19 +69,22 @@ def reset_info_batch(session: RewardSession, info: Mapping[str, Any]) -> Info:
     )
 
 
-def step_info_batch(outcome: Outcome, info: Mapping[str, Any], task_reward: np.ndarray, done: np.ndarray) -> Info:
+def step_info_batch(
+    outcome: Outcome, info: Mapping[str, Any], task_reward: np.ndarray, done: np.ndarray, ours: bool
+) -> Info:
     """Info of a vector environment's step; if there is a ``final_info``, ended episodes are there as well."""
+    info = info if ours else without_ours(info)
     entries = {
         "reward_components": outcome.components,
-        "reward_metrics": _logged(outcome, info),
+        "reward_metrics": _logged(outcome, info.get("reward_metrics", {})),
         "task_reward": task_reward,
     }
     result = _with(info, np.ones(len(done), bool), entries)
     if outcome.episode is not None:
         ended = {"episode_components": outcome.episode}
         result = _with(result, done, ended)
-        if "final_info" in info:
-            result["final_info"] = _with(info["final_info"], done, entries | ended)
+        if isinstance(final := info.get("final_info"), Mapping):
+            result["final_info"] = _with(final if ours else without_ours(final), done, entries | ended)
     return result
 
 
@@ -86,9 +104,8 @@ def _with(info: Mapping[str, Any], mask: np.ndarray, entries: Mapping[str, Any])
     return result
 
 
-def _logged(outcome: Outcome, info: Mapping[str, Any]) -> dict[str, np.ndarray]:
+def _logged(outcome: Outcome, inner: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Metrics to enter: a component is raw only once, before the innermost transform that changed it."""
-    inner = info.get("reward_metrics", {})
     return {name: x for name, x in outcome.metrics.items() if not (name.endswith("/posted") and name in inner)}
 
 

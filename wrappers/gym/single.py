@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Callable, Mapping
-from types import FrameType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import gymnasium as gym
 import jax
 import numpy as np
 from gymnasium.utils import RecordConstructorArgs
-from gymnasium.vector.utils import create_empty_array
+from gymnasium.wrappers import Autoreset
 
+from rewardax.base.errors import UserError
 from rewardax.wrappers.config import decode, encode, from_config
 from rewardax.wrappers.core import RewardTransform
 from rewardax.wrappers.encoders import default
+from rewardax.wrappers.gym.layers import innermost, inside_vector_env, is_last_step, limits_around
+from rewardax.wrappers.gym.ledger import Ledger, agreed
 from rewardax.wrappers.gym.session import RewardSession
 from rewardax.wrappers.gym.session_info import reset_info, step_info
+from rewardax.wrappers.gym.spaces import fixed_part, pick, zeros
 from rewardax.wrappers.names import names_of
 from rewardax.wrappers.requirements import require_captions, require_features
 
 Encoder = Callable[[Any, Mapping[str, Any]], tuple[Any, Mapping[str, Any]]]
 TOLD = ("event_names", "subgoal_names", "captions")  # what environments may say about their features
-VECTOR_MODULES = ("gymnasium.vector.sync_vector_env", "gymnasium.vector.async_vector_env")
 
 
 class RewardWrapper(gym.Wrapper, RecordConstructorArgs):
@@ -36,14 +38,20 @@ class RewardWrapper(gym.Wrapper, RecordConstructorArgs):
     they are zero. Observations are never changed.
 
     Features are read from ``info["features"]``; environments with ``enable_features`` are asked for those
-    the reward requires, for third-party ones ``encode`` makes them. Events and subgoals that the reward names are found
-    by the environment's ``event_names`` and ``subgoal_names``. Stacking wrappers equals chaining
-    transforms: the outer one opens with the inner one's components. ``reset`` forgets what belongs to the
-    episode, and nothing more.
+    the reward requires, for third-party ones ``encode`` makes them. Events and subgoals that the reward names
+    are found by the environment's ``event_names`` and ``subgoal_names``. The reward sees what the first reset
+    shows and what of observations and actions has a fixed shape: no text, sequences or alternatives.
 
-    Put it outside ``TimeLimit`` (as ``gym.make`` does), so that truncation is seen. Inside the ``env_fns``
-    of a vector environment each copy would keep counts, statistics and networks of its own; wrap the vector
-    environment in :class:`~rewardax.wrappers.gym.vector.VectorRewardWrapper` instead (a warning says so).
+    Stacking wrappers equals chaining transforms: the outer one opens with the components that the inner one
+    paid. Where something between the two changed the reward, all of it opens as ``task`` (a warning says
+    so). Entries of these names in somebody else's ``info`` are not read. ``reset`` forgets what belongs to
+    the episode, and nothing more.
+
+    The truncation by a ``TimeLimit`` is seen, whether it is inside or around (``gym.make(id, reward=...,
+    max_episode_steps=...)`` puts it around). The step in which Gymnasium's ``Autoreset`` wrapper resets is
+    padding: it pays 0. Other wrappers that end episodes belong inside. Inside the ``env_fns`` of a vector
+    environment each copy would keep counts, statistics and networks of its own; wrap the vector environment
+    in :class:`~rewardax.wrappers.gym.vector.VectorRewardWrapper` instead (a warning says so).
 
     Args:
         env: the environment.
@@ -55,7 +63,9 @@ class RewardWrapper(gym.Wrapper, RecordConstructorArgs):
         seed: seed of the reward's own memory.
 
     Raises:
-        UserError: the reward needs hindsight, or a feature, event or subgoal the environment does not have.
+        UserError: the reward needs hindsight, or a feature, event or subgoal the environment does not have; in
+            ``step``, when the environment's reward is not one number, or what it shows has another shape than
+            before.
 
     >>> from rewardax.wrappers import Weights
     >>> env = RewardWrapper(gym.make("CartPole-v1"), Weights({"task": 0.5}))
@@ -64,6 +74,8 @@ class RewardWrapper(gym.Wrapper, RecordConstructorArgs):
     >>> reward, info["reward_components"], info["task_reward"]
     (0.5, {'task': 0.5}, 1.0)
     """
+
+    pays_components = True  # found in sub-environments, also those of other processes
 
     def __init__(
         self,
@@ -86,14 +98,26 @@ class RewardWrapper(gym.Wrapper, RecordConstructorArgs):
         super().__init__(env)
         self.encode = default if encode is None else decode(encode, "encode")
         attached = attach_here(env, self.reward)
-        action = create_empty_array(env.action_space, n=1, fn=np.zeros)
-        self.session = RewardSession(attached, 1, action, learn_every=learn_every, seed=seed)
+        self.session = RewardSession(attached, 1, zeros(env.action_space, 1), learn_every=learn_every, seed=seed)
+        self._acts = fixed_part(env.action_space)
+        self._sees = fixed_part(env.observation_space, unknown=True) if encode is None else True
+        self._inner = innermost(env, RewardWrapper)
+        self._resets_itself = innermost(env, Autoreset) is not None
+        self._limits: list[Any] = []
+        self._ended = False
+        self.ledger: Ledger | None = None  # kept for a reward wrapper further out
+        if self._inner is not None:
+            self._inner.ledger = Ledger()
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         observation, info = self.env.reset(seed=seed, options=options)
-        arrays, features = self.encode(observation, info)
+        arrays, features = self._see(observation, info)
         new = not self.session.started
-        self.session.reset(lift(arrays), lift(features), components=lift(info.get("reward_components")))
+        inner = None if self._inner is None else self._inner.session.component_names
+        self.session.reset(lift(arrays), lift(features), components=dict.fromkeys(inner or (), 0.0))
+        if self._inner is not None:
+            self._inner.ledger.collect()
+        self._limits, self._ended = limits_around(self), False
         if new and jax.tree.leaves(self.session.state.shared) and inside_vector_env():
             warnings.warn(
                 f"{type(self.reward).__name__} shares memory across environments, but this wrapper is inside "
@@ -101,25 +125,40 @@ class RewardWrapper(gym.Wrapper, RecordConstructorArgs):
                 "rewardax.wrappers.VectorRewardWrapper instead.",
                 stacklevel=2,
             )
-        return observation, reset_info(self.session, info)
+        return observation, reset_info(self.session, info, ours=inner is not None)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         observation, reward, terminated, truncated, info = self.env.step(action)
-        arrays, features = self.encode(observation, info)
-        task_reward = info.get("task_reward", reward)
+        arrays, features = self._see(observation, info)
+        if self._limits:
+            truncated = truncated or any(map(is_last_step, self._limits))
+        reward = task_reward = reward if type(reward) is float else one_number(reward)
+        components = None
+        if self._inner is not None:
+            posted, task_reward = self._inner.ledger.collect()
+            posted = agreed(posted, self._inner.session.component_names, reward)
+            components = {name: np.float32([x]) for name, x in posted.items()}
         outcome = self.session.step(
-            lift(action),
+            lift(action if self._acts is True else pick(self._acts, action)),
             lift(arrays),
             lift(features),
             (task_reward,),
             (terminated,),
             (truncated,),
-            components=lift(info.get("reward_components")),
+            (False,) if self._ended and self._resets_itself else None,
+            components=components,
         )
-        info = step_info(outcome, info, task_reward)
+        self._ended = terminated or truncated
+        info = step_info(outcome, info, task_reward, ours=components is not None)
+        if self.ledger is not None:
+            self.ledger.enter(info["reward_components"], task_reward)
         if "success" in features and "success" not in info:
             info["success"] = bool(features["success"])
         return observation, float(outcome.reward[0]), bool(terminated), bool(truncated), info
+
+    def _see(self, observation: Any, info: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:
+        arrays, features = self.encode(observation, info)
+        return arrays if self._sees is True else pick(self._sees, arrays), features
 
     def feed(self, feedback: Mapping[str, Mapping[str, Any]]) -> None:
         """Hand in late labels; see :meth:`rewardax.wrappers.gym.session.RewardSession.feed`."""
@@ -172,6 +211,29 @@ def as_config(value: Any) -> Any:
         return value
 
 
+def one_number(reward: Any) -> float:
+    """The reward of a step of one environment.
+
+    Raises:
+        UserError: there are several.
+
+    >>> one_number(np.float32(0.5)), one_number(np.array([2]))
+    (0.5, 2.0)
+    """
+    if np.size(reward) != 1:
+        raise UserError(several_rewards(np.shape(reward)))
+    return float(np.asarray(reward).reshape(()))
+
+
+def several_rewards(shape: tuple[int, ...], expected: str = "one number") -> str:
+    """What to do about an environment with a vector of rewards."""
+    return (
+        f"the environment's reward must be {expected} a step, and has shape {shape}. Make one of the several rewards "
+        "with MO-Gymnasium's LinearReward around the environment; the others reach a reward as features, through "
+        "encode=."
+    )
+
+
 def lift(tree: Any) -> Any:
     """Give one environment's numbers the axis ``N = 1``; anything else stays.
 
@@ -184,16 +246,6 @@ def lift(tree: Any) -> Any:
         return {name: lift(x) for name, x in tree.items()}
     if isinstance(tree, tuple):
         return tuple(lift(x) for x in tree)
-    if isinstance(tree, (bool, int, float, np.generic, list)):
-        return np.asarray([tree])
+    if isinstance(tree, (bool, int, float, np.generic, list)) or hasattr(tree, "__array__"):
+        return np.asarray(tree)[None]
     return tree
-
-
-def inside_vector_env() -> bool:
-    """Whether the caller is being stepped by one of Gymnasium's vector environments, here or in a worker."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        if frame.f_globals.get("__name__", "") in VECTOR_MODULES:
-            return True
-        frame = frame.f_back
-    return False

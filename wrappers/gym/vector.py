@@ -7,16 +7,19 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
-from gymnasium.vector.utils import create_empty_array
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv, VectorWrapper
 
 from rewardax.base.errors import UserError
 from rewardax.wrappers.config import decode, from_config, to_config
 from rewardax.wrappers.core import RewardTransform
 from rewardax.wrappers.encoders import default
+from rewardax.wrappers.gym.final import FinalInfo, with_final
+from rewardax.wrappers.gym.layers import innermost
+from rewardax.wrappers.gym.ledger import Ledger, agreed
 from rewardax.wrappers.gym.session import RewardSession
 from rewardax.wrappers.gym.session_info import names, reset_info_batch, step_info_batch
-from rewardax.wrappers.gym.single import TOLD, Encoder, as_config, enable
+from rewardax.wrappers.gym.single import TOLD, Encoder, RewardWrapper, as_config, enable, several_rewards
+from rewardax.wrappers.gym.spaces import fixed_part, pick, zeros
 from rewardax.wrappers.names import names_of
 from rewardax.wrappers.requirements import require_captions, require_features
 
@@ -43,6 +46,10 @@ class VectorRewardWrapper(VectorWrapper):
     differ a little, because padding steps shift the environments against each other; prefer SAME_STEP for
     training.
 
+    Rewards are paid in float64, whatever the environment counts them in. Observations are taken as the
+    environment means them, features and entries of other reward wrappers as
+    :class:`~rewardax.wrappers.gym.single.RewardWrapper` does.
+
     Args:
         env: the vector environment; its ``metadata["autoreset_mode"]`` must be set.
         reward: a transform or its config (a dict, or the path of a file).
@@ -51,7 +58,9 @@ class VectorRewardWrapper(VectorWrapper):
         seed: seed of the reward's own memory.
 
     Raises:
-        UserError: no autoreset mode, a reward that needs hindsight, a feature, event or subgoal that does not exist.
+        UserError: no autoreset mode, a reward that needs hindsight, a feature, event or subgoal that does not exist;
+            in ``reset``, a mask that is not bool[N]; in ``step``, rewards that are not one number per environment,
+            or something read at the end of an episode that only the next one's first step says.
 
     >>> import gymnasium as gym
     >>> from rewardax.wrappers import Weights
@@ -77,8 +86,16 @@ class VectorRewardWrapper(VectorWrapper):
         self.encode = default if encode is None else decode(encode, "encode")
         self.autoreset_mode = autoreset_mode(env)
         attached = attach_vector(env, self.reward)
-        action = create_empty_array(env.single_action_space, n=env.num_envs, fn=np.zeros)
+        action = zeros(env.single_action_space, env.num_envs)
         self.session = RewardSession(attached, env.num_envs, action, learn_every=learn_every, seed=seed)
+        self._acts = fixed_part(env.single_action_space)
+        self._sees = fixed_part(env.single_observation_space, unknown=True) if encode is None else True
+        self._inner = innermost(env, VectorRewardWrapper)
+        self._inside = self._inner is None and rewards_inside(env)
+        self._posted: tuple[str, ...] = ()
+        self.ledger: Ledger | None = None  # kept for a reward wrapper further out
+        if self._inner is not None:
+            self._inner.ledger = Ledger()
         self._arguments = {"encode": as_config(encode), "learn_every": learn_every, "seed": seed}
         self._ended = np.zeros(env.num_envs, bool)
 
@@ -86,29 +103,37 @@ class VectorRewardWrapper(VectorWrapper):
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
         options = None if options is None else dict(options)  # some environments pop the mask
-        mask = np.array((options or {}).get("reset_mask", np.ones(self.num_envs, bool)), bool)
+        mask = self._mask(options)
         env: Any = self.env
         observation, info = env.reset(seed=seed, options=options)
         arrays, features = self._see(observation, info)
-        self.session.reset(arrays, features, mask, components=inner_components(info))
+        if self._inner is not None:
+            self._posted = self._inner.session.component_names
+            self._inner.ledger.collect()
+        elif self._inside:
+            self._posted = tuple(names(info["reward_components"]))
+        self.session.reset(arrays, features, mask, components=dict.fromkeys(self._posted, 0.0))
         self._ended[mask] = False
-        return observation, reset_info_batch(self.session, info)
+        return observation, reset_info_batch(self.session, info, ours=bool(self._posted))
 
     def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         observation, reward, terminated, truncated, info = self.env.step(actions)
-        ended = np.asarray(terminated | truncated)
+        ended = np.asarray(terminated) | np.asarray(truncated)
         same_step = self.autoreset_mode is AutoresetMode.SAME_STEP
         valid = ~self._ended if self.autoreset_mode is AutoresetMode.NEXT_STEP else None
         self._ended = ended
         reached, final = observation, info
         if same_step and ended.any():
             reached = with_final(observation, info["final_obs"], ended)
-            final = with_final(info, info["final_info"], ended)
+            final = FinalInfo(info, ended)
         after = self._see(observation, info) if same_step else None
         arrays, features = after if after and reached is observation else self._see(reached, final)
-        task_reward = final.get("task_reward", reward)
+        reward = np.array(reward, np.float64)
+        if reward.shape != (self.num_envs,):
+            raise UserError(several_rewards(reward.shape, f"one number for each of the {self.num_envs} environments"))
+        components, task_reward = self._opened(final, reward)
         outcome = self.session.step(
-            actions,
+            pick(self._acts, actions),
             arrays,
             features,
             task_reward,
@@ -116,10 +141,32 @@ class VectorRewardWrapper(VectorWrapper):
             truncated,
             valid,
             after=after,
-            components=inner_components(final),
+            components=components,
         )
-        info = step_info_batch(outcome, info, task_reward, ended)
-        return observation, outcome.reward.astype(reward.dtype), terminated, truncated, info
+        if self.ledger is not None:
+            self.ledger.enter(outcome.components, task_reward)
+        info = step_info_batch(outcome, info, task_reward, ended, ours=components is not None)
+        return observation, outcome.reward.astype(np.float64), terminated, truncated, info
+
+    def _opened(self, final: Mapping[str, Any], reward: np.ndarray) -> tuple[dict[str, Any] | None, np.ndarray]:
+        """What a reward further in has paid, and the reward of the environment itself."""
+        if self._inner is not None:
+            posted, task = self._inner.ledger.collect()
+        elif self._inside:
+            posted, task = final["reward_components"], final["task_reward"]
+        else:
+            return None, reward
+        parts = agreed(posted, self._posted, reward)
+        return {name: np.asarray(x, np.float32) for name, x in parts.items()}, np.asarray(task)
+
+    def _mask(self, options: Mapping[str, Any] | None) -> np.ndarray:
+        mask = (options or {}).get("reset_mask")
+        if mask is None:
+            return np.ones(self.num_envs, bool)
+        mask = np.array(mask)
+        if mask.dtype != bool or mask.shape != (self.num_envs,):
+            raise UserError(f"options['reset_mask'] must be bool[{self.num_envs}], got {mask.dtype}{list(mask.shape)}")
+        return mask
 
     def reward_spec(self) -> list[dict[str, Any]]:
         """The stack of vector reward wrappers as JSON, innermost first; :meth:`from_spec` rebuilds it.
@@ -151,7 +198,7 @@ class VectorRewardWrapper(VectorWrapper):
 
     def _see(self, observation: Any, info: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         arrays, features = self.encode(observation, info)
-        return arrays, {name: features[name] for name in names(features)}
+        return pick(self._sees, arrays), {name: features[name] for name in names(features)}
 
 
 def autoreset_mode(env: VectorEnv) -> AutoresetMode:
@@ -191,48 +238,9 @@ def told_by_all(env: VectorEnv, name: str) -> Any:
     return base.get_attr(name)[0] if all(base.call("has_wrapper_attr", name)) else ()
 
 
-def inner_components(info: Mapping[str, Any]) -> dict[str, np.ndarray] | None:
-    """Components a reward further in has posted, without the masks."""
-    posted = info.get("reward_components", {})
-    return {name: posted[name] for name in names(posted)} or None
-
-
-def with_final(batch: Any, final: Any, ended: np.ndarray) -> Any:
-    """``batch`` with the rows of ended episodes taken from ``final``.
-
-    ``final`` is laid out like ``batch`` or, as in Gymnasium's ``final_obs``, one object per environment.
-
-    >>> rows = np.array([None, {"x": np.array([7])}], dtype=object)
-    >>> with_final({"x": np.array([[1], [2]])}, rows, np.array([False, True]))
-    {'x': array([[1],
-           [7]])}
-    """
-    if isinstance(final, np.ndarray) and final.dtype == object and not is_objects(batch):
-        rows = np.flatnonzero(ended)
-        return _with_rows(batch, rows, [final[row] for row in rows])
-    if isinstance(batch, Mapping):
-        return {**final, **{k: with_final(x, final[k], ended) if k in final else x for k, x in batch.items()}}
-    if isinstance(batch, tuple) and isinstance(final, tuple):
-        return tuple(with_final(b, f, ended) for b, f in zip(batch, final, strict=True))
-    batch, final = np.asarray(batch), np.asarray(final)
-    return np.where(ended.reshape(-1, *[1] * (batch.ndim - 1)), final, batch)
-
-
-def is_objects(batch: Any) -> bool:
-    """Whether this is already an array of one object per environment."""
-    return isinstance(batch, np.ndarray) and batch.dtype == object
-
-
-def _with_rows(batch: Any, rows: np.ndarray, values: list[Any]) -> Any:
-    if isinstance(batch, Mapping):
-        return {name: _with_rows(x, rows, [value[name] for value in values]) for name, x in batch.items()}
-    if isinstance(batch, tuple) and not isinstance(values[0], tuple):  # such as strings
-        replaced = list(batch)
-        for row, value in zip(rows, values, strict=True):
-            replaced[row] = value
-        return tuple(replaced)
-    if isinstance(batch, tuple):
-        return tuple(_with_rows(x, rows, [value[i] for value in values]) for i, x in enumerate(batch))
-    result = np.array(batch)
-    result[rows] = values
-    return result
+def rewards_inside(env: VectorEnv) -> bool:
+    """Whether every sub-environment has a reward wrapper of ours, so that its entries in ``info`` are ours."""
+    base = env.unwrapped
+    if isinstance(base, SyncVectorEnv):
+        return all(innermost(inner, RewardWrapper) is not None for inner in base.envs)
+    return isinstance(base, AsyncVectorEnv) and all(base.call("has_wrapper_attr", "pays_components"))
