@@ -19,17 +19,8 @@ from rewardax.base.arrays import is_key
 from rewardax.base.errors import UserError
 from rewardax.wrappers.config import structure_of
 from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition
-from rewardax.wrappers.gym.session_program import (
-    Last,
-    Moved,
-    OtherKind,
-    Seen,
-    canonical,
-    fit,
-    numeric,
-    pad,
-    programs,
-)
+from rewardax.wrappers.gym.door import OtherKind, Seen, canonical, fit, numeric, same_shape
+from rewardax.wrappers.gym.session_program import Last, Moved, pad, programs
 from rewardax.wrappers.judges.feedback import merged
 from rewardax.wrappers.requirements import require_features
 
@@ -103,7 +94,7 @@ class RewardSession:
         observation: PyTree,
         features: Mapping[str, Any],
         mask: np.ndarray | None = None,
-        components: Mapping[str, np.ndarray] | None = None,
+        components: Mapping[str, Any] | None = None,
     ) -> None:
         """Open an episode in the environments of ``mask`` (default: all). Twice in a row equals once.
 
@@ -238,7 +229,7 @@ class RewardSession:
         self._sums, self._state = tree["sums"], tree["state"]
         self._rollout, self._last = tree["rollout"], tree["last"]
 
-    def _build(self, new: Last, components: Mapping[str, np.ndarray] | None) -> None:
+    def _build(self, new: Last, components: Mapping[str, Any] | None) -> None:
         require_features(self.reward, new.features)
         seen = Seen(new.observation, new.features, self._kind.action)
         self._kind = jax.tree.map(lambda x: np.zeros(x.shape, canonical(x)), seen)
@@ -277,7 +268,15 @@ class RewardSession:
         fresh = jax.tree.map(jnp.copy, state.episode)
         last = jax.tree.map(jnp.asarray, Last(observation, features, no))
         moved = Moved(action, observation, features, pay, no, no, ~no, dict.fromkeys(self._opened, pay) or None, None)
-        transition, rewards, _ = jax.eval_shape(self._programs.pay, self._numbers, fresh, state, last, moved)
+        try:
+            transition, rewards, _ = jax.eval_shape(self._programs.pay, self._numbers, fresh, state, last, moved)
+        except (AttributeError, TypeError) as error:
+            if jax.tree.leaves(action):
+                raise
+            raise UserError(
+                f"{type(self.reward).__name__} reads actions, and those of this environment are no arrays of one shape "
+                f"({error})"
+            ) from error
         return state, fresh, last, (transition, rewards)
 
     def _reset(self, new: Last) -> tuple[PyTree, Last]:
@@ -291,13 +290,14 @@ class RewardSession:
     def _fitted(self, new: Any) -> Any:
         """``new`` in the shapes and dtypes known so far; a number that needs a wider dtype widens what is known."""
         self._mixed = True
+        self._leave_out([new.features] if isinstance(new, Last) else [new.next_features, *(new.after or ())[1:]])
         if isinstance(new, Last):
             seen, kind = fit(self._kind, self._kind._replace(observation=new.observation, features=new.features))
             self._widen(kind)
             return Last(seen.observation, seen.features, new.first)
         given = Seen(new.next_observation, new.next_features, new.action)
         seen, kind = fit(self._kind, given)
-        after, kind = fit(kind, given if new.after is None else Seen(*new.after, new.action))
+        after, kind = fit(kind, given if new.after is None else Seen(new.after[0], new.after[1], new.action))
         self._widen(kind)
         return new._replace(
             action=seen.action,
@@ -305,6 +305,28 @@ class RewardSession:
             next_features=seen.features,
             after=None if new.after is None else after[:2],
         )
+
+    def _leave_out(self, given: list[Mapping[str, Any]]) -> None:
+        """Features that are missing now, or of another shape, are seen no more, unless the reward requires them."""
+        known = self._kind.features
+        kept = {name: x for name, x in known.items() if all(same_shape(x, features.get(name)) for features in given)}
+        kept |= {name: known[name] for name in self.reward.requires if name in known}
+        if kept.keys() == known.keys():
+            return
+        self._kind = self._kind._replace(features=kept)
+        try:
+            self._empty()
+        except KeyError as error:
+            raise UserError(
+                f"the reward reads feature {error}, which is not there in every step, or not in one shape: let the "
+                "environment always report it, or make it with encode="
+            ) from error
+        assert isinstance(self._last, Last)
+        self._last = self._last._replace(features={name: self._last.features[name] for name in kept})
+        if self._rollout:
+            rows, rewards = self._rollout
+            columns = {x: {name: getattr(rows, x)[name] for name in kept} for x in ("features", "next_features")}
+            self._rollout = rows.replace(**columns), rewards
 
     def _widen(self, kind: Seen) -> None:
         """Go on with other dtypes of observation, features and action: memory and rollout are cast."""

@@ -12,8 +12,8 @@ import numpy as np
 from jax import Array
 
 from rewardax.base.arrays import env_where
-from rewardax.base.errors import UserError
 from rewardax.wrappers.core import PyTree, Rewards, State, Transition, advance
+from rewardax.wrappers.gym.door import same_kind
 
 PADDING = np.iinfo(np.int32).max  # label id that points outside every table
 
@@ -24,14 +24,6 @@ class Last(NamedTuple):
     observation: PyTree
     features: PyTree
     first: Any
-
-
-class Seen(NamedTuple):
-    """What a reward sees of an environment, by what it is."""
-
-    observation: PyTree
-    features: PyTree
-    action: PyTree
 
 
 class Moved(NamedTuple):
@@ -46,10 +38,6 @@ class Moved(NamedTuple):
     valid: Any
     components: Any  # posted by a reward further in, or None
     after: Any  # (observation, features) the next step starts from, or None: the successor
-
-
-class OtherKind(Exception):
-    """What came in has not the structure, shapes and dtypes of what the reset showed; raised while tracing."""
 
 
 class Programs(NamedTuple):
@@ -116,72 +104,6 @@ def programs(structure: Any) -> Programs:
         return structure.unflatten(numbers).learn(rewards, state, transitions, feedback)[1]
 
     return Programs(jax.jit(init), pay, jax.jit(step, donate_argnums=(2, 3)), jax.jit(reset), jax.jit(learn))
-
-
-def same_kind(known: PyTree, new: PyTree, axes: int = 0) -> None:
-    """Raise :class:`OtherKind` unless ``new`` is like ``known`` without its first ``axes`` axes."""
-    (ours, tree), (theirs, other) = jax.tree.flatten(known), jax.tree.flatten(new)
-    if tree != other or [(x.shape[axes:], canonical(x)) for x in ours] != [(x.shape, canonical(x)) for x in theirs]:
-        raise OtherKind
-
-
-def canonical(x: Any) -> np.dtype:
-    """The dtype an array has in compiled functions."""
-    return jax.dtypes.canonicalize_dtype(x.dtype)
-
-
-def fit(known: PyTree, new: PyTree) -> tuple[PyTree, PyTree]:
-    """``new`` in the form of ``known``, and ``known`` (zeros) in dtypes that hold both.
-
-    What the reset did not show is left out; an axis of length 1 may be missing or too many.
-
-    Raises:
-        UserError: a part is missing or has another shape.
-
-    >>> fit({"progress": np.zeros(1, int)}, {"progress": np.array([0.5]), "more": np.ones(1)})
-    ({'progress': array([0.5], dtype=float32)}, {'progress': array([0.], dtype=float32)})
-    """
-    wanted, tree = jax.tree_util.tree_flatten_with_path(known)
-    given = dict(jax.tree_util.tree_leaves_with_path(new))
-    leaves, kinds = [], []
-    for path, kind in wanted:
-        x = given.get(path)
-        if x is None or _without_ones(x.shape) != _without_ones(kind.shape):
-            name = jax.tree_util.keystr(path).removeprefix(".") or "it"
-            now = "is missing now" if x is None else f"has shape {x.shape[1:]} now"
-            raise UserError(
-                f"{name} was in the first reset, with shape {kind.shape[1:]}, and {now}: a reward sees arrays of one "
-                "shape, always the same ones. encode= can fill what is missing or leave out what varies."
-            )
-        dtype = canonical(np.zeros(0, jnp.promote_types(kind.dtype, canonical(x))))
-        leaves.append(np.asarray(x, dtype).reshape(kind.shape))
-        kinds.append(kind.astype(dtype))
-    return jax.tree.unflatten(tree, leaves), jax.tree.unflatten(tree, kinds)
-
-
-def _without_ones(shape: tuple[int, ...]) -> list[int]:
-    return [length for length in shape if length != 1]
-
-
-def numeric(tree: PyTree) -> PyTree:
-    """The numbers of an observation, copied, since an environment may write its next one into the same memory.
-
-    Strings and other objects are dropped.
-
-    >>> numeric({"image": np.zeros((1, 2)), "mission": ("go",)})
-    {'image': array([[0., 0.]]), 'mission': ()}
-    """
-    if isinstance(tree, np.ndarray):
-        return tree.copy() if tree.dtype.kind in "biuf" else None
-    if type(tree) is dict or isinstance(tree, Mapping):  # the first test is the fast one
-        return {name: x for name, inner in tree.items() if (x := numeric(inner)) is not None}
-    if isinstance(tree, tuple):
-        return tuple(x for inner in tree if (x := numeric(inner)) is not None)
-    if isinstance(tree, list):
-        return numeric(np.asarray(tree))
-    if isinstance(tree, Array):
-        return tree
-    return numeric(np.asarray(tree)) if hasattr(tree, "__array__") else None
 
 
 def by_name(arrays: Mapping[str, Any]) -> list[Any]:

@@ -137,7 +137,7 @@ class RewardWrapper(gym.Wrapper, RecordConstructorArgs):
         if self._inner is not None:
             posted, task_reward = self._inner.ledger.collect()
             posted = agreed(posted, self._inner.session.component_names, reward)
-            components = {name: np.float32([x]) for name, x in posted.items()}
+            components = {name: np.asarray([x], np.float32) for name, x in posted.items()}
         outcome = self.session.step(
             lift(action if self._acts is True else pick(self._acts, action)),
             lift(arrays),

@@ -93,6 +93,8 @@ class VectorRewardWrapper(VectorWrapper):
         self._inner = innermost(env, VectorRewardWrapper)
         self._inside = self._inner is None and rewards_inside(env)
         self._posted: tuple[str, ...] = ()
+        self._columns = encode is None and isinstance(env.unwrapped, SyncVectorEnv | AsyncVectorEnv)
+        self._real: set[str] = set()  # features that came as real numbers
         self.ledger: Ledger | None = None  # kept for a reward wrapper further out
         if self._inner is not None:
             self._inner.ledger = Ledger()
@@ -122,12 +124,15 @@ class VectorRewardWrapper(VectorWrapper):
         same_step = self.autoreset_mode is AutoresetMode.SAME_STEP
         valid = ~self._ended if self.autoreset_mode is AutoresetMode.NEXT_STEP else None
         self._ended = ended
-        reached, final = observation, info
+        reached: Any = observation
+        final: Mapping[str, Any] = info
         if same_step and ended.any():
             reached = with_final(observation, info["final_obs"], ended)
             final = FinalInfo(info, ended)
         after = self._see(observation, info) if same_step else None
         arrays, features = after if after and reached is observation else self._see(reached, final)
+        if self._columns:
+            self._require_whole_columns(features if after is None else after[1])
         reward = np.array(reward, np.float64)
         if reward.shape != (self.num_envs,):
             raise UserError(several_rewards(reward.shape, f"one number for each of the {self.num_envs} environments"))
@@ -159,14 +164,25 @@ class VectorRewardWrapper(VectorWrapper):
         parts = agreed(posted, self._posted, reward)
         return {name: np.asarray(x, np.float32) for name, x in parts.items()}, np.asarray(task)
 
+    def _require_whole_columns(self, features: Mapping[str, Any]) -> None:
+        for name, column in features.items():
+            kind = getattr(column, "dtype", np.dtype(object)).kind
+            if kind == "f":
+                self._real.add(name)
+            elif name in self._real and kind in "biu":
+                raise UserError(
+                    f"feature {name!r} was real and comes as whole numbers now: Gymnasium's vector environments give a "
+                    "column the type of its first value and cuts the others to it. Let the environment return "
+                    "float(...) always, in reset as well."
+                )
+
     def _mask(self, options: Mapping[str, Any] | None) -> np.ndarray:
         mask = (options or {}).get("reset_mask")
         if mask is None:
             return np.ones(self.num_envs, bool)
-        mask = np.array(mask)
-        if mask.dtype != bool or mask.shape != (self.num_envs,):
-            raise UserError(f"options['reset_mask'] must be bool[{self.num_envs}], got {mask.dtype}{list(mask.shape)}")
-        return mask
+        if not isinstance(mask, np.ndarray) or mask.dtype != bool or mask.shape != (self.num_envs,):
+            raise UserError(f"options['reset_mask'] must be a NumPy array bool[{self.num_envs}], got {mask!r}")
+        return mask.copy()
 
     def reward_spec(self) -> list[dict[str, Any]]:
         """The stack of vector reward wrappers as JSON, innermost first; :meth:`from_spec` rebuilds it.

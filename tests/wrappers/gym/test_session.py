@@ -27,7 +27,8 @@ from rewardax.wrappers import (
     chain,
     static,
 )
-from rewardax.wrappers.gym.session_program import numeric, pad, programs
+from rewardax.wrappers.gym.door import numeric
+from rewardax.wrappers.gym.session_program import pad, programs
 
 
 class Noise(RewardTransform):
