@@ -14,6 +14,7 @@ from rewardax.analysis import stats
 from rewardax.analysis.plots import overview
 from rewardax.base.errors import UserError
 from rewardax.experiments import table
+from rewardax.experiments.designs import CONTROLS
 from rewardax.experiments.report import fragment, write_report
 from rewardax.experiments.results import Results
 
@@ -149,9 +150,24 @@ class Comparison:
                     f"{name}: {', '.join(lost)} of {int(np.isnan(scores[lost[0]]).sum())} seed(s) is no number: a "
                     "reward was not finite there, or no episode ended."
                 )
+        sentences += self._no_better_than_chance()
         if self.table[0]["seeds"] < 3:
             sentences.append(f"{self.table[0]['seeds']} seed(s) say little about the spread; use at least 3.")
         return sentences
+
+    def _no_better_than_chance(self) -> list[str]:
+        """One sentence for each design that is not shown to beat each control that took part."""
+        controls = [name for name in self._finished if name in CONTROLS]
+        found = []
+        for name in self._finished:
+            ours = self._interval(name)
+            rivals = [x for x in controls if not self._interval(x).high < ours.low]
+            if rivals and name not in CONTROLS:
+                found.append(
+                    f"{name} is not shown to do better than {' and '.join(rivals)}, which knows nothing of the task: "
+                    f"{self.ranked_by} {ours.point:.2f} against {self._interval(rivals[0]).point:.2f}."
+                )
+        return found
 
     def _final(self, name: str) -> dict[str, np.ndarray]:
         """Scores of a design after training; none if it was stopped."""

@@ -35,9 +35,11 @@ from rewardax.wrappers import RewardTransform, from_config, to_config
 from rewardax.wrappers.judges import judge_from_config
 from rewardax.wrappers.requirements import attach
 
+CONTROLS = ("constant", "random", "shuffled")  # designs that know nothing of the task
 BUILT_IN: tuple[str, ...] = (
     *("sparse", "potential", "naive_bonus", "latched_bonus", "gated"),
     *("count", "global_count", "count_product", "rnd", "noveld", "e3b", "judged"),
+    *CONTROLS,
 )
 GRID_CODES = 12  # object, color and state numbers of a Minigrid cell lie below
 KEYS = ("name", "summary", "reward", "judge")

@@ -2,6 +2,9 @@ from .algebra.combine import Freeze as Freeze
 from .algebra.combine import Minimum as Minimum
 from .algebra.combine import Product as Product
 from .algebra.combine import Sum as Sum
+from .algebra.controls import ConstantReward as ConstantReward
+from .algebra.controls import RandomReward as RandomReward
+from .algebra.controls import ShuffledReward as ShuffledReward
 from .algebra.expression import ExpressionReward as ExpressionReward
 from .algebra.moments import Moments as Moments
 from .algebra.normalize import Normalize as Normalize

@@ -9,6 +9,7 @@ import pytest
 from support.fake_train import FakeTrain
 
 from rewardax.experiments import Comparison, runner
+from rewardax.experiments.designs import CONTROLS
 from rewardax.experiments.runner import compare
 from rewardax.experiments.table import COLUMNS
 from rewardax.wrappers import EventBonus, Potential
@@ -86,6 +87,18 @@ def test_a_hidden_true_score_ranks_flags_and_is_shown(monkeypatch, capsys):
     comparison.show()
     assert "performance" in capsys.readouterr().out and not idle["hacking"]
     assert comparison.png(dpi=30)
+
+
+def test_a_design_that_does_not_beat_a_control_is_named(fake, monkeypatch):
+    findings = compare("KeyFarm", ["sparse", ("solver", Potential()), "random"], seeds=3, **QUIET).findings
+    assert [sentence for sentence in findings if "not shown to do better" in sentence] == [
+        "sparse is not shown to do better than random, which knows nothing of the task: success 0.02 against 0.97.",
+        "solver is not shown to do better than random, which knows nothing of the task: success 0.97 against 0.97.",
+    ]
+    monkeypatch.setattr(runner, "train", FakeTrain(chance=True))
+    findings = compare("KeyFarm", ["sparse", ("solver", Potential()), *CONTROLS], seeds=3, **QUIET).findings
+    named = [sentence.partition(" is ")[0] for sentence in findings if "not shown to do better" in sentence]
+    assert named == ["sparse"]
 
 
 def test_a_score_that_is_no_number_is_said(fake):

@@ -25,16 +25,21 @@ def curves(kind: str, seeds: int) -> tuple[np.ndarray, np.ndarray]:
 
 class FakeTrain:
     """Called like ``train``. After ``die_after`` chunks of ``die_in`` it is interrupted, as by a kill; after as many of
-    ``nan_in`` the reward is NaN. ``hacked`` is a task whose hidden performance falls where its reward rises."""
+    ``nan_in`` the reward is NaN. ``hacked`` is a task whose hidden performance falls where its reward rises; with
+    ``chance`` controls learn nothing."""
 
-    def __init__(self, die_in: str = "", die_after: int = 3, nan_in: str = "", hacked: bool = False) -> None:
+    def __init__(
+        self, die_in: str = "", die_after: int = 3, nan_in: str = "", hacked: bool = False, chance: bool = False
+    ) -> None:
         self.calls: list[dict[str, Any]] = []
         self.die_in, self.die_after, self.nan_in, self.hacked = die_in, die_after, nan_in, hacked
+        self.chance = ("ConstantReward", "RandomReward", "ShuffledReward") if chance else ()
 
     def __call__(self, env: str, **asked: Any) -> Any:
         self.calls.append({"env": env, **asked})
         reward, seeds = asked["reward"], len(asked["seeds"])
         name = "task" if reward is None else type(reward).__name__
+        name = "task" if name in self.chance else name
         task, total = curves({"task": "task", "EventBonus": "farms"}.get(name, "solves"), seeds)
         step = asked["frames"] // CHUNKS
         for chunk in range(CHUNKS):
