@@ -7,6 +7,7 @@ from jax import Array
 from jaxtyping import Float, Shaped
 
 from rewardax.base.errors import UserError
+from rewardax.base.statistics import center, deviation, standardize
 
 
 def normalize(
@@ -14,14 +15,12 @@ def normalize(
 ) -> Float[Array, "*shape"]:
     """(x - mean) / (std + eps) over the real steps; 0 where there is nothing to compare with.
 
+    Exactly 0 for equal entries at any size. NaN and infinite entries are left out and become 0.
+
     >>> [round(v, 3) for v in normalize(jnp.array([1.0, 2.0, 3.0])).tolist()]
     [-1.225, 0.0, 1.225]
     """
-    mask = jnp.ones_like(x) if mask is None else mask.astype(x.dtype)
-    count = jnp.maximum(mask.sum(), 1.0)
-    centered = (x - (x * mask).sum() / count) * mask
-    variance = (centered**2).sum() / jnp.maximum(count - ddof, 1.0)
-    return centered / (jnp.sqrt(variance) + eps)
+    return standardize(x, mask, eps, ddof)
 
 
 def aggregate(
@@ -101,6 +100,5 @@ def kl_estimate(
 
 def explained_variance(prediction: Float[Array, "*shape"], target: Float[Array, "*shape"]) -> Float[Array, ""]:
     """1 - Var(target - prediction) / Var(target); 0 when the target is constant."""
-    variance = jnp.var(target)
-    safe = jnp.where(variance > 0, variance, 1.0)
-    return jnp.where(variance > 0, 1.0 - jnp.var(target - prediction) / safe, 0.0)
+    spread, error = (deviation(center(x)).reshape(()) for x in (target, target - prediction))
+    return jnp.where(spread > 0, 1.0 - (error / jnp.where(spread > 0, spread, 1.0)) ** 2, 0.0)

@@ -1,7 +1,8 @@
 """Statistics of groups: episodes of one level, pairs of one prompt. Rows ``[E]``, a group number and a mask.
 
 Every function takes ``group`` i32[E] (any integers; equal means together) and ``mask`` bool[E] (rows that
-count, default all) and returns one value per row. Rows that do not count get 0. Agents call the same functions.
+count, default all) and returns one value per row. Rows that do not count get 0. A row that is NaN or infinite has no
+value: it is left out of its group's statistics. Agents call the same functions.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 from jax import Array
+
+from rewardax.base.statistics import Over, center, deviation, has_value, standardize
 
 
 def members(group: Array, mask: Array | None = None) -> tuple[Array, Array]:
@@ -32,6 +35,18 @@ def subgroups(group: Array, label: Array, mask: Array | None = None) -> Array:
     return outer * (inner.max() + 1) + inner
 
 
+def peers(group: Array) -> Over:
+    """Comparison of every row with the rows of its own group; ``group`` as :func:`members` numbers them."""
+
+    def total(x: Array) -> Array:
+        return jax.ops.segment_sum(x, group, group.size)[group]
+
+    def top(x: Array) -> Array:
+        return jax.ops.segment_max(x, group, group.size)[group]
+
+    return Over(total, top)
+
+
 def group_sum(x: Array, group: Array, mask: Array | None = None) -> Array:
     """Sum over the members of the row's group.
 
@@ -39,8 +54,7 @@ def group_sum(x: Array, group: Array, mask: Array | None = None) -> Array:
     [5.0, 2.0, 5.0]
     """
     dense, mask = members(group, mask)
-    total = jax.ops.segment_sum(jnp.where(mask, x, 0), dense, group.size)
-    return jnp.where(mask, total[dense], 0)
+    return jnp.where(mask, peers(dense).total(jnp.where(has_value(x, mask), x, 0)), 0)
 
 
 def group_count(group: Array, mask: Array | None = None, dtype: jnp.dtype = jnp.float32) -> Array:
@@ -58,7 +72,18 @@ def group_mean(x: Array, group: Array, mask: Array | None = None) -> Array:
     >>> group_mean(jnp.array([1.0, 2.0, 4.0]), jnp.array([0, 1, 0])).tolist()
     [2.5, 2.0, 2.5]
     """
-    return group_sum(x, group, mask) / jnp.maximum(group_count(group, mask, x.dtype), 1)
+    dense, mask = members(group, mask)
+    return jnp.where(mask, center(x, mask, peers(dense)).mean, 0)
+
+
+def group_center(x: Array, group: Array, mask: Array | None = None) -> Array:
+    """x - mean over the members of the row's group; exactly 0 where all of them are equal.
+
+    >>> group_center(jnp.array([1.0, 2.0, 4.0]), jnp.array([0, 1, 0])).tolist()
+    [-1.5, 0.0, 1.5]
+    """
+    dense, mask = members(group, mask)
+    return center(x, mask, peers(dense)).values
 
 
 def group_std(x: Array, group: Array, mask: Array | None = None, ddof: int = 1) -> Array:
@@ -67,9 +92,9 @@ def group_std(x: Array, group: Array, mask: Array | None = None, ddof: int = 1) 
     >>> group_std(jnp.array([1.0, 2.0, 3.0]), jnp.array([0, 1, 0]), ddof=0).tolist()
     [1.0, 0.0, 1.0]
     """
-    square = group_sum((x - group_mean(x, group, mask)) ** 2, group, mask)
-    free = group_count(group, mask, x.dtype) - ddof
-    return jnp.sqrt(jnp.where(free > 0, square / jnp.where(free > 0, free, 1), 0))
+    dense, mask = members(group, mask)
+    over = peers(dense)
+    return jnp.where(mask, deviation(center(x, mask, over), ddof, over), 0)
 
 
 def group_max(x: Array, group: Array, mask: Array | None = None) -> Array:
@@ -79,8 +104,9 @@ def group_max(x: Array, group: Array, mask: Array | None = None) -> Array:
     [4.0, 2.0, 4.0]
     """
     dense, mask = members(group, mask)
-    top = jax.ops.segment_max(jnp.where(mask, x, -jnp.inf), dense, group.size)
-    return jnp.where(mask, top[dense], 0)
+    real = has_value(x, mask)
+    top = peers(dense).top(jnp.where(real, x, -jnp.inf))
+    return jnp.where(mask & (peers(dense).total(real.astype(jnp.int32)) > 0), top, 0)
 
 
 def group_min(x: Array, group: Array, mask: Array | None = None) -> Array:
@@ -99,9 +125,8 @@ def group_zscore(x: Array, group: Array, mask: Array | None = None, eps: float |
     >>> numbers(group_zscore(jnp.array([1.0, 5.0, 3.0]), jnp.array([0, 1, 0]), ddof=0))
     [-1.0, 0.0, 1.0]
     """
-    mask = jnp.ones(group.shape, bool) if mask is None else mask
-    centered = jnp.where(mask, x - group_mean(x, group, mask), 0)
-    return centered / (group_std(x, group, mask, ddof) + eps)
+    dense, mask = members(group, mask)
+    return standardize(x, mask, eps, ddof, peers(dense))
 
 
 def minmax(x: Array, group: Array, mask: Array | None = None, flat: float = 0.0, tolerance: float = 0.0) -> Array:
@@ -110,10 +135,10 @@ def minmax(x: Array, group: Array, mask: Array | None = None, flat: float = 0.0,
     >>> minmax(jnp.array([1.0, 5.0, 3.0]), jnp.array([0, 1, 0]), flat=0.5).tolist()
     [0.0, 0.5, 1.0]
     """
-    mask = jnp.ones(group.shape, bool) if mask is None else mask
-    low, high = group_min(x, group, mask), group_max(x, group, mask)
+    real = has_value(x, mask)
+    low, high = group_min(x, group, real), group_max(x, group, real)
     wide = high - low > tolerance
-    return jnp.where(mask, jnp.where(wide, (x - low) / jnp.where(wide, high - low, 1), flat), 0)
+    return jnp.where(real, jnp.where(wide, (x - low) / jnp.where(wide, high - low, 1), flat), 0)
 
 
 def whiten(x: Array, mask: Array, eps: float | Array = 1e-8) -> Array:
@@ -123,7 +148,4 @@ def whiten(x: Array, mask: Array, eps: float | Array = 1e-8) -> Array:
     >>> numbers(whiten(jnp.array([1.0, 3.0, 9.0]), jnp.array([True, True, False])))
     [-0.707, 0.707, 0.0]
     """
-    count = mask.sum().astype(x.dtype)
-    mean = jnp.where(mask, x, 0).sum() / jnp.maximum(count, 1)
-    square = jnp.where(mask, (x - mean) ** 2, 0).sum() / jnp.maximum(count - 1, 1)
-    return jnp.where(mask, (x - mean) / (jnp.sqrt(square) + eps), 0)
+    return standardize(x, mask, eps, ddof=1)
