@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rewardax.base.errors import UserError
+from rewardax.wrappers.algebra.moments import hold
 from rewardax.wrappers.algebra.normalize import Normalize
 from rewardax.wrappers.bonuses.events import EventBonus
 from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, chain, static
@@ -143,7 +144,8 @@ class Sum(Product):
 class Freeze(_Around, RewardTransform):
     """Run ``inner`` without letting its run-long memory (``shared``) change, as in evaluation.
 
-    Episode and per-environment memory go on as usual. Components, metrics: those of ``inner``.
+    Running statistics are used as they stand, without the present step. Episode and per-environment memory go on as
+    usual, and a count includes the present visit. Components, metrics: those of ``inner``.
 
     Paper: none (composition)
     Invariant: as its inner transform
@@ -166,11 +168,14 @@ class Freeze(_Around, RewardTransform):
         return (cls(Normalize()),)
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
-        rewards, new = self.inner.update(rewards, state, transition)
+        rewards, new = self.inner.update(rewards, self._still(state), transition)
         return rewards, new._replace(shared=state.shared)
 
     def learn(
         self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
     ) -> Result:
-        rewards, new = self.inner.learn(rewards, state, rollout, feedback)
+        rewards, new = self.inner.learn(rewards, self._still(state), rollout, feedback)
         return rewards, new._replace(shared=state.shared)
+
+    def _still(self, state: State) -> State:
+        return state._replace(shared=hold(state.shared))

@@ -19,7 +19,9 @@ FORMS = ("std", "meanstd", "clip", "minmax")
 class Normalize(RewardTransform):
     """Bring a component to a common scale with running statistics over all environments and the whole run.
 
-    The statistics take the new values in first and are used after, so one value is never divided by nothing.
+    The statistics take the new values in first and are used after. While all values were equal there is no std: it
+    is taken to be their own size, so a constant reward is paid as 1 or -1 (``meanstd``: exactly 0). A value that is
+    NaN or infinite stays what it is, and no statistic takes it in.
 
     ===============  =========================================
     ``form``         r ←
@@ -45,7 +47,7 @@ class Normalize(RewardTransform):
         prior_count: weight of the prior, mean 0 and variance 1, in observations. 0 means no prior.
 
     Metrics: ``<component>/posted``; ``<component>/statistic`` with the rollout clock.
-    Remembers: mean, variance and count (or extremes) for the whole run, the return until the episode ends or per
+    Remembers: mean, variance, count and extremes for the whole run, the return until the episode ends or per
     environment for ever.
 
     >>> from rewardax.wrappers.contract.examples import numbers, rollout
@@ -81,9 +83,7 @@ class Normalize(RewardTransform):
 
     def init(self, key: Array, example: Transition) -> State:
         dtype = example.reward.dtype
-        shared: PyTree = Moments.create((), dtype, self.prior_count)
-        if self.form == "minmax":
-            shared = {"low": jnp.asarray(jnp.inf, dtype), "high": jnp.asarray(-jnp.inf, dtype)}
+        shared = Moments.create((), dtype, self.prior_count)
         memory: PyTree = jnp.zeros(example.reward.shape, dtype) if self.of == "return" else ()
         return State(episode=memory, shared=shared) if self.episodic else State(env=memory, shared=shared)
 
@@ -95,7 +95,7 @@ class Normalize(RewardTransform):
             state = state._replace(**{"episode" if self.episodic else "env": statistic})
         if self.clock == "rollout":
             return rewards.log(f"{self.component}/statistic", statistic), state
-        shared = self._merge(state.shared, statistic, transition.valid)
+        shared = state.shared.merge(statistic, transition.valid)
         return rewrite(rewards, self.component, self._apply(value, shared)), state._replace(shared=shared)
 
     def learn(
@@ -103,21 +103,15 @@ class Normalize(RewardTransform):
     ) -> Result:
         if self.clock == "step":
             return rewards, state
-        shared = self._merge(state.shared, rewards.metrics[f"{self.component}/statistic"], rollout.valid)
+        shared = state.shared.merge(rewards.metrics[f"{self.component}/statistic"], rollout.valid)
         value = jnp.where(rollout.valid, self._apply(rewards.components[self.component], shared), 0)
         return rewrite(rewards, self.component, value), state._replace(shared=shared)
 
-    def _merge(self, shared: PyTree, values: Array, valid: Array) -> PyTree:
-        if self.form != "minmax":
-            return shared.merge(values, valid)
-        low = jnp.minimum(shared["low"], jnp.where(valid, values, jnp.inf).min())
-        high = jnp.maximum(shared["high"], jnp.where(valid, values, -jnp.inf).max())
-        return {"low": low, "high": high}
-
-    def _apply(self, value: Array, shared: PyTree) -> Array:
+    def _apply(self, value: Array, seen: Moments) -> Array:
         if self.form == "minmax":
-            span = shared["high"] - shared["low"]
-            return jnp.where(span > 0, (value - shared["low"]) / jnp.where(span > 0, span, 1), 0)
+            span = seen.high - seen.low
+            return jnp.where(span > 0, (value - seen.low) / jnp.where(span > 0, span, 1), 0)
         if self.form == "clip":
-            return jnp.clip(value, shared.mean - shared.std, shared.mean + shared.std)
-        return (value - shared.mean if self.form == "meanstd" else value) / shared.std
+            return jnp.clip(value, seen.mean - seen.size, seen.mean + seen.size)
+        centered = jnp.where(seen.constant, value - seen.low, value - seen.mean)
+        return (centered if self.form == "meanstd" else value) / seen.size

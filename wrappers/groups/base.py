@@ -1,7 +1,8 @@
 """What every group method shares: the complete episodes of a rollout as rows, and the transform around a verdict.
 
 Group methods work in hindsight on the episodes that lie completely inside the rollout: their rows of the rewritten
-component become 0 except the last, which gets the group's verdict. Rows of other episodes keep what they have. Two
+component become 0 except the last, which gets the group's verdict. Rows of other episodes keep what they have, also
+those of an episode whose sum is NaN or infinite: it is compared with nobody and stays visible. Two
 episodes belong together when the feature ``group`` is equal in their first observation (``state_hash``: they started in
 the same state, hence in the same level; ``None``: all belong together).
 """
@@ -44,6 +45,11 @@ class Episodes(NamedTuple):
     def total(self, rollout: Transition, value: Array) -> Array:
         """f32[E]: sum of ``value`` [T, N] over the episode that ends in the row."""
         return sums(rollout, value)[0].reshape(-1)
+
+    def measured(self, outcome: Array) -> Episodes:
+        """The episodes whose ``outcome`` [E] or [E, K] is finite; others cannot be compared and keep what they have."""
+        finite = jnp.isfinite(outcome).reshape(len(self.ends), -1).all(1)
+        return self._replace(ends=self.ends & finite)
 
     def last(self, rollout: Transition, feature: str) -> Array:
         """[E, ...]: the feature of the final observation."""
@@ -88,6 +94,7 @@ class Grouped(Hindsight):
     ) -> Result:
         table = Episodes.of(rollout, self.group_feature)
         outcome = table.total(rollout, rewards.components[self.component])
+        table = table.measured(outcome)
         earned, state = self.verdict(outcome, table, rollout, state)
         return table.pay(rewards, self.component, rollout, earned), state
 

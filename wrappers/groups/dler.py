@@ -5,9 +5,10 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.statistics import center, deviation
 from rewardax.wrappers.core import RewardTransform, State, Transition, static
 from rewardax.wrappers.groups.base import Episodes, Grouped
-from rewardax.wrappers.groups.statistics import group_count, group_mean, members
+from rewardax.wrappers.groups.statistics import group_center, group_count, members
 
 
 def dler(
@@ -27,24 +28,20 @@ def dler(
     group, mask = members(group, mask)
     earned = jnp.where(mask & (length <= limit), outcome, 0)
     alone = group_count(group, mask) <= 1
-    return earned, jnp.where(mask, earned - jnp.where(alone, 0, group_mean(earned, group, mask)), 0)
+    return earned, jnp.where(mask, jnp.where(alone, earned, group_center(earned, group, mask)), 0)
 
 
 def step_whiten(advantage: Array, steps: Array) -> Array:
     """Whiten [E] over the valid ``steps`` bool[E, T] of the batch: (a - m)/√(v + 1e-8), [E, T].
 
-    Both denominators have 1e-8 added to the count; v is the sample variance.
+    v is the sample variance. Equal advantages give exactly 0.
 
     >>> from rewardax.wrappers.contract.examples import numbers
     >>> numbers(step_whiten(jnp.array([1.0, -1.0]), jnp.ones((2, 1), bool)))
     [0.707, -0.707]
     """
-    spread = jnp.where(steps, advantage[:, None], 0)
-    count = steps.sum().astype(spread.dtype)
-    mean = spread.sum() / (count + 1e-8)
-    variance = (jnp.where(steps, spread - mean, 0) ** 2).sum() / (count + 1e-8)
-    variance = variance * count / jnp.maximum(count - 1, 1)
-    return jnp.where(steps, (spread - mean) / jnp.sqrt(variance + 1e-8), 0)
+    found = center(jnp.broadcast_to(advantage[:, None], steps.shape), steps)
+    return found.values / jnp.hypot(deviation(found, ddof=1), 1e-4)
 
 
 class DLER(Grouped, RewardTransform):

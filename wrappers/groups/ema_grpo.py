@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.statistics import center, deviation, has_value
+from rewardax.wrappers.algebra.moments import Statistics
 from rewardax.wrappers.core import RewardTransform, State, Transition, static
 from rewardax.wrappers.groups.base import Episodes, Grouped
-from rewardax.wrappers.groups.statistics import group_max, group_mean, group_std, members
+from rewardax.wrappers.groups.statistics import group_center, group_max, group_std, members, peers
 
 
-class TaskMoments(NamedTuple):
-    """Running mean of the score and of its square, per task."""
+class TaskMoments(Statistics):
+    """Running mean and variance of the score, per task."""
 
     mean: Array  # f32[K]
-    square: Array  # f32[K]
+    var: Array  # f32[K]
     seen: Array  # bool[K]
 
     @classmethod
@@ -27,7 +29,31 @@ class TaskMoments(NamedTuple):
 
     def std(self, floor: float | Array = 1e-3) -> Array:
         """f32[K], not below ``floor``."""
-        return jnp.maximum(jnp.sqrt(jnp.maximum(self.square - self.mean**2, 0)), floor)
+        return jnp.maximum(jnp.sqrt(self.var), floor)
+
+    def merge(self, score: Array, task: Array, mask: Array, decay: float | Array) -> TaskMoments:
+        """Take in the scores [E] of one batch; each task moves by its own rows, if it has any."""
+        if self.held:
+            return self
+        tasks = len(self.mean)
+
+        def per_task(rows: Array) -> Array:
+            return jax.ops.segment_max(jnp.where(has_value(score, mask), rows, -jnp.inf), task, tasks)
+
+        over = peers(members(task)[0])
+        found = center(score, mask, over)
+        first, spread = per_task(found.mean), per_task(deviation(found, 0, over))
+        here = jnp.isfinite(first)
+        first, spread = jnp.where(here, first, 0), jnp.where(here, spread, 0)
+        mean = decay * self.mean + (1 - decay) * first
+        var = decay * self.var + (1 - decay) * (spread**2 + decay * (self.mean - first) ** 2)
+
+        def moved(old: Array, new: Array, start: Array) -> Array:
+            return jnp.where(here, jnp.where(self.seen, new, start), old)
+
+        return self.replace(
+            mean=moved(self.mean, mean, first), var=moved(self.var, var, spread**2), seen=self.seen | here
+        )
 
 
 def ema_grpo(
@@ -45,7 +71,7 @@ def ema_grpo(
     """EMA-GRPO: (r - group mean) over the running std of the *task*, updated with this batch before use.
 
     m₁, m₂ of a task start at its first batch's means, later m ← decay·m + (1 - decay)·batch mean; std =
-    max(√(m₂ - m₁²), floor). A group in which any |A| exceeds ``guard`` uses its own std (ddof 0) instead.
+    max(√(m₂ - m₁²), floor), kept as mean and variance so that a large offset costs no digits. A group in which any |A| exceeds ``guard`` uses its own std (ddof 0) instead.
     ``task`` i32[E] in 0..K-1. Returns the advantages and the new moments.
 
     Paper: "OneThinker" 2025.
@@ -57,17 +83,8 @@ def ema_grpo(
     ([-1.0, 1.0], [0.5])
     """
     group, mask = members(group, mask)
-    rows = mask.astype(score.dtype)
-    tasks = len(moments.mean)
-    count, first, second = (jax.ops.segment_sum(x * rows, task, tasks) for x in (jnp.ones_like(score), score, score**2))
-    here = count > 0
-    first, second = first / jnp.maximum(count, 1), second / jnp.maximum(count, 1)
-
-    def moved(old: Array, new: Array) -> Array:
-        return jnp.where(here, jnp.where(moments.seen, decay * old + (1 - decay) * new, new), old)
-
-    after = TaskMoments(moved(moments.mean, first), moved(moments.square, second), moments.seen | here)
-    centered = jnp.where(mask, score - group_mean(score, group, mask), 0)
+    after = moments.merge(score, task, mask, decay)
+    centered = group_center(score, group, mask)
     scaled = centered / (after.std(floor)[task] + eps)
     wild = group_max(jnp.abs(scaled), group, mask) > guard
     return jnp.where(wild, centered / (group_std(score, group, mask, ddof=0) + eps), scaled), after
@@ -89,7 +106,7 @@ class EMAGRPO(Grouped, RewardTransform):
 
     Components: rewrites ``component``.
     Metrics: ``<component>/posted``, ``<component>/complete``.
-    Remembers: two moments per task for the whole run. Not causal.
+    Remembers: mean and variance per task for the whole run. Not causal.
 
     >>> from rewardax.wrappers import replay
     >>> from rewardax.wrappers.contract.examples import numbers, rollout

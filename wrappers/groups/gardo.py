@@ -10,7 +10,7 @@ from jax import Array
 
 from rewardax.wrappers.core import RewardTransform, State, Transition, static
 from rewardax.wrappers.groups.base import Episodes, Grouped
-from rewardax.wrappers.groups.statistics import group_mean, members
+from rewardax.wrappers.groups.statistics import group_center, group_mean, members
 
 
 def diversity_weighted(reward: Array, features: Array, group: Array, mask: Array | None = None) -> Array:
@@ -34,7 +34,7 @@ def diversity_weighted(reward: Array, features: Array, group: Array, mask: Array
     mean = group_mean(nearest, group, mask)
     # cosines of equal vectors round to almost 1: distances of that size are nobody's difference
     some = other.any(1) & (mean > 32 * jnp.finfo(apart.dtype).eps)
-    centered = jnp.where(mask, reward - group_mean(reward, group, mask), 0)
+    centered = group_center(reward, group, mask)
     return centered * jnp.where((centered < 0) | ~some, 1, nearest / jnp.where(some, mean, 1))
 
 

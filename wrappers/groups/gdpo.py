@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rewardax.base.errors import UserError
+from rewardax.base.statistics import along, center, deviation
 from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, static
 from rewardax.wrappers.groups.base import Episodes, named
 from rewardax.wrappers.groups.statistics import group_zscore, members
@@ -30,7 +31,8 @@ def gdpo(
 
     Returns:
         [E, K], whose sum over K is the advantage; ``batch=False`` leaves the second step out (then whiten over valid
-        steps, as one of the two releases does). Sample std. Equal scores give 0.
+        steps, as one of the two releases does). Sample std. Equal scores give exactly 0, a score that is NaN or
+        infinite has no value and gives 0.
 
     Paper: "GDPO: Group reward-Decoupled Normalization Policy Optimization" 2026.
 
@@ -43,10 +45,8 @@ def gdpo(
     part = jax.vmap(lambda r: group_zscore(r, group, mask, eps), -1, -1)(rewards) * weights
     if not batch:
         return part
-    count = mask.sum().astype(rewards.dtype)
-    centered = jnp.where(mask[:, None], part - part.sum(0) / jnp.maximum(count, 1), 0)
-    spread = jnp.sqrt((centered.sum(-1) ** 2).sum() / jnp.maximum(count - 1, 1))
-    return centered / (spread + eps)
+    part = center(part, mask[:, None], along(0)).values
+    return part / (deviation(center(part.sum(-1), mask), ddof=1) + eps)
 
 
 class GDPO(RewardTransform):
@@ -98,6 +98,7 @@ class GDPO(RewardTransform):
     ) -> Result:
         table = Episodes.of(rollout, self.group_feature)
         scores = jnp.stack([table.total(rollout, rewards.components[name]) for name in self.components], -1)
+        table = table.measured(scores)
         weights = jnp.stack([jnp.asarray(w, scores.dtype) for w in self.weights])
         earned = gdpo(scores, table.group, table.ends, weights=weights, eps=self.eps)
         for k, name in enumerate(self.components):

@@ -8,7 +8,7 @@ from jax import Array
 
 from rewardax.wrappers.core import RewardTransform, State, Transition, static
 from rewardax.wrappers.groups.base import Episodes, Grouped
-from rewardax.wrappers.groups.statistics import group_mean, group_std, members
+from rewardax.wrappers.groups.statistics import group_center, group_std, members
 
 
 def grpo_lambda(
@@ -45,7 +45,7 @@ def grpo_lambda(
     selected = mask & ((rank < number) & (rate >= min_success))[dense]
     solved = mask & (correct > 0)
     spread = group_std(length, dense, solved, ddof=0)
-    relative = (length - group_mean(length, dense, solved)) / jnp.where(spread > 0, spread, 1e-4)
+    relative = group_center(length, dense, solved) / jnp.where(spread > 0, spread, 1e-4)
     short = jnp.where(solved, 1 - alpha * jax.nn.sigmoid(relative), 0)
     return jnp.where(selected, short, correct), selected
 

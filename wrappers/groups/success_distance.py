@@ -8,9 +8,10 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.statistics import Centered, center, deviation
 from rewardax.wrappers.core import RewardTransform, State, Transition, static
 from rewardax.wrappers.groups.base import Episodes, Grouped
-from rewardax.wrappers.groups.statistics import members, minmax
+from rewardax.wrappers.groups.statistics import members, minmax, peers
 
 
 def success_distance(
@@ -50,24 +51,21 @@ def success_distance(
     kept = mask & jnp.any(embedding != 0, -1)
     won, lost = kept & success.astype(bool), kept & ~success.astype(bool)
     together = (group[:, None] == group[None]) & won[:, None] & won[None]
-    count = jnp.maximum(together.sum(1, keepdims=True), 1)
-    mean = together @ embedding / count
-    square = jnp.where(together[..., None], (embedding[None] - mean[:, None]) ** 2, 0).sum(1) / count
-    # a constant column, whose variance is rounding, is left as it is
-    constant = square <= (10 * jnp.finfo(embedding.dtype).eps * mean) ** 2
-    spread = jnp.where(constant, 1, jnp.sqrt(jnp.where(constant, 1, square)))
-    scaled = jnp.where(won[:, None], (embedding - mean) / spread, 0)
+    over = peers(group)
+    found = jax.vmap(lambda column: center(column, won, over), 1, 1)(embedding)
+    spread = jax.vmap(lambda *column: deviation(Centered(*column), 0, over), 1, 1)(*found)
+    scaled = found.values / jnp.where(spread > 0, spread, 1)  # a constant column is left as it is
     labels = clusters(scaled, together, eps, min_samples)
 
     label = jnp.where(labels >= 0, labels, jnp.arange(len(labels)))
     clustered = labels >= 0
     # one center per cluster (kept at the row that names it), or the mean of the group's successes
     same = (label[:, None] == label[None]) & clustered[:, None] & clustered[None]
-    center = (same @ embedding) / jnp.maximum(same.sum(1, keepdims=True), 1)
+    middle = (same @ embedding) / jnp.maximum(same.sum(1, keepdims=True), 1)
     any_cluster = (together & clustered[None]).any(1)
-    center = jnp.where(clustered[:, None], center, mean)
+    middle = jnp.where(clustered[:, None], middle, found.mean)
     offered = won & (clustered | ~any_cluster)
-    distance = jnp.sqrt(((embedding[:, None] - center[None]) ** 2).sum(-1))
+    distance = jnp.sqrt(((embedding[:, None] - middle[None]) ** 2).sum(-1))
     allowed = (group[:, None] == group[None]) & offered[None]
     nearest = jnp.where(allowed, distance, jnp.inf).min(1)
     reachable = lost & allowed.any(1)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.statistics import center
 from rewardax.wrappers.algebra.episodes import from_end
 from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, static
 from rewardax.wrappers.groups.base import Episodes
@@ -60,8 +61,7 @@ def verpo(
     length = turns.sum(1)
     real = length > 0
     trajectory = jnp.where(real, outcome * jnp.asarray(gamma, outcome.dtype) ** length, 0)
-    centered = trajectory - trajectory.sum() / jnp.maximum(real.sum(), 1)
-    advantage = centered[:, None] + beta * (turn - turn.sum() / total)
+    advantage = center(trajectory, real).values[:, None] + beta * center(turn, turns).values
     return CheckCredit(rate, weight, turn, trajectory, jnp.where(turns, advantage, 0))
 
 
@@ -117,9 +117,9 @@ class VeRPO(RewardTransform):
         options = {"alpha": self.alpha, "sigma": self.sigma, "delta": self.delta}
         credit: CheckCredit = verpo(bits, jnp.zeros(len(turns), dtype), turns[:, None], **options)
         turn = credit.turn[:, 0]
-        dense = self.beta * jnp.where(turns, turn - turn.sum() / jnp.maximum(turns.sum(), 1), 0)
+        dense = self.beta * center(turn, turns).values
         outcome = table.total(rollout, rewards.components[self.component])
+        table = table.measured(outcome)
         trajectory = outcome * jnp.asarray(self.gamma, dtype) ** table.length
-        mean = jnp.where(table.ends, trajectory, 0).sum() / jnp.maximum(table.ends.sum(), 1)
-        rewards = table.pay(rewards, self.component, rollout, trajectory - mean)
+        rewards = table.pay(rewards, self.component, rollout, center(trajectory, table.ends).values)
         return rewards.put(self.dense, dense.reshape(shape).astype(dtype)), state
