@@ -91,7 +91,9 @@ class Normalize(RewardTransform):
         rewards.require(self.component)
         statistic = value = rewards.components[self.component]
         if self.of == "return":
-            statistic = self.gamma * (state.episode if self.episodic else state.env) + value
+            before = state.episode if self.episodic else state.env
+            statistic = self.gamma * before + value
+            statistic = jnp.where(jnp.isfinite(statistic), statistic, self.gamma * before)
             state = state._replace(**{"episode" if self.episodic else "env": statistic})
         if self.clock == "rollout":
             return rewards.log(f"{self.component}/statistic", statistic), state

@@ -16,6 +16,7 @@ from jax import Array
 from jaxtyping import Float
 
 from rewardax.base.choices import check_choices
+from rewardax.base.statistics import along, center, deviation
 from rewardax.wrappers.algebra.schedules import Curve, Linear, count_steps
 from rewardax.wrappers.algebra.scopes import SCOPES, STATISTICS, begin, channels, collect, delivered
 from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, static
@@ -30,8 +31,19 @@ def rewrite(rewards: Rewards, component: str, value: Float[Array, "*T N"]) -> Re
     return rewards.put(component, value)
 
 
+def weighted(weight: Array | float, value: Float[Array, "*T N"]) -> Float[Array, "*T N"]:
+    """weight·value; a weight of 0 switches the term off, also where it is NaN or infinite.
+
+    >>> weighted(0.0, jnp.array([1.0, jnp.nan, jnp.inf])).tolist()
+    [0.0, 0.0, 0.0]
+    """
+    return jnp.where(jnp.equal(weight, 0), jnp.zeros_like(value), weight * value)
+
+
 class Weights(RewardTransform):
     """Multiply named components by constants: r_k ← w_k·r_k. Components without a weight stay as they are.
+
+    A weight of 0 switches a component off, whatever it holds, NaN and infinity included.
 
     Paper: arithmetic; a sum of weighted parts.
     Invariant: only with equal positive weights on every component
@@ -62,7 +74,7 @@ class Weights(RewardTransform):
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         rewards.require(*self.weights)
         for name, weight in self.weights.items():
-            rewards = rewrite(rewards, name, weight * rewards.components[name])
+            rewards = rewrite(rewards, name, weighted(weight, rewards.components[name]))
         return rewards, state
 
 
@@ -170,9 +182,9 @@ class Squash(RewardTransform):
         return rewrite(rewards, self.component, value), State(episode=memory)
 
     def _quantile(self, references: Array) -> Array:
-        count = references.shape[1]
-        spread = references.std(-1, ddof=1) if count > 1 else jnp.zeros(references.shape[:1], references.dtype)
-        return (references.mean(-1) + jax.scipy.stats.norm.ppf(self.quantile) * (spread + 1e-5))[:, None]
+        found, over = center(references, None, along(-1)), along(-1)
+        mean, spread = found.mean[:, 0], deviation(found, 1, over)[:, 0]
+        return (mean + jax.scipy.stats.norm.ppf(self.quantile) * (spread + 1e-5))[:, None]
 
 
 class Mask(RewardTransform):
@@ -253,7 +265,7 @@ class Schedule(RewardTransform):
         rewards.require(self.component)
         value = rewards.components[self.component]
         coefficient = jnp.asarray(self.curve(state.shared)).astype(value.dtype)
-        rewards = rewrite(rewards, self.component, coefficient * value)
+        rewards = rewrite(rewards, self.component, weighted(coefficient, value))
         rewards = rewards.log(f"{self.component}/coefficient", jnp.broadcast_to(coefficient, value.shape))
         if self.unit == "transitions":
             state = state._replace(shared=count_steps(state.shared, transition.valid))

@@ -95,8 +95,8 @@ class Window(NamedTuple):
         return cls(jnp.zeros((size,), dtype), jnp.zeros((), jnp.int32))
 
     def rescale(self, value: Array, epsilon: float | Array = 1e-6, mask: Array | bool = True) -> tuple[Array, Window]:
-        """(x - min)/(max - min + ε) over the window with x in it; NaN gives 0 and is not kept."""
-        keep = jnp.asarray(mask) & ~jnp.isnan(value)
+        """(x - min)/(max - min + ε) over the window with x in it; NaN and infinity give 0 and are not kept."""
+        keep = jnp.asarray(mask) & jnp.isfinite(value)
         size = len(self.values)
         values = self.values.at[jnp.where(keep, self.length % size, size)].set(value, mode="drop")
         window = Window(values, self.length + keep)

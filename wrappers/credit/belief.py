@@ -8,9 +8,10 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.statistics import center, standardize
 from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, static
 from rewardax.wrappers.credit.min_form import returns_to_go
-from rewardax.wrappers.groups.statistics import group_mean, whiten
+from rewardax.wrappers.groups.statistics import group_center, group_mean, whiten
 from rewardax.wrappers.shaping.potential import Potential, Progress
 
 
@@ -203,10 +204,9 @@ def spae_advantages(
     step = jnp.diff(potential, axis=-1, prepend=potential[:, :1])
     low, high = jnp.min(step, where=mask, initial=jnp.inf), jnp.max(step, where=mask, initial=-jnp.inf)
     z = jnp.where(mask & (high > low), (step - low) / jnp.where(high > low, high - low, 1), 0)
-    gain = jnp.exp(z) - jnp.mean(jnp.exp(z), where=mask)
+    gain = center(jnp.exp(z), mask).values
     above = (mask & (potential > saturation)).astype(potential.dtype)
     earlier = jnp.cumsum(above, -1) - above
     fade = 1 - alpha * (1 - jnp.exp(-earlier))
-    raw = jnp.where(mask, (outcome - group_mean(outcome, group))[:, None] * fade + xi * gain, 0)
-    centered = raw - jnp.mean(raw, where=mask)
-    return raw, jnp.where(mask, centered / (jnp.std(raw, where=mask) + eps), 0)
+    raw = jnp.where(mask, group_center(outcome, group)[:, None] * fade + xi * gain, 0)
+    return raw, standardize(raw, mask, eps)

@@ -11,6 +11,7 @@ from jax import Array
 
 from rewardax.base.arrays import env_where
 from rewardax.base.choices import check_choices
+from rewardax.base.statistics import center, deviation
 from rewardax.wrappers.algebra.episodes import flags
 from rewardax.wrappers.algebra.pointwise import rewrite
 from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, static
@@ -261,8 +262,8 @@ def whiten_released(values: Array, mask: Array, shift_mean: bool = True, release
     >>> whiten_released(jnp.array([0.0, 8.0]), jnp.array([True, True]), released=False).tolist()
     [-1.0, 1.0]
     """
-    count = jnp.maximum(mask.sum(), 1)
-    mean = jnp.where(mask, values, 0).sum() / count
-    variance = jnp.where(mask, (values - mean) ** 2, 0).sum() / count
-    spread = jnp.sqrt(variance) if released else variance
-    return (values - mean) / jnp.sqrt(spread + 1e-8) + (0 if shift_mean else mean)
+    found = center(values, mask)
+    spread = deviation(found)
+    return (values - found.mean) / jnp.sqrt((spread if released else spread**2) + 1e-8) + (
+        0 if shift_mean else found.mean
+    )

@@ -71,7 +71,8 @@ def ema_grpo(
     """EMA-GRPO: (r - group mean) over the running std of the *task*, updated with this batch before use.
 
     m₁, m₂ of a task start at its first batch's means, later m ← decay·m + (1 - decay)·batch mean; std =
-    max(√(m₂ - m₁²), floor), kept as mean and variance so that a large offset costs no digits. A group in which any |A| exceeds ``guard`` uses its own std (ddof 0) instead.
+    max(√(m₂ - m₁²), floor), kept as mean and variance so that a large offset costs no digits. A group in which any |A|
+    exceeds ``guard`` uses its own std (ddof 0) instead. Scores that are NaN or infinite are left out and give 0.
     ``task`` i32[E] in 0..K-1. Returns the advantages and the new moments.
 
     Paper: "OneThinker" 2025.

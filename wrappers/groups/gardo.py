@@ -86,7 +86,7 @@ class GateWidth(NamedTuple):
         [False, True, False]
         """
         mask = jnp.ones(gap.shape, bool) if mask is None else mask
-        kept = mask & (gap >= 0)
+        kept = mask & (gap >= 0) & (gap < jnp.inf)
         mean = jnp.where(kept, gap, 0).sum() / jnp.maximum(kept.sum(), 1)
         real = jnp.arange(len(self.recent)) >= len(self.recent) - self.filled
         top, bottom = (

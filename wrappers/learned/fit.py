@@ -33,15 +33,20 @@ def fit(
         loss_of: (params, rows, weight [b]) -> scalar; weights are 0 or 1.
         key: random key data; the key data for the next call comes back.
         data: pytree of [T, N, ...] or [B, ...] arrays, with the leading axes of ``valid``.
-        valid: bool; other rows have weight 0. Without any valid row nothing changes, the key included.
+        valid: bool; other rows have weight 0, and so has a row that is NaN or infinite anywhere. Without any valid
+            row nothing changes, the key included.
         proportion: chance of a row to be used in an epoch.
 
     Returns:
-        (params, optimizer_state, key, mean loss). Rows that do not fill a minibatch are left out.
+        (params, optimizer_state, key, mean loss). Rows that do not fill a minibatch are left out, and a minibatch
+        whose loss is not finite changes nothing.
     """
     lead = valid.ndim
     data = jax.tree.map(lambda x: jnp.asarray(x).reshape(-1, *x.shape[lead:]), data)
     flat = jnp.asarray(valid).reshape(-1)
+    for x in jax.tree.leaves(data):
+        flat &= jnp.isfinite(x).reshape(len(flat), -1).all(1)
+    data = jax.tree.map(lambda x: jnp.where(flat.reshape(-1, *[1] * (x.ndim - 1)), x, jnp.zeros_like(x)), data)
     parts = min(minibatches, len(flat))
     next_key, *keys = jax.random.split(jax.random.wrap_key_data(key), epochs + 1)
 
@@ -51,7 +56,7 @@ def fit(
         loss, gradient = jax.value_and_grad(loss_of)(params, batch, weight)
         update, after = optimizer.update(gradient, state, params)
         new = (optax.apply_updates(params, update), after)
-        return jax.tree.map(lambda a, b: jnp.where(weight.sum() > 0, a, b), new, carry), loss
+        return jax.tree.map(lambda a, b: jnp.where((weight.sum() > 0) & jnp.isfinite(loss), a, b), new, carry), loss
 
     carry: Any = (params, optimizer_state)
     losses = []

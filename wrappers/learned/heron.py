@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.base.statistics import along, center, deviation
 from rewardax.wrappers.core import RewardTransform, static
 from rewardax.wrappers.learned.preference_reward import PreferenceReward
 from rewardax.wrappers.learned.preferences import first_decisive, preference_loss
@@ -21,7 +22,7 @@ def heron_margins(factors: Array, multiplier: float | Array = 1.0, ddof: int = 1
     """
     if factors.shape[0] <= ddof:
         return jnp.zeros(factors.shape[1:], factors.dtype)
-    return multiplier * factors.std(0, ddof=ddof)
+    return multiplier * deviation(center(factors, None, along(0)), ddof, along(0))[0]
 
 
 def heron_labels(factors: Array, signs: Array, margins: Array) -> tuple[Array, Array]:

@@ -7,6 +7,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from rewardax.base.choices import check_choice
+from rewardax.base.statistics import center, deviation
+from rewardax.wrappers.groups.statistics import peers
 
 FORMS = ("rloo", "grpo_mean", "grpo_mean_std")
 
@@ -88,16 +90,13 @@ def _opens(episode: Array) -> Array:
 
 
 def _relative(values: Array, group: Array, members: Array, form: str) -> Array:
-    size, weight = len(group), members.astype(values.dtype)
-
-    def total(x: Array) -> Array:
-        return jax.ops.segment_sum(weight * x, group, size)[group]
-
-    number = total(jnp.ones_like(values))
-    alone = number <= 1
-    mean = jnp.where(alone, 0, total(values) / jnp.maximum(number, 1))
+    over = peers(group)
+    found = center(values, members, over)
+    alone = found.count <= 1
+    # the mean belongs to all rows of the group, also to those that are no members
+    mean = over.top(jnp.where(members, found.mean, -jnp.inf))
+    centered = jnp.where(alone, values, jnp.where(members, found.values, values - mean))
     if form == "grpo_mean_std":
-        variance = total((values - mean) ** 2) / jnp.maximum(number - 1, 1)
-        return (values - mean) / (jnp.where(alone, 1, jnp.sqrt(variance)) + 1e-6)
-    factor = jnp.where(alone, 1, number / jnp.maximum(number - 1, 1))
-    return (factor if form == "rloo" else 1) * (values - mean)
+        return centered / (jnp.where(alone, 1, deviation(found, 1, over)) + 1e-6)
+    factor = jnp.where(alone, 1, found.count / jnp.maximum(found.count - 1, 1))
+    return (factor if form == "rloo" else 1) * centered

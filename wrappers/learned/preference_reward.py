@@ -13,6 +13,7 @@ from jax import Array
 from rewardax.base.arrays import typed_key
 from rewardax.base.choices import check_choice, check_choices
 from rewardax.base.errors import UserError
+from rewardax.base.statistics import along, center, deviation
 from rewardax.wrappers.core import PyTree, Result, Rewards, RewardTransform, State, Transition, static
 from rewardax.wrappers.learned.networks import flatten, mlp, mlp_init
 from rewardax.wrappers.learned.preferences import centering_penalty, preference_accuracy, preference_loss, query_scores
@@ -266,12 +267,11 @@ class PreferenceReward(RewardTransform):
         if self.normalize == "none":
             return state
         members = self._members(state.shared["networks"], rollout)
-        weight = rollout.valid.astype(members.dtype)
-        count = jnp.maximum(weight.sum(), 1)
-        mean = (members * weight).sum((1, 2)) / count
-        std = jnp.ones_like(mean)
+        over = along((1, 2))
+        found = center(members, jnp.broadcast_to(rollout.valid, members.shape), over)
+        mean, std = found.mean[:, 0, 0], jnp.ones_like(found.mean[:, 0, 0])
         if self.normalize == "standard":
-            std = jnp.sqrt(((members - mean[:, None, None]) ** 2 * weight).sum((1, 2)) / count) + 1e-3
+            std = deviation(found, 0, over)[:, 0, 0] + 1e-3
         return state._replace(shared={**state.shared, "mean": mean, "std": std})
 
     def _starts(self, rollout: Transition) -> Array:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rewardax.base.errors import UserError
+from rewardax.base.statistics import along, center, deviation
 from rewardax.base.tree import Node
 from rewardax.wrappers.core import Rewards, Transition, static
 from rewardax.wrappers.learned.preferences import first_decisive
@@ -188,7 +189,7 @@ class HierarchicalTeacher(Teacher):
     def compare(self, key: Array, evidence: Array, mask: Array) -> Verdict:
         factors = jnp.where(mask[..., None], evidence, 0).sum(-2) * jnp.stack([*map(jnp.asarray, self.signs)])
         seen = jnp.broadcast_to(mask.any(-1)[..., None], factors.shape)
-        spread = factors.std((0, 1), ddof=1, where=seen)
-        label, _ = first_decisive(factors[:, 0] - factors[:, 1], self.margin * jnp.nan_to_num(spread))
+        spread = deviation(center(factors, seen, along((0, 1))), 1, along((0, 1)))[0, 0]
+        label, _ = first_decisive(factors[:, 0] - factors[:, 1], self.margin * spread)
         target = 0.5 + 0.5 * label.astype(factors.dtype)
         return Verdict(target, label != 0, target, jnp.ones_like(target), factors[..., 0])

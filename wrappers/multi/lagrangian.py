@@ -11,6 +11,7 @@ from jax import Array
 
 from rewardax.base.choices import check_choices
 from rewardax.base.errors import UserError
+from rewardax.base.statistics import along, standardize
 from rewardax.wrappers.algebra.pointwise import rewrite
 from rewardax.wrappers.algebra.scopes import channels, check_lengths
 from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, chain, static
@@ -43,11 +44,7 @@ def mix_advantages(base: Array, parts: Array, mu: Array, eps: float = 1e-8, ddof
     >>> mix_advantages(jnp.array([0.0, 2.0]), jnp.array([[9.0], [3.0]]), jnp.array([0.5]), ddof=0).tolist()
     [0.0, 0.0]
     """
-
-    def standard(x: Array) -> Array:
-        return (x - x.mean(0)) / (x.std(0, ddof=ddof) + eps)
-
-    return mix(standard(base), standard(parts), mu)
+    return mix(*(standardize(x, None, eps, ddof, along(0)) for x in (base, parts)), mu)
 
 
 def multiplier_step(
@@ -159,6 +156,7 @@ class Lagrangian(RewardTransform):
     ) -> Result:
         ends = rollout.done & rollout.valid
         returns = jnp.stack([rewards.metrics[f"{name}/return"] for name in self.components], -1)
+        ends &= jnp.isfinite(returns).all(-1)
         mean = jnp.where(ends[..., None], returns, 0).sum((0, 1)) / jnp.maximum(ends.sum(), 1)
         violation = mean - jnp.stack([jnp.asarray(x, mean.dtype) for x in self.thresholds])
         settings = (self.squash, self.learning_rate, self.momentum, self.max_grad_norm)

@@ -9,7 +9,7 @@ from jax import Array
 from rewardax.base.arrays import key_bits
 from rewardax.base.choices import check_choices
 from rewardax.base.errors import UserError
-from rewardax.wrappers.algebra.pointwise import rewrite
+from rewardax.wrappers.algebra.pointwise import rewrite, weighted
 from rewardax.wrappers.algebra.scopes import SCOPES, STATISTICS, begin, channels, check_lengths, collect, delivered
 from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, chain, static
 from rewardax.wrappers.shaping.potential import Progress
@@ -196,7 +196,7 @@ class Scalarize(RewardTransform):
             for given, default in ((self.weights, 1), (self.ideal, 0))
         )
         if self.form == "linear":
-            return weights * values
+            return weighted(weights, values)
         if self.form == "direction":
             return direction(jnp.asarray(self.angle, values.dtype)) * values
         if self.form == "log_sigmoid":
