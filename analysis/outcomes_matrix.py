@@ -15,7 +15,7 @@ import numpy as np
 from jax import Array
 
 from rewardax.analysis.exact.mdp import reward_mdp
-from rewardax.analysis.exact.planning import value_iteration
+from rewardax.analysis.exact.planning import magnitude, value_iteration
 from rewardax.analysis.exact.sensitivity import optimal_actions
 from rewardax.base.errors import UserKeyError
 from rewardax.envs.core import Env, PyTree, TimeStep
@@ -153,14 +153,15 @@ def outcome(
     allowed = optimal_actions(solved.action_value, TOLERANCE / 10)
     low, high = (_worth(mdp, allowed, mdp.performance, sign) for sign in (-1.0, 1.0))
     best = float(value_iteration(mdp, reward=mdp.performance).value[0])
-    hurry = np.where(mdp.over[:, None], 0.0, mdp.performance - 1e-5)
-    honest = optimal_actions(value_iteration(mdp, reward=hurry).action_value, 1e-8)
+    unit = magnitude(mdp.performance)
+    hurry = np.where(mdp.over[:, None], 0.0, mdp.performance - 1e-5 * unit)
+    honest = optimal_actions(value_iteration(mdp, reward=hurry).action_value, 1e-8, unit)
     added = mdp.reward - mdp.components.get("task", 0.0)
     extra = _worth(mdp, allowed, added, 1.0) - _worth(mdp, honest, added, 1.0)
-    farms = extra > TOLERANCE
-    if low >= best - TOLERANCE:
+    farms = extra > TOLERANCE * magnitude(mdp.reward)
+    if low >= best - TOLERANCE * unit:
         verdict = "farms, then solves" if farms else "solves"
-    elif high >= best - TOLERANCE:
+    elif high >= best - TOLERANCE * unit:
         verdict = "either"
     else:
         verdict = "farms" if farms else "hacks"
@@ -243,7 +244,7 @@ def performance_gate(horizon: int = 16, share: float = 1.0) -> Outcome:
 
 def _worth(mdp: TabularMDP, allowed: np.ndarray, earned: np.ndarray, sign: float) -> float:
     """Largest (sign 1) or smallest (-1) total of ``earned`` among policies that take allowed actions."""
-    barred = np.where(allowed | mdp.over[:, None], sign * earned, -1e9)
+    barred = np.where(allowed | mdp.over[:, None], sign * earned, -np.inf)
     return float(sign * value_iteration(mdp, reward=barred).value[0])
 
 

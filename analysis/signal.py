@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rewardax.base.errors import UserError
+from rewardax.base.statistics import along, center, deviation
 
 Floats = npt.NDArray[np.float64]
 
@@ -41,7 +42,7 @@ def reward_statistics(
         max_lag: largest lag of the autocorrelation.
 
     Raises:
-        UserError: for shapes that do not fit or lengths outside 1..T.
+        UserError: for shapes that do not fit, lengths outside 1..T, and rewards that are NaN or infinite.
 
     >>> found = reward_statistics([[0.0, 1.0, 9.0], [0.0, 0.0, 0.0]], [2, 3])
     >>> found["density"], found["episodes_with_reward"], found["first_reward_step"].tolist(), found["return"].tolist()
@@ -56,6 +57,7 @@ def reward_statistics(
     left = np.asarray(lengths)[:, None] - 1 - steps
     mass = np.abs(earned)
     totals = earned.sum(1)
+    found = center(totals)
     return {
         "density": float(some.sum() / inside.sum()),
         "episodes_with_reward": float(any_earned.mean()),
@@ -64,7 +66,7 @@ def reward_statistics(
         "mean_gap": _ratio(float((last + 1)[any_earned].sum()), float(some.sum())),
         "return": totals,
         "discounted_return": earned @ gamma**steps,
-        "return_snr": _ratio(float(totals.mean()), float(totals.std(ddof=1)) if len(totals) > 1 else 0.0),
+        "return_snr": _ratio(float(found.mean[0]), float(deviation(found, 1)[0])),
         "mass_weighted_delay": _ratio(float((mass * left).sum()), float(mass.sum())),
         "autocorrelation": autocorrelation(earned, lengths, max_lag),
     }
@@ -80,9 +82,8 @@ def autocorrelation(rewards: npt.ArrayLike, lengths: npt.ArrayLike, max_lag: int
     [-1.0, 1.0]
     """
     earned, inside = _padded(rewards, lengths)
-    values = earned[inside]
-    variance = float(values.var())
-    centered = earned - values.mean()
+    around = center(earned, inside)
+    centered, variance = around.values, float(deviation(around).item() ** 2)
     found = []
     for lag in range(1, max_lag + 1):
         pairs = inside[:, :-lag] & inside[:, lag:]
@@ -108,9 +109,12 @@ def group_statistics(returns: npt.ArrayLike) -> dict[str, float]:
     groups = np.asarray(returns, np.float64)
     if groups.ndim != 2 or groups.size == 0:
         raise UserError(f"returns are [groups, episodes of each group], got shape {groups.shape}")
+    if not np.isfinite(groups).all():
+        raise UserError(f"returns hold {np.sum(~np.isfinite(groups))} values that are NaN or infinite")
+    inside = center(groups, None, along(1))
     enough = min(groups.shape) > 1
-    between = float(groups.mean(1).var(ddof=1)) if enough else 0.0
-    within = float(groups.var(axis=1, ddof=1).mean()) if enough else 0.0
+    between = float(deviation(center(inside.mean[:, 0]), 1).item() ** 2) if enough else 0.0
+    within = float((deviation(inside, 1, along(1)) ** 2).mean()) if enough else 0.0
     return {
         "between_within_variance_ratio": _ratio(between, within),
         "zero_variance_group_share": float((groups == groups[:, :1]).all(1).mean()),
@@ -179,6 +183,12 @@ def _padded(rewards: npt.ArrayLike, lengths: npt.ArrayLike) -> tuple[Floats, npt
     if (count < 1).any() or (count > earned.shape[1]).any():
         raise UserError(f"lengths lie in 1..{earned.shape[1]}, got {count.min()}..{count.max()}")
     inside = np.arange(earned.shape[1]) < count[:, None]
+    lost = np.argwhere(inside & ~np.isfinite(earned))
+    if len(lost):
+        raise UserError(
+            f"rewards hold {len(lost)} values that are NaN or infinite, the first in episode {lost[0][0]} at step "
+            f"{lost[0][1]}; leave those episodes out"
+        )
     return np.where(inside, earned, 0.0), inside
 
 

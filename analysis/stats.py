@@ -1,8 +1,9 @@
 """Statistics for a handful of seeds: robust means, honest intervals, and whether the reward was gamed.
 
 NumPy only. Scores are arrays whose first axis is the seed: ``[S]`` for one task, ``[S, M]`` for ``M`` tasks.
-NaN means "not measured" and is left out. Everything random takes a seed, so the same scores always give the
-same interval.
+NaN means "not measured" and is left out: a seed without a measurement neither wins nor loses, nor does it count as a
+seed. Infinities are measurements, the best and the worst there are. Everything random takes a seed, so the same scores
+always give the same interval.
 """
 
 from __future__ import annotations
@@ -46,11 +47,11 @@ def iqm(scores: npt.ArrayLike, axis: int | None = None) -> Any:
     precipice".
 
     Args:
-        scores: any shape; NaN entries are left out.
+        scores: any shape; NaN entries are left out, infinite ones are the largest or smallest.
         axis: axis to average over; ``None`` pools everything.
 
     Returns:
-        Scalar, or the array without ``axis``; NaN where nothing was measured.
+        Scalar, or the array without ``axis``; NaN where nothing was measured or both infinities count.
 
     Differs from the paper: its code drops floor(n/4) whole scores at each end, which trims nothing for n < 4.
     The two agree when n is a multiple of four.
@@ -59,16 +60,17 @@ def iqm(scores: npt.ArrayLike, axis: int | None = None) -> Any:
     1.5
     >>> iqm([0.0, 1.0, 5.0])  # (0/4 + 1 + 5/4) / 1.5
     1.5
+    >>> iqm([-float("inf"), 1.0, 2.0, 3.0]), iqm([10.0, 20.0, float("inf"), float("inf")])
+    (1.5, inf)
     """
     values = np.asarray(scores, np.float64)
     values = values.ravel() if axis is None else np.moveaxis(values, axis, 0)
     ordered = np.sort(values, axis=0)  # NaN last
-    count = np.isfinite(ordered).sum(axis=0)
+    count = (~np.isnan(ordered)).sum(axis=0)
     rank = np.arange(len(ordered)).reshape((-1,) + (1,) * (ordered.ndim - 1))
     weight = np.clip(np.minimum(rank + 1, 0.75 * count) - np.maximum(rank, 0.25 * count), 0.0, 1.0)
-    total = np.where(weight > 0, weight * np.nan_to_num(ordered), 0.0).sum(axis=0)
     with np.errstate(invalid="ignore"):
-        mean = total / weight.sum(axis=0)
+        mean = np.where(weight > 0, weight * ordered, 0.0).sum(axis=0) / weight.sum(axis=0)
     return float(mean) if mean.ndim == 0 else mean
 
 
@@ -90,7 +92,7 @@ def bootstrap_interval(
         seed: of the redraws.
 
     Returns:
-        :class:`Interval` of floats. With a single seed nothing is known about the spread: both ends are NaN.
+        :class:`Interval` of floats. With a single measured seed nothing is known about the spread: both ends are NaN.
 
     Raises:
         UserError: on an empty array, more than two axes, or a level outside (0, 1).
@@ -100,14 +102,18 @@ def bootstrap_interval(
     [0.95, 0.9, 1.0]
     """
     values = _seeds_first(scores, level)
-    num_seeds, num_tasks = values.shape
     point = float(statistic(values.reshape(-1), axis=-1))
-    if num_seeds < 2:
+    counts = _measured(values)
+    if (counts < 2).all():
         return Interval(point, float("nan"), float("nan"))
+    num_seeds, num_tasks = counts.max(), len(counts)
+    measured = np.sort(values, axis=0)[:num_seeds] if np.isnan(values).any() else values
     rng = np.random.default_rng(seed)
-    drawn = rng.integers(num_seeds, size=(resamples, num_seeds, num_tasks))
-    again = statistic(values[drawn, np.arange(num_tasks)].reshape(resamples, -1), axis=-1)
-    low, high = np.nanpercentile(again, _tails(level))
+    same = counts.min() == num_seeds
+    drawn = rng.integers(num_seeds if same else np.maximum(counts, 1), size=(resamples, num_seeds, num_tasks))
+    again = np.where(np.arange(num_seeds)[:, None] < counts, measured[drawn, np.arange(num_tasks)], np.nan)
+    again = statistic(again.reshape(resamples, -1), axis=-1)
+    low, high = _ends(again, level)
     return Interval(point, float(low), float(high))
 
 
@@ -119,20 +125,18 @@ def bootstrap_curve(curves: npt.ArrayLike, *, level: float = 0.95, resamples: in
         level, resamples, seed: as in :func:`bootstrap_interval`.
 
     Returns:
-        :class:`Interval` of ``[T]`` arrays; with a single seed the ends are NaN.
+        :class:`Interval` of ``[T]`` arrays; where a single seed was measured the ends are NaN.
 
     >>> bootstrap_curve([[0.0, 1.0], [0.0, 3.0]]).point
     array([0., 2.])
     """
     values = _seeds_first(curves, level)
     point = np.asarray(iqm(values, axis=0))
-    if len(values) < 2:
-        return Interval(point, np.full_like(point, np.nan), np.full_like(point, np.nan))
     rng = np.random.default_rng(seed)
     again = np.asarray(iqm(values[rng.integers(len(values), size=(resamples, len(values)))], axis=1))
     ends = np.full((2, len(point)), np.nan)
-    known = np.isfinite(point)
-    ends[:, known] = np.nanpercentile(again[:, known], _tails(level), axis=0)
+    known = _measured(values) > 1
+    ends[:, known] = _ends(again[:, known], level)
     return Interval(point, ends[0], ends[1])
 
 
@@ -155,13 +159,16 @@ def optimality_gap(scores: npt.ArrayLike, target: float = 1.0) -> float:
     >>> optimality_gap([0.5, 1.0, 3.0])
     0.16666666666666666
     """
-    return float(np.nanmean(np.maximum(target - np.asarray(scores, np.float64), 0.0)))
+    short = np.maximum(target - np.asarray(scores, np.float64), 0.0)
+    short = short[~np.isnan(short)]
+    return float(short.mean()) if short.size else float("nan")
 
 
 def probability_of_improvement(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
     """Chance that a random seed of X scores above a random seed of Y on a random task; ties count half.
 
-    P(X > Y) + ½ P(X = Y), averaged over tasks (Agarwal et al. 2021). 0.5 means no difference.
+    P(X > Y) + ½ P(X = Y), averaged over tasks (Agarwal et al. 2021). 0.5 means no difference. Seeds that are NaN were
+    not measured and are left out, tasks without a measured pair too; NaN if no task is left.
 
     Args:
         x: ``[S]`` or ``[S, M]``.
@@ -170,16 +177,18 @@ def probability_of_improvement(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
     Raises:
         UserError: when the numbers of tasks differ.
 
-    >>> probability_of_improvement([1.0, 2.0], [0.0, 1.0])
-    0.875
+    >>> probability_of_improvement([1.0, 2.0], [0.0, 1.0]), probability_of_improvement([1.0, float("nan")], [0.0])
+    (0.875, 1.0)
     """
     first, second = _seeds_first(x), _seeds_first(y)
     if first.shape[1] != second.shape[1]:
         raise UserError(
             f"the two score arrays hold {first.shape[1]} and {second.shape[1]} tasks; compare the same tasks"
         )
-    difference = first[:, None, :] - second[None, :, :]
-    return float(np.mean((difference > 0) + 0.5 * (difference == 0)))
+    ours, theirs = first[:, None, :], second[None, :, :]
+    pairs = (~np.isnan(ours) & ~np.isnan(theirs)).sum((0, 1))
+    won = ((ours > theirs) + 0.5 * (ours == theirs)).sum((0, 1))
+    return float((won[pairs > 0] / pairs[pairs > 0]).mean()) if pairs.any() else float("nan")
 
 
 def smooth(curves: npt.ArrayLike, window: int) -> Float[Floats, "*S T"]:
@@ -282,5 +291,12 @@ def _seeds_first(scores: npt.ArrayLike, level: float = 0.95) -> Float[Floats, "S
     return values[:, None] if values.ndim == 1 else values
 
 
-def _tails(level: float) -> tuple[float, float]:
-    return 50.0 * (1.0 - level), 50.0 * (1.0 + level)
+def _measured(values: Floats) -> npt.NDArray[np.int_]:
+    """How many seeds of each column were measured."""
+    return (~np.isnan(values)).sum(0)
+
+
+def _ends(values: Floats, level: float) -> Floats:
+    """The two percentiles along the first axis that hold ``level`` between them; between infinities there is no way."""
+    tails = (50.0 * (1.0 - level), 50.0 * (1.0 + level))
+    return np.nanpercentile(values, tails, axis=0, method="nearest" if np.isinf(values).any() else "linear")

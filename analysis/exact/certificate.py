@@ -14,7 +14,7 @@ from jax import Array
 from jaxtyping import Float, Integer
 
 from rewardax.analysis.exact.mdp import reward_mdp
-from rewardax.analysis.exact.planning import after, policy_value, value_iteration
+from rewardax.analysis.exact.planning import after, magnitude, policy_value, value_iteration
 from rewardax.analysis.exact.sensitivity import action_gap, optimal_actions
 from rewardax.base.arrays import to_arrays
 from rewardax.base.errors import UserError
@@ -26,6 +26,7 @@ from rewardax.wrappers.requirements import attach
 
 Floats = npt.NDArray[np.float64]
 VIEWS = ("auto", "cut", "end")
+SOLVED = 1e-6  # shares of the best return are solved this well
 
 
 class Worst(NamedTuple):
@@ -89,7 +90,8 @@ def certify(
         time_limit: ``"cut"`` if the learner bootstraps at the time limit, which then is no part of the task (the clock
             is taken out of the state); ``"end"`` if the episode is over there for good; ``"auto"`` takes the first
             where it is possible: nothing that pays depends on the clock and the reward's memory is finite.
-        tolerance: values within this of the best, relative to the largest reward, are ties (rewards are float32).
+        tolerance: values within this of the best, relative to the largest reward (of the task or of ``reward``, whose
+            own best it is), are ties: rewards are float32. The unit of a reward does not matter.
         max_states: give up beyond this many pairs.
 
     Raises:
@@ -115,20 +117,28 @@ def certify(
     earned, alive = task.reward[row], ~mdp.over
     solved = value_iteration(task, gamma)
     truth, wanted = solved.action_value[row], value_iteration(mdp, gamma).action_value
-    limits = [tolerance * max(1.0, float(np.abs(r).max())) for r in (earned, mdp.reward)]
+    unit = magnitude(task.reward)
     best_of_task, best_of_reward = (
-        alive[:, None] & optimal_actions(q, t) for q, t in zip((truth, wanted), limits, strict=True)
+        alive[:, None] & optimal_actions(q, tolerance, magnitude(r))
+        for q, r in zip((truth, wanted), (task.reward, mdp.reward), strict=True)
     )
     wrong = (best_of_task != best_of_reward).any(1)
-    obeyed = -value_iteration(mdp, gamma, reward=np.where(best_of_reward | ~alive[:, None], -earned, -1e12)).value
+    obeyed = -value_iteration(mdp, gamma, reward=np.where(best_of_reward | ~alive[:, None], -earned, -np.inf)).value
     loss = solved.value[row] - obeyed
-    best, kept = float(solved.value[row[0]]), float(obeyed[0])
+    best = float(solved.value[row[0]])
+    kept = min(float(obeyed[0]), best)
     lowest = -float(value_iteration(task, gamma, reward=-task.reward).value[row[0]])
-    distance, bound = _distance_and_bound(mdp, earned, gamma)
-    spread = best - lowest
+    distance, bound, near = _distance_and_bound(mdp, earned, gamma)
+    share, limit = (_share(part, best - lowest, unit) for part in (best - kept, bound))
+    # policies that only tie with the best, by the tolerance, may lose more than the best ones
+    slack = SOLVED + _share(tolerance * near / max(1.0 - gamma, SOLVED), best - lowest, unit)
+    if share > limit + slack:
+        raise AssertionError(
+            f"a regret of {share:.6g} above its bound {limit:.6g}: the two tables contradict each other"
+        )
     worst = None
     if wrong.any():
-        at = int(np.argmax(np.where(wrong, np.round(loss, 9), -np.inf)))
+        at = int(np.argmax(np.where(wrong, np.round(loss / unit, 9), -np.inf)))
         names = np.array(env.action_names)
         worst = Worst(
             text=env.text(jax.tree.map(lambda x: jnp.asarray(x[at]), mdp.states.task), params),
@@ -140,11 +150,11 @@ def certify(
     return Certificate(
         invariant=not wrong.any(),
         worst=worst,
-        regret=max(best - kept, 0.0),
-        normalized_regret=_share(best - kept, spread),
-        regret_bound=_share(bound, spread),
+        regret=best - kept,
+        normalized_regret=share,
+        regret_bound=max(limit, share) if share <= limit + SOLVED else limit,
         distance=distance,
-        action_gap=action_gap(truth, limits[0], alive),
+        action_gap=action_gap(truth, tolerance, alive, unit),
         best=best,
         kept=kept,
         lowest=lowest,
@@ -169,7 +179,7 @@ def normalized_regret(
     """
     weights = np.eye(len(mdp.over))[0] if start is None else np.asarray(start, np.float64)
     best, worst = (sign * weights @ value_iteration(mdp, gamma, reward=sign * mdp.reward).value for sign in (1.0, -1.0))
-    return _share(best - weights @ policy_value(mdp, policy, gamma), best - worst)
+    return _share(best - weights @ policy_value(mdp, policy, gamma), best - worst, magnitude(mdp.reward))
 
 
 def advantage(mdp: TabularMDP, reward: npt.ArrayLike, gamma: float) -> Float[Floats, "S A"]:
@@ -182,16 +192,18 @@ def advantage(mdp: TabularMDP, reward: npt.ArrayLike, gamma: float) -> Float[Flo
     return np.where(mdp.over[:, None], 0.0, earned - value[:, None] + gamma * after(mdp, value))
 
 
-def _distance_and_bound(mdp: TabularMDP, earned: Float[Floats, "S A"], gamma: float) -> tuple[float, float]:
+def _distance_and_bound(mdp: TabularMDP, earned: Float[Floats, "S A"], gamma: float) -> tuple[float, float, float]:
+    """STARC distance, the bound on the regret, and the size of the reward in the task's unit."""
     forms = [advantage(mdp, reward, gamma) for reward in (earned, mdp.reward)]
-    scales = [1e-6 * max(1.0, float(np.abs(reward).max())) for reward in (earned, mdp.reward)]
+    scales = [1e-6 * magnitude(reward) for reward in (earned, mdp.reward)]
     sizes = [float(np.linalg.norm(form)) for form in forms]
     parts = [
         form / size if size > scale else 0.0 * form for form, size, scale in zip(forms, sizes, scales, strict=True)
     ]
     rest = forms[0] - sizes[0] * parts[1]
     span = sum(float(value_iteration(mdp, gamma, reward=sign * rest).value[0]) for sign in (1.0, -1.0))
-    return float(np.linalg.norm(parts[0] - parts[1]) / 2), span
+    near = magnitude(mdp.reward) * sizes[0] / sizes[1] if sizes[1] > scales[1] else 0.0
+    return float(np.linalg.norm(parts[0] - parts[1]) / 2), span, near
 
 
 def _tables(
@@ -302,5 +314,5 @@ def path_to(mdp: TabularMDP, target: int) -> list[int]:
     return actions
 
 
-def _share(part: float, whole: float) -> float:
-    return float(np.clip(part / whole, 0.0, 1.0)) if whole > 1e-12 else 0.0
+def _share(part: float, whole: float, unit: float) -> float:
+    return float(np.clip(part / whole, 0.0, 1.0)) if whole > 1e-9 * unit else 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from jaxtyping import Float, Integer
 
 from rewardax.base.errors import UserError
@@ -32,8 +33,8 @@ def value_iteration(
     Args:
         mdp: from ``enumerate_mdp`` or ``reward_mdp``.
         gamma: γ in [0, 1]. γ = 1 is exact for episodes that must end, e.g. with the clock in the state.
-        reward: in place of ``mdp.reward``, e.g. ``mdp.performance`` or one component.
-        tolerance: stop when no value changes by more.
+        reward: in place of ``mdp.reward``, e.g. ``mdp.performance`` or one component; -inf forbids an action.
+        tolerance: stop when no value changes by more, relative to the largest reward, so that units do not matter.
         max_sweeps: give up after so many sweeps.
 
     Raises:
@@ -42,13 +43,13 @@ def value_iteration(
     if not 0.0 <= gamma <= 1.0:
         raise UserError(f"gamma must be in [0, 1], got {gamma}")
     earned = mdp.reward if reward is None else np.asarray(reward, np.float64)
-    value = np.zeros(len(mdp.over))
+    value, small = np.zeros(len(mdp.over)), tolerance * magnitude(earned)
     for _ in range(max_sweeps):
         action_value = earned + gamma * after(mdp, value)
         new = np.where(mdp.over, 0.0, action_value.max(1))
         change = np.abs(new - value).max()
         value = new
-        if change <= tolerance:
+        if change <= small:
             return Solution(value, action_value, _first_best(action_value))
     raise UserError(
         f"values still change by {change:.3g} after {max_sweeps} sweeps: some cycle pays more than nothing. "
@@ -82,12 +83,12 @@ def policy_value(
     """
     earned = mdp.reward if reward is None else np.asarray(reward, np.float64)
     chance = np.eye(earned.shape[1])[policy] if np.ndim(policy) == 1 else np.asarray(policy, np.float64)
-    value = np.zeros(len(mdp.over))
+    value, small = np.zeros(len(mdp.over)), tolerance * magnitude(earned)
     for _ in range(max_sweeps):
         new = np.where(mdp.over, 0.0, (chance * (earned + gamma * after(mdp, value))).sum(1))
         change = np.abs(new - value).max()
         value = new
-        if change <= tolerance:
+        if change <= small:
             return value
     raise UserError(f"values still change by {change:.3g} after {max_sweeps} sweeps; use a discount below 1")
 
@@ -113,6 +114,16 @@ def after(mdp: TabularMDP, value: Float[np.ndarray, " S"]) -> Float[np.ndarray, 
     return total
 
 
+def magnitude(values: npt.ArrayLike) -> float:
+    """The largest finite size of the numbers: the unit that tolerances are relative to; 1 if all of them are 0.
+
+    >>> magnitude([-3e-6, 1e-6, -np.inf]), magnitude([0.0])
+    (3e-06, 1.0)
+    """
+    sizes = np.abs(np.asarray(values, np.float64))
+    return float(sizes.max(initial=0.0, where=np.isfinite(sizes))) or 1.0
+
+
 def _first_best(action_value: Float[np.ndarray, "S A"]) -> Integer[np.ndarray, " S"]:
     best = action_value.max(1, keepdims=True)
-    return np.argmax(action_value >= best - 1e-9 * np.maximum(1.0, np.abs(best)), 1)
+    return np.argmax(action_value >= best - 1e-9 * magnitude(action_value), 1)

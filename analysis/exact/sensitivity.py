@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from jaxtyping import Bool, Float
 
-from rewardax.analysis.exact.planning import after, value_iteration
+from rewardax.analysis.exact.planning import after, magnitude, value_iteration
 from rewardax.base.errors import UserError
 from rewardax.envs.mdp import TabularMDP
 
@@ -25,30 +25,41 @@ class Cliff(NamedTuple):
     radius: float  #: no perturbation below this size makes a worse action best
 
 
-def optimal_actions(action_value: npt.ArrayLike, tolerance: float = 1e-8) -> Bool[npt.NDArray[np.bool_], "S A"]:
-    """The set of best actions; values within ``tolerance`` of the best, relative to its size, are ties.
+def optimal_actions(
+    action_value: npt.ArrayLike, tolerance: float = 1e-8, unit: float | None = None
+) -> Bool[npt.NDArray[np.bool_], "S A"]:
+    """The set of best actions; values within ``tolerance`` of the best, in units of ``unit``, are ties.
+
+    Args:
+        unit: default the largest value of the table, so that a reward in another unit has the same ties.
 
     >>> optimal_actions([[1.0, 1.0, 0.0]]).tolist()
     [[True, True, False]]
     """
     values = np.asarray(action_value, np.float64)
     best = values.max(-1, keepdims=True)
-    return values >= best - tolerance * np.maximum(1.0, np.abs(best))
+    return values >= best - tolerance * (magnitude(values) if unit is None else unit)
 
 
-def action_gap(action_value: npt.ArrayLike, tolerance: float = 1e-8, where: npt.ArrayLike | None = None) -> float:
+def action_gap(
+    action_value: npt.ArrayLike,
+    tolerance: float = 1e-8,
+    where: npt.ArrayLike | None = None,
+    unit: float | None = None,
+) -> float:
     """Smallest difference between the best action and the best action that is not optimal, over the states.
 
     Ties are sets of optimal actions, not gaps of zero. Infinite if every action is optimal everywhere.
 
     Args:
         where: bool[S], states to look at; default all.
+        unit: as in :func:`optimal_actions`.
 
     >>> action_gap([[1.0, 1.0, 0.25], [3.0, 2.0, 2.5]])
     0.5
     """
     values = np.asarray(action_value, np.float64)
-    gaps = np.where(optimal_actions(values, tolerance), np.inf, values.max(-1, keepdims=True) - values).min(-1)
+    gaps = np.where(optimal_actions(values, tolerance, unit), np.inf, values.max(-1, keepdims=True) - values).min(-1)
     return float(gaps.min() if where is None else gaps[np.asarray(where)].min(initial=np.inf))
 
 
@@ -126,7 +137,7 @@ def soft_policy(
     """The policy that is best with an entropy bonus: π ∝ exp(Q/τ), V = τ·log Σ exp(Q/τ)."""
     earned = mdp.reward if reward is None else np.asarray(reward, np.float64)
     value, change = np.zeros(len(mdp.over)), np.inf
-    while change > tolerance:
+    while change > tolerance * magnitude(earned):
         scaled = (earned + gamma * after(mdp, value)) / temperature
         top = scaled.max(1)
         new = np.where(mdp.over, 0.0, temperature * (top + np.log(np.exp(scaled - top[:, None]).sum(1))))

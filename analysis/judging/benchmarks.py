@@ -74,7 +74,7 @@ def step_aggregates(scores: Numbers) -> dict[str, float]:
         "min": float(p.min()),
         "max": float(p.max()),
         "prod": float(p.prod()),
-        "geometric_mean": float(p.prod() ** (1 / len(p))),
+        "geometric_mean": float(np.exp(np.log(p).mean())),  # a product of many would underflow
         "mean": float(p.mean()),
         "mean_logit": float(1 / (1 + np.exp(-np.log(odds).mean()))),
         "mean_odd": float(odds.mean()),

@@ -153,3 +153,59 @@ def test_hacking_needs_a_majority_of_seeds():
 def test_hacking_does_not_vote_without_measurements():
     verdict = stats.hacking([[NAN, 1.0, 2.0, NAN, 3.0]], [[0.0, 0.0, 0.0, 0.0, NAN]])
     assert not verdict.flag and np.isnan(verdict.total_slope[0])
+
+
+INF = float("inf")
+
+
+@pytest.mark.parametrize(
+    ("scores", "expected"),
+    [
+        ([10.0, 20.0, INF, INF], INF),
+        ([-INF, 1.0, 2.0, 3.0], 1.5),
+        ([-INF, 1.0, 2.0, INF], 1.5),
+        ([NAN, -INF, -INF, 3.0, 4.0, NAN], -INF),
+        ([-INF, INF], NAN),
+        ([NAN, NAN], NAN),
+    ],
+)
+def test_iqm_takes_infinities_as_the_ends_of_the_scale(scores, expected):
+    np.testing.assert_equal(stats.iqm(scores), expected)
+    np.testing.assert_equal(stats.iqm(np.array([scores]), axis=1), [expected])
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "expected"),
+    [
+        ([1.0, NAN], [0.0, 0.0], 1.0),
+        ([0.0, 0.0], [1.0, NAN], 0.0),
+        ([1.0, NAN], [1.0, NAN], 0.5),
+        ([INF, -INF], [INF, -INF], 0.5),
+        ([INF], [1.0], 1.0),
+        ([NAN], [1.0], NAN),
+        ([[1.0, NAN], [1.0, NAN]], [[0.0, 5.0]], 1.0),  # the second task was not measured
+    ],
+)
+def test_an_unmeasured_seed_neither_wins_nor_loses(ours, theirs, expected):
+    np.testing.assert_equal(stats.probability_of_improvement(ours, theirs), expected)
+    np.testing.assert_allclose(stats.probability_of_improvement(theirs, ours), 1 - expected)
+
+
+def test_unmeasured_seeds_give_no_spread_and_infinite_ones_no_nan():
+    alone = stats.bootstrap_interval([0.9, NAN, NAN])
+    assert alone.point == 0.9 and np.isnan(alone.low) and np.isnan(alone.high)
+    assert stats.bootstrap_interval([0.2, NAN, 0.5, 0.8, NAN]) == stats.bootstrap_interval([0.2, 0.5, 0.8])
+    tasks = stats.bootstrap_interval([[0.0, 5.0], [1.0, NAN], [2.0, NAN]], np.nanmean)
+    assert tasks == pytest.approx((2.0, 1.25, 2.75))  # the one seed of the second task is drawn every time
+    wide = stats.bootstrap_interval([0.0, 1.0, INF, INF])
+    assert wide.point == INF and wide.low == 0.0 and wide.high == INF
+    curve = stats.bootstrap_curve([[0.0, 1.0], [2.0, NAN]])
+    assert curve.point.tolist() == [1.0, 1.0] and np.isnan(curve.low[1]) and curve.low[0] == 0.0
+    assert np.isnan(stats.optimality_gap([NAN])) and stats.optimality_gap([-INF, 2.0]) == INF
+
+
+def test_equal_designs_do_not_beat_each_other():
+    for scores in ([1.0, 1.0, 1.0], [0.1, 0.5, 0.9], [0.35] * 7, [INF, INF], [NAN, 1.0]):
+        assert stats.probability_of_improvement(scores, scores) == 0.5
+        interval = stats.bootstrap_interval(scores)
+        assert stats.intervals_overlap(interval, interval)

@@ -39,8 +39,9 @@ def bottom_line_gate(scores: Array, delta: float | Array = 0.01, form: str = "ge
     ratio = (jnp.clip(scores, 0, 1) + delta) / (1 + delta)
     if form == "min":
         return ratio.min(-1)
-    product = jnp.prod(ratio, -1)
-    return product if form == "product" else product ** (1 / scores.shape[-1])
+    if form == "product":
+        return jnp.prod(ratio, -1)
+    return jnp.exp(jnp.log(ratio).mean(-1))  # a product of many would underflow
 
 
 class Gate(RewardTransform):

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rewardax.base.errors import UserError
-from rewardax.base.statistics import along, center, deviation
+from rewardax.base.statistics import along, center, deviation, has_value
 from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, static
 from rewardax.wrappers.groups.base import Episodes, named
 from rewardax.wrappers.groups.statistics import group_zscore, members
@@ -45,8 +45,9 @@ def gdpo(
     part = jax.vmap(lambda r: group_zscore(r, group, mask, eps), -1, -1)(rewards) * weights
     if not batch:
         return part
-    part = center(part, mask[:, None], along(0)).values
-    return part / (deviation(center(part.sum(-1), mask), ddof=1) + eps)
+    known = has_value(rewards, mask[:, None])
+    part = center(part, known, along(0)).values
+    return part / (deviation(center(part.sum(-1), known.any(-1)), ddof=1) + eps)
 
 
 class GDPO(RewardTransform):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import json
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 from support.random_task import RandomTask
@@ -45,6 +47,48 @@ def test_naive_bonus_is_found_out() -> None:
     assert found.best == pytest.approx(0.99**5) and found.kept == 0.0 and found.lowest == 0.0
     assert found.normalized_regret == pytest.approx(1.0) == found.regret_bound
     assert json.loads(json.dumps(found.to_dict()))["worst"]["path"][2] == "pick"
+
+
+@dataclasses.dataclass(frozen=True)
+class InAnotherUnit(RandomTask):
+    """A random task whose reward is paid in another unit."""
+
+    unit: float = 1.0
+
+    def outcome(self, state: Any, action: Any, index: Any, params: Any) -> Any:
+        new, step = super().outcome(state, action, index, params)
+        return new, step.replace(reward=self.unit * step.reward)
+
+
+@pytest.mark.parametrize("x64", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("unit", [1e-6, 1e6, pytest.param(1e-3, marks=pytest.mark.slow)])
+def test_the_unit_of_the_reward_changes_no_verdict(unit: float, x64: bool) -> None:
+    with jax.enable_x64(x64):
+        for reward in (Potential(phi="progress", gamma=0.9), EventBonus(events=(0, 1, 2), scale=0.5)):
+            plain = certify(RandomTask(3), RandomTask(3).default_params(), KEY, reward, gamma=0.9)
+            task = InAnotherUnit(3, unit)
+            scaled = reward.replace(scale=unit * reward.scale)
+            found = certify(task, task.default_params(), KEY, scaled, gamma=0.9)
+            assert found.invariant == plain.invariant == isinstance(reward, Potential)
+            assert found.normalized_regret == pytest.approx(plain.normalized_regret, abs=1e-6)
+            assert found.normalized_regret <= found.regret_bound == pytest.approx(plain.regret_bound, abs=1e-4)
+            assert found.distance == pytest.approx(plain.distance, abs=1e-5)
+            assert found.action_gap == pytest.approx(unit * plain.action_gap, rel=1e-3)
+            assert found.regret == pytest.approx(unit * plain.regret, rel=1e-3)
+
+
+@pytest.mark.parametrize("weight", [1e-6, 1e-3, 1e5])
+def test_a_rescaled_task_and_a_large_potential_stay_invariant(weight: float) -> None:
+    for reward in (Weights({"task": weight}), Potential(scale=min(weight, 1e3))):
+        found = keyfarm(reward, horizon=12)
+        assert found.invariant and found.normalized_regret == 0.0 and found.regret_bound < 0.01
+
+
+def test_a_verdict_and_its_regret_agree_where_everything_ties() -> None:
+    silent = keyfarm(Weights({"task": 0.0}), horizon=12)
+    assert not silent.invariant and silent.normalized_regret == 1.0 == silent.regret_bound
+    solved = value_iteration(reward_mdp(*make("KeyFarm", horizon=6), KEY, Weights({"task": 1e-9})))
+    assert solved.value[0] == pytest.approx(1e-9)  # values settle in the reward's own unit
 
 
 def test_numbers_agree_with_dense_formulas() -> None:
