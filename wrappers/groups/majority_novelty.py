@@ -60,7 +60,7 @@ def evol_rl(
     novelty = jnp.where(counted, 1 - 0.5 * mean - 0.5 * closest, 0)
     sides = dense * 2 + wins
     # similarities of equal vectors round differently: novelties that close are equal
-    u = jnp.where(lone, 1.0, minmax(novelty, sides, counted, flat=0.5, tolerance=32 * jnp.finfo(unit.dtype).eps))
+    u = jnp.where(lone, 1.0, minmax(novelty, sides, counted, flat=0.5, tolerance=float(32 * jnp.finfo(unit.dtype).eps)))
     u = jnp.where(other.any(1), u, 0.0)
     reward = jnp.where(wins, 0.5 + 0.5 * u, -1 + 0.5 * u)
     return jnp.where(mask, jnp.where(counted, reward, -1.0), 0), novelty

@@ -44,7 +44,8 @@ def mix_advantages(base: Array, parts: Array, mu: Array, eps: float = 1e-8, ddof
     >>> mix_advantages(jnp.array([0.0, 2.0]), jnp.array([[9.0], [3.0]]), jnp.array([0.5]), ddof=0).tolist()
     [0.0, 0.0]
     """
-    return mix(*(standardize(x, None, eps, ddof, along(0)) for x in (base, parts)), mu)
+    over = along(0)
+    return mix(standardize(base, None, eps, ddof, over), standardize(parts, None, eps, ddof, over), mu)
 
 
 def multiplier_step(
