@@ -8,12 +8,14 @@ environments: it works on the last axes and leaves leading ones alone.
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-EMPTY, DOOR, GOAL = 1, 4, 8  # Minigrid's object types; 0 is unseen
+DOOR, GOAL, AGENT = 4, 8, 10  # Minigrid's object types
+CARRIED = (5, 6, 7)  # those that can be picked up: key, ball, box
 OPEN = 0  # Minigrid's door states: 0 open, 1 closed, 2 locked
 BUCKETS = 4096
 
@@ -32,7 +34,8 @@ def minigrid(observation: Any, info: Mapping[str, Any]) -> tuple[dict[str, np.nd
     """Minigrid's egocentric view: arrays ``grid`` uint8[7,7,3] and ``direction`` int32, and what they show.
 
     Features: ``carrying`` int32, the type of the object in hand (Minigrid's index: 5 key, 6 ball, 7 box; 0
-    none); ``goal_visible``, ``door_visible`` and ``door_open`` bool (one of the visible doors is open);
+    none, and always under ``FullyObsWrapper``, which shows the agent and not its hand, as a warning says);
+    ``goal_visible``, ``door_visible`` and ``door_open`` bool (one of the visible doors is open);
     ``state_id`` int32 in [0, 4096), a hash of view and direction for count bonuses. Two different views
     share a number with chance 1/4096, and two places that look alike always do: it counts what the agent
     sees, not where it is.
@@ -48,16 +51,28 @@ def minigrid(observation: Any, info: Mapping[str, Any]) -> tuple[dict[str, np.nd
     grid = np.asarray(observation["image"], np.uint8)
     direction = np.asarray(observation["direction"], np.int32)
     kind, status = grid[..., 0], grid[..., 2]
-    hand = kind[..., grid.shape[-3] // 2, grid.shape[-2] - 1]  # the agent's own cell shows what it carries
+    hand = kind[..., grid.shape[-3] // 2, grid.shape[-2] - 1]  # the agent's own cell of its view shows what it carries
+    whole = (kind == AGENT).any((-2, -1))  # in its own view the agent is not drawn
+    if whole.any():
+        _say_that_hands_are_hidden()
     door = kind == DOOR
     features = {
-        "carrying": np.where(hand <= EMPTY, 0, hand).astype(np.int32),
+        "carrying": np.where(np.isin(hand, CARRIED) & ~whole, hand, 0).astype(np.int32),
         "goal_visible": (kind == GOAL).any((-2, -1)),
         "door_visible": door.any((-2, -1)),
         "door_open": (door & (status == OPEN)).any((-2, -1)),
         "state_id": bucket(grid, direction),
     }
     return {"grid": grid, "direction": direction}, features
+
+
+@functools.cache  # once is enough
+def _say_that_hands_are_hidden() -> None:
+    warnings.warn(
+        "FullyObsWrapper does not show what the agent carries, so the feature 'carrying' is 0 throughout; use "
+        "Minigrid's own view for rewards that need it",
+        stacklevel=4,
+    )
 
 
 def bucket(grid: np.ndarray, direction: np.ndarray) -> np.ndarray:

@@ -11,9 +11,11 @@ from numbers import Real
 from typing import Any, ClassVar, NamedTuple
 
 from rewardax.base.errors import MissingPackage, UserTypeError
+from rewardax.envs.language.reply import LONGEST, asks, marked, readings
 
 CHAIN = re.compile(r"[\n\r;]|,\s*then\b|\bthen\b|\.\s*\S")
-LONGEST_COMMAND = 200  # characters
+LONGEST_COMMAND = LONGEST  # characters
+NO_COMMAND, ONE_COMMAND = "that is not a command.", "one command at a time."
 
 
 class Reply(NamedTuple):
@@ -79,32 +81,76 @@ def need(module: str, package: str) -> Any:
         raise MissingPackage(f"{module} is not installed; run: pip install {package}", name=module) from None
 
 
-def sanitize(text: Any, engine: Engine) -> str | Refused:
+def sanitize(text: Any, engine: Engine, listed: Sequence[str] = ()) -> str | Refused:
     """One command for one step, as plain text, or why not. Nothing in it is ever evaluated.
 
-    Refused are what is no string or empty, lines longer than 200 characters, characters outside printable ASCII,
-    several commands in a line (engines that accept "go north, then take coin" let an agent act for nothing), and
-    commands to the engine rather than to the game ("undo", "restart").
+    A command that the game lists is taken as it is listed, whatever it looks like; letter case, the final full stop and
+    blanks do not matter, and where it has accents its letters alone will do. The command may stand in what models write
+    around it (:mod:`rewardax.envs.language.reply`): in ``<action>`` tags, in JSON or after ``Action:``, and if it is
+    listed between a thought and a reason. All of the text is searched for a second command.
+
+    Of what is not listed, refused are what is no string or empty, lines longer than 200 characters, characters outside
+    printable ASCII, several commands in a line (engines that accept "go north, then take coin" let an agent act for
+    nothing), and commands to the engine rather than to the game ("undo", "restart").
 
     >>> class Game(Engine):
     ...     meta = frozenset({"undo"})
     >>> [sanitize(line, Game()) for line in (" take  the coin ", "go north. take coin", "undo")]
     ['take the coin', Refused(reason=3, text='one command at a time.'), Refused(reason=3, text='"undo" is not a move.')]
+    >>> sanitize("It is closed.\\nAction: Undo the knot, it is loose.", Game(), ["undo the knot", "pull"])
+    'undo the knot'
     """
     if not isinstance(text, str):
-        return Refused(2, "that is not a command.")
-    line = text.strip(" \t\r\n")
+        return Refused(2, NO_COMMAND)
+    known = {key: command for command in listed for key in (_key(plain(command, 10**6)), _key(command))}
+    if _key(text) in known:
+        return known[_key(text)]
+    line, behind = text.strip(), ""
+    while True:
+        found, rest = marked(line)
+        if not found:
+            break
+        if len({_key(command) for command in found}) > 1:
+            return Refused(3, ONE_COMMAND)
+        line, behind = found[0].strip(), f"{rest}\n{behind}"
+    several = False
+    if known:
+        first_words = {key.split(" ")[0] for key in known}
+        is_verb = lambda said: _key(said).split(" ")[0] in first_words  # noqa: E731
+        for before, said, after in readings(line):
+            key = _key(said)
+            if key in known:
+                around = "\n".join((before, after, behind))
+                if not asks(around, is_verb, lambda piece, key=key: _key(piece) == key):
+                    return known[key]
+                several = True
+        several |= asks(line, is_verb) > 1 or asks(behind, is_verb) > 0
+    elif behind.strip() and not re.match(r"\w+\s*:", behind.strip()):
+        several = True
+    if several:
+        return Refused(3, ONE_COMMAND)
+    return _unlisted(line, engine)
+
+
+def _unlisted(line: str, engine: Engine) -> str | Refused:
+    """A command that the game does not list, if it may be sent."""
     if not line:
-        return Refused(2, "that is not a command.")
+        return Refused(2, NO_COMMAND)
     if len(line) > LONGEST_COMMAND:
         return Refused(3, f"a command has at most {LONGEST_COMMAND} characters.")
     if engine.chain.search(line.lower()):
-        return Refused(3, "one command at a time.")
+        return Refused(3, ONE_COMMAND)
     if not all(" " <= character <= "~" for character in line):
-        return Refused(2, "that is not a command.")
+        return Refused(2, NO_COMMAND)
     line = " ".join(line.split())
     verb = line.lower().split()[0].rstrip(".!?")
     return Refused(3, f'"{verb}" is not a move.') if verb in engine.meta else line
+
+
+def _key(text: str) -> str:
+    """What makes two texts the same command."""
+    words = unicodedata.normalize("NFC", str(text)).casefold().split()
+    return " ".join(words).strip("`*_>\"' ").rstrip(".!? ") or " ".join(words)
 
 
 def plain(text: Any, limit: int) -> str:

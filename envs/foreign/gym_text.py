@@ -12,6 +12,7 @@ import numpy as np
 
 from rewardax.base.errors import UserError
 from rewardax.envs.foreign.engine import LONGEST_COMMAND, Engine, Refused, Reply, number, plain, sanitize, slots
+from rewardax.envs.gym.actions import action_index
 from rewardax.envs.gym.program import CHARSET, TEXT_LENGTH, Sentences
 from rewardax.envs.gym.state import check_options
 from rewardax.envs.levels import LEVELS
@@ -175,10 +176,10 @@ class ForeignTextEnv(gym.Env):
 
     def _command(self, action: Any) -> str | Refused:
         if not self.by_slot:
-            return sanitize(action, self.engine)
-        if not 0 <= int(action) < self.num_slots:
-            raise UserError(f"action {action} is not one of 0 .. {self.num_slots - 1}")
-        return self._slots[int(action)] if action < len(self._slots) else Refused(1, "that is not possible now.")
+            assert self._reply is not None
+            return sanitize(action, self.engine, [" ".join(str(c).split()) for c in self._reply.admissible or ()])
+        slot = action_index(action, self.num_slots)
+        return self._slots[slot] if slot < len(self._slots) else Refused(1, "that is not possible now.")
 
     def _score_of(self, reply: Reply, before: float) -> float:
         if reply.score is not None:

@@ -8,9 +8,9 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from rewardax.base.errors import UserError
 from rewardax.envs.gym import program as gym_program
 from rewardax.envs.gym import state as gym_state
+from rewardax.envs.gym.actions import action_index
 from rewardax.envs.levels import LEVELS, split_index
 from rewardax.envs.registry import make
 
@@ -130,9 +130,7 @@ class GymEnv(gym.Env):
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         if self._leaves is None:
             raise gym.error.ResetNeeded("call reset() before step()")
-        action = int(action)
-        if not 0 <= action < self.core.num_actions:
-            raise UserError(f"action {action} is not one of 0 .. {self.core.num_actions - 1}")
+        action = action_index(action, self.core.num_actions)
         self._leaves, self._buffer = self._program.step(self._leaves, action, self.params)
         return self._read()
 

@@ -18,6 +18,7 @@ from rewardax.base import saving
 from rewardax.base.errors import UserError
 from rewardax.envs.gym import program as gym_program
 from rewardax.envs.gym import state as gym_state
+from rewardax.envs.gym.actions import action_indices
 from rewardax.envs.gym.batch import Leaves, Levels, batch_program
 from rewardax.envs.levels import LEVELS, split_index
 from rewardax.envs.registry import make
@@ -182,11 +183,7 @@ class GymVectorEnv(gym.vector.VectorEnv):
 
     def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         leaves, levels, mode = self._started(), self._levels, self.autoreset_mode
-        actions = np.asarray(actions, np.int32)
-        if actions.shape != (self.num_envs,):
-            raise UserError(f"actions must have shape ({self.num_envs},), got {actions.shape}")
-        if actions.min() < 0 or actions.max() >= self.core.num_actions:
-            raise UserError(f"an action is not one of 0 .. {self.core.num_actions - 1}: {actions}")
+        actions = action_indices(actions, self.num_envs, self.core.num_actions)
         if mode == AutoresetMode.DISABLED:
             if self._ended.any():
                 raise gym.error.ResetNeeded(

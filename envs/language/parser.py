@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from rewardax.base.errors import UserError
+from rewardax.envs.language.reply import TAGGED, asks, marked, readings
 
-MAX_LENGTH = 200
 NOT_A_COMMAND = "that is not a command."
 NOT_HERE = "you do not see that here."
 WHICH = "which one do you mean?"
@@ -17,7 +17,6 @@ ONE_AT_A_TIME = "one command at a time, please."
 NO_TAGS = "write the command between <action> and </action>."
 
 VERBS = ("go", "open", "unlock", "close", "take", "drop", "put", "examine", "look", "inventory", "wait")
-_TAGGED = re.compile(r"<action>((?:(?!<action>).)*?)</action>", re.DOTALL | re.IGNORECASE)
 _LINK = re.compile(r" (into|from|with|in|on) ")
 _ARTICLES = frozenset(["the", "a", "an", "my", "your", "please", "some"])
 _WAYS = {"n": "north", "e": "east", "s": "south", "w": "west"}
@@ -115,27 +114,42 @@ def parse(
 
     ``commands`` are the actions whose things are in view. A noun stands for its adjective and noun when only
     one thing fits. ``refusal(action)`` is asked for the reason when a command is understood but not possible.
-    ``verbs`` are the first words that commands of the task have.
+    ``verbs`` are the first words that commands of the task have. Unless ``tags`` is ``"none"``, the command may stand
+    between a thought and a reason, in JSON or after ``Action:`` (:mod:`rewardax.envs.language.reply`); all of the text
+    is searched for a second one.
     """
     if tags not in ("required", "optional", "none"):
         raise UserError(f"tags={tags!r}; choose required, optional or none")
-    found = _TAGGED.findall(text) if tags != "none" else []
-    if not found and tags == "required":
+    if tags == "required" and not TAGGED.search(text):
         return None, NO_TAGS
-    text = (found[-1] if found else text).strip()[:MAX_LENGTH].lower()
-    if "\n" in text or "\r" in text or _chain(verbs).search(text):
+    found, behind = ([], "") if tags == "none" else marked(text)
+    text = (found[0] if found else text).strip().lower()
+    if len(found) > 1 or (tags == "none" and re.search(r"[\r\n]", text)):
         return None, ONE_AT_A_TIME
-    said = normalize(text)
-    if not said or said.split()[0] not in (normalize(verb) for verb in verbs):
-        return None, NOT_A_COMMAND
+    first_words = {normalize(verb) for verb in verbs}
+    is_verb = lambda said: normalize(said).split(" ")[0] in first_words  # noqa: E731
+    several, why = False, NOT_A_COMMAND
+    for before, command, after in [("", text, "")] if tags == "none" else readings(text):
+        said = normalize(command)
+        around = "\n".join((before, after, behind))
+        if _chain(verbs).search(command) or asks(around, is_verb, lambda piece, said=said: normalize(piece) == said):
+            several = True
+        elif is_verb(command):
+            action, reason = _find(said, commands, refusal)
+            if action is not None:
+                return action, ""
+            why = reason if why in (NOT_A_COMMAND, NOT_HERE) else why
+    return None, ONE_AT_A_TIME if several else why
+
+
+def _find(said: str, commands: Sequence[Command], refusal: Callable[[int], str]) -> tuple[int | None, str]:
+    """The action of a normalized command, or why there is none."""
     for variants in (_exact, _nouns_only):
         fits = [command for command in commands if said in variants(command)]
         can = [command.action for command in fits if command.admissible]
         if len(can) == 1:
             return can[0], ""
-        if len(can) > 1:
-            return None, WHICH
-        if len(fits) > 1:
+        if len(can) > 1 or len(fits) > 1:
             return None, WHICH
         if fits:
             return None, refusal(fits[0].action)

@@ -177,6 +177,74 @@ def test_refused_commands_are_never_sent(line: Any, reason: int) -> None:
     assert env.engine.sent == ["go east"]  # type: ignore[attr-defined]
 
 
+LISTED = ("go north", "take 3.5 mm cable", "talk to mr. brown", "undo the knot", "ouvrir la cl\u00e9", "wait then jump")
+
+
+@pytest.mark.parametrize("command", LISTED)
+def test_what_a_game_lists_is_sent_as_it_is_listed(command: str) -> None:
+    env = game({"actions": "text"}, admissible=LISTED)
+    for written in (command, f" {command.upper()}. ", f"Action: {command}", f'{{"action": "{command}"}}'):
+        assert play(env, written)[-1][-1]["command"] == command, written
+    assert play(env, "ouvrir la cle")[-1][-1]["command"] == "ouvrir la cl\u00e9"
+    assert play(env, "undo")[-1][-1]["features"]["invalid_reason"] == 3
+
+
+WRITTEN = (
+    "Action: go east",
+    "**Action:** `go east`",
+    "Command:\ngo east",
+    "Thought: east is new, jump is not.\nAction: go east\nReason: then I may jump",
+    '{"thought": "jump?", "action": "go east"}',
+    '```json\n{"name": "act", "arguments": {"command": "Go east."}}\n```',
+    "<action>go east</action>",
+    "I have not been there.\ngo east",
+    "I have not been there. go east",
+    "go east because I have not been there",
+    "go east (nobody has been there)",
+    "go east - it is new",
+    "Go east, since it is new. I hope for a door.",
+    '"go east"',
+)
+TWO = (
+    "go east\njump",
+    "go east and jump",
+    "go east & jump",
+    "go east. Jump!",
+    "Action: go east\nAction: jump",
+    "Action: go east, jump",
+    "Action: go east\njump",
+    '{"action": ["go east", "jump"]}',
+    '{"action": "go east"} {"action": "jump"}',
+    "go east (then jump)",
+    "go east because it is new. Jump",
+    "go east" + " " * 300 + "and then jump",
+    "go east because " + "it is new " * 40 + ". jump",
+)
+
+
+@pytest.mark.parametrize("written", WRITTEN)
+def test_a_command_is_found_in_what_models_write(written: str) -> None:
+    assert play(game({"actions": "text"}), written)[-1][-1]["command"] == "go east"
+
+
+@pytest.mark.parametrize("written", TWO)
+def test_two_commands_are_refused_wherever_the_second_stands(written: str) -> None:
+    step = play(game({"actions": "text"}), written)[-1]
+    assert step[-1]["command"] == "" and step[-1]["features"]["invalid_reason"] == 3
+
+
+def test_a_game_without_a_list_is_sent_what_was_marked() -> None:
+    env = game({"actions": "text"}, admissible=None)
+    assert play(env, "Thought: hm.\nAction: dance wildly\nReason: fun")[-1][-1]["command"] == "dance wildly"
+    assert play(env, "Action: dance\njump")[-1][-1]["command"] == ""
+
+
+def test_slots_are_whole_numbers() -> None:
+    for action in (0.0, "1", None):
+        with pytest.raises(TypeError, match="an action is a whole number from 0 to 47, not"):
+            play(game(), action)
+
+
 def test_refused_commands_take_time() -> None:
     env = game({"actions": "text", "max_steps": 2})
     assert [step[3] for step in play(env, "undo", "undo")[1:]] == [False, True]

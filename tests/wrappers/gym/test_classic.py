@@ -13,7 +13,7 @@ from support.toy_envs import CorridorEnv, register
 
 from rewardax.wrappers import RewardWrapper, VectorRewardWrapper, chain
 from rewardax.wrappers.algebra.schedules import Linear
-from rewardax.wrappers.encoders import minigrid
+from rewardax.wrappers.encoders import _say_that_hands_are_hidden, minigrid
 from rewardax.wrappers.gym.classic import (
     CountBonus,
     GatedRewardAccumulation,
@@ -163,6 +163,22 @@ def test_minigrid_encoder_reads_the_view() -> None:
     for name, value in minigrid(observation, info)[1].items():
         np.testing.assert_array_equal(batch_features[name], np.stack([value] * 3))
         assert batch_features[name].dtype == value.dtype
+
+
+def test_minigrid_encoder_takes_no_wall_for_something_carried() -> None:
+    pytest.importorskip("minigrid")
+    from minigrid.core.world_object import Key
+    from minigrid.wrappers import FullyObsWrapper
+
+    env = FullyObsWrapper(gym.make("MiniGrid-DoorKey-6x6-v0"))
+    observation, info = env.reset(seed=0)
+    _say_that_hands_are_hidden.cache_clear()
+    with pytest.warns(UserWarning, match="FullyObsWrapper does not show what the agent carries"):
+        features = minigrid(observation, info)[1]
+    assert features["carrying"] == 0 and features["goal_visible"] and features["door_visible"]
+    env.unwrapped.carrying = Key("yellow")
+    observation, *_ = env.step(env.unwrapped.actions.left)
+    assert minigrid(observation, info)[1]["carrying"] == 0
 
 
 def test_minigrid_sees_door_and_goal() -> None:

@@ -174,6 +174,42 @@ def test_refusals_are_specific(text: str, reason: str) -> None:
     assert read(text) == (None, reason)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Action: take key",
+        "Thought: I need it.\nAction: take key\nReason: then I can unlock the chest",
+        '{"thought": "go north later", "action": "take key"}',
+        '```json\n{"command": "take key"}\n```',
+        "I need the key to unlock the chest.\ntake key",
+        "I need it. Take the key!",
+        "take key because I need it to unlock the chest",
+        "take the key (it fits)",
+        "take key - it fits",
+        "take key, since it fits. I hope so.",
+    ],
+)
+def test_what_models_write_around_a_command(text: str) -> None:
+    assert read(text) == (5, "")
+    assert read(text, "none")[0] is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "take key" + " " * 300 + "and then go north",
+        "take key because it fits" + " and fits" * 40 + ". go north",
+        "Action: take key\nAction: go north",
+        "Action: take key\ngo north",
+        '{"action": ["take key", "go north"]}',
+        "take key (then go north)",
+        "take key, next go north",
+    ],
+)
+def test_a_second_command_is_found_wherever_it_stands(text: str) -> None:
+    assert read(text) == (None, parser.ONE_AT_A_TIME)
+
+
 def test_tags() -> None:
     assert read("take key", "required") == (None, parser.NO_TAGS)
     assert read("<action>take key</action>", "required") == (5, "")
