@@ -188,12 +188,22 @@ def test_misuse_is_refused():
     env.reset(seed=0)
     with pytest.raises(ValueError, match="action 4 is not one of 0"):
         env.step(4)
+    for action in (0.9, "1", np.float32(1), np.array([1.0]), None):
+        with pytest.raises(TypeError, match="an action is a whole number from 0 to 3, not"):
+            env.step(action)
+    for action in (np.int64(1), np.array(1), jnp.int32(1), np.uint8(1)):
+        env.step(action)
     with pytest.raises(ValueError, match="no option 'levle'"):
         env.reset(options={"levle": 1})
     envs = GymVectorEnv("KeyFarm", 2, autoreset_mode="Disabled", horizon=2)
     envs.reset(seed=0)
     with pytest.raises(ValueError, match=r"shape \(2,\)"):
         envs.step([0])
+    for actions in ([0.9, 0.0], ["0", "1"], np.zeros(2), jnp.ones(2), [None, 0]):
+        with pytest.raises(TypeError, match="actions are whole numbers from 0 to 3, not"):
+            envs.step(actions)
+    with pytest.raises(ValueError, match="an action is not one of 0"):
+        envs.step([0, 2**32 + 1])
     for _ in range(2):
         envs.step([0, 0])
     with pytest.raises(gym.error.ResetNeeded, match=r"\[0, 1\] have finished"):
