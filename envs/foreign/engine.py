@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import math
 import re
@@ -121,7 +122,7 @@ def sanitize(text: Any, engine: Engine, listed: Sequence[str] = ()) -> str | Ref
             key = _key(said)
             if key in known:
                 around = "\n".join((before, after, behind))
-                if not asks(around, is_verb, lambda piece, key=key: _key(piece) == key):
+                if not asks(around, is_verb, functools.partial(_is, key)):
                     return known[key]
                 several = True
         several |= asks(line, is_verb) > 1 or asks(behind, is_verb) > 0
@@ -145,6 +146,10 @@ def _unlisted(line: str, engine: Engine) -> str | Refused:
     line = " ".join(line.split())
     verb = line.lower().split()[0].rstrip(".!?")
     return Refused(3, f'"{verb}" is not a move.') if verb in engine.meta else line
+
+
+def _is(key: str, text: str) -> bool:
+    return _key(text) == key
 
 
 def _key(text: str) -> str:

@@ -132,7 +132,7 @@ def parse(
     for before, command, after in [("", text, "")] if tags == "none" else readings(text):
         said = normalize(command)
         around = "\n".join((before, after, behind))
-        if _chain(verbs).search(command) or asks(around, is_verb, lambda piece, said=said: normalize(piece) == said):
+        if _chain(verbs).search(command) or asks(around, is_verb, functools.partial(_means, said)):
             several = True
         elif is_verb(command):
             action, reason = _find(said, commands, refusal)
@@ -140,6 +140,10 @@ def parse(
                 return action, ""
             why = reason if why in (NOT_A_COMMAND, NOT_HERE) else why
     return None, ONE_AT_A_TIME if several else why
+
+
+def _means(said: str, text: str) -> bool:
+    return normalize(text) == said
 
 
 def _find(said: str, commands: Sequence[Command], refusal: Callable[[int], str]) -> tuple[int | None, str]:

@@ -57,9 +57,8 @@ def readings(text: str) -> Iterator[tuple[str, str, str]]:
     The whole reply comes first; then with a reason cut off, the longest commands first; then from the second sentence
     or line on, and so forth.
 
-    >>> [command for _, command, _ in readings("It is dark. light lamp, because I can")]
-    ['It is dark. light lamp, because I can', 'It is dark. light lamp', 'It is dark', \
-'light lamp, because I can', 'light lamp']
+    >>> [command for _, command, _ in readings("It is dark. light lamp (I can)")]
+    ['It is dark. light lamp (I can)', 'It is dark. light lamp', 'It is dark', 'light lamp (I can)', 'light lamp']
     """
     for start in (0, *(place.end() for place in _START.finditer(text))):
         rest = text[start:]
