@@ -13,11 +13,12 @@ from rewardax.agents.loop import Record, TrainResult
 from rewardax.agents.ppo import PPOConfig
 from rewardax.base.errors import UserError
 from rewardax.base.seeds import as_seeds
+from rewardax.base.sources import source_digests
 from rewardax.envs.core import Env
 from rewardax.envs.registry import PRESETS, make, task_id
-from rewardax.wrappers.config import from_config, to_config
+from rewardax.wrappers.config import code_of, from_config, to_config
 from rewardax.wrappers.core import Chain, RewardTransform
-from rewardax.wrappers.requirements import attach, require_gamma
+from rewardax.wrappers.requirements import attach, require_discount
 
 
 def train(
@@ -56,7 +57,7 @@ def train(
 
     Raises:
         UserKeyError: unknown id. UserError: bad numbers, features, events or subgoals that the task lacks, a folder of
-            another run, or a ``Potential`` whose discount is not the learner's.
+            another run, or shaping whose discount or rule at time limits is not the learner's.
     """
     config = PPOConfig() if config is None else config
     env_kwargs = dict(env_kwargs or {})
@@ -64,7 +65,7 @@ def train(
     if frames < 1 or eval_levels < 0:
         raise UserError(f"frames must be at least 1 and eval_levels at least 0; got {frames} and {eval_levels}")
     transform = Chain() if reward is None else from_config(reward)
-    require_gamma(transform, config.gamma)
+    require_discount(transform, config.gamma, config.time_limit)
     if isinstance(env, str) and not env.startswith("rewardax/") and env.removesuffix("-v0") not in PRESETS:
         if judge is not None:
             raise UserError(f"{env} offers no captions, so a judge has nothing to read; leave judge=None")
@@ -96,6 +97,8 @@ def train(
             "env": task if isinstance(task, str) else repr(core),
             "env_kwargs": env_kwargs,
             "reward": to_config(transform) if out is not None else None,
+            "judge": None if judge is None else str(getattr(judge, "name", type(judge).__qualname__)),
+            "sources": source_digests([*code_of(transform), type(judge), type(core)]) or None,
             "config": dataclasses.asdict(config),
             "frames": frames,
             "seeds": seeds,

@@ -8,7 +8,8 @@ A design file is JSON or TOML with these keys::
     judge    {"judge": "scripted", ...}, as made by judge_to_config; for rewards that ask a judge
 
 Numbers that depend on the task are written ``{"$env": "num_captions"}`` and filled in when the design meets its
-task; :func:`facts` lists what a task offers. ``{"$agent": "gamma"}`` is a setting of the learner. Built-in files lie
+task; :func:`facts` lists what a task offers. ``{"$agent": "gamma"}`` is a setting of the learner, and
+``{"$agent": "truncation"}`` what shaping does at its time limits. Built-in files lie
 in ``assets/designs``: ``<design>.json`` serves every family, ``<Family>/<design>.json`` replaces it for one, or exists
 for that family only.
 """
@@ -173,7 +174,8 @@ class _Task:
         return [self.fill(inner, design) for inner in value] if isinstance(value, list) else value
 
     def _setting(self, name: str, design: str) -> Any:
-        settings = dataclasses.asdict(self._agent)
+        truncation = "absorb" if self._agent.time_limit == "terminate" else "bootstrap"
+        settings = {**dataclasses.asdict(self._agent), "truncation": truncation}
         if name not in settings:
             raise UserError(f"design {design!r} needs the agent's setting {name!r}; there are {', '.join(settings)}")
         return settings[name]

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import hashlib
 import importlib.metadata
 import json
 import math
@@ -28,6 +29,7 @@ import numpy as np
 from rewardax.base.errors import UserError
 
 PACKAGES = ("rewardax", "jax", "jaxlib", "flax", "optax", "gymnasium", "numpy")
+LONGEST = 100  # characters of the name of a folder
 
 
 class Results:
@@ -222,8 +224,18 @@ def plain(value: Any) -> Any:
 
 
 def safe_name(design: str) -> str:
-    """Name of a design as a folder name: every character outside ``A-Za-z0-9._-`` becomes ``-``."""
-    return "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in design)
+    """Name of a design as the name of a folder that no other design shares.
+
+    Every character outside ``a-z0-9._-`` becomes ``-``, capitals become small. A name that this changes, that is long
+    or that a folder cannot have gets a digest behind it.
+
+    >>> safe_name("bonus-0.1"), safe_name("bonus 0.1")
+    ('bonus-0.1', 'bonus-0.1-3b5bd2')
+    """
+    safe = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in design.lower())[:LONGEST]
+    if safe == design and safe.strip("."):
+        return safe
+    return f"{safe}-{hashlib.sha256(design.encode()).hexdigest()[:6]}"
 
 
 def _arrays(metrics: dict[str, Any]) -> dict[str, np.ndarray]:

@@ -17,12 +17,14 @@ from rewardax.agents.ppo import PPOConfig
 from rewardax.agents.training import train
 from rewardax.base.errors import UserError
 from rewardax.base.seeds import as_seeds
+from rewardax.base.sources import source_digests
 from rewardax.experiments import defaults
 from rewardax.experiments.comparison import Comparison
 from rewardax.experiments.designs import Design, resolve
 from rewardax.experiments.results import Results
 from rewardax.wrappers import describe
-from rewardax.wrappers.requirements import require_gamma
+from rewardax.wrappers.config import code_of
+from rewardax.wrappers.requirements import require_discount
 
 
 def compare(
@@ -71,7 +73,7 @@ def compare(
     chosen = resolve(defaults.DEFAULT_DESIGNS if designs is None else designs, env, env_kwargs, agent=config)
     for design in chosen:
         if design.reward is not None:
-            require_gamma(design.reward, config.gamma)
+            require_discount(design.reward, config.gamma, config.time_limit)
     settings = _settings(env, seeds, frames, eval_levels, config, fast)
     if out is not None:
         lost = [design.name for design in chosen if design.source is None]
@@ -87,7 +89,7 @@ def compare(
             "env_kwargs": dict(env_kwargs or {}),
             **settings,
             "agent": {"type": type(config).__name__, **dataclasses.asdict(config)},
-            "designs": {d.name: d.source or {"reward": repr(d.reward), "judge": None} for d in chosen},
+            "designs": {design.name: _identity(design) for design in chosen},
         },
     )
     results.describe({d.name: {"summary": d.summary, "terms": terms(d)} for d in chosen})
@@ -107,6 +109,15 @@ def terms(design: Design) -> str:
     if design.reward is None:
         return "The task's own reward, nothing added."
     return describe(design.reward)
+
+
+def _identity(design: Design) -> dict[str, Any]:
+    """What a design is, as JSON: its source, and what that does not say of its judge and of code of a user's own."""
+    found = dict(design.source or {"reward": repr(design.reward), "judge": None})
+    if design.judge is not None and found.get("judge") is None:
+        found["judge"] = str(getattr(design.judge, "name", type(design.judge).__qualname__))
+    sources = source_digests([*code_of(design.reward), type(design.judge)])
+    return {**found, "sources": sources} if sources and "sha256" not in found else found
 
 
 def _settings(

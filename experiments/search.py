@@ -23,6 +23,7 @@ from rewardax.agents.ppo import PPOConfig
 from rewardax.agents.training import train
 from rewardax.base.errors import UserError
 from rewardax.base.seeds import as_seeds
+from rewardax.base.sources import source_digests
 from rewardax.envs import make
 from rewardax.wrappers import ExpressionReward, Weights, chain
 from rewardax.wrappers.algebra.expression import Tree, parse, size
@@ -204,7 +205,6 @@ def search_reward(
         UserError: for unknown features, or a file of another search.
     """
     n = count_primitives(env, features, env_kwargs)
-    proposer = Evolution(n, seed=seed) if proposer is None else proposer
     settings = {
         "env": env,
         "features": list(features),
@@ -214,6 +214,11 @@ def search_reward(
         "env_kwargs": dict(env_kwargs or {}),
         "config": None if config is None else dataclasses.asdict(config),
     }
+    own = {name: given for name, given in (("proposer", proposer), ("score", score)) if given is not None}
+    settings |= {name: _called(given) for name, given in own.items()}
+    if sources := source_digests(own.values()):
+        settings["sources"] = sources
+    proposer = Evolution(n, seed=seed) if proposer is None else proposer
     path = None if out is None else Path(out)
     done = [] if path is None else _open(path, settings)
     while len(done) < trials:
@@ -250,6 +255,11 @@ def inner_reward(expression: str, features: Sequence[str], primitives: int) -> R
         return None
     meta = ExpressionReward(expression=expression, features=tuple(features), component="meta")
     return chain(meta=meta, task=Weights({"task": 0.0}))
+
+
+def _called(given: Any) -> str:
+    """What a function or a callable object is, as text that is the same in every process."""
+    return repr(given) if dataclasses.is_dataclass(given) else getattr(given, "__qualname__", type(given).__qualname__)
 
 
 def _open(path: Path, settings: Mapping[str, Any]) -> list[Trial]:

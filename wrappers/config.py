@@ -127,6 +127,22 @@ def encode(value: Any, where: str) -> Any:
     return array.item() if array.ndim == 0 else {"$array": array.tolist()}
 
 
+def code_of(value: Any) -> list[Any]:
+    """The classes and functions that a reward is made of, ours and those of a user.
+
+    >>> from rewardax.wrappers import Potential, chain
+    >>> [found.__name__ for found in code_of(chain(shaping=Potential()))]
+    ['Chain', 'Potential']
+    """
+    if isinstance(value, RewardTransform | Curve | Teacher):
+        fields = [getattr(value, f.name) for f in dataclasses.fields(value)]
+        return [type(value), *(found for field in fields for found in code_of(field))]
+    if isinstance(value, Mapping | tuple | list):
+        inside = value.values() if isinstance(value, Mapping) else value
+        return [found for item in inside for found in code_of(item)]
+    return [value] if callable(value) else []
+
+
 def structure_of(reward: Any) -> Any:
     """What the compiled program and the memory of a reward depend on, as JSON: its configuration without numbers.
 

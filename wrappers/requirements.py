@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import dataclasses
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-import jax
+import numpy as np
 
 from rewardax.base.errors import UserError
 from rewardax.wrappers.core import RewardTransform
 from rewardax.wrappers.judges.feedback import judged_parts
 from rewardax.wrappers.names import names_of
-from rewardax.wrappers.shaping.potential import Potential
 
 
 def attach(
@@ -92,15 +92,48 @@ def require_captions(reward: RewardTransform, captions: Sequence[str]) -> None:
             )
 
 
-def require_gamma(reward: RewardTransform, gamma: float) -> None:
-    """Check that every potential in a reward shapes with the learner's own discount.
+def require_discount(reward: RewardTransform, gamma: float, time_limit: str = "truncate") -> None:
+    """Check that whatever shapes by a potential does so as the learner discounts and ends.
+
+    Args:
+        reward: the transform; its parts that are ``potential_based`` are looked at, wherever they stand.
+        gamma: the learner's discount.
+        time_limit: ``"truncate"`` if the learner bootstraps at time limits, ``"terminate"`` if they are ends to it.
 
     Raises:
-        UserError: the ``gamma`` of a :class:`~rewardax.wrappers.Potential` is another one.
+        UserError: a part has another ``gamma``, or a ``truncation`` that contradicts ``time_limit``.
+
+    >>> from rewardax.wrappers import Freeze, Potential, chain
+    >>> require_discount(chain(late=Freeze(Potential(gamma=0.9))), 0.99)
+    Traceback (most recent call last):
+    ...
+    rewardax.base.errors.UserError: Potential 'shaping' has gamma=0.9, the learner 0.99: shaping keeps optimal \
+policies only with the learner's own discount. Set one of them to the other.
     """
-    for part in jax.tree.leaves(reward, is_leaf=lambda x: isinstance(x, Potential)):
-        if isinstance(part, Potential) and abs(float(part.gamma) - gamma) > 1e-6:
+    ends = {"truncate": "bootstrap", "terminate": "absorb"}[time_limit]
+    for part in _parts(reward):
+        if not part.potential_based:
+            continue
+        name, own = type(part).__name__, getattr(part, "truncation", None)
+        name += f" {part.component!r}" if hasattr(part, "component") else ""
+        if np.any(np.abs(np.asarray(part.gamma) - gamma) > 1e-6):
             raise UserError(
-                f"Potential {part.component!r} has gamma={float(part.gamma)}, the learner {gamma}: shaping keeps "
-                "optimal policies only with the learner's own discount. Set one of them to the other."
+                f"{name} has gamma={part.gamma}, the learner {gamma}: shaping keeps optimal policies "
+                "only with the learner's own discount. Set one of them to the other."
             )
+        if own not in (None, ends):
+            raise UserError(
+                f"{name} has truncation={own!r}, the learner time_limit={time_limit!r}: shaping keeps optimal policies "
+                f"only if both treat time limits alike. This learner needs truncation={ends!r}."
+            )
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    """A transform and all that stand in its fields."""
+    if isinstance(value, RewardTransform):
+        yield value
+        inside: Any = (getattr(value, field.name) for field in dataclasses.fields(value))
+    else:
+        inside = value.values() if isinstance(value, Mapping) else value if isinstance(value, tuple | list) else ()
+    for item in inside:
+        yield from _parts(item)

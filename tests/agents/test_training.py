@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +12,7 @@ from flax import nnx
 from support.learner_envs import Recall
 
 import rewardax.agents.loop as loop
-from rewardax.agents import PPOConfig, train, train_core
+from rewardax.agents import PPOConfig, train, train_core, training
 from rewardax.agents.ppo import PPO, build_policy
 from rewardax.agents.rollout import starts
 from rewardax.envs.levels import make_pool
@@ -197,3 +199,24 @@ def test_the_score_is_the_task_s_own_reward_whatever_a_design_makes_of_it():
     for metrics in (*(record["metrics"] for record in result.history), result.final):
         np.testing.assert_allclose(metrics["return/total"], 0.5 * metrics["return/task"], atol=1e-6)
     assert result.final["return/task"].max() > 0
+
+
+def test_a_run_of_another_judge_or_of_edited_code_is_another_run(monkeypatch, tmp_path):
+    class Always:
+        deterministic = True
+
+        def __init__(self, value):
+            self.name = f"always {value}"
+
+    asked = []
+    monkeypatch.setattr(training, "train_core", lambda *args, **kwargs: asked.append(kwargs["fingerprint"]))
+    (tmp_path / "mine_of_a_run.py").write_text("from rewardax.wrappers import Clip\n\nclass Mine(Clip):\n    pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    mine = importlib.import_module("mine_of_a_run").Mine
+    for value in (1.0, -1.0, -1.0):
+        small(reward=Judged(num_captions=6), judge=Always(value), out=tmp_path / "run")
+    assert asked[0]["judge"] != asked[1]["judge"] and asked[1] == asked[2]
+    for added in ("", "# edited"):
+        (tmp_path / "mine_of_a_run.py").write_text((tmp_path / "mine_of_a_run.py").read_text() + added)
+        small(reward=mine(), out=tmp_path / "run")
+    assert list(asked[3]["sources"]) == ["mine_of_a_run:Mine"] and asked[3] != asked[4]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -9,10 +10,11 @@ import pytest
 from support.fake_train import FakeTrain
 
 from rewardax.experiments import Comparison, runner
-from rewardax.experiments.designs import CONTROLS
+from rewardax.experiments.designs import CONTROLS, Design
 from rewardax.experiments.runner import compare
 from rewardax.experiments.table import COLUMNS
-from rewardax.wrappers import EventBonus, Potential
+from rewardax.wrappers import EventBonus, Judged, Potential
+from rewardax.wrappers.judges import ScriptedJudge
 
 DESIGNS = ["sparse", ("solver", Potential()), ("farmer", EventBonus())]
 QUIET = {"frames": 80_000, "progress": False}
@@ -148,6 +150,22 @@ def test_another_experiment_in_the_folder_is_refused(fake, tmp_path):
     compare("KeyFarm", ["sparse"], seeds=2, out=tmp_path, **QUIET)
     with pytest.raises(ValueError, match=r"another experiment: seeds was \[0, 1\] and is now \[0, 1, 2\]"):
         compare("KeyFarm", ["sparse"], seeds=3, out=tmp_path, **QUIET)
+
+
+def test_a_design_whose_code_or_judge_changed_is_another_experiment(fake, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    file = tmp_path / "mine_of_a_design.py"
+    file.write_text("from rewardax.wrappers import Clip\n\nclass Mine(Clip):\n    pass\n")
+    config = {"type": "mine_of_a_design:Mine"}
+    compare("KeyFarm", [("mine", config)], seeds=2, out=tmp_path / "out", **QUIET)
+    file.write_text(file.read_text() + "# edited\n")
+    with pytest.raises(ValueError, match=r"another experiment: designs.mine.sources"):
+        compare("KeyFarm", [("mine", config)], seeds=2, out=tmp_path / "out", **QUIET)
+    judged = Design("judged", reward=Judged(num_captions=6), judge=ScriptedJudge("grid"), source={"reward": {}})
+    compare("KeyFarm", [judged], seeds=2, out=tmp_path / "judged", **QUIET)
+    other = dataclasses.replace(judged, judge=ScriptedJudge("text"))
+    with pytest.raises(ValueError, match=r"another experiment: designs.judged.judge"):
+        compare("KeyFarm", [other], seeds=2, out=tmp_path / "judged", **QUIET)
 
 
 def test_loading_a_folder_without_results_is_refused(tmp_path):

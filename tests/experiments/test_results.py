@@ -134,4 +134,11 @@ def test_small_helpers():
     assert difference({"a": 1, "b": [1]}, {"a": 1, "b": [1]}) == ""
     assert difference({"a": 1}, {"a": 1, "b": 2}) == "b was null and is now 2"
     assert plain({"x": np.float32(np.inf), "y": (np.int32(3), float("nan"))}) == {"x": None, "y": [3, None]}
-    assert safe_name("my reward/v2.py:Mine") == "my-reward-v2.py-Mine"
+
+
+def test_no_two_designs_share_a_folder():
+    names = ["bonus-0.1", "bonus 0.1", "bonus/0.1", "Bonus-0.1", ".", "..", "", "x" * 400, "x" * 401, "é", "my.py:Mine"]
+    folders = [safe_name(name) for name in names]
+    assert len({folder.lower() for folder in folders}) == len(names)
+    assert all(folder.strip(".") and len(folder) < 200 and "/" not in folder for folder in folders)
+    assert folders[0] == "bonus-0.1", "a plain name is its own folder"

@@ -173,6 +173,8 @@ class HopProgress(RewardTransform):
     ([0.5, -0.25, 0.75], [0.0, 0.0, 1.0])
     """
 
+    potential_based = True
+
     feature: str = static("hop")
     form: str = static("fused")
     gamma: float = 0.99

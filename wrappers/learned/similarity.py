@@ -62,6 +62,8 @@ class GoalSimilarity(RewardTransform):
     [0.0, 1.0]
     """
 
+    truncation = "bootstrap"
+
     goal: Any = (1.0, 0.0, 0.0)
     baseline: Any = (0.0, 1.0, 0.0)
     feature: str = static("embedding")
@@ -74,6 +76,10 @@ class GoalSimilarity(RewardTransform):
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
         return (cls(feature="advice"),)
+
+    @property
+    def potential_based(self) -> bool:  # type: ignore[override]
+        return self.shaped
 
     @property
     def requires(self) -> tuple[str, ...]:

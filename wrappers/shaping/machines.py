@@ -287,6 +287,10 @@ class RewardMachine(RewardTransform):
         return (cls(edges, ("a", "b", "c"), terminal=(2,)),)
 
     @property
+    def potential_based(self) -> bool:  # type: ignore[override]
+        return not isinstance(self.sign, int | float) or self.sign != 0
+
+    @property
     def requires(self) -> tuple[str, ...]:
         return (self.feature,)
 

@@ -76,6 +76,8 @@ class Potential(RewardTransform):
     [0.25, -0.5]
     """
 
+    potential_based = True
+
     phi: Phi = static("progress")
     gamma: float = 0.99
     scale: float | Curve = 1.0
@@ -152,6 +154,8 @@ class ActionAdvice(RewardTransform):
     [0.5, -3.0]
     """
 
+    potential_based = True
+
     phi: Phi = static("advice")
     gamma: float = 0.99
     form: str = static("lookback")
@@ -164,6 +168,11 @@ class ActionAdvice(RewardTransform):
     @property
     def causal(self) -> bool:  # type: ignore[override]
         return self.form == "lookback"
+
+    @property
+    def truncation(self) -> str | None:
+        """Advice about the next action is there after a truncation too; that about the last one has no such rule."""
+        return "bootstrap" if self.form == "lookahead" else None
 
     @property
     def learns(self) -> bool:
