@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 import gymnasium as gym
@@ -14,6 +15,7 @@ from gymnasium.vector import AutoresetMode
 
 from rewardax.agents.distributions import log_prob, mask_logits, sample
 from rewardax.agents.finite import GIVEN, GRADIENT, NEVER, TOTAL, require_finite
+from rewardax.agents.labels import JudgeDesk
 from rewardax.agents.loop import Record, TrainResult, plan, run_chunks
 from rewardax.agents.networks import Policy
 from rewardax.agents.ppo import PPO, PPOConfig, build_policy
@@ -23,7 +25,7 @@ from rewardax.base.seeds import as_seeds
 from rewardax.wrappers.core import PyTree, RewardTransform, chain
 from rewardax.wrappers.encoders import default, minigrid
 from rewardax.wrappers.gym.final import with_final
-from rewardax.wrappers.gym.vector import VectorRewardWrapper
+from rewardax.wrappers.gym.vector import VectorRewardWrapper, told_by_all
 
 Encode = Callable[[Any, Mapping[str, Any]], tuple[Any, Mapping[str, Any]]]
 HIDDEN = "performance"  # the name under which an environment tells its true score
@@ -110,11 +112,13 @@ def train_host(
     on_chunk: Callable[[Record], None] | None = None,
     eval_levels: int = 512,
     env_kwargs: dict | None = None,
+    judge: Any = None,
 ) -> TrainResult:
     """Train PPO on a Gymnasium id, one seed after the other inside each chunk.
 
-    The environments' state cannot be saved, so such a run cannot be resumed. ``final`` comes from the last
-    ``eval_levels`` finished training episodes of each seed.
+    The environments' state cannot be saved, so such a run cannot be resumed. A judge labels the ``captions`` that the
+    environment, or a wrapper in it, has; its feature ``caption_id`` says which one is due. ``final`` comes from the
+    last ``eval_levels`` finished training episodes of each seed.
     """
     env_kwargs = env_kwargs or {}
     reward = chain() if reward is None else reward
@@ -123,16 +127,30 @@ def train_host(
     worlds = [HostEnvs(env_id, reward, config, seed, encode, env_kwargs) for seed in seeds]
     cut = plan(config, frames)
     first = worlds[0]
+    captions = tuple(told_by_all(first.envs, "captions"))
+    if judge is not None and not captions:
+        raise UserError(
+            f"{env_id} offers no captions, so a judge has nothing to read; give it an attribute captions, sentences "
+            "that info['features']['caption_id'] counts, or leave judge=None"
+        )
+    desk = JudgeDesk(first.envs.session.reward, judge, captions)
     policy = build_policy(None, first.space, first.num_actions, config)
     learner = PPO(None, policy, config, cut.updates(config))  # type: ignore[arg-type]
     act, update = jax.jit(_act, static_argnums=0), jax.jit(_update, static_argnums=0)
 
     def advance(runs: list[Run]) -> tuple[list[Run], dict[str, np.ndarray]]:
         parts = [run.iterate(act, update, cut.iterations) for run in runs]
+        for run in runs:
+            desk.ask(run.world.envs.session.state)
+        labels = desk.feedback()
+        if labels:
+            for run in runs:
+                run.world.envs.feed(labels)
         return runs, {name: np.array([p.get(name, np.nan) for p in parts], np.float32) for name in parts[0]}
 
     runs = [Run(learner, world, seed) for world, seed in zip(worlds, seeds, strict=True)]
-    runs, history, stopped = run_chunks(cut, runs, advance, seeds=len(seeds), on_chunk=on_chunk)
+    with closing(desk):
+        runs, history, stopped = run_chunks(cut, runs, advance, seeds=len(seeds), on_chunk=on_chunk)
     last = [run.recent(eval_levels) for run in runs]
     return TrainResult(
         history=history,

@@ -48,7 +48,8 @@ def train(
         config: settings of the learner.
         frames: environment steps per seed, rounded up to whole chunks.
         seeds: how many (0, 1, 2, ...) or which; one run each.
-        judge: what labels captions if the reward has a ``Judged`` part.
+        judge: what labels captions if the reward has a ``Judged`` part. Foreign environments need an attribute
+            ``captions`` and the feature ``caption_id``.
         out: folder for checkpoints; the same call with the same folder goes on where it was cut off, bit for bit.
             Not for foreign environments, whose state cannot be saved.
         on_chunk: called with a record after every compiled chunk.
@@ -67,8 +68,6 @@ def train(
     transform = Chain() if reward is None else from_config(reward)
     require_discount(transform, config.gamma, config.time_limit)
     if isinstance(env, str) and not env.startswith("rewardax/") and env.removesuffix("-v0") not in PRESETS:
-        if judge is not None:
-            raise UserError(f"{env} offers no captions, so a judge has nothing to read; leave judge=None")
         return train_host(
             env,
             reward=transform,
@@ -78,6 +77,7 @@ def train(
             on_chunk=on_chunk,
             eval_levels=eval_levels,
             env_kwargs=env_kwargs,
+            judge=judge,
         )
     task = task_id(env) if isinstance(env, str) else env
     core, params = make(task, **env_kwargs)

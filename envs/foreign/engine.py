@@ -44,6 +44,7 @@ class Engine:
     full_score: float = 1.0  #: score that counts as 1
     chain: ClassVar[re.Pattern[str]] = CHAIN  #: what makes more than one command of a line
     meta: ClassVar[frozenset[str]] = frozenset()  #: first words of commands that are not moves in the game
+    repeats: ClassVar[bool] = True  #: the same commands lead to the same state of the same game, so states can be saved
 
     def start(self, level: int) -> Reply:
         """Open game number ``level``, the same game every time."""

@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
 
 from rewardax.base.errors import UserError
+from rewardax.envs.foreign import states
 from rewardax.envs.foreign.engine import LONGEST_COMMAND, Engine, Refused, Reply, number, plain, sanitize, slots
+from rewardax.envs.gym import state as gym_state
 from rewardax.envs.gym.actions import action_index
 from rewardax.envs.gym.program import CHARSET, TEXT_LENGTH, Sentences
-from rewardax.envs.gym.state import check_options
 from rewardax.envs.levels import LEVELS
 
 COMMON = (
@@ -25,6 +26,15 @@ EVENTS = ("score_up", "score_down", "refused")
 LINES, WORDS = 64, 16  # size of the numeric observation
 WORD_IDS = 1 << 15  # words are hashed into so many ids
 TASK, OPTION = 1, 10  # line types
+
+
+class Last(NamedTuple):
+    """What the last step did."""
+
+    command: str = ""  # that was sent
+    reward: float = 0.0
+    won: bool = False
+    lost: bool = False
 
 
 class ForeignTextEnv(gym.Env):
@@ -58,7 +68,8 @@ class ForeignTextEnv(gym.Env):
     ``info``: ``level``, ``success``, ``performance`` (1 on winning), ``score``, ``initial_score``,
     ``admissible_commands``, ``action_mask`` (slots only), ``command`` (what was sent, "" if nothing) and ``features``.
 
-    ``reset(seed=s)`` opens game ``s``; ``reset()`` draws one; ``options={"level": i}`` names one.
+    ``reset(seed=s)`` opens game ``s``; ``reset()`` draws one; ``options={"level": i}`` names one. :meth:`get_state` and
+    :meth:`set_state` save and restore a game that repeats itself.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["ansi"], "render_fps": 4}  # noqa: RUF012
@@ -104,6 +115,8 @@ class ForeignTextEnv(gym.Env):
         self.enable_features(features)
         self._reply: Reply | None = None
         self._level = -1
+        self._sent: list[str] = []  # the commands of this game
+        self._last = Last()
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -131,14 +144,18 @@ class ForeignTextEnv(gym.Env):
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         super().reset(seed=seed)
-        options = check_options(options, ("level",))
+        options = gym_state.check_options(options, ("level",))
         drawn = int(self.np_random.integers(LEVELS)) if seed is None else seed % LEVELS
         self._level = int(options.get("level", drawn))
+        self._open()
+        return self._observe(), self._info()
+
+    def _open(self) -> None:
         reply = self.engine.start(self._level)
         self._t, self._over, self._refusal = 0, False, Refused(0, "")
+        self._sent, self._last = [], Last()
         self._initial = self._score = self._score_of(reply, 0.0)
         self._take(reply)
-        return self._observe(), self._info("", 0.0, won=False)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         if self._reply is None:
@@ -147,20 +164,71 @@ class ForeignTextEnv(gym.Env):
             raise gym.error.ResetNeeded("the game is over: call reset()")
         self._t += 1
         command = self._command(action)
-        reward, sent, won, lost, stopped = 0.0, "", False, False, False
+        stopped = False
         if isinstance(command, Refused):
-            self._refusal = command
+            self._refusal, self._last = command, Last()
         else:
-            self._refusal, sent = Refused(0, ""), command
-            reply = self.engine.send(command)
-            score = self._score_of(reply, self._score)
-            reward, self._score = (score - self._score) / self.engine.full_score, score
-            won, lost, stopped = bool(reply.won), bool(reply.lost) and not reply.won, bool(reply.over)
-            self._take(reply)
-        terminated = won or lost
+            stopped = self._send(command)
+        terminated = self._last.won or self._last.lost
         truncated = (stopped or self._t >= self.max_steps) and not terminated
         self._over = terminated or truncated
-        return self._observe(), reward, terminated, truncated, self._info(sent, reward, won, lost)
+        return self._observe(), self._last.reward, terminated, truncated, self._info()
+
+    def _send(self, command: str) -> bool:
+        """Send a command; whether the engine stopped."""
+        self._refusal = Refused(0, "")
+        reply = self.engine.send(command)
+        self._sent.append(command)
+        score = self._score_of(reply, self._score)
+        reward, self._score = (score - self._score) / self.engine.full_score, score
+        self._last = Last(command, reward, bool(reply.won), bool(reply.lost) and not reply.won)
+        self._take(reply)
+        return bool(reply.over)
+
+    def get_state(self) -> bytes:
+        """Everything needed to go on from here: the game's number and the commands sent so far.
+
+        Raises:
+            UserError: the game does not repeat itself, so that no state of it can be restored.
+        """
+        if self._reply is None:
+            raise gym.error.ResetNeeded("call reset() first: there is no state yet")
+        return states.dump(self.engine, self._facts(), gym_state.generator_state(self.np_random))
+
+    def set_state(self, data: bytes) -> tuple[Any, dict[str, Any]]:
+        """Go on from a saved state; returns observation and info like ``reset``. The game is played again up to there.
+
+        Raises:
+            UserError: the bytes are of another game, or the game did not repeat itself; it is to be reset then.
+        """
+        facts, generator = states.load(self.engine, data)
+        self._reply, self._level = None, facts["level"]
+        self.np_random = gym_state.generator_from(generator)
+        self._open()
+        for command in facts["sent"]:
+            self._send(command)
+        self._t, self._over = facts["steps"], facts["over"]
+        self._refusal, self._last = Refused(*facts["refusal"]), Last(*facts["last"])
+        found = self._facts()
+        if found != facts:
+            self._reply = None
+            raise UserError(states.not_repeated(self.engine, facts, found))
+        return self._observe(), self._info()
+
+    def _facts(self) -> dict[str, Any]:
+        assert self._reply is not None
+        return {
+            "level": self._level,
+            "sent": list(self._sent),
+            "steps": self._t,
+            "over": self._over,
+            "refusal": list(self._refusal),
+            "last": list(self._last),
+            "score": self._score,
+            "full_score": self.engine.full_score,
+            "shown": hash_of(plain(self._reply.text, TEXT_LENGTH)).tolist(),
+            "state": hash_of(str(self._reply.state)).tolist(),
+        }
 
     def action_masks(self) -> np.ndarray:
         """bool[num_slots]: slots that hold a command, under the name that sb3-contrib's MaskablePPO looks up."""
@@ -201,8 +269,8 @@ class ForeignTextEnv(gym.Env):
         options = self._slots if self.by_slot else ()
         return arrays_of([*((line, TASK) for line in sentences(text)), *((line, OPTION) for line in options)])
 
-    def _info(self, command: str, reward: float, won: bool, lost: bool = False) -> dict[str, Any]:
-        reply = self._reply
+    def _info(self) -> dict[str, Any]:
+        reply, (command, reward, won, lost) = self._reply, self._last
         assert reply is not None
         info: dict[str, Any] = {
             "level": self._level,

@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 from support.learner_envs import TWO_STEPS, TwoSteps, register
 
+import rewardax
 from rewardax.agents import host
 from rewardax.agents.ppo import PPO, PPOConfig, build_policy
-from rewardax.wrappers import chain
+from rewardax.wrappers import Judged, chain
 from rewardax.wrappers.encoders import default
+from rewardax.wrappers.judges import Verdict
 
 VALUES = (10.0, 20.0, 30.0, 40.0)  # of the start, the middle, a truncated end, a terminated end
 GAMMA = GAE_LAMBDA = 0.5
@@ -111,3 +113,45 @@ def test_the_hand_worked_numbers_tell_the_final_from_the_reset_observation(monke
     advantages = rollouts()[0][1]
     assert advantages[1, 0] == -13.0 != TRUNCATED[1]
     assert advantages[1, 1] == TERMINATED[1], "a terminated step does not look at its successor"
+
+
+class Captioned(TwoSteps):
+    """Says in words which of its states is reached."""
+
+    captions = ("the start", "the middle", "cut off", "the end")
+
+    def reset(self, **kwargs: Any) -> tuple[np.ndarray, dict]:
+        observation, info = super().reset(**kwargs)
+        return observation, {**info, "features": {"caption_id": np.int32(observation.argmax())}}
+
+    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict]:
+        observation, *outcome, info = super().step(action)
+        return observation, *outcome, {**info, "features": {"caption_id": np.int32(observation.argmax())}}
+
+
+def test_a_judge_labels_the_captions_of_a_foreign_environment() -> None:
+    gym.register("toy/Captioned-v0", Captioned)
+    config = PPOConfig(num_envs=2, num_steps=4, epochs=1, minibatches=1, width=4)
+    asked: list[str] = []
+
+    class Judge:
+        name, deterministic = "counting", True
+
+        def __call__(self, queries: Any) -> list[Verdict]:
+            asked.extend(query.text for query in queries)
+            return [Verdict(float(len(query.text))) for query in queries]
+
+    result = rewardax.train(
+        "toy/Captioned-v0", reward=Judged(num_captions=4), judge=Judge(), config=config, frames=64, eval_levels=0
+    )
+    label = np.asarray(result.reward_state[0].shared["label"])
+    told = {Captioned.captions[i]: label[i] for i in range(4) if not np.isnan(label[i])}
+    assert set(told) >= {"the start", "the middle"} and all(value == len(text) for text, value in told.items())
+    assert len(asked) == len(set(asked)) and set(told) <= set(asked)
+    with pytest.raises(ValueError, match="toy/Two-v0 offers no captions"):
+        gym.register("toy/Two-v0", TwoSteps)
+        rewardax.train("toy/Two-v0", reward=chain(), judge=Judge(), config=config, frames=64)
+    with pytest.raises(ValueError, match="but no judge"):
+        rewardax.train("toy/Captioned-v0", reward=Judged(num_captions=4), config=config, frames=64)
+    with pytest.raises(ValueError, match="room for 2 captions and there are 4"):
+        rewardax.train("toy/Captioned-v0", reward=Judged(num_captions=2), judge=Judge(), config=config, frames=64)

@@ -331,6 +331,62 @@ def test_mistakes(options: dict[str, Any], said: str) -> None:
         ForeignTextEnv(Game(), **options)
 
 
+# saved states
+
+
+def observed(env: ForeignTextEnv, *actions: Any) -> list[str]:
+    return [repr(step) for step in map(env.step, actions)]
+
+
+@pytest.mark.parametrize(
+    "played", [(), (EAST,), (EAST, 17, EAST), (EAST, WEST, WAIT), (EAST, JUMP), (EAST, EAST, EAST)], ids=str
+)
+def test_a_saved_state_goes_on_as_if_nothing_had_happened(played: tuple[int, ...]) -> None:
+    env, other = game({"max_steps": 6}), game({"max_steps": 6})
+    last = play(env, *played, seed=7)[-1]
+    saved = env.get_state()
+    play(other, WAIT, seed=1)
+    seen, info = other.set_state(saved)
+    assert (seen, repr(info)) == (last[0], repr(last[-1])) and other.get_state() == saved
+    if not env._over:
+        assert observed(env, WAIT, 17, WEST) == observed(other, WAIT, 17, WEST)
+    else:
+        with pytest.raises(gym.error.ResetNeeded):
+            other.step(EAST)
+    assert env.reset()[1]["level"] == other.reset()[1]["level"]
+
+
+def test_states_of_games_that_do_not_repeat_themselves() -> None:
+    chance = random.Random(0)
+    env = game(text=lambda g: f"You roll {chance.randrange(10**9)}.")
+    play(env, EAST)
+    with pytest.raises(ValueError, match="did not come back to the saved state: after the same 1 commands it shows"):
+        env.set_state(env.get_state())
+    with pytest.raises(gym.error.ResetNeeded):
+        env.step(EAST)
+    env = game()
+    env.reset(seed=0)
+    env.engine.repeats = False  # type: ignore[misc]
+    with pytest.raises(ValueError, match="Game does not repeat itself"):
+        env.get_state()
+
+
+def test_states_of_something_else() -> None:
+    env = game()
+    with pytest.raises(gym.error.ResetNeeded):
+        env.get_state()
+    with pytest.raises(ValueError, match="no file of rewardax"):
+        env.set_state(b"abc")
+    task = rewardax.envs.GymEnv("KeyFarm")
+    task.reset(seed=0)
+    with pytest.raises(ValueError, match="is of kind 'environment state', needed is 'state of a text game'"):
+        env.set_state(task.get_state())
+    play(env, EAST)
+    longer = ForeignTextEnv(Game(length=4), features="all")
+    with pytest.raises(ValueError, match="Game did not come back"):
+        longer.set_state(env.get_state())
+
+
 # rewards
 
 

@@ -142,3 +142,16 @@ def test_missing_games() -> None:
         TextWorldEnv("nowhere.z8")
     with pytest.raises(FileNotFoundError, match="no TextWorld games were given"):
         TextWorldEnv([])
+
+
+def test_states_are_saved_and_restored(games: list[str]) -> None:
+    env, other = (TextWorldEnv(games, features="all", max_steps=LIMIT) for _ in range(2))
+    _, info = env.reset(seed=1)
+    for _ in range(2):
+        seen, *_, info = env.step(info["admissible_commands"].index(env.plan[0]))
+    saved = env.get_state()
+    restored, again = other.set_state(saved)
+    assert restored == seen and repr(again) == repr(info) and other.plan == env.plan
+    assert repr(other.step(0)) == repr(env.step(0))
+    with pytest.raises(ValueError, match="TextWorld did not come back to the saved state"):
+        TextWorldEnv(games[:1]).set_state(saved)
