@@ -16,6 +16,7 @@ from rewardax.agents.networks import ActorCritic
 from rewardax.base.arrays import env_where
 from rewardax.envs.core import Env
 from rewardax.envs.levels import LevelPool
+from rewardax.envs.offers import offer
 from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, advance
 
 Prepare = Callable[[PyTree], PyTree]
@@ -85,8 +86,7 @@ def look(env: Env, params: PyTree, reward: RewardTransform, prepare: Prepare, st
     names = sorted({*reward.requires, "success"})
 
     def one(s: PyTree) -> tuple[PyTree, dict[str, Array], Array]:
-        features = env.features(s, params)
-        return env.observe(s, params), {name: features[name] for name in names}, env.action_mask(s, params)
+        return env.observe(s, params), offer(env, s, params, names), env.action_mask(s, params)
 
     observation, features, mask = jax.vmap(one)(state)
     return Moment(state, observation, prepare(observation), features, mask)

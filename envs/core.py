@@ -61,6 +61,12 @@ class Env:
         """Sentences that ``features()["caption_id"]`` points at: what just happened, for judges."""
         return ()
 
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """Names of all features that a reward can ask for: beside ``feature_names``, where there is an oracle,
+        ``advice`` f32[A], its value of every action (see :func:`rewardax.envs.offers.offer`)."""
+        return (*self.feature_names, "advice") if "oracle_steps" in self.feature_names else self.feature_names
+
     def default_params(self) -> PyTree:
         """Traced numbers: difficulty parameters, probabilities, reward constants."""
         raise NotImplementedError

@@ -28,9 +28,13 @@ def oracle_action(env: Env, state: PyTree, params: PyTree) -> Array:
     """
     if "oracle_steps" not in env.feature_names:
         raise UserError(f"{env.family} has no oracle: its features are {list(env.feature_names)}.")
+    return _fewest(steps_after(env, state, params), env.action_mask(state, params))
+
+
+def steps_after(env: Env, state: PyTree, params: PyTree) -> Array:
+    """i32[A]: ``oracle_steps`` after every action."""
     successors, _ = jax.vmap(env.step, (None, 0, None))(state, jnp.arange(env.num_actions), params)
-    left = jax.vmap(lambda after: env.features(after, params)["oracle_steps"])(successors)
-    return _fewest(left, env.action_mask(state, params))
+    return jax.vmap(lambda after: env.features(after, params)["oracle_steps"])(successors)
 
 
 def _fewest(left: Array, mask: Array) -> Array:

@@ -21,8 +21,8 @@ def attach(
 
     Args:
         reward: the transform.
-        env: a functional environment or a Gymnasium one: what offers ``feature_names``, and perhaps ``event_names``
-            and ``subgoal_names``.
+        env: a functional environment or a Gymnasium one: what has ``offered`` or ``feature_names``, and perhaps
+            ``event_names`` and ``subgoal_names``.
         who: what messages call the reward.
         where: what messages call the environment.
 
@@ -35,7 +35,7 @@ def attach(
     (2, 0)
     """
     reward = reward.bind(names_of(env))
-    require_features(reward, env.feature_names, who=who, where=where)
+    require_features(reward, getattr(env, "offered", None) or env.feature_names, who=who, where=where)
     require_captions(reward, getattr(env, "captions", ()))
     return reward
 

@@ -20,6 +20,7 @@ from rewardax.base.arrays import to_arrays
 from rewardax.base.errors import UserError
 from rewardax.envs.core import Env, PyTree
 from rewardax.envs.mdp import TabularMDP, enumerate_mdp
+from rewardax.envs.offers import offer
 from rewardax.wrappers.config import from_config
 from rewardax.wrappers.core import RewardTransform, Transition, advance
 from rewardax.wrappers.requirements import attach
@@ -238,7 +239,7 @@ def depends_on_clock(env: Env, params: PyTree, task: TabularMDP, names: tuple[st
 
     def facts(state: PyTree, action: Array, t: Array) -> PyTree:
         chance, new, step = env.outcomes(env.at_time(state, t), action, params)
-        seen = jax.vmap(lambda s: {name: env.features(s, params)[name] for name in names})(new)
+        seen = jax.vmap(lambda s: offer(env, s, params, names))(new)
         return chance, step.reward, step.performance, step.terminated, seen
 
     table = jax.jit(jax.vmap(jax.vmap(facts, (None, 0, None)), (0, None, None)))

@@ -12,6 +12,7 @@ from jax import Array
 from rewardax.base.errors import UserError
 from rewardax.envs.core import Env, PyTree, TimeStep
 from rewardax.envs.mdp import TabularMDP, assemble, explore, holder, rekeyed, timeless
+from rewardax.envs.offers import offer
 from rewardax.wrappers.config import from_config
 from rewardax.wrappers.core import RewardTransform, State, Transition, advance
 from rewardax.wrappers.names import names_of
@@ -61,7 +62,7 @@ def reward_mdp(
             f"{type(reward).__name__} needs hindsight (its rewards are right only after learn()); "
             "a table of steps cannot show it"
         )
-    start = timeless(env, env.reset(key, params))
+    start, names = timeless(env, env.reset(key, params)), sorted({*env.feature_names, *reward.requires})
     hold = holder(start, forget)
 
     def record(state: PyTree, first: Array, action: Array, new: PyTree, step: TimeStep) -> Transition:
@@ -74,8 +75,8 @@ def reward_mdp(
             truncated=step.truncated & ~step.terminated,
             first=first,
             valid=jnp.bool_(True),
-            features=env.features(state, params),
-            next_features=env.features(new, params),
+            features=offer(env, state, params, names),
+            next_features=offer(env, new, params, names),
         )
         return jax.tree.map(lambda x: x[None], transition)
 

@@ -21,6 +21,7 @@ from rewardax.base.arrays import from_arrays, to_arrays
 from rewardax.base.errors import UserError
 from rewardax.envs.core import Env, PyTree, TimeStep
 from rewardax.envs.levels import reset_level
+from rewardax.envs.offers import offer
 
 OBS_MODES = ("dict", "tokens", "text")
 TEXT_LENGTH = 8192
@@ -64,7 +65,7 @@ class Program:
                 "terminated": step.terminated,
                 "truncated": step.truncated & ~step.terminated,
             }
-        features = self.env.features(state, params)
+        features = offer(self.env, state, params, {*self.env.feature_names, *self.features})
         fields["success"] = features.get("success", no)
         fields["action_mask"] = self.env.action_mask(state, params).astype(jnp.int8)
         fields |= {f"features/{name}": features[name] for name in self.features}
@@ -203,10 +204,10 @@ def feature_union(env: Env, enabled: Sequence[str], names: Sequence[str] | str) 
         UserError: listing what exists.
     """
     asked = env.feature_names if names == "all" else (names,) if isinstance(names, str) else tuple(names)
-    unknown = [name for name in asked if name not in env.feature_names]
+    unknown = [name for name in asked if name not in env.offered]
     if unknown:
-        raise UserError(f"{env.family} offers no feature {unknown[0]!r}; its features: {', '.join(env.feature_names)}")
-    return tuple(name for name in env.feature_names if name in asked or name in enabled)
+        raise UserError(f"{env.family} offers no feature {unknown[0]!r}; its features: {', '.join(env.offered)}")
+    return tuple(name for name in env.offered if name in asked or name in enabled)
 
 
 def observation_space(env: Env, params: PyTree, obs_mode: str) -> gym.Space:

@@ -74,7 +74,7 @@ class GymEnv(gym.Env):
     @property
     def feature_names(self) -> tuple[str, ...]:
         """Every feature the task can report."""
-        return self.core.feature_names
+        return self.core.offered
 
     @property
     def event_names(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from jax import Array
 from jaxtyping import Float
 
 from rewardax.base.choices import check_choices
+from rewardax.base.errors import UserError
 from rewardax.base.statistics import along, center, deviation
 from rewardax.wrappers.algebra.schedules import Curve, Linear, count_steps
 from rewardax.wrappers.algebra.scopes import SCOPES, STATISTICS, begin, channels, collect, delivered
@@ -136,6 +137,8 @@ class Squash(RewardTransform):
             last step, as these methods do with one score per answer. Per step, a function that is not 0 at
             r = 0 pays (or costs, ``log_sigmoid``) for the length of the episode.
         statistic: in ``episode`` scope, ``"sum"``, ``"mean"``, ``"max"`` or ``"last"`` of the rewards.
+        reference_rewards: instead of a feature, what a reference policy earned in stored episodes of the task; the
+            same for all levels.
 
     Components: rewrites ``component``.
     Metrics: ``<component>/posted``.
@@ -155,14 +158,20 @@ class Squash(RewardTransform):
     quantile: float = 0.85
     scope: str = static("step")
     statistic: str = static("sum")
+    reference_rewards: tuple[float, ...] | None = None
     component: str = static("task", kw_only=True)
 
     def __post_init__(self) -> None:
         check_choices(self, form=tuple(_SQUASH), scope=SCOPES, statistic=STATISTICS)
+        if self.reference_rewards is not None and (self.references_feature is not None or not self.reference_rewards):
+            raise UserError("Squash takes its references from a feature or from at least one number, not from both.")
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
-        return (cls(), cls(form="log_sigmoid", references_feature="references", scope="episode"))
+        return (
+            cls(reference_rewards=(0.0, 1.0)),
+            cls(form="log_sigmoid", references_feature="references", scope="episode"),
+        )
 
     @property
     def requires(self) -> tuple[str, ...]:
@@ -174,12 +183,19 @@ class Squash(RewardTransform):
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         value, memory = collect(self.scope, self.statistic, state.episode, channels(rewards, [self.component]))
         value = value - self.center
-        if self.references_feature is not None:
-            found = transition.next_features[self.references_feature]
-            found = found.reshape(found.shape[0], -1)
+        if self.references_feature is not None or self.reference_rewards is not None:
+            found = self._references(transition)
             value = value - (self._quantile(found) if self.form == "log_sigmoid" else found)
         value = delivered(self.scope, transition, _SQUASH[self.form](self.scale * value).mean(-1))
         return rewrite(rewards, self.component, value), State(episode=memory)
+
+    def _references(self, transition: Transition) -> Array:
+        """f32[N, M] what the reference policy earned."""
+        if self.reference_rewards is not None:
+            row = jnp.stack([jnp.asarray(x, transition.reward.dtype) for x in self.reference_rewards])
+            return jnp.broadcast_to(row, (*transition.reward.shape, len(self.reference_rewards)))
+        found = transition.next_features[self.references_feature]  # type: ignore[index]
+        return found.reshape(found.shape[0], -1)
 
     def _quantile(self, references: Array) -> Array:
         found, over = center(references, None, along(-1)), along(-1)

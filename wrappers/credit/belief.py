@@ -12,7 +12,7 @@ from rewardax.base.statistics import center, standardize
 from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, static
 from rewardax.wrappers.credit.min_form import returns_to_go
 from rewardax.wrappers.groups.statistics import group_center, group_mean, whiten
-from rewardax.wrappers.shaping.potential import Potential, Progress
+from rewardax.wrappers.shaping.potential import Phi, Potential, Progress
 
 
 def entropy(belief: Array) -> Array:
@@ -162,17 +162,38 @@ def probe_potential(observation: PyTree, features: Mapping[str, Array]) -> Array
 probe_potential.requires = ("probe_accuracy", "probe_confidence")  # type: ignore[attr-defined]
 
 
-def spae(gamma: float = 0.99, scale: float = 1.0, component: str = "shaping") -> Potential:
+def belief_potential(observation: PyTree, features: Mapping[str, Array]) -> Array:
+    """:func:`spae_potential` of an ideal observer who has to answer now, from the features ``belief`` f32[N, H] and
+    ``belief_logp`` f32[N]: accuracy is the probability of the truth, confidence the largest probability.
+
+    >>> from rewardax.wrappers.contract.examples import numbers
+    >>> numbers(belief_potential(None, {"belief": jnp.array([[0.5, 0.5]]), "belief_logp": jnp.log(jnp.array([0.5]))}))
+    [0.125]
+    """
+    return spae_potential(jnp.exp(features["belief_logp"]), features["belief"].max(-1))
+
+
+belief_potential.requires = ("belief", "belief_logp")  # type: ignore[attr-defined]
+
+
+def spae(gamma: float = 0.99, scale: float = 1.0, component: str = "shaping", phi: Phi = probe_potential) -> Potential:
     """Shaping with SPAE's probe: how sure the agent would be, and how right, if it had to answer now.
+
+    Args:
+        gamma: the learner's discount.
+        scale: factor.
+        phi: :func:`probe_potential` of a probe's features, or :func:`belief_potential` of the belief that the question
+            games offer (Clarify, HopQA, TwentyQuestions).
+        component: name of the component.
 
     Paper: SPAE 2026 (cii030/SPAE-RL).
 
     Golden: spae
 
-    >>> spae().requires
-    ('probe_accuracy', 'probe_confidence')
+    >>> spae().requires, spae(phi=belief_potential).requires
+    (('probe_accuracy', 'probe_confidence'), ('belief', 'belief_logp'))
     """
-    return Potential(phi=probe_potential, gamma=gamma, scale=scale, component=component)
+    return Potential(phi=phi, gamma=gamma, scale=scale, component=component)
 
 
 def spae_advantages(

@@ -89,6 +89,17 @@ def hop(progress: Array, size: Array) -> Array:
     return progress + jnp.where(size >= 0, (1 - progress) * size, progress * size)
 
 
+def hop_between(before: Array, after: Array) -> Array:
+    """The hop that leads from one progress in [0, 1] to another: the inverse of :func:`hop` in its second argument.
+
+    >>> hop_between(jnp.array([0.5, 0.5, 1.0]), jnp.array([0.75, 0.25, 1.0])).tolist()
+    [0.5, -0.5, 0.0]
+    """
+    before, after = jnp.clip(before, 0, 1), jnp.clip(after, 0, 1)
+    way = jnp.where(after >= before, 1 - before, before)
+    return jnp.where(way > 0, (after - before) / jnp.where(way > 0, way, 1), 0)
+
+
 def hop_progress(
     hops: Array, rollout: Transition, sharpness: float | Array = 1.0, eps: float | Array = 1e-6
 ) -> tuple[Array, Array, Array]:
@@ -157,6 +168,8 @@ class HopProgress(RewardTransform):
         sharpness: how much disagreement of the two walks costs (not confirmed).
         eps: keeps the disagreement finite where progress is 0 (not confirmed).
         truncation: ``"bootstrap"`` or ``"absorb"``, as in :class:`Potential`.
+        progress: instead of a judge's hops, where there is no such feature: progress in [0, 1], a feature f32[N] or
+            ``progress(observation, features)``, whose differences are written as hops (:func:`hop_between`).
 
     Components: ``component``, ``<component>_gold``.
     Metrics: ``<component>/progress``.
@@ -183,6 +196,7 @@ class HopProgress(RewardTransform):
     sharpness: float = 1.0
     eps: float = 1e-6
     truncation: str = static("bootstrap")
+    progress: Phi | None = static(None)
     component: str = static("hop", kw_only=True)
 
     def __post_init__(self) -> None:
@@ -198,11 +212,20 @@ class HopProgress(RewardTransform):
 
     @property
     def requires(self) -> tuple[str, ...]:
-        return (self.feature,)
+        return (self.feature,) if self.progress is None else reads_of(self.progress)
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
-        return (cls(), cls(form="forward", truncation="absorb"))
+        return (cls(), cls(progress="progress", form="forward", truncation="absorb"))
+
+    def _hops(self, transition: Transition) -> Array:
+        """f32[N] in [-1, 1] of one step."""
+        dtype = transition.reward.dtype
+        if self.progress is None:
+            return jnp.clip(transition.next_features[self.feature].astype(dtype), -1, 1)
+        before = evaluate(self.progress, transition.observation, transition.features, dtype)
+        after = evaluate(self.progress, transition.next_observation, transition.next_features, dtype)
+        return hop_between(before, after)
 
     def init(self, key: Array, example: Transition) -> State:
         return State(episode=jnp.zeros(example.reward.shape, example.reward.dtype))
@@ -213,8 +236,7 @@ class HopProgress(RewardTransform):
         return self.gamma * jnp.where(ends, 0, after) - before, gold
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
-        size = jnp.clip(transition.next_features[self.feature].astype(transition.reward.dtype), -1, 1)
-        after = hop(state.episode, size)
+        after = hop(state.episode, self._hops(transition))
         shaping, gold = self._parts(transition, state.episode, after)
         rewards = rewards.add(self.component, shaping).add(f"{self.component}_gold", gold)
         return rewards.log(f"{self.component}/progress", after), State(after)
@@ -224,8 +246,7 @@ class HopProgress(RewardTransform):
     ) -> Result:
         if self.form == "forward":
             return rewards, state
-        hops = rollout.next_features[self.feature].astype(rollout.reward.dtype)
-        fused = hop_progress(hops, rollout, self.sharpness, self.eps)[2]
+        fused = hop_progress(jax.vmap(self._hops)(rollout), rollout, self.sharpness, self.eps)[2]
         known, begun = from_end(rollout, sums(rollout, fused)[2])
         complete = known & begun
 

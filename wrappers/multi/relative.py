@@ -15,6 +15,7 @@ from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.pointwise import Clip, Delay, Squash, rewrite
 from rewardax.wrappers.algebra.scopes import SCOPES, begin, channels, collect, delivered
 from rewardax.wrappers.core import Chain, Result, Rewards, RewardTransform, State, Transition, chain, static
+from rewardax.wrappers.shaping.potential import Progress
 
 
 def par(
@@ -223,6 +224,8 @@ class UncertaintyWeight(RewardTransform):
         predictions_feature: feature f32[N, M] of o_{t+1} with M predictions of the same item (noise samples, an
             ensemble, dropout), whose divergence is the mean squared difference of two of them; or f32[N], the
             divergence itself. Divergences below 0 count as 0.
+        members: instead of a feature, the components that are the predictions, two at least (several judges of the
+            same thing); they stay as they are.
         scale: u per unit of divergence.
 
     Components: rewrites ``component``.
@@ -241,23 +244,26 @@ class UncertaintyWeight(RewardTransform):
 
     predictions_feature: str = static("predictions")
     scale: float = 1.0
+    members: tuple[str, ...] = static(())
     component: str = static("task", kw_only=True)
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
-        return (cls(),)
+        return (cls(), chain(near=Progress(), trust=cls(members=("progress", "task"))))
 
     @property
     def requires(self) -> tuple[str, ...]:
-        return (self.predictions_feature,)
+        return () if self.members else (self.predictions_feature,)
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         rewards.require(self.component)
-        given = transition.next_features[self.predictions_feature].astype(transition.reward.dtype)
+        if self.members:
+            given = channels(rewards, self.members)
+        else:
+            given = transition.next_features[self.predictions_feature].astype(transition.reward.dtype)
         if given.ndim > 1 and given.shape[1] < 2:
-            raise UserError(
-                f"UncertaintyWeight: {self.predictions_feature!r} holds one prediction, it takes two to disagree."
-            )
+            source = self.members or self.predictions_feature
+            raise UserError(f"UncertaintyWeight: {source!r} holds one prediction, it takes two to disagree.")
         divergence = given if given.ndim == 1 else 2 * given.var(1, ddof=1)
         u = self.scale * jnp.maximum(divergence, 0)
         rewards = rewards.log(f"{self.component}/uncertainty", u)

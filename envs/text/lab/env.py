@@ -86,7 +86,7 @@ class Lab(LabView):
         *("waited", "phase_changed", "grew"),
     )
     feature_names: ClassVar[tuple[str, ...]] = feature_list(
-        *("oracle_steps", "oracle_start", "goal_distance", "solvable", "state_id"),
+        *("oracle_steps", "oracle_start", "goal_distance", "solvable", "state_id", "task_id"),
     )
 
     @property
@@ -305,6 +305,7 @@ class Lab(LabView):
         return {
             "goal_distance": away.astype(jnp.float32) / (ROOMS - 1),
             "state_id": state.agent.astype(jnp.int32) + ROOMS * state.latched.astype(jnp.int32),
+            "task_id": state.task.astype(jnp.int32),
         }
 
     def _caption_offset(self, state: LabState) -> Array:
