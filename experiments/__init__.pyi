@@ -1,11 +1,12 @@
 from .comparison import Comparison as Comparison
 from .defaults import DEFAULT_DESIGNS as DEFAULT_DESIGNS
 from .defaults import DEFAULT_ENV as DEFAULT_ENV
-from .designs import BUILT_IN as BUILT_IN
 from .designs import Design as Design
 from .designs import available as available
 from .designs import facts as facts
 from .designs import resolve as resolve
+from .library import BUILT_IN as BUILT_IN
+from .library import method_designs as method_designs
 from .results import Results as Results
 from .runner import compare as compare
 from .search import Evolution as Evolution

@@ -6,12 +6,13 @@ A design file is JSON or TOML with these keys::
     summary  one sentence: what it rewards and what to expect
     reward   {"type": "Potential", ...}, as made by to_config; null or absent: the task alone
     judge    {"judge": "scripted", ...}, as made by judge_to_config; for rewards that ask a judge
+    task     id of a task that it suits, for readers
 
 Numbers that depend on the task are written ``{"$env": "num_captions"}`` and filled in when the design meets its
 task; :func:`facts` lists what a task offers. ``{"$agent": "gamma"}`` is a setting of the learner, and
 ``{"$agent": "truncation"}`` what shaping does at its time limits. Built-in files lie
 in ``assets/designs``: ``<design>.json`` serves every family, ``<Family>/<design>.json`` replaces it for one, or exists
-for that family only.
+for that family only, and ``methods/<kind>.json`` holds designs of single methods by name.
 """
 
 from __future__ import annotations
@@ -20,30 +21,24 @@ import dataclasses
 import difflib
 import hashlib
 import importlib.util
-import json
 import sys
-import tomllib
 from collections.abc import Iterable, Mapping
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from rewardax.agents.ppo import PPOConfig
 from rewardax.base.errors import UserError
+from rewardax.envs.contract.measure import play
 from rewardax.envs.registry import PREFIX, PRESETS, SUFFIX, make, task_id
+from rewardax.experiments.library import BUILT_IN, KEYS, built_in, method_designs, parse
 from rewardax.wrappers import RewardTransform, from_config, to_config
 from rewardax.wrappers.judges import judge_from_config
 from rewardax.wrappers.requirements import attach
 
-CONTROLS = ("constant", "random", "shuffled")  # designs that know nothing of the task
-BUILT_IN: tuple[str, ...] = (
-    *("sparse", "potential", "naive_bonus", "latched_bonus", "gated"),
-    *("count", "global_count", "count_product", "rnd", "noveld", "e3b", "judged"),
-    *CONTROLS,
-)
 GRID_CODES = 12  # object, color and state numbers of a Minigrid cell lie below
-KEYS = ("name", "summary", "reward", "judge")
+RANDOM_EPISODES = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,10 +93,10 @@ def resolve(
 
 
 def available(env_id: str, env_kwargs: Mapping[str, Any] | None = None) -> list[str]:
-    """Built-in designs whose features a task offers.
+    """Built-in designs whose features a task offers, those of single methods last.
 
-    >>> available("KeyFarm")[:5]
-    ['sparse', 'potential', 'naive_bonus', 'latched_bonus', 'gated']
+    >>> available("KeyFarm")[:5], "ride" in available("KeyFarm"), "information_gain" in available("KeyFarm")
+    (['sparse', 'potential', 'naive_bonus', 'latched_bonus', 'gated'], True, False)
     """
 
     def fits(name: str) -> bool:
@@ -110,7 +105,7 @@ def available(env_id: str, env_kwargs: Mapping[str, Any] | None = None) -> list[
         except ValueError:
             return False
 
-    return [name for name in BUILT_IN if fits(name)]
+    return [name for name in (*BUILT_IN, *method_designs()) if fits(name)]
 
 
 def facts(env: Any, params: Any) -> dict[str, Any]:
@@ -118,8 +113,9 @@ def facts(env: Any, params: Any) -> dict[str, Any]:
 
     ``num_actions``, ``horizon``, ``num_captions``, ``num_state_ids`` where states are numbered, the positions
     ``event:<name>`` and ``subgoal:<name>`` in the features of those names, the lists ``all_events`` and
-    ``all_subgoals`` of all positions, and ``one_hot``: how many codes a cell of a grid observation has, 0 for other
-    observations.
+    ``all_subgoals`` of all positions, the lists ``all_subgoals_on`` and ``all_subgoals_off`` of as many ones and zeros,
+    and ``one_hot``: how many codes a cell of a grid observation has, 0 for other observations. Design files may refer
+    to ``random_returns`` too, what random play earns in 16 episodes; it is played when it is asked for.
 
     >>> from rewardax.envs import make
     >>> found = facts(*make("KeyFarm"))
@@ -135,6 +131,8 @@ def facts(env: Any, params: Any) -> dict[str, Any]:
         "one_hot": GRID_CODES if "grid" in env.observation_space(params).spaces else 0,
         "all_events": list(range(len(env.event_names))),
         "all_subgoals": list(range(len(env.subgoal_names))),
+        "all_subgoals_on": [1.0] * len(env.subgoal_names),
+        "all_subgoals_off": [0.0] * len(env.subgoal_names),
         **{f"event:{name}": i for i, name in enumerate(env.event_names)},
         **{f"subgoal:{name}": i for i, name in enumerate(env.subgoal_names)},
     }
@@ -148,8 +146,8 @@ class _Task:
         self.env: Any = None
         self.facts: dict[str, Any] = {}
         if env_id.removeprefix(PREFIX).removesuffix(SUFFIX) in PRESETS:
-            self.env, params = make(env_id, **env_kwargs)
-            self.facts = facts(self.env, params)
+            self.env, self.params = make(env_id, **env_kwargs)
+            self.facts = facts(self.env, self.params)
         elif env_id.startswith(PREFIX) or not _is_foreign(env_id):
             task_id(env_id)
 
@@ -164,6 +162,8 @@ class _Task:
                 return self._setting(str(value["$agent"]), design)
             if set(value) == {"$env"}:
                 name = value["$env"]
+                if name == "random_returns" and self.env is not None:
+                    return play(self.env, self.params, np.arange(RANDOM_EPISODES), "random").total.tolist()
                 if name not in self.facts:
                     raise UserError(
                         f"design {design!r} needs the number {name!r} of the task, which {self.id!r} does "
@@ -217,33 +217,17 @@ def _of_text(text: str, task: _Task) -> Design:
     if path.endswith(".py"):
         return _of_python(Path(path), attribute)
     if text.endswith((".json", ".toml")):
-        return _of_file(_parse(Path(text)), Path(text).stem, task)
-    if text in BUILT_IN or _asset(text, task.family).is_file():
-        return _of_file(_parse(_asset(text, task.family)), text, task)
-    close = difflib.get_close_matches(text, BUILT_IN, n=1)
+        data = parse(Path(text))
+        return _of_file({"reward": data} if "type" in data else data, Path(text).stem, task)
+    found = built_in(text, task.family)
+    if found is not None:
+        return _of_file(found, text, task)
+    close = difflib.get_close_matches(text, [*BUILT_IN, *method_designs()], n=1)
     raise UserError(
         f"no design {text!r}; {f'did you mean {close[0]!r}? ' if close else ''}Built-in designs: "
-        f"{', '.join(BUILT_IN)}; or name a .json or .toml file or 'my_reward.py:MyReward'"
+        f"{', '.join(BUILT_IN)}; of single methods: {', '.join(method_designs())}; or name a .json or .toml file or "
+        "'my_reward.py:MyReward'"
     )
-
-
-def _asset(name: str, family: str) -> Traversable:
-    folder = files("rewardax.experiments").joinpath("assets", "designs")
-    special = folder.joinpath(family, f"{name}.json")
-    return special if special.is_file() else folder.joinpath(f"{name}.json")
-
-
-def _parse(path: Path | Traversable) -> dict[str, Any]:
-    try:
-        text = path.read_text(encoding="utf-8")
-        data = tomllib.loads(text) if path.name.endswith(".toml") else json.loads(text)
-    except OSError as error:
-        raise UserError(f"cannot read the design file {str(path)!r}: {error.strerror}") from error
-    except ValueError as error:
-        raise UserError(f"the design file {str(path)!r} does not parse: {error}") from error
-    if not isinstance(data, dict):
-        raise UserError(f"the design file {str(path)!r} must hold an object with the keys {', '.join(KEYS)}")
-    return {"reward": data} if "type" in data else data
 
 
 def _of_file(data: Mapping[str, Any], name: str, task: _Task) -> Design:
