@@ -64,7 +64,8 @@ class Env:
     @property
     def offered(self) -> tuple[str, ...]:
         """Names of all features that a reward can ask for: beside ``feature_names``, where there is an oracle,
-        ``advice`` f32[A], its value of every action (see :func:`rewardax.envs.offers.offer`)."""
+        ``advice`` f32[A], 0.99^(steps to success
+        after it) for every action, computed where a reward asks for it."""
         return (*self.feature_names, "advice") if "oracle_steps" in self.feature_names else self.feature_names
 
     def default_params(self) -> PyTree:

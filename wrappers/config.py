@@ -34,6 +34,7 @@ FUNCTIONS = {
     for module, names in {
         "rewardax.envs.potentials": "discounted_oracle oracle progress solvable straight_line subgoals",
         "rewardax.wrappers.algebra.pointwise": "total_reward",
+        "rewardax.wrappers.credit.belief": "belief_potential negative_entropy probe_potential",
         "rewardax.wrappers.encoders": "default minigrid",
     }.items()
     for name in names.split()

@@ -84,6 +84,8 @@ Every reward transform.
   shared by all for the whole run (shared).
 - *Runs*: "everywhere" means in the Gymnasium wrappers and in compiled training; "hindsight" methods rewrite finished
   rollouts, in compiled training and `rewardax.wrappers.replay` only.
+- *Try it*: built-in designs with the method, and a task that suits them: `rewardax compare --designs sparse ride --env
+  DoorKey-5x5`.
 - *Golden numbers*: made by executing the authors' released code, by an independent float64 reference written from the
   paper, or both.
 
@@ -104,7 +106,20 @@ def method_row(cls: type) -> dict[str, str]:
         "remembers": remembered(example),
         "runs": "everywhere" if example.causal else "hindsight",
         "golden numbers": golden(stated(text, "Golden")),
+        "try it": tried(cls.__name__),
     }
+
+
+def tried(method: str) -> str:
+    """The built-in designs that a method is in, with the task each of them suits."""
+    from rewardax.experiments import method_designs
+
+    named = [
+        (name, design)
+        for name, design in method_designs().items()
+        if f'"type": "{method}"' in json.dumps(design["reward"])
+    ]
+    return ", ".join(f"`--designs {name} --env {design['task']}`" for name, design in named[:2])
 
 
 def stated(text: str, field: str) -> str:

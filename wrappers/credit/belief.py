@@ -182,8 +182,8 @@ def spae(gamma: float = 0.99, scale: float = 1.0, component: str = "shaping", ph
     Args:
         gamma: the learner's discount.
         scale: factor.
-        phi: :func:`probe_potential` of a probe's features, or :func:`belief_potential` of the belief that the question
-            games offer (Clarify, HopQA, TwentyQuestions).
+        phi: ``probe_potential`` of a probe's features, or ``belief_potential`` of the belief that the question games
+            offer (Clarify, HopQA, TwentyQuestions).
         component: name of the component.
 
     Paper: SPAE 2026 (cii030/SPAE-RL).

@@ -169,7 +169,7 @@ class HopProgress(RewardTransform):
         eps: keeps the disagreement finite where progress is 0 (not confirmed).
         truncation: ``"bootstrap"`` or ``"absorb"``, as in :class:`Potential`.
         progress: instead of a judge's hops, where there is no such feature: progress in [0, 1], a feature f32[N] or
-            ``progress(observation, features)``, whose differences are written as hops (:func:`hop_between`).
+            ``progress(observation, features)``, whose differences are written as hops.
 
     Components: ``component``, ``<component>_gold``.
     Metrics: ``<component>/progress``.
