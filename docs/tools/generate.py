@@ -114,12 +114,9 @@ def tried(method: str) -> str:
     """The built-in designs that a method is in, with the task each of them suits."""
     from rewardax.experiments import method_designs
 
-    named = [
-        (name, design)
-        for name, design in method_designs().items()
-        if f'"type": "{method}"' in json.dumps(design["reward"])
-    ]
-    return ", ".join(f"`--designs {name} --env {design['task']}`" for name, design in named[:2])
+    sign = f'"type": "{method}"'
+    named = [name for name, design in method_designs().items() if sign in json.dumps(design["reward"])]
+    return ", ".join(f"`--designs {name} --env {method_designs()[name]['task']}`" for name in named[:2])
 
 
 def stated(text: str, field: str) -> str:
