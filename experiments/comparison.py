@@ -14,7 +14,7 @@ from rewardax.analysis import stats
 from rewardax.analysis.plots import overview
 from rewardax.base.errors import UserError
 from rewardax.experiments import table
-from rewardax.experiments.designs import CONTROLS
+from rewardax.experiments.library import CONTROLS
 from rewardax.experiments.report import fragment, write_report
 from rewardax.experiments.results import Results
 

@@ -41,8 +41,8 @@ def built_in(name: str, family: str) -> Mapping[str, Any] | None:
     >>> built_in("naive_bonus", "KeyFarm")["reward"]["scale"], built_in("nonsense", "KeyFarm")
     (0.1, None)
     """
-    special, common = _folder().joinpath(family, f"{name}.json"), _folder().joinpath(f"{name}.json")
-    for path in (special, common):
+    special = _folder().joinpath("families", family, f"{name}.json")
+    for path in (special, _folder().joinpath("common", f"{name}.json")):
         if path.is_file():
             return parse(path)
     return method_designs().get(name)

@@ -10,7 +10,8 @@ import pytest
 from support.fake_train import FakeTrain
 
 from rewardax.experiments import Comparison, runner
-from rewardax.experiments.designs import CONTROLS, Design
+from rewardax.experiments.designs import Design
+from rewardax.experiments.library import CONTROLS
 from rewardax.experiments.runner import compare
 from rewardax.experiments.table import COLUMNS
 from rewardax.wrappers import EventBonus, Judged, Potential
