@@ -11,8 +11,8 @@ A design file is JSON or TOML with these keys::
 Numbers that depend on the task are written ``{"$env": "num_captions"}`` and filled in when the design meets its
 task; :func:`facts` lists what a task offers. ``{"$agent": "gamma"}`` is a setting of the learner, and
 ``{"$agent": "truncation"}`` what shaping does at its time limits. Built-in files lie in ``assets/designs``:
-``common/<design>.json`` serves every family, ``families/<Family>/<design>.json`` replaces it for one, or exists for that
-family only, and ``methods/<kind>.json`` holds designs of single methods by name.
+``common/<design>.json`` serves every family, ``families/<Family>/<design>.json`` replaces it for one, or exists for
+that family only, and ``methods/<kind>.json`` holds designs of single methods by name.
 """
 
 from __future__ import annotations
