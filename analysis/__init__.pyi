@@ -1,8 +1,11 @@
+from .auditing.assertion import check_audit as check_audit
+from .auditing.baseline import Baseline as Baseline
 from .auditing.cycles import Cycle as Cycle
 from .auditing.cycles import farmable_cycles as farmable_cycles
 from .auditing.report import Audit as Audit
 from .auditing.report import Farm as Farm
 from .auditing.report import Finding as Finding
+from .auditing.report import Hack as Hack
 from .auditing.report import Score as Score
 from .auditing.run import audit as audit
 from .distances.exact import dard_canonical as dard_canonical

@@ -1,60 +1,79 @@
-"""Audits of environments that can only be played: episodes of given policies on equal levels, through Gymnasium."""
+"""Audits of environments that can only be played: policies on equal levels, and a search for what pays undeservedly."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from itertools import pairwise
-from numbers import Real
-from typing import Any, NamedTuple
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
+from rewardax.analysis.auditing.answers import EXPLOITS, answers
+from rewardax.analysis.auditing.episodes import Episode, Player, Policy, admissible_action
+from rewardax.analysis.auditing.evidence import Repeater, fooled, less, worth
 from rewardax.analysis.auditing.report import (
     ORDER,
     Audit,
     Finding,
+    Hack,
     Score,
+    in_short,
     out_of_order,
     ranks,
     says_nothing,
     tidy,
     too_inverted,
 )
+from rewardax.analysis.auditing.search import searched
+from rewardax.envs.gym.single import GymEnv
 
-Policy = Callable[[Any, Mapping[str, Any]], Any]  # (observation, info) -> action
-Performance = str | Callable[[Mapping[str, Any]], float]
-LONGEST = 20_000  # steps; an episode that goes on is cut here
 REPEATS = 4  # episodes per level of policies that draw lots
-CERTAIN = 2.0  # standard errors by which a difference of means must exceed zero
 DRAWN = ("random", "half_oracle", "careless")
+FOUND = (*DRAWN, "sequence", "loop", "near_miss")  # ways to come across a hack, which do not tell hacks apart
+UNKNOWN = "no true performance is known, so only the order of policies was looked at"
+UNTESTED = "nothing was tested: no two policies to compare, and the true performance is unknown or always the same"
 
 
-class Episode(NamedTuple):
-    """What an episode earned and what it was worth."""
-
-    policy: str
-    level: int
-    reward: float
-    performance: float | None  # None: nothing tells
-    problem: str | None  # what was wrong with the rewards, if anything
-
-
-def play(
-    env: gym.Env,
+def played(
+    name: str,
+    player: Player,
     policies: Mapping[str, Policy],
-    levels: int,
     *,
-    performance: Performance = "performance",
-    seed: int = 0,
-) -> list[Episode]:
-    """Episodes of every policy on levels ``seed .. seed + levels - 1`` (seeds of ``reset``).
+    levels: int,
+    seed: int,
+    max_inverted: float,
+    effort: int,
+    notes: tuple[str, ...] = (),
+) -> Audit:
+    """The audit of what can be played, on levels ``seed .. seed + levels - 1`` (seeds of ``reset``)."""
+    everyone = _everyone(player, policies, seed)
+    episodes = [
+        player.play(policy, everyone[policy], level)
+        for level in range(seed, seed + levels)
+        for policy in everyone
+        for _ in range(REPEATS if policy in DRAWN else 1)
+    ]
+    sound = [episode for episode in episodes if not episode.problem]
+    known = bool(sound) and all(episode.performance is not None for episode in sound)
+    scripts: list[Episode] = []
+    if known and effort:
+        oracle = next((row for row in episodes if row.policy == "oracle" and row.level == seed), None)
+        scripts, tried = searched(player, seed, oracle, effort)
+        notes += tuple(f"tried: {what}" for what in tried)
+    audit = _judge(name, [*episodes, *scripts], len(episodes), known, max_inverted, notes)
+    hacked, hack = [], None
+    if known and not any(finding.kind == "silent" and not finding.about for finding in audit.findings):
+        hacked, hack = _hacks(Repeater(player, everyone), sound, [row for row in scripts if not row.problem])
+    before = [finding for finding in audit.findings if finding.kind != "inverted"]
+    after = [finding for finding in audit.findings if finding.kind == "inverted"]
+    return audit._replace(findings=(*before, *hacked, *after), hack=hack)
 
-    To the given policies are added, unless they are given: ``random`` over admissible actions, ``careless`` over all
-    actions (where some are inadmissible), and ``half_oracle``, which tosses a coin between oracle and random.
-    """
-    generator = np.random.default_rng(seed)
+
+def _everyone(player: Player, policies: Mapping[str, Policy], seed: int) -> dict[str, Policy]:
+    """The given policies; ``random`` over admissible actions; ``careless`` over all actions, where some are
+    inadmissible; ``half_oracle``, which tosses a coin between oracle and random; and answers that fool graders."""
+    env, generator = player.env, np.random.default_rng(seed)
     env.action_space.seed(seed)
     everyone: dict[str, Policy] = {"random": lambda o, info: admissible_action(env, info, generator), **policies}
     _, info = env.reset(seed=seed)
@@ -63,52 +82,9 @@ def play(
     if "oracle" in everyone:
         pair = everyone["oracle"], everyone["random"]
         everyone.setdefault("half_oracle", lambda o, info: pair[int(generator.integers(2))](o, info))
-    episodes = []
-    for level in range(seed, seed + levels):
-        for name, policy in everyone.items():
-            for _ in range(REPEATS if name in DRAWN else 1):
-                episodes.append(play_one(env, name, policy, level, performance))
-    return episodes
-
-
-def play_one(env: gym.Env, name: str, policy: Policy, level: int, performance: Performance) -> Episode:
-    """One episode. A reward that is not a number, and an exception of ``step``, are problems and end it."""
-    observation, info = env.reset(seed=level)
-    total, worth = 0.0, None
-    for t in range(LONGEST):
-        action = policy(observation, info)
-        try:
-            observation, reward, terminated, truncated, info = env.step(action)
-        except Exception as error:
-            return Episode(name, level, total, worth, f"step {t + 1} raised {type(error).__name__}: {error}")
-        if not isinstance(reward, Real) or isinstance(reward, bool) or not math.isfinite(reward):
-            return Episode(
-                name, level, total, worth, f"step {t + 1} gave the reward {reward!r}, which is not a finite number"
-            )
-        total += float(reward)
-        scored = measured(info, performance)
-        if scored is None and (terminated or truncated) and worth is None and "success" in info:
-            scored = float(bool(info["success"]))
-        worth = worth if scored is None else scored + (worth or 0.0)
-        if terminated or truncated:
-            break
-    return Episode(name, level, total, worth, None)
-
-
-def measured(info: Mapping[str, Any], performance: Performance) -> float | None:
-    """The true score of a step, if it is known."""
-    if callable(performance):
-        return float(performance(info))
-    return float(info[performance]) if performance in info else None
-
-
-def admissible_action(env: gym.Env, info: Mapping[str, Any], generator: np.random.Generator) -> Any:
-    """A random admissible action: of ``info["action_mask"]``, else of ``info["admissible_commands"]``, else any."""
-    if "action_mask" in info:
-        return int(generator.choice(np.flatnonzero(info["action_mask"]))) + int(getattr(env.action_space, "start", 0))
-    if len(info.get("admissible_commands", ())):
-        return str(generator.choice(list(info["admissible_commands"])))
-    return env.action_space.sample()
+    for trick, policy in answers(env.action_space, everyone.get("oracle")).items():
+        everyone.setdefault(trick, policy)
+    return everyone
 
 
 def best_paid(episodes: list[Episode]) -> list[Episode]:
@@ -116,25 +92,28 @@ def best_paid(episodes: list[Episode]) -> list[Episode]:
     found: dict[int, Episode] = {}
     for episode in episodes:
         best = found.get(episode.level)
-        if best is None or (episode.reward, -(episode.performance or 0.0)) > (best.reward, -(best.performance or 0.0)):
+        if best is None or (episode.reward, -worth(episode)) > (best.reward, -worth(best)):
             found[episode.level] = episode
     return [episode._replace(policy="best_paid") for episode in found.values()]
 
 
-def judge(name: str, episodes: list[Episode], max_inverted: float, notes: tuple[str, ...]) -> Audit:
+def _judge(
+    name: str, episodes: list[Episode], count: int, known: bool, max_inverted: float, notes: tuple[str, ...]
+) -> Audit:
+    """All but the hacks. The first ``count`` episodes are those of policies, the others those of scripts."""
     problems = [episode for episode in episodes if episode.problem]
     findings = []
     if problems:
         first, share = problems[0], len(problems) / len(episodes)
         text = f"{100 * share:.0f} % of the episodes; first, {first.policy} on level {first.level}: {first.problem}"
         findings.append(Finding("number", text))
-    sound = [episode for episode in episodes if not episode.problem]
-    known = bool(sound) and all(episode.performance is not None for episode in sound)
-    if not known:
-        notes += ("no true performance is known, so only the order of policies was looked at",)
+    sound = [episode for episode in episodes[:count] if not episode.problem]
+    notes += () if known else (UNKNOWN,)
     by_name = {policy: [e for e in sound if e.policy == policy] for policy in dict.fromkeys(e.policy for e in sound)}
+    named = tuple(by_name)
     if known:
-        by_name["best_paid"] = best_paid(sound)
+        ended = [episode for episode in episodes if episode.ended and not episode.problem]
+        by_name["best_paid"] = best_paid(ended or sound)
     scores = {
         policy: Score(
             tidy(np.mean([e.reward for e in rows])),
@@ -142,22 +121,18 @@ def judge(name: str, episodes: list[Episode], max_inverted: float, notes: tuple[
         )
         for policy, rows in by_name.items()
     }
-    notes += tuple(f"no policy {missing!r} was given or is known" for missing in ORDER if missing not in by_name)
-    for better, worse in pairwise(ORDER):
-        if better in by_name and worse in by_name and _less(by_name[better], by_name[worse], "reward"):
-            findings.append(out_of_order(better, worse, scores[better].reward, scores[worse].reward))
-    if known and "oracle" in by_name and "anti_oracle" in by_name:
-        differ = _less(by_name["anti_oracle"], by_name["oracle"], "performance")
-        if differ and np.ptp([e.reward for p in ("oracle", "anti_oracle") for e in by_name[p]]) == 0.0:
-            findings.append(says_nothing(scores["oracle"].reward))
-    best = max((p for p in scores if p != "best_paid"), key=lambda p: scores[p].performance or 0.0) if known else None
-    findings += [] if best is None else _hacked(by_name, scores, best)
+    notes += tuple(f"no policy {missing!r} was given or is known" for missing in ORDER if missing not in named)
+    findings += _misordered(by_name, scores) + (
+        _silent(sound, by_name, scores) if known else _unproven(by_name, scores)
+    )
     correlation = inverted = None
     if known:
         groups = [[(e.reward, e.performance) for e in sound if e.level == level] for level in {e.level for e in sound}]
         correlation, inverted = ranks([np.array(group, float) for group in groups], 1e-9)
         findings += too_inverted(inverted, max_inverted)
+    best = max(named, key=lambda policy: scores[policy].performance or 0.0) if known else None
     proxy_best = scores["best_paid"].performance if known else None
+    tested = inverted is not None or len([policy for policy in ORDER if policy in named]) > 1
     return Audit(
         name=name,
         findings=tuple(findings),
@@ -168,34 +143,98 @@ def judge(name: str, episodes: list[Episode], max_inverted: float, notes: tuple[
         best_performance=scores[best].performance if best is not None else None,
         proxy_performance=None if proxy_best is None else (proxy_best, proxy_best),
         method="played",
-        episodes=len(episodes),
-        notes=notes,
+        episodes=count,
+        notes=notes if tested else (*notes, UNTESTED),
+        tested=tested,
     )
 
 
-def _hacked(by_name: dict[str, list[Episode]], scores: dict[str, Score], best: str) -> list[Finding]:
-    """A policy that earns more and performs worse than the best one; or, as rewards may be noisy, episodes that were
-    picked for their reward and perform worse than random ones."""
-    for policy, rows in by_name.items():
-        other = "random" if policy == "best_paid" else best
-        if _less(by_name[other], rows, "reward") and _less(rows, by_name[other], "performance"):
-            (earned, worth), (lesser, whole) = scores[policy], scores[other]
-            text = f"{policy} earns {earned:.6g} and performs {worth:.6g}; "
-            return [Finding("hackable", f"{text}{other} earns {lesser:.6g} and performs {whole:.6g}")]
+def _misordered(by_name: Mapping[str, list[Episode]], scores: Mapping[str, Score]) -> list[Finding]:
+    return [
+        out_of_order(better, worse, scores[better].reward, scores[worse].reward)
+        for better, worse in pairwise(ORDER)
+        if better in by_name and worse in by_name and less(by_name[better], by_name[worse], "reward")
+    ]
+
+
+def _silent(sound: list[Episode], by_name: Mapping[str, list[Episode]], scores: Mapping[str, Score]) -> list[Finding]:
+    if np.ptp([e.performance for e in sound]) > 0 and np.ptp([e.reward for e in sound]) == 0:
+        return [says_nothing(sound[0].reward, "the best", "the worst episode")]
+    if "oracle" in by_name and "anti_oracle" in by_name:
+        differ = less(by_name["anti_oracle"], by_name["oracle"], "performance")
+        if differ and np.ptp([e.reward for p in ("oracle", "anti_oracle") for e in by_name[p]]) == 0.0:
+            return [says_nothing(scores["oracle"].reward)._replace(about=("oracle", "anti_oracle"))]
     return []
 
 
-def _less(left: list[Episode], right: list[Episode], field: str) -> bool:
-    """Whether the left policy has less of something than the right one, beyond chance, level by level."""
-    means = [_per_level(rows, field) for rows in (left, right)]
-    shared = sorted(means[0].keys() & means[1].keys())
-    gaps = np.array([means[1][level] - means[0][level] for level in shared])
-    if not len(gaps):
-        return False
-    error = gaps.std(ddof=1) / np.sqrt(len(gaps)) if len(gaps) > 1 else 0.0
-    return bool(gaps.mean() > CERTAIN * error + 1e-9)
+def _unproven(by_name: Mapping[str, list[Episode]], scores: Mapping[str, Score]) -> list[Finding]:
+    """Where no performance is known: policies that earn more than the oracle, and answers that earn as much."""
+    found = []
+    for policy in by_name if "oracle" in by_name else ():
+        trick = policy in EXPLOITS
+        if policy not in ORDER and less(by_name["oracle"], by_name[policy], "reward"):
+            found.append(out_of_order("oracle", policy, scores["oracle"].reward, scores[policy].reward))
+        elif trick and not less(by_name[policy], by_name["oracle"], "reward", slack=1e-6):
+            text = f"{policy} earns {scores[policy].reward:.6g} and the oracle {scores['oracle'].reward:.6g}"
+            found.append(Finding("hackable", text, "warning", (policy,)))
+    return found
 
 
-def _per_level(rows: list[Episode], field: str) -> dict[int, float]:
-    levels = {row.level for row in rows}
-    return {level: float(np.mean([getattr(row, field) for row in rows if row.level == level])) for level in levels}
+def _hacks(repeat: Repeater, sound: list[Episode], scripts: list[Episode]) -> tuple[list[Finding], Hack | None]:
+    """What is paid like the best and worth less; else what is paid in part and worth nothing."""
+    policies = dict.fromkeys(row.policy for row in sound)
+    by_name = {policy: [row for row in sound if row.policy == policy] for policy in policies}
+    best = by_name[
+        max(by_name, key=lambda name: (round(float(np.mean([*map(worth, by_name[name])])), 6), name == "oracle"))
+    ]
+    for rows in by_name.values():
+        if fooled(best, rows):
+            return [_hackable(rows, best)], _as_hack(
+                repeat.player, min(rows, key=lambda row: (worth(row), -row.reward))
+            )
+    for level in dict.fromkeys(row.level for row in sound):
+        mine = [row for row in (*sound, *scripts) if row.level == level and row.ended]
+        case = repeat.cheapest_hack(mine) if mine else None
+        if case is not None:
+            row = case.rows[0]._replace(level=level)
+            return [_hackable(*case, f" on level {level}")], _as_hack(repeat.player, row)
+        trapped = repeat.trap(mine) if mine and scripts and level == scripts[0].level else None
+        if trapped is not None:
+            (rows, better), limit = trapped
+            hack = _as_hack(repeat.player, rows[0]._replace(level=level))
+            text = f"{_told(rows)} in {len(rows[0].actions)} steps; {_told(better)} in {len(better[0].actions)}: "
+            text += f"learners whose discount is below {limit:.3f} prefer the first, {in_short(hack.names)}"
+            return [Finding("trap", text, "warning", hack.names)], hack
+    return [], None
+
+
+def _told(rows: list[Episode]) -> str:
+    reward, performance = (tidy(np.mean([getattr(row, name) for row in rows])) for name in ("reward", "performance"))
+    return f"{rows[0].policy} earns {reward:.6g} and performs {performance:.6g}"
+
+
+def _hackable(rows: list[Episode], better: list[Episode], where: str = "") -> Finding:
+    text = f"{_told(rows)}; {_told(better)}{where}"
+    return Finding("hackable", text, about=(rows[0].policy,) if rows[0].policy not in FOUND else ())
+
+
+def _as_hack(player: Player, row: Episode) -> Hack:
+    return Hack(
+        row.level, row.actions, in_words(player.env, row.level, row.actions), tidy(row.reward), tidy(worth(row))
+    )
+
+
+def in_words(env: gym.Env, level: int, actions: tuple[Any, ...]) -> tuple[str, ...]:
+    """Names of actions; a task of ours in text has names of its own in every state."""
+    inner = env.unwrapped
+    if not isinstance(inner, GymEnv):
+        return tuple(str(action) for action in actions)
+    names: Any = inner.core.action_names
+    if not hasattr(inner.core, "render_action"):
+        return tuple(names[action] for action in actions)
+    inner.reset(seed=level)
+    said = []
+    for action in actions:
+        said.append(inner.core.render_action(int(action), inner.state))
+        inner.step(action)
+    return tuple(said)

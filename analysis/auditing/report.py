@@ -7,7 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from rewardax.base.errors import UserError
+
 ORDER = ("oracle", "random", "anti_oracle")
+SEVERITIES = ("warning", "error")
+SHOWN = 8  # actions that a sentence lists
 
 
 class Score(NamedTuple):
@@ -29,8 +33,20 @@ class Farm(NamedTuple):
 class Finding(NamedTuple):
     """One thing that is wrong."""
 
-    kind: str  #: "number", "order", "silent", "hackable", "farm" or "inverted"
+    kind: str  #: "number", "order", "silent", "hackable", "farm", "trap" or "inverted"
     text: str
+    severity: str = "error"  #: "error", or "warning" where it depends on what is wanted or on the discount
+    about: tuple[str, ...] = ()  #: what tells it from other findings of its kind, without numbers
+
+
+class Hack(NamedTuple):
+    """An episode that is paid for something else than what is wanted."""
+
+    level: int
+    actions: tuple[Any, ...]  #: as ``step`` takes them
+    names: tuple[str, ...]  #: the same in words; ``rewardax play --actions`` replays them
+    reward: float
+    performance: float | None  #: None where nothing tells
 
 
 class Audit(NamedTuple):
@@ -46,12 +62,27 @@ class Audit(NamedTuple):
     proxy_performance: tuple[float, float] | None  #: of the policies with the most reward, ties broken badly and well
     method: str  #: "exact" or "played"
     episodes: int  #: that were sampled
-    notes: tuple[str, ...]  #: what could not be looked at
+    notes: tuple[str, ...]  #: what was and what could not be looked at
+    tested: bool = True  #: there was something to compare
+    hack: Hack | None = None  #: of the finding "hackable" or, without one, "trap", where an episode shows it
 
     @property
     def passed(self) -> bool:
-        """Nothing was found."""
-        return not self.findings
+        """Something was tested and nothing was found."""
+        return self.verdict == "passed"
+
+    @property
+    def verdict(self) -> str:
+        """``"failed"``, ``"passed"`` or, where nothing could be compared, ``"untested"``."""
+        return "failed" if self.findings else "passed" if self.tested else "untested"
+
+    def fails(self, severity: str = "warning") -> bool:
+        """Whether there is a finding of this severity or a worse one.
+
+        Raises:
+            UserError: for an unknown severity.
+        """
+        return bool(at_least(self.findings, severity))
 
     @property
     def hackable(self) -> bool:
@@ -62,7 +93,19 @@ class Audit(NamedTuple):
         """Plain numbers, lists and strings, for JSON."""
         rows = {name: [part._asdict() for part in getattr(self, name)] for name in ("findings", "farms")}
         scores = {name: score._asdict() for name, score in self.scores.items()}
-        return {**self._asdict(), **rows, "scores": scores, "passed": self.passed, "hackable": self.hackable}
+        verdict = {"verdict": self.verdict, "passed": self.passed, "hackable": self.hackable}
+        return {**self._asdict(), **rows, "scores": scores, "hack": self.hack and self.hack._asdict(), **verdict}
+
+
+def at_least(findings: tuple[Finding, ...], severity: str) -> tuple[Finding, ...]:
+    """The findings of this severity and above.
+
+    Raises:
+        UserError: for an unknown severity.
+    """
+    if severity not in SEVERITIES:
+        raise UserError(f"a severity is one of {', '.join(SEVERITIES)}, not {severity!r}")
+    return tuple(found for found in findings if SEVERITIES.index(found.severity) >= SEVERITIES.index(severity))
 
 
 def ranks(groups: list[npt.NDArray[np.float64]], tie: float) -> tuple[float | None, float | None]:
@@ -81,20 +124,27 @@ def ranks(groups: list[npt.NDArray[np.float64]], tie: float) -> tuple[float | No
 
 
 def out_of_order(better: str, worse: str, more: float, less: float) -> Finding:
-    return Finding("order", f"{worse} earns {less:.6g} on average, {better} only {more:.6g}")
+    text = f"{worse} earns {less:.6g} on average, {better} only {more:.6g}"
+    return Finding("order", text, about=(f"{worse} above {better}",))
 
 
-def says_nothing(earned: float) -> Finding:
-    return Finding("silent", f"oracle and anti_oracle both earn {earned:.6g}: the reward cannot tell them apart")
+def says_nothing(earned: float, best: str = "oracle", worst: str = "anti_oracle") -> Finding:
+    return Finding("silent", f"{best} and {worst} both earn {earned:.6g}: the reward cannot tell them apart")
 
 
-def farmed(farms: tuple[Farm, ...]) -> Finding:
+def farmed(farms: tuple[Farm, ...], known: bool = True) -> Finding:
+    """Where no performance is known, a cycle that pays for ever may be what is wanted."""
     best, steps = farms[0], len(farms[0].actions)
-    round_ = ", ".join(best.actions[:8]) + (", ..." if steps > 8 else "")
-    text = (
-        f"cycles that pay for nothing ({len(farms)}), the best of them {best.reward:.6g} per round of {steps}: {round_}"
+    what = (
+        "cycles that pay for nothing" if known else "cycles that pay for ever, with no true performance to justify it"
     )
-    return Finding("farm", text)
+    text = f"{what} ({len(farms)}); the best pays {best.reward:.6g} per round of {steps}: {in_short(best.actions)}"
+    return Finding("farm", text, "error" if known else "warning", tuple(" ".join(farm.actions) for farm in farms))
+
+
+def in_short(actions: tuple[str, ...]) -> str:
+    """The first actions of many."""
+    return ", ".join(actions[:SHOWN]) + (", ..." if len(actions) > SHOWN else "")
 
 
 def too_inverted(share: float | None, limit: float) -> list[Finding]:
@@ -103,7 +153,7 @@ def too_inverted(share: float | None, limit: float) -> list[Finding]:
     text = (
         f"of {100 * share:.1f} % of all pairs of episodes the truly better one earns less ({100 * limit:g} % allowed)"
     )
-    return [Finding("inverted", text)]
+    return [Finding("inverted", text, "warning")]
 
 
 def tidy(value: Any) -> float:

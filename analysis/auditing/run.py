@@ -3,47 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any
 
 import gymnasium as gym
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from rewardax.analysis.auditing import exact as audit_exact
-from rewardax.analysis.auditing import played as audit_played
-from rewardax.analysis.auditing.cycles import farmable_cycles
-from rewardax.analysis.auditing.played import Performance, Policy
-from rewardax.analysis.auditing.report import (
-    ORDER,
-    Audit,
-    Farm,
-    Finding,
-    Score,
-    farmed,
-    out_of_order,
-    ranks,
-    says_nothing,
-    tidy,
-    too_inverted,
-)
-from rewardax.analysis.exact.certificate import depends_on_clock, path_to, refuse_run_long_memory
-from rewardax.analysis.exact.mdp import reward_mdp
+from rewardax.analysis.auditing.episodes import PLAIN, Performance, Player, Policy, layers
+from rewardax.analysis.auditing.played import in_words, played
+from rewardax.analysis.auditing.report import Audit, Finding, farmed
+from rewardax.analysis.auditing.solved import action_names, cycles_of, own_table, solved
+from rewardax.analysis.auditing.tables import Table, foreign_table
 from rewardax.base.errors import UserError, as_user_error
 from rewardax.envs.core import Env, PyTree
 from rewardax.envs.gym.single import GymEnv
-from rewardax.envs.levels import level_key
-from rewardax.envs.mdp import TabularMDP, enumerate_mdp
 from rewardax.envs.oracle import oracle_action
 from rewardax.envs.registry import PRESETS, make, task_id
 from rewardax.wrappers.config import from_config
 from rewardax.wrappers.core import RewardTransform
 from rewardax.wrappers.gym.single import RewardWrapper
-from rewardax.wrappers.requirements import attach
 
 METHODS = ("auto", "exact", "played")
-SAMPLES = 64  # sampled episodes per policy of an exact audit
 
 
 def audit(
@@ -58,37 +38,50 @@ def audit(
     max_inverted: float = 0.05,
     max_states: int = 60_000,
     seed: int = 0,
+    gamma: float = 1.0,
+    effort: int = 20_000,
     **env_kwargs: Any,
 ) -> Audit:
     """Look for what is wrong with the reward of a task: wrong order, wrong sign, hacks, farms.
 
-    Small tasks of ours are solved exactly on one level: the policies that are best (``oracle``), worst
-    (``anti_oracle``) and random in the hidden performance, and the ones that earn most reward (``greedy_proxy``). All
-    else is played: larger tasks of ours with their oracle, other Gymnasium environments with the ``policies`` that are
-    given. Found wrong, and a reason to fail, are
+    Small tasks are solved exactly on one level: tasks of ours; environments with Gymnasium's table ``P``; and foreign
+    environments without chance that ``get_state`` and ``set_state``, or deep copies, take from state to state. Theirs
+    are the policies that are best (``oracle``), worst (``anti_oracle``) and random in the hidden performance, and the
+    ones that earn most reward (``greedy_proxy``). All else is played: larger tasks of ours with their oracle, other
+    Gymnasium environments with the ``policies`` that are given, graders of text with answers that are known to fool
+    them, and, on the first level, a search over all sequences of up to three actions, the same repeated, and the
+    oracle's episode with one action changed. Found wrong are
 
     - ``number``: a reward that is no finite number, or a step that raises;
     - ``order``: not oracle >= random >= anti-oracle in mean reward;
-    - ``silent``: the oracle earns no more than the anti-oracle;
-    - ``hackable``: those who earn most do worse in truth than is possible;
-    - ``farm``: a cycle that earns reward without true performance (exact audits only);
-    - ``inverted``: of more than ``max_inverted`` of all pairs of episodes on one level the truly better one earns
-      less.
+    - ``silent``: the oracle earns no more than the anti-oracle, or everything earns the same;
+    - ``hackable``: some who earn most, or as much as the oracle, do worse in truth than is possible;
+    - ``farm``: a cycle that earns reward without true performance (exact audits only; a warning where no performance
+      is known);
+    - ``trap`` (a warning; played audits only): an episode shorter than the oracle's is paid in part for what is worth
+      less, so that learners with a discount below the stated one prefer it;
+    - ``inverted`` (a warning): of more than ``max_inverted`` of all pairs of episodes on one level the truly better one
+      earns less.
+
+    Where there is nothing to compare, no true performance and no policy but a random one, the verdict is
+    ``"untested"``, which is not passed.
 
     Args:
         env: id of a task (ours or any Gymnasium id), a functional :class:`rewardax.envs.Env`, or a Gymnasium
             environment.
         reward: audit the task under this transform, or its configuration.
         policies: name -> ``policy(observation, info) -> action``; ``oracle`` and ``anti_oracle`` are put in order,
-            others add pairs to compare. Makes the audit a played one.
+            every other one is compared with the best. Makes the audit a played one.
         performance: of Gymnasium environments the key of ``info`` that holds each step's true score, or a function of
             ``info``; where the key is missing ``info["success"]`` counts at the end.
         method: ``"exact"``, ``"played"``, or ``"auto"``: exact where possible.
-        level: training level that is solved.
+        level: training level (for foreign environments, seed of ``reset``) that is solved.
         levels: levels that are played, seeds ``seed, seed + 1, ...``.
         max_inverted: allowed share of inverted pairs; rewards that are noisy by design need more.
-        max_states: largest table of an exact audit.
+        max_states: largest table of an exact audit of ours.
         seed: of all that is drawn.
+        gamma: γ in (0, 1], the learner's: rewards are discounted, performance is not. 1 audits plain totals.
+        effort: steps that each part of the search on the first played level may take; 0 is no search.
         env_kwargs: parameters of the task, as for :func:`rewardax.make`.
 
     Of an exact audit the time limit ends the task: use potentials with ``truncation="absorb"``.
@@ -103,128 +96,100 @@ def audit(
     True
 
     Raises:
-        UserError: for a task that is too large when ``method="exact"``, and for an unknown method.
+        UserError: for a task that is too large or too random when ``method="exact"``, for an unknown method, for
+            ``gamma`` outside (0, 1] and for ``levels`` below 1.
     """
     if method not in METHODS:
         raise UserError(f"method is one of {', '.join(METHODS)}, not {method!r}")
+    if not 0.0 < gamma <= 1.0:
+        raise UserError(f"gamma must be in (0, 1], got {gamma}")
+    if levels < 1:
+        raise UserError(f"levels must be at least 1, got {levels}")
     if isinstance(env, str) and (env.startswith("rewardax/") or env in PRESETS or env not in gym.registry):
         env = task_id(env)
     transform = None if reward is None else from_config(reward)
-    ours = isinstance(env, Env) or (isinstance(env, str) and env in PRESETS)
-    why = "policies were given" if policies else "" if ours else "only tasks of ours can be solved exactly"
-    if ours and not policies and method != "played":
-        core, params = make(env, **env_kwargs)
+    core, params = _core(env, env_kwargs)
+    world: gym.Env | None = None if core is not None else _foreign(env, env_kwargs)
+    name = env if isinstance(env, str) else core.family if core is not None else _name(world)
+    exactly = {"level": level, "max_inverted": max_inverted, "gamma": gamma, "seed": seed}
+    why = "policies were given" if policies else ""
+    if not why and method != "played":
         try:
-            return _exact(core, params, transform, level, max_inverted, max_states, seed)
+            if core is not None:
+                table = own_table(core, params, transform, level, max_states)
+                found = solved(core.family, table, core.action_names, **exactly)
+                if found.hack is None or not hasattr(core, "render_action"):
+                    return found
+                speaker = GymEnv(core)
+                speaker.params = params
+                said = in_words(speaker, level, found.hack.actions)
+                return found._replace(hack=found.hack._replace(names=said))
+            table = _foreign_table(world, transform, performance, level)
+            space: Any = world.action_space
+            return solved(name, table, action_names(space), first=int(space.start), **exactly)
         except ValueError as error:
             if method == "exact":
                 raise
             why = str(error)
     elif method == "exact":
         raise UserError(f"{why}, so the audit cannot be exact; leave method='auto'")
-    world: gym.Env = GymEnv(env, **env_kwargs) if ours else _foreign(env, env_kwargs) if isinstance(env, str) else env
-    given = {**(_policies_of(world) if isinstance(world, GymEnv) else {}), **(policies or {})}
+    if core is not None:
+        world = env if isinstance(env, gym.Env) else GymEnv(env, **env_kwargs)
+    given = {**(_policies_of(world.unwrapped) if isinstance(world.unwrapped, GymEnv) else {}), **(policies or {})}
     paying = world if transform is None else RewardWrapper(world, transform)
-    name = world.core.family if isinstance(world, GymEnv) else str(getattr(world.spec, "id", type(world).__name__))
-    episodes = audit_played.play(paying, given, levels, performance=performance, seed=seed)
-    return audit_played.judge(
-        env if isinstance(env, str) else name, episodes, max_inverted, (f"played: {why}",) if why else ()
+    farms = _farms(world, transform, performance, level) if policies and core is None and method == "auto" else []
+    found = played(
+        name,
+        Player(paying, performance, gamma),
+        given,
+        levels=levels,
+        seed=seed,
+        max_inverted=max_inverted,
+        effort=effort,
+        notes=(f"played: {why}",) if why else (),
     )
+    return found._replace(findings=(*found.findings, *farms)) if farms else found
 
 
-def _foreign(env_id: str, env_kwargs: dict[str, Any]) -> gym.Env:
-    with as_user_error(f"Gymnasium cannot make {env_id!r} with {env_kwargs}", gym.error.Error, TypeError):
-        return gym.make(env_id, **env_kwargs)
+def _core(env: Any, env_kwargs: dict[str, Any]) -> tuple[Env | None, PyTree]:
+    """The functional core of a task of ours and its numbers, where nothing around it changes the reward."""
+    if isinstance(env, Env) or (isinstance(env, str) and env in PRESETS):
+        return make(env, **env_kwargs)
+    plain = isinstance(env, gym.Env) and all(type(layer) in PLAIN for layer in layers(env)[:-1])
+    if plain and isinstance(env.unwrapped, GymEnv):
+        return env.unwrapped.core, env.unwrapped.params
+    return None, None
 
 
-def _exact(
-    env: Env,
-    params: PyTree,
-    reward: RewardTransform | None,
-    level: int,
-    max_inverted: float,
-    max_states: int,
-    seed: int,
-) -> Audit:
-    mdp, timeless = _table(env, params, reward, level, max_states)
-    horizon = env.horizon(params)
-    if audit_exact.too_large(mdp, horizon):
-        raise UserError(f"{len(mdp.over):,} states and {horizon} steps are too many to solve exactly")
-    found = audit_exact.solve(mdp, horizon, episodes=SAMPLES, seed=seed)
-    scores = {name: Score(*map(tidy, pair)) for name, pair in found.scores.items()}
-    slack = 1e-5 * max(1.0, *(abs(score.reward) for score in scores.values()))
-    findings = [
-        out_of_order(better, worse, scores[better].reward, scores[worse].reward)
-        for better, worse in pairwise(ORDER)
-        if scores[better].reward < scores[worse].reward - slack
-    ]
-    top, bottom = scores["oracle"], scores["anti_oracle"]
-    differ = (top.performance or 0.0) - (bottom.performance or 0.0) > slack
-    if differ and abs(top.reward - bottom.reward) <= slack:
-        findings.append(says_nothing(top.reward))
-    if found.proxy_low < found.best_performance - 1e-4 * max(1.0, abs(found.best_performance)):
-        low, high, best = tidy(found.proxy_low), tidy(found.proxy_high), tidy(found.best_performance)
-        text = f"the policies with the most reward earn {scores['greedy_proxy'].reward:.6g} and perform {low:.6g}"
-        text += f" to {high:.6g}" if high - low > slack else ""
-        findings.append(Finding("hackable", f"{text} where {best:.6g} is possible, which pays {top.reward:.6g}"))
-    notes: tuple[str, ...] = ()
-    farms: tuple[Farm, ...] = ()
-    if timeless is None:
-        notes = ("no look for farms: what is remembered has no bound, so nothing ever comes back",)
-    else:
-        names = np.array(env.action_names)
-        farms = tuple(
-            Farm(
-                tuple(names[path_to(timeless, cycle.states[0])].tolist()),
-                tuple(names[list(cycle.actions)].tolist()),
-                tidy(cycle.reward),
-                tidy(cycle.performance),
-            )
-            for cycle in farmable_cycles(timeless)
-        )
-    findings += [farmed(farms)] if farms else []
-    correlation, inverted = ranks([found.episodes], slack)
-    findings += too_inverted(inverted, max_inverted)
-    return Audit(
-        name=env.family,
-        findings=tuple(findings),
-        scores=scores,
-        farms=farms,
-        correlation=correlation,
-        inverted=inverted,
-        best_performance=tidy(found.best_performance),
-        proxy_performance=(tidy(found.proxy_low), tidy(found.proxy_high)),
-        method="exact",
-        episodes=len(found.episodes),
-        notes=notes,
-    )
+def _foreign(env: Any, env_kwargs: dict[str, Any]) -> gym.Env:
+    if not isinstance(env, str):
+        return env
+    with as_user_error(f"Gymnasium cannot make {env!r} with {env_kwargs}", gym.error.Error, TypeError):
+        return gym.make(env, **env_kwargs)
 
 
-def _table(
-    env: Env, params: PyTree, reward: RewardTransform | None, level: int, max_states: int
-) -> tuple[TabularMDP, TabularMDP | None]:
-    """The table to solve, and the one without a clock to look for cycles in, if it is finite."""
-    key = level_key("train", level)
-    if reward is not None:
-        reward = attach(reward, env, where=env.family)
-        refuse_run_long_memory(env, params, key, reward)
+def _foreign_table(world: Any, reward: RewardTransform | None, performance: Performance, level: int) -> Table:
+    try:
+        if reward is not None:
+            raise UserError("there is a reward around it")
+        return foreign_table(world, performance, level)
+    except UserError as error:
+        text = "only tasks of ours and small foreign ones without chance can be solved exactly"
+        raise UserError(f"{text}; of {_name(world)}: {error}") from error
 
-    def table(forget: tuple[str, ...]) -> TabularMDP:
-        if reward is None:
-            return enumerate_mdp(env, params, key, forget=forget, max_states=max_states)
-        return reward_mdp(env, params, key, reward, forget=forget, max_states=max_states)
 
-    task = enumerate_mdp(env, params, key, forget=("t",), max_states=max_states)
-    timed = depends_on_clock(env, params, task, () if reward is None else reward.requires)
-    timeless: TabularMDP | None = task
-    if reward is not None:
-        try:
-            timeless = table(("t",))
-        except ValueError as error:
-            if "more than" not in str(error):
-                raise
-            timeless = None
-    return (timeless if timeless is not None and not timed else table(())), timeless
+def _farms(world: Any, reward: RewardTransform | None, performance: Performance, level: int) -> list[Finding]:
+    """What cycles show about a foreign environment that is played with given policies, if it can be written out."""
+    try:
+        table = _foreign_table(world, reward, performance, level)
+    except UserError:
+        return []
+    farms = cycles_of(table, action_names(world.action_space))
+    return [farmed(farms, table.known)] if farms else []
+
+
+def _name(world: Any) -> str:
+    return str(getattr(world.spec, "id", type(world).__name__))
 
 
 def _policies_of(env: GymEnv) -> dict[str, Policy]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
+from rewardax.base.errors import UserError
 from rewardax.envs import card, oracle_action
 
 KEYS = {
@@ -66,6 +67,25 @@ class Game:
                     self.step(action)
                     if self.over:
                         break
+
+    def replay(self, actions: Sequence[str], level: int | None = None) -> None:
+        """Play a list of actions, names or numbers, and say at the end what it was worth in truth.
+
+        Raises:
+            UserError: for an action that is not understood, and for actions after the end.
+        """
+        self.start(level)
+        worth = 0.0
+        for place, said in enumerate(actions, 1):
+            if self.over:
+                raise UserError(f"the episode is over after {place - 1} of {len(actions)} actions")
+            number = said.isdecimal() and int(said) < self.core.num_actions
+            meant = [int(said)] if number else self.understand(said.lower())
+            if len(meant) != 1:
+                raise UserError(f"action {place} of {len(actions)}, {said!r}, is not one action of this task here")
+            self.step(meant[0])
+            worth += float(self.info["performance"])
+        self.say(f"reward {self.total:+.3f}, performance {worth:+.3f}{'' if self.over else ', not over yet'}")
 
     def start(self, level: int | None) -> None:
         """Open a level (a random one by default) and show it."""

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from rewardax.cli.settings import EnvKwargs, settings
+
 
 @dataclass(frozen=True)
 class Play:
@@ -18,6 +20,10 @@ class Play:
     """JSON file of a reward, or the name of a built-in design; without it only the task's own reward counts."""
     level: int | None = None
     """Number of the level; random without it."""
+    env_kwargs: EnvKwargs = ()
+    """Parameters of the task as name=value, for example layouts=1."""
+    actions: str = ""
+    """Play these instead of asking: names or numbers with commas between, as the audit lists a hack."""
 
     def run(self) -> None:
         """Read lines from the keyboard (or a pipe) until one of them is ``q``."""
@@ -30,8 +36,12 @@ class Play:
 
         name = task_id(self.env)
         reward: dict[str, Any] = {} if self.reward is None else {"reward": resolve([self.reward], name)[0].reward}
-        env = gymnasium.make(f"rewardax/{name}-v0", render_mode="ansi", **reward)
-        Game(env).play(prompted(), self.level)
+        more = settings(self.env_kwargs, "--env-kwargs")
+        game = Game(gymnasium.make(f"rewardax/{name}-v0", render_mode="ansi", **reward, **more))
+        if self.actions:
+            game.replay([action.strip() for action in self.actions.split(",")], self.level)
+        else:
+            game.play(prompted(), self.level)
 
 
 def prompted() -> Iterator[str]:

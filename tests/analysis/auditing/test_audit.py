@@ -211,7 +211,8 @@ def test_rewards_around_a_foreign_environment() -> None:
 
 def test_gymnasium_ids_and_mistakes() -> None:
     found = audit("CartPole-v1", levels=2)
-    assert found.passed and found.name == "CartPole-v1" and set(found.scores) == {"random"}
+    assert found.verdict == "untested" and not found.passed and not found.findings
+    assert found.name == "CartPole-v1" and set(found.scores) == {"random"} and "nothing was tested" in found.notes[-1]
     with pytest.raises(ValueError, match="only tasks of ours"):
         audit(gym.make("CartPole-v1"), method="exact")
     with pytest.raises(ValueError, match="more than 10 states"):
@@ -291,7 +292,8 @@ def test_command_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert found["hackable"] and not found["passed"] and found["env"] == "RingRace"
     assert found["scores"]["greedy_proxy"] == {"reward": 64.0, "performance": -0.25}
     assert found["farms"][0]["actions"] == ["anticlockwise", "clockwise"]
-    assert {"kind", "text"} == set(found["findings"][0])
+    assert {"kind", "text", "severity", "about"} == set(found["findings"][0])
+    assert found["verdict"] == "failed" and found["exit_code"] == 1 and len(found["hack"]["names"]) == 64
 
 
 @pytest.mark.parametrize(
