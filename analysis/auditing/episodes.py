@@ -61,7 +61,8 @@ class Player:
         """
         observation, info = self._reset(level, future)
         script = iter(how) if isinstance(how, tuple) else None
-        total, worth, done, over = 0.0, None, [], False
+        done: list[Any] = []
+        total, worth, over = 0.0, None, False
         options = [self.options(info)] if script is not None else []
 
         def episode(problem: str | None = None) -> Episode:

@@ -53,13 +53,15 @@ def clocks(episodes: list[list[Look]]) -> tuple[str, ...]:
         return ()
 
     def steady(name: str) -> bool:
-        values = [(old.get(name), new.get(name)) for old, new in pairs]
-        if not all(isinstance(value, int | float) and not isinstance(value, bool) for pair in values for value in pair):
-            return False
-        changes = {new - old for old, new in values}
+        changes = {_change(old.get(name), new.get(name)) for old, new in pairs}
         return len(changes) == 1 and 0 not in changes
 
     return tuple(name for name in pairs[0][0] if steady(name))
+
+
+def _change(old: Any, new: Any) -> float:
+    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in (old, new))
+    return new - old if numbers else 0
 
 
 def _layers(state: Any) -> list[Any]:
@@ -87,13 +89,9 @@ def _freeze(value: Any, name: str, draws: list[str], depth: int) -> Any:
         return value
     if isinstance(value, float):
         return value if value == value else "nan"
-    if isinstance(value, np.random.Generator | np.random.RandomState | random.Random):
-        generator = isinstance(value, np.random.Generator)
-        draws.append(
-            str(value.bit_generator.state)
-            if generator
-            else str(value.getstate() if isinstance(value, random.Random) else value.get_state())
-        )
+    drawn = _drawn(value)
+    if drawn is not None:
+        draws.append(drawn)
         return None
     if isinstance(value, enum.Enum):
         return (type(value).__name__, value.name)
@@ -111,3 +109,18 @@ def _freeze(value: Any, name: str, draws: list[str], depth: int) -> Any:
     if dataclasses.is_dataclass(value) or hasattr(value, "__dict__"):
         return (type(value).__name__, tuple((key, down(inner)) for key, inner in vars(value).items() if key != "spec"))
     raise UserError(f"the field {name!r} of type {type(value).__name__} cannot be compared")
+
+
+def _drawn(value: Any) -> str | None:
+    """The state of a random generator."""
+    if isinstance(value, np.random.Generator):
+        return str(value.bit_generator.state)
+    if isinstance(value, np.random.RandomState):
+        return global_draws(value)
+    return str(value.getstate()) if isinstance(value, random.Random) else None
+
+
+def global_draws(generator: Any = np.random) -> str:
+    """The state of NumPy's global generator, or of one of its kind."""
+    state = generator.get_state(legacy=False)["state"]
+    return f"{state['key'].tobytes()!r} {state['pos']}"

@@ -62,7 +62,8 @@ def played(
         scripts, tried = searched(player, seed, oracle, effort)
         notes += tuple(f"tried: {what}" for what in tried)
     audit = _judge(name, [*episodes, *scripts], len(episodes), known, max_inverted, notes)
-    hacked, hack = [], None
+    hacked: list[Finding] = []
+    hack = None
     if known and not any(finding.kind == "silent" and not finding.about for finding in audit.findings):
         hacked, hack = _hacks(Repeater(player, everyone), sound, [row for row in scripts if not row.problem])
     before = [finding for finding in audit.findings if finding.kind != "inverted"]

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from rewardax.analysis.auditing.episodes import PLAIN, Performance, Player, Policy, layers
 from rewardax.analysis.auditing.played import in_words, played
 from rewardax.analysis.auditing.report import Audit, Finding, farmed
-from rewardax.analysis.auditing.solved import action_names, cycles_of, own_table, solved
+from rewardax.analysis.auditing.solved import Asked, action_names, cycles_of, own_table, solved
 from rewardax.analysis.auditing.tables import Table, foreign_table
 from rewardax.base.errors import UserError, as_user_error
 from rewardax.envs.core import Env, PyTree
@@ -109,46 +109,36 @@ def audit(
         env = task_id(env)
     transform = None if reward is None else from_config(reward)
     core, params = _core(env, env_kwargs)
-    world: gym.Env | None = None if core is not None else _foreign(env, env_kwargs)
-    name = env if isinstance(env, str) else core.family if core is not None else _name(world)
-    exactly = {"level": level, "max_inverted": max_inverted, "gamma": gamma, "seed": seed}
+    world = _world(env, env_kwargs) if core is None else env if isinstance(env, gym.Env) else None
+    asked = Asked(level=level, max_inverted=max_inverted, gamma=gamma, seed=seed)
     why = "policies were given" if policies else ""
-    if not why and method != "played":
+    if method == "exact" and why:
+        raise UserError(f"{why}, so the audit cannot be exact; leave method='auto'")
+    if method != "played" and not why:
         try:
             if core is not None:
-                table = own_table(core, params, transform, level, max_states)
-                found = solved(core.family, table, core.action_names, **exactly)
-                if found.hack is None or not hasattr(core, "render_action"):
-                    return found
-                speaker = GymEnv(core)
-                speaker.params = params
-                said = in_words(speaker, level, found.hack.actions)
-                return found._replace(hack=found.hack._replace(names=said))
-            table = _foreign_table(world, transform, performance, level)
-            space: Any = world.action_space
-            return solved(name, table, action_names(space), first=int(space.start), **exactly)
+                return _solve_own(core, params, transform, max_states, asked)
+            return _solve_foreign(env, world, transform, performance, asked)
         except ValueError as error:
             if method == "exact":
                 raise
             why = str(error)
-    elif method == "exact":
-        raise UserError(f"{why}, so the audit cannot be exact; leave method='auto'")
-    if core is not None:
-        world = env if isinstance(env, gym.Env) else GymEnv(env, **env_kwargs)
-    given = {**(_policies_of(world.unwrapped) if isinstance(world.unwrapped, GymEnv) else {}), **(policies or {})}
-    paying = world if transform is None else RewardWrapper(world, transform)
-    farms = _farms(world, transform, performance, level) if policies and core is None and method == "auto" else []
+    world = GymEnv(env, **env_kwargs) if world is None else world
+    known = _policies_of(world.unwrapped) if isinstance(world.unwrapped, GymEnv) else {}
     found = played(
-        name,
-        Player(paying, performance, gamma),
-        given,
+        _name(env, world),
+        Player(world if transform is None else RewardWrapper(world, transform), performance, gamma),
+        {**known, **(policies or {})},
         levels=levels,
         seed=seed,
         max_inverted=max_inverted,
         effort=effort,
         notes=(f"played: {why}",) if why else (),
     )
-    return found._replace(findings=(*found.findings, *farms)) if farms else found
+    if policies and core is None and method == "auto":
+        farms = _farms(world, transform, performance, level)
+        return found._replace(findings=(*found.findings, *farms))
+    return found
 
 
 def _core(env: Any, env_kwargs: dict[str, Any]) -> tuple[Env | None, PyTree]:
@@ -161,11 +151,37 @@ def _core(env: Any, env_kwargs: dict[str, Any]) -> tuple[Env | None, PyTree]:
     return None, None
 
 
-def _foreign(env: Any, env_kwargs: dict[str, Any]) -> gym.Env:
+def _world(env: Any, env_kwargs: dict[str, Any]) -> gym.Env:
     if not isinstance(env, str):
         return env
     with as_user_error(f"Gymnasium cannot make {env!r} with {env_kwargs}", gym.error.Error, TypeError):
         return gym.make(env, **env_kwargs)
+
+
+def _name(env: Any, world: Any) -> str:
+    if isinstance(env, str):
+        return env
+    inner = world.unwrapped
+    return inner.core.family if isinstance(inner, GymEnv) else str(getattr(world.spec, "id", type(world).__name__))
+
+
+def _solve_own(env: Env, params: PyTree, reward: RewardTransform | None, max_states: int, asked: Asked) -> Audit:
+    table = own_table(env, params, reward, asked.level, max_states)
+    found = solved(env.family, table, env.action_names, asked)
+    if found.hack is None or not hasattr(env, "render_action"):
+        return found
+    speaker = GymEnv(env)
+    speaker.params = params
+    said = in_words(speaker, asked.level, found.hack.actions)
+    return found._replace(hack=found.hack._replace(names=said))
+
+
+def _solve_foreign(
+    env: Any, world: Any, reward: RewardTransform | None, performance: Performance, asked: Asked
+) -> Audit:
+    table = _foreign_table(world, reward, performance, asked.level)
+    first = int(world.action_space.start)
+    return solved(_name(env, world), table, action_names(world.action_space), asked, first=first)
 
 
 def _foreign_table(world: Any, reward: RewardTransform | None, performance: Performance, level: int) -> Table:
@@ -175,7 +191,7 @@ def _foreign_table(world: Any, reward: RewardTransform | None, performance: Perf
         return foreign_table(world, performance, level)
     except UserError as error:
         text = "only tasks of ours and small foreign ones without chance can be solved exactly"
-        raise UserError(f"{text}; of {_name(world)}: {error}") from error
+        raise UserError(f"{text}; of {_name(world, world)}: {error}") from error
 
 
 def _farms(world: Any, reward: RewardTransform | None, performance: Performance, level: int) -> list[Finding]:
@@ -186,10 +202,6 @@ def _farms(world: Any, reward: RewardTransform | None, performance: Performance,
         return []
     farms = cycles_of(table, action_names(world.action_space))
     return [farmed(farms, table.known)] if farms else []
-
-
-def _name(world: Any) -> str:
-    return str(getattr(world.spec, "id", type(world).__name__))
 
 
 def _policies_of(env: GymEnv) -> dict[str, Policy]:

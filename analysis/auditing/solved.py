@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -36,18 +37,16 @@ SAMPLES = 64  # sampled episodes per policy
 UNKNOWN = "no true performance is known, so only farms and silence were looked for"
 
 
-def solved(
-    name: str,
-    table: Table,
-    actions: tuple[str, ...],
-    *,
-    first: int = 0,
-    level: int,
-    max_inverted: float,
-    gamma: float,
-    seed: int,
-    notes: tuple[str, ...] = (),
-) -> Audit:
+class Asked(NamedTuple):
+    """What of the arguments of ``audit`` concerns a table."""
+
+    level: int
+    max_inverted: float
+    gamma: float
+    seed: int
+
+
+def solved(name: str, table: Table, actions: tuple[str, ...], asked: Asked, *, first: int = 0) -> Audit:
     """The audit of a table; ``actions`` are in words, ``first`` is the number of the first one.
 
     Raises:
@@ -56,7 +55,7 @@ def solved(
     mdp, horizon, known = table.mdp, table.horizon, table.known
     if audit_exact.too_large(mdp, horizon):
         raise UserError(f"{len(mdp.over):,} states and {horizon} steps are too many to solve exactly")
-    found = audit_exact.solve(mdp, horizon, episodes=SAMPLES, seed=seed, gamma=gamma)
+    found = audit_exact.solve(mdp, horizon, episodes=SAMPLES, seed=asked.seed, gamma=asked.gamma)
     shown = found.scores if known else {name: found.scores[name] for name in ("random", "greedy_proxy")}
     scores = {name: Score(tidy(earned), tidy(worth) if known else None) for name, (earned, worth) in shown.items()}
     slack = 1e-5 * max(1.0, *(abs(score.reward) for score in scores.values()))
@@ -64,10 +63,10 @@ def solved(
     findings = [*(_misordered(scores, slack) if known else _flat(found, slack)), *hacked]
     farms = cycles_of(table, actions)
     findings += [farmed(farms, known)] if farms else []
-    notes += (table.why_no_cycles,) if table.timeless is None else ()
+    notes: tuple[str, ...] = (table.why_no_cycles,) if table.timeless is None else ()
     notes += () if known else (UNKNOWN,)
     correlation, inverted = ranks([found.episodes], slack) if known else (None, None)
-    findings += too_inverted(inverted, max_inverted)
+    findings += too_inverted(inverted, asked.max_inverted)
     return Audit(
         name=name,
         findings=tuple(findings),
@@ -80,7 +79,7 @@ def solved(
         method="exact",
         episodes=len(found.episodes) if known else 0,
         notes=notes,
-        hack=_hack(mdp, found, actions, first, level, gamma) if hacked else None,
+        hack=_hack(mdp, found, actions, first, asked) if hacked else None,
     )
 
 
@@ -127,14 +126,12 @@ def cycles_of(table: Table, actions: tuple[str, ...]) -> tuple[Farm, ...]:
     )
 
 
-def _hack(
-    mdp: TabularMDP, found: audit_exact.Exact, actions: tuple[str, ...], first: int, level: int, gamma: float
-) -> Hack:
+def _hack(mdp: TabularMDP, found: audit_exact.Exact, actions: tuple[str, ...], first: int, asked: Asked) -> Hack:
     states, chosen = (np.array(column) for column in zip(*found.hack, strict=True))
-    earned = (gamma ** np.arange(len(states)) * mdp.reward[states, chosen]).sum()
+    earned = (asked.gamma ** np.arange(len(states)) * mdp.reward[states, chosen]).sum()
     names = tuple(actions[action] for action in chosen)
     worth = mdp.performance[states, chosen].sum()
-    return Hack(level, tuple((chosen + first).tolist()), names, tidy(earned), tidy(worth))
+    return Hack(asked.level, tuple((chosen + first).tolist()), names, tidy(earned), tidy(worth))
 
 
 def own_table(env: Env, params: PyTree, reward: RewardTransform | None, level: int, max_states: int) -> Table:

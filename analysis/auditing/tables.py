@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+import random
 from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
 
 from rewardax.analysis.auditing.episodes import PLAIN, Performance, layers, measured, require_number
-from rewardax.analysis.auditing.identity import Look, clocks, look
+from rewardax.analysis.auditing.identity import Look, clocks, global_draws, look
 from rewardax.base.errors import UserError, as_user_error
 from rewardax.envs.mdp import TabularMDP
 
@@ -184,7 +185,7 @@ class _Search:
     def _watch(self) -> list[list[Look]]:
         """What some random episodes look like, step by step."""
         generator, episodes, steps = np.random.default_rng(self.level), [], 0
-        state = np.random.get_state()[1:]
+        drawn = global_draws(), random.getstate()
         while steps < WATCHED:
             self.world.reset(seed=self.level)
             episode, over = [self.look()], False
@@ -194,7 +195,7 @@ class _Search:
                 episode.append(seen)
                 over, steps = terminated or truncated, steps + 1
             episodes.append(episode)
-        if any(not np.array_equal(a, b) for a, b in zip(state, np.random.get_state()[1:], strict=True)):
+        if drawn != (global_draws(), random.getstate()):
             raise UserError("its steps are random")
         return episodes
 
