@@ -32,6 +32,7 @@ from rewardax.envs.core import Env, PyTree
 from rewardax.envs.levels import level_key
 from rewardax.envs.mdp import TabularMDP, enumerate_mdp
 from rewardax.wrappers.core import RewardTransform
+from rewardax.wrappers.requirements import attach
 
 SAMPLES = 64  # sampled episodes per policy
 UNKNOWN = "no true performance is known, so only farms and silence were looked for"
@@ -138,6 +139,7 @@ def own_table(env: Env, params: PyTree, reward: RewardTransform | None, level: i
     """The table of a task of ours, and the one without a clock to look for cycles in, if it is finite."""
     key = level_key("train", level)
     if reward is not None:
+        reward = attach(reward, env, where=env.family)
         refuse_run_long_memory(env, params, key, reward)
 
     def table(forget: tuple[str, ...]) -> TabularMDP:
