@@ -125,6 +125,8 @@ def declarations(subject: Subject) -> Iterator[str]:
     for name, labels in (("events", env.event_names), ("subgoals", env.subgoal_names)):
         if name in features and features[name].shape != (len(labels),):
             yield f"feature {name!r} has shape {features[name].shape}, but {len(labels)} names are declared"
+        if len(set(labels)) < len(labels):
+            yield f"two bits of feature {name!r} have the same name; rewards find bits by their names"
     if shown["mask"].shape != (env.num_actions,) or shown["mask"].dtype != bool:
         yield f"action_mask must be bool[{env.num_actions}], one per action name"
     if len(set(env.action_names)) != env.num_actions:

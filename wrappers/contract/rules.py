@@ -17,6 +17,7 @@ import numpy as np
 from rewardax.base.arrays import is_key
 from rewardax.wrappers.checkpoint import load, save
 from rewardax.wrappers.config import from_config, to_config
+from rewardax.wrappers.contract.binding import unbound
 from rewardax.wrappers.contract.data import extreme, scrambled, with_padding
 from rewardax.wrappers.contract.routes import RecordedEnv, begin, learn, routes, scan
 from rewardax.wrappers.contract.sweeps import branches, row, swept, works_elsewhere
@@ -301,6 +302,10 @@ def every_route(case: Case) -> Iterator[str]:
                 yield from unlike(earned, expected, f"{route} with {num_envs} environment(s)", "the scan")
 
 
+def names(case: Case) -> Iterator[str]:
+    yield from unbound(case.reward)
+
+
 RULES: dict[str, Callable[[Case], Iterator[str]] | None] = {
     "structure": None,  # always checked, first
     "books": books,
@@ -311,6 +316,7 @@ RULES: dict[str, Callable[[Case], Iterator[str]] | None] = {
     "alone": alone,
     "episodes": episodes,
     "causal": causal,
+    "names": names,
     "sweep": sweep,
     "config": config,
     "resume": resume,

@@ -81,6 +81,11 @@ class Mislabeled(KeyFarm):
 
 
 @dataclasses.dataclass(frozen=True)
+class Ambiguous(KeyFarm):
+    event_names = ("picked", "dropped", "picked", "finished")
+
+
+@dataclasses.dataclass(frozen=True)
 class Outside(KeyFarm):
     def observe(self, state, params):
         return {"vector": super().observe(state, params)["vector"] * 2}
@@ -103,6 +108,7 @@ class Unhashable(KeyFarm):
         (Boasts, "the oracle promises 5 steps"),
         (Explodes, "feature 'progress' is not finite"),
         (Mislabeled, "feature 'events' has shape"),
+        (Ambiguous, "two bits of feature 'events' have the same name"),
         (Outside, "an observation is outside observation_space"),
         (Unhashable, "is not hashable"),
     ],

@@ -10,10 +10,12 @@ import jax.numpy as jnp
 import pytest
 from support.reward_data import every_example, rollout_for, run
 
+from rewardax.wrappers.bonuses.events import EventBonus
 from rewardax.wrappers.contract.check import ContractError, check_reward
 from rewardax.wrappers.contract.data import sample_rollout
 from rewardax.wrappers.contract.rules import RULES
 from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, chain, static
+from rewardax.wrappers.names import positions
 
 
 @every_example
@@ -211,6 +213,25 @@ class HoldsLambda(Broken):
         return self.fn(transition.reward)
 
 
+class HoldsStatic(Broken):
+    part: RewardTransform = static(EventBonus())
+
+    def bonus(self, state: State, transition: Transition) -> Any:
+        return self.part.update(Rewards.open(transition), state, transition)[0].components["events"]
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        return self.part.requires
+
+
+class ForgetsParts(HoldsStatic):
+    part: RewardTransform = EventBonus()
+    event: int | str = static(0)
+
+    def bind(self, names: Any) -> RewardTransform:
+        return self.replace(event=positions("ForgetsParts", (self.event,), "events", names)[0])
+
+
 class Explodes(Broken):
     def bonus(self, state: State, transition: Transition) -> Any:
         return jnp.exp(transition.reward)
@@ -254,6 +275,8 @@ class NamesMemoryAnew(RewardTransform):
         (LooksAround(), "episodes: an episode after another first episode gives ['bonus']"),
         (Corrected(), "causal: it calls itself causal, but learn gives ['bonus']"),
         (Branches(), "sweep: .scale cannot be swept (TracerBoolConversionError)"),
+        (HoldsStatic(), "names: the reward in field 'part' keeps the names of its events"),
+        (ForgetsParts(), "names: the reward in field 'part' keeps the names of its events"),
         (ForgetsItself(), "config: its configuration builds a transform with other numbers"),
         (HoldsLambda(), "config: raised UserError: "),
         (NamesMemoryAnew(), "resume: raised UserError: "),
