@@ -3,17 +3,21 @@
 An :class:`Env` is static and hashable (array sizes, vocabulary, view); its difficulty is a pytree of traced numbers
 (``params``), so that one compilation serves every difficulty of a family. All methods handle ONE environment and are
 meant to be ``vmap``-ed; nothing in them calls the host. Those of :data:`COMPILED` are compiled on their first call, and
-cost nothing inside of another compiled function.
+cost nothing inside of another compiled function; they give 32-bit numbers also under ``jax_enable_x64``.
 """
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 from flax import struct
 from jax import Array
+
+from rewardax.base.arrays import narrow
 
 PyTree = Any
 THREEFRY = "threefry2x32"  # the kind of random keys all our environments use, the same on every machine
@@ -27,6 +31,16 @@ class TimeStep(struct.PyTreeNode):
     terminated: Array  #: bool[] success, failure or absorbing
     truncated: Array  #: bool[] step limit only
     performance: Array  #: f32[] increment of the hidden true score; never among the features
+
+
+def in_32_bits(method: Callable[..., Any]) -> Callable[..., Any]:
+    """``method`` with results of at most 32 bits, as without ``jax_enable_x64``."""
+
+    @functools.wraps(method)
+    def narrowed(*arguments: Any) -> Any:
+        return jax.tree.map(narrow, method(*arguments))
+
+    return narrowed
 
 
 class Env:
@@ -45,7 +59,7 @@ class Env:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for name in COMPILED & vars(cls).keys():
-            setattr(cls, name, jax.jit(vars(cls)[name], static_argnums=0, inline=True))
+            setattr(cls, name, jax.jit(in_32_bits(vars(cls)[name]), static_argnums=0, inline=True))
 
     @property
     def action_names(self) -> tuple[str, ...]:

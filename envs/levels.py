@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import numbers
+import operator
 from typing import Any
 
 import jax
@@ -24,17 +26,35 @@ def split_index(split: str | int | Array) -> int | Array:
     Raises:
         UserError: for a name that is not one of ``SPLITS``.
     """
-    if not isinstance(split, str):
+    if not isinstance(split, str | numbers.Integral):
         return split
-    if split not in SPLITS:
+    if split not in SPLITS and split not in SPLITS.values():
         raise UserError(f"no split {split!r}; there are {', '.join(SPLITS)}")
-    return SPLITS[split]
+    return SPLITS[split] if isinstance(split, str) else int(split)
+
+
+def level_number(number: Any, name: str = "level") -> int:
+    """A number of a level, or of a random future, from the user's hand.
+
+    >>> level_number(7)
+    7
+
+    Raises:
+        UserError: it is none of 0 .. 2^31 - 2.
+    """
+    try:
+        index = operator.index(number)
+    except TypeError:
+        index = -1
+    if not 0 <= index < LEVELS:
+        raise UserError(f"{name}s are numbered from 0 to {LEVELS - 1}, got {name} {number!r}")
+    return index
 
 
 def level_key(split: str | int | Array, index: int | Array) -> Array:
     """Key of level ``index``: ``fold_in(fold_in(root, split), index)``, the same on every machine."""
-    if isinstance(index, int) and index < 0:
-        raise UserError(f"levels are numbered from 0, got level {index}")
+    if isinstance(index, numbers.Integral):
+        index = level_number(index)
     root = jax.random.key(_ROOT, impl=THREEFRY)
     return jax.random.fold_in(jax.random.fold_in(root, split_index(split)), index)
 

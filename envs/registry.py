@@ -86,7 +86,7 @@ def make(task: str | E, **env_kwargs: Any) -> tuple[Env | E, PyTree]:
         close = difflib.get_close_matches(unknown[0], [*fields, *names], n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         raise UserTypeError(
-            f"task {task!r} has no parameter {unknown[0]!r}.{hint} "
+            f"got an unexpected keyword argument {unknown[0]!r}: task {task!r} has no such parameter.{hint} "
             f"Static parameters: {sorted(fields)}; traced parameters: {sorted(names)}"
         )
     for name, value in numbers.items():

@@ -31,6 +31,9 @@ class BatchProgram:
     def __init__(self, program: Program, mode: AutoresetMode) -> None:
         self.program, self.mode = program, mode
 
+    def __reduce__(self) -> Any:
+        return batch_program, (self.program, self.mode)  # without what is compiled
+
     @cached_property
     def rows(self) -> Any:
         """(ids[B, 3], params) -> leaves, fields: levels made in a batch."""
@@ -53,15 +56,22 @@ class BatchProgram:
 
     @cached_property
     def advance(self) -> Any:
-        """(leaves, queue, slot, ended, actions, params) -> leaves, slot, ended, fields.
+        """(leaves, queue, slot, ended, actions, params, cut) -> leaves, slot, ended, fields.
 
+        ``cut`` bool[N] truncates steps that a time limit around the task ends, ``None`` if there is no limit.
         SAME_STEP replaces environments that finish, after looking at them; NEXT_STEP replaces those that
         finished one step ago, before looking at them.
         """
         program, mode = self.program, self.mode
 
         def advance(
-            leaves: Leaves, queue: Leaves, slot: Array, ended: Array, actions: Array, params: PyTree
+            leaves: Leaves,
+            queue: Leaves,
+            slot: Array,
+            ended: Array,
+            actions: Array,
+            params: PyTree,
+            cut: Array | None,
         ) -> tuple[Leaves, Array, Array, Fields]:
             step = jax.vmap(program.env.step, (0, 0, None))
             state, timestep = step(program.to_state(leaves), actions, params)
@@ -74,6 +84,8 @@ class BatchProgram:
             outputs = jax.vmap(program.outputs, (0, None, 0))
             fields = outputs(program.to_state(leaves), params, timestep)
             done = timestep.terminated | timestep.truncated
+            if cut is not None:
+                fields["truncated"], done = fields["truncated"] | cut, done | cut
             if mode == AutoresetMode.SAME_STEP:
                 leaves, slot = _replace(done, leaves, queue, slot)
             return leaves, slot, done, fields

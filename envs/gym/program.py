@@ -18,10 +18,12 @@ from gymnasium.vector.utils import create_shared_memory
 from jax import Array
 
 from rewardax.base.arrays import from_arrays, to_arrays
-from rewardax.base.errors import UserError
+from rewardax.base.errors import UserError, UserTypeError
+from rewardax.base.forked import refuse_forked
 from rewardax.envs.core import Env, PyTree, TimeStep
 from rewardax.envs.levels import reset_level
 from rewardax.envs.offers import offer
+from rewardax.envs.registry import make
 
 OBS_MODES = ("dict", "tokens", "text")
 TEXT_LENGTH = 8192
@@ -54,16 +56,19 @@ class Program:
     def __init__(self, env: Env, obs_mode: str, features: tuple[str, ...]) -> None:
         self.env, self.obs_mode, self.features = env, obs_mode, features
 
+    def __reduce__(self) -> Any:
+        return program, (self.env, self.obs_mode, self.features)  # without what is compiled
+
     def outputs(self, state: PyTree, params: PyTree, step: TimeStep | None) -> dict[str, Array]:
         """Everything the host wants to know about one environment, by field name."""
         zero, no = jnp.zeros((), jnp.float32), jnp.zeros((), bool)
         fields = {"reward": zero, "performance": zero, "terminated": no, "truncated": no}
         if step is not None:
             fields = {
-                "reward": step.reward.astype(jnp.float32),
-                "performance": step.performance.astype(jnp.float32),
-                "terminated": step.terminated,
-                "truncated": step.truncated & ~step.terminated,
+                "reward": jnp.float32(step.reward),
+                "performance": jnp.float32(step.performance),
+                "terminated": jnp.bool_(step.terminated),
+                "truncated": jnp.bool_(step.truncated) & ~jnp.bool_(step.terminated),
             }
         features = offer(self.env, state, params, {*self.env.feature_names, *self.features})
         fields["success"] = features.get("success", no)
@@ -197,6 +202,27 @@ def _as_bytes(value: Array) -> Array:
     return jax.lax.bitcast_convert_type(value, jnp.uint8).reshape(-1)
 
 
+def made(task: Any, obs_mode: str, env_kwargs: dict[str, Any]) -> tuple[Env, PyTree, gym.Space]:
+    """A task, its params and the space of its observations.
+
+    They are kept, so that a process forked afterwards knows them without JAX.
+    """
+    try:
+        return _made(task, obs_mode, tuple(sorted(env_kwargs.items())))
+    except TypeError as error:
+        if isinstance(error, UserError):
+            raise
+        refuse_forked()
+        return _made.__wrapped__(task, obs_mode, tuple(env_kwargs.items()))  # an argument that has no hash
+
+
+@lru_cache(maxsize=256)
+def _made(task: Any, obs_mode: str, env_kwargs: tuple[tuple[str, Any], ...]) -> tuple[Env, PyTree, gym.Space]:
+    refuse_forked()
+    env, params = make(task, **dict(env_kwargs))
+    return env, params, observation_space(env, params, obs_mode)
+
+
 def feature_union(env: Env, enabled: Sequence[str], names: Sequence[str] | str) -> tuple[str, ...]:
     """Both together in the order the core declares them.
 
@@ -231,11 +257,11 @@ def render_modes(env: Env, asked: str | None) -> list[str]:
     """Render modes of a core.
 
     Raises:
-        UserError: if the one asked for is not among them.
+        UserTypeError: if the one asked for is not among them.
     """
     modes = ["ansi"] + ["rgb_array"] * hasattr(env, "render")
     if asked is not None and asked not in modes:
-        raise UserError(f"{env.family} cannot render {asked!r}; its render modes: {', '.join(modes)}")
+        raise UserTypeError(f"{env.family} cannot render {asked!r}; its render modes: {', '.join(modes)}")
     return modes
 
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
+from rewardax.base.forked import refuse_forked
 from rewardax.envs.gym import program as gym_program
 from rewardax.envs.gym import state as gym_state
 from rewardax.envs.gym.actions import action_index
-from rewardax.envs.levels import LEVELS, split_index
-from rewardax.envs.registry import make
+from rewardax.envs.levels import LEVELS, level_number, split_index
 
 
-class GymEnv(gym.Env):
+class GymEnv(gym_state.KnownLimit, gym.Env):
     """A functional core as a Gymnasium environment; each step is one compiled call.
 
     ``reset(seed=s)`` opens level ``s`` (modulo 2^31 - 1) of the current split with random future ``s``;
@@ -60,11 +61,11 @@ class GymEnv(gym.Env):
         features: Sequence[str] | str = (),
         **env_kwargs: Any,
     ) -> None:
-        self.core, self.params = make(task, **env_kwargs)
+        self.core, self.params, space = gym_program.made(task, obs_mode, env_kwargs)
         self.metadata = self.metadata | {"render_modes": gym_program.render_modes(self.core, render_mode)}
         self.render_mode, self.obs_mode = render_mode, obs_mode
         self.action_space = gym.spaces.Discrete(self.core.num_actions)
-        self.observation_space = gym_program.observation_space(self.core, self.params, obs_mode)
+        self.observation_space = copy.deepcopy(space)
         self._program = gym_program.program(self.core, obs_mode, ())
         self.enable_features(features)
         self._split, self._level = split_index(split), -1
@@ -114,14 +115,14 @@ class GymEnv(gym.Env):
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         super().reset(seed=seed)
+        refuse_forked()
         options = gym_state.check_options(options, ("level", "split", "dynamics"))
-        if "split" in options:
-            self._split = split_index(options["split"])
         if "level" in options:
-            self._level = int(options["level"])
+            level = level_number(options["level"])
         else:
-            self._level = int(self.np_random.integers(LEVELS)) if seed is None else seed % LEVELS
-        dynamics = int(options.get("dynamics", self._level))
+            level = int(self.np_random.integers(LEVELS)) if seed is None else seed % LEVELS
+        dynamics = level_number(options.get("dynamics", level), "future")
+        self._split, self._level = split_index(options.get("split", self._split)), level
         ids = np.array([self._level, self._split, dynamics], np.int32)
         self._leaves, self._buffer = self._program.reset(ids, self.params)
         observation, _, _, _, info = self._read()
@@ -130,7 +131,7 @@ class GymEnv(gym.Env):
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         if self._leaves is None:
             raise gym.error.ResetNeeded("call reset() before step()")
-        action = action_index(action, self.core.num_actions)
+        action = np.int32(action_index(action, self.core.num_actions))
         self._leaves, self._buffer = self._program.step(self._leaves, action, self.params)
         return self._read()
 

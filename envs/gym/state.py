@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 
 from rewardax.base import saving
 from rewardax.base.errors import UserError
@@ -13,6 +15,27 @@ from rewardax.envs.core import PyTree
 from rewardax.envs.gym.program import Program
 
 KIND, SOURCE = "environment state", "this state"
+
+
+class KnownLimit:
+    """Mixin: ``spec.max_episode_steps`` says when episodes end, by the task itself or by a limit set on top of it."""
+
+    core: Any
+    params: PyTree
+    _spec: EnvSpec | None = None
+    _limit: int | None = None
+
+    @property
+    def spec(self) -> EnvSpec | None:
+        """How Gymnasium made this environment."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:
+        if spec is not None:
+            limits = (self.core.horizon(self.params), self._limit, spec.max_episode_steps)
+            spec = dataclasses.replace(spec, max_episode_steps=min(x for x in limits if x is not None))
+        self._spec = spec
 
 
 def check_options(options: Mapping[str, Any] | None, known: tuple[str, ...]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import numbers
 from collections.abc import Sequence
 from typing import Any
@@ -16,15 +17,15 @@ from gymnasium.vector.utils import batch_space
 
 from rewardax.base import saving
 from rewardax.base.errors import UserError
+from rewardax.base.forked import refuse_forked
 from rewardax.envs.gym import program as gym_program
 from rewardax.envs.gym import state as gym_state
 from rewardax.envs.gym.actions import action_indices
 from rewardax.envs.gym.batch import Leaves, Levels, batch_program
-from rewardax.envs.levels import LEVELS, split_index
-from rewardax.envs.registry import make
+from rewardax.envs.levels import LEVELS, level_number, split_index
 
 
-class GymVectorEnv(gym.vector.VectorEnv):
+class GymVectorEnv(gym_state.KnownLimit, gym.vector.VectorEnv):
     """``num_envs`` copies of a functional core; equal, step by step, to as many :class:`GymEnv`.
 
     Environment ``i`` is seeded with ``seed + i`` and draws its further levels from its own generator. Levels
@@ -37,6 +38,8 @@ class GymVectorEnv(gym.vector.VectorEnv):
             first of its next episode, the last one is in ``infos["final_obs"]``), ``"NextStep"`` (the next
             step resets it, ignoring its action) or ``"Disabled"`` (reset it with
             ``options={"reset_mask": bool[N]}``).
+        max_episode_steps: truncates earlier than the task itself, like Gymnasium's ``TimeLimit`` around one
+            environment.
 
     ``infos`` holds arrays of what :class:`GymEnv` reports, each with its ``_name`` mask.
 
@@ -64,11 +67,13 @@ class GymVectorEnv(gym.vector.VectorEnv):
         split: str = "train",
         features: Sequence[str] | str = (),
         autoreset_mode: str | AutoresetMode = AutoresetMode.SAME_STEP,
+        max_episode_steps: int | None = None,
         **env_kwargs: Any,
     ) -> None:
-        if num_envs < 1:
-            raise UserError(f"num_envs must be at least 1, got {num_envs}")
-        self.core, self.params = make(task, **env_kwargs)
+        for name, number in (("num_envs", num_envs), ("max_episode_steps", max_episode_steps)):
+            if number is not None and number < 1:
+                raise UserError(f"{name} must be at least 1, got {number}")
+        self.core, self.params, space = gym_program.made(task, obs_mode, env_kwargs)
         self.num_envs, self.render_mode, self.obs_mode = num_envs, render_mode, obs_mode
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = self.metadata | {
@@ -76,13 +81,14 @@ class GymVectorEnv(gym.vector.VectorEnv):
             "autoreset_mode": self.autoreset_mode,
         }
         self.single_action_space = gym.spaces.Discrete(self.core.num_actions)
-        self.single_observation_space = gym_program.observation_space(self.core, self.params, obs_mode)
+        self.single_observation_space = copy.deepcopy(space)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
 
         self._split = np.full(num_envs, split_index(split))
         self._level = np.full(num_envs, -1)
         self._ended = np.zeros(num_envs, bool)
+        self._limit, self._clock = max_episode_steps, np.zeros(num_envs, int)  # steps so far, if there is a limit
         self._generators: list[np.random.Generator] = []
         self._seeds: list[int] = []
         for generator, drawn in (seeding.np_random() for _ in range(num_envs)):
@@ -155,17 +161,20 @@ class GymVectorEnv(gym.vector.VectorEnv):
 
         Further options: ``level``, ``split``, ``dynamics``, each one value or one per environment.
         """
+        refuse_forked()
         options = gym_state.check_options(options, ("reset_mask", "level", "split", "dynamics"))
         mask = self._mask(options.pop("reset_mask", None))
-        values = {name: self._per_env(name, value) for name, value in options.items()}
-        seeds = self._per_env("seed", _count_up(seed, self.num_envs))
         which, levels = np.flatnonzero(mask), self._levels
+        values = {name: self._per_env(name, value) for name, value in options.items()}
+        known: dict[str, Any] = {"split": split_index, "level": level_number, "dynamics": _future}
+        values = {name: {i: known[name](value[i]) for i in which.tolist()} for name, value in values.items()}
+        seeds = self._per_env("seed", _count_up(seed, self.num_envs))
         for i in which.tolist():
             if seeds[i] is not None:
                 self._generators[i], self._seeds[i] = seeding.np_random(int(seeds[i]))
                 levels.forget(i)
             if "split" in values:
-                self._split[i] = split_index(values["split"][i])
+                self._split[i] = values["split"][i]
                 levels.remake(i)
             if "level" in values:
                 self._level[i] = values["level"][i]
@@ -173,11 +182,12 @@ class GymVectorEnv(gym.vector.VectorEnv):
                 self._level[i] = seeds[i] % LEVELS
             else:
                 self._level[i] = levels.draw(i, self._generators[i])
-        dynamics = np.array(values.get("dynamics", self._level), np.int64)
-        ids = np.stack([self._level, self._split, dynamics], 1)[which]
+        dynamics = np.array([values.get("dynamics", self._level)[i] for i in which.tolist()], np.int64)
+        ids = np.stack([self._level[which], self._split[which], dynamics], 1)
         before = levels.blank((self.num_envs,)) if mask.all() else self._started()
         self._leaves = levels.make(before, (which,), ids)[0]
         self._ended = self._ended & ~mask
+        self._clock[mask] = 0
         self._device = None
         return self._look(mask)
 
@@ -196,8 +206,13 @@ class GymVectorEnv(gym.vector.VectorEnv):
         if self._device is None:
             self._device = jnp.asarray(levels.head, jnp.int32), jnp.asarray(self._ended)
 
+        cut = None
+        if self._limit is not None:
+            opened = self._ended if mode == AutoresetMode.NEXT_STEP else False
+            self._clock = np.where(opened, 0, self._clock + 1)
+            cut = self._clock >= self._limit
         self._leaves, *self._device, outputs = self._batched.advance(
-            leaves, levels.queue, *self._device, actions, self.params
+            leaves, levels.queue, *self._device, actions, self.params, cut
         )
         fields = {name: np.array(value) for name, value in outputs.items()}
         if mode == AutoresetMode.NEXT_STEP and self._ended.any():
@@ -214,6 +229,7 @@ class GymVectorEnv(gym.vector.VectorEnv):
                 if name not in ("reward", "terminated", "truncated"):
                     value[which] = levels.next_fields(name, which)
             levels.pop(which)
+            self._clock[which] = 0
             self._ended = np.zeros_like(done)
         return (
             self._observation(fields),
@@ -304,6 +320,7 @@ class GymVectorEnv(gym.vector.VectorEnv):
         tree = saved.tree({"state": like, **self._books()})
         self._leaves = self._program.to_leaves(tree["state"])
         self._level, self._split, self._ended = tree["level"], tree["split"], tree["ended"]
+        self._clock = tree.get("clock", self._clock)
         self._generators = [gym_state.generator_from(state) for state in saved.facts["generators"]]
         levels = self._levels
         levels.ids, levels.head, levels.left = tree["ids"], tree["head"], tree["left"]
@@ -315,7 +332,12 @@ class GymVectorEnv(gym.vector.VectorEnv):
         """What is saved beside the states: levels now and drawn ahead."""
         levels = self._levels
         now = {"level": self._level, "split": self._split, "ended": self._ended}
-        return {**now, "ids": levels.ids, "head": levels.head, "left": levels.left}
+        clock = {} if self._limit is None else {"clock": self._clock}
+        return {**now, **clock, "ids": levels.ids, "head": levels.head, "left": levels.left}
+
+
+def _future(number: Any) -> int:
+    return level_number(number, "future")
 
 
 def _count_up(seed: Any, num_envs: int) -> Any:

@@ -6,18 +6,20 @@ route and give the same numbers.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 
 from rewardax.base import saving
 from rewardax.base.errors import UserError
 from rewardax.envs.gym.single import GymEnv
 from rewardax.envs.gym.vector import GymVectorEnv
 from rewardax.wrappers.core import RewardTransform
-from rewardax.wrappers.gym.single import RewardWrapper
+from rewardax.wrappers.gym.single import RewardWrapper, as_config
 from rewardax.wrappers.gym.vector import VectorRewardWrapper
 
 Reward = RewardTransform | Mapping[str, Any] | str
@@ -31,8 +33,8 @@ def make_task(task: str, *, reward: Reward | None = None, reward_seed: int = 0, 
 
     Args:
         task: its id.
-        reward: a transform or its configuration (dict or path). Only a configuration keeps ``env.spec`` writable
-            as JSON.
+        reward: a transform or its configuration (dict or path). ``env.spec`` holds the configuration; a transform
+            with a function that has no name has none, and then the spec cannot be written as JSON.
         reward_seed: seed of the reward's own memory.
         kwargs: as for :class:`rewardax.envs.GymEnv`.
 
@@ -88,9 +90,18 @@ def make_task_vector(
 
 
 class _TaskAndReward:
-    """Saves the task and what its reward remembers together."""
+    """Saves the task and what its reward remembers together; names the reward in the specification of the task."""
 
     env: Any
+    reward: RewardTransform
+
+    @property
+    def spec(self) -> EnvSpec | None:
+        """How Gymnasium made the task, with the configuration of a reward that was given as an object."""
+        spec = self.env.spec
+        if spec is None or not isinstance(spec.kwargs.get("reward"), RewardTransform):
+            return spec
+        return dataclasses.replace(spec, kwargs={**spec.kwargs, "reward": as_config(self.reward)})
 
     def get_state(self) -> bytes:
         """Everything needed to go on from here: the task's state and the reward's memory."""
@@ -121,10 +132,6 @@ class TaskReward(_TaskAndReward, RewardWrapper):
     ``env.spec`` names it among the arguments of the task, so not once more as a wrapper: ``gym.make(env.spec)`` and
     ``gym.make_vec(env.spec)`` give the task exactly one reward.
     """
-
-    @property
-    def spec(self) -> gym.envs.registration.EnvSpec | None:  # type: ignore[override]
-        return self.env.spec
 
 
 class VectorTaskReward(_TaskAndReward, VectorRewardWrapper):

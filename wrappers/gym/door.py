@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from rewardax.base.arrays import NARROW, narrow
 from rewardax.base.errors import UserError
 from rewardax.wrappers.core import PyTree
 
@@ -76,15 +77,16 @@ def same_shape(known: Any, new: Any) -> bool:
 
 
 def numeric(tree: PyTree) -> PyTree:
-    """The numbers of an observation, copied, since an environment may write its next one into the same memory.
+    """The numbers of an observation, in at most 32 bits, as rewards count everywhere.
 
-    Strings and other objects are dropped.
+    They are copied, since an environment may write its next observation into the same memory. Strings and other
+    objects are dropped.
 
     >>> numeric({"image": np.zeros((1, 2)), "mission": ("go",)})
-    {'image': array([[0., 0.]]), 'mission': ()}
+    {'image': array([[0., 0.]], dtype=float32), 'mission': ()}
     """
     if isinstance(tree, np.ndarray):
-        return tree.copy() if tree.dtype.kind in "biuf" else None
+        return tree.astype(NARROW.get(tree.dtype, tree.dtype)) if tree.dtype.kind in "biuf" else None
     if type(tree) is dict or isinstance(tree, Mapping):  # the first test is the fast one
         return {name: x for name, inner in tree.items() if (x := numeric(inner)) is not None}
     if isinstance(tree, tuple):
@@ -92,5 +94,5 @@ def numeric(tree: PyTree) -> PyTree:
     if isinstance(tree, list):
         return numeric(np.asarray(tree))
     if isinstance(tree, Array):
-        return tree
+        return narrow(tree)
     return numeric(np.asarray(tree)) if hasattr(tree, "__array__") else None

@@ -15,8 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from rewardax.base import saving
-from rewardax.base.arrays import is_key
+from rewardax.base.arrays import is_key, narrow
 from rewardax.base.errors import UserError
+from rewardax.base.forked import forked_after_jax, refuse_forked
 from rewardax.wrappers.config import structure_of
 from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition
 from rewardax.wrappers.gym.door import OtherKind, Seen, canonical, fit, numeric, same_shape
@@ -77,9 +78,7 @@ class RewardSession:
         self._every = np.ones(num_envs, bool)
         self._kind = Seen((), {}, jax.tree.map(np.zeros_like, numeric(action)))  # zeros of what comes in
         self._mixed = False  # something came in that is not of this kind
-        numbers, structure = jax.tree.flatten(reward)
-        self._numbers = [jnp.asarray(x) for x in numbers]
-        self._programs = programs(structure)
+        self._compile()
         self._state: State | None = None  # made at the first reset, which shows the shapes
         self._fresh: PyTree = ()
         self._last: Any = None
@@ -88,6 +87,19 @@ class RewardSession:
         self._rows = 0  # rows of the rollout that are filled
         self._feedback: dict[str, dict[str, np.ndarray]] = {}
         self._restore: Mapping[str, np.ndarray] | None = None
+
+    def _compile(self) -> None:
+        numbers, structure = jax.tree.flatten(self.reward)
+        self._programs = programs(structure)
+        if not forked_after_jax():
+            self._numbers = [narrow(jnp.asarray(x)) for x in numbers]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: x for name, x in vars(self).items() if name not in ("_programs", "_numbers")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._compile()
 
     def reset(
         self,
@@ -100,6 +112,7 @@ class RewardSession:
 
         ``components`` are those an inner reward posts (any values), if there is one.
         """
+        refuse_forked()
         mask = np.ones(self.num_envs, bool) if mask is None else np.array(mask, bool)
         if self._state is None and not mask.all():
             raise UserError("the first reset must be of all environments: leave options['reset_mask'] out")

@@ -64,7 +64,7 @@ def grow(draws: Array, rooms: Any, allowed: Any = None, dtype: Any = jnp.int32) 
         there = new.any() & (ids == parent)[:, None] & (slots == way)
         back = new[:, None] & (slots == (way + 2) % 4)
         exits = jnp.where(there, i, jnp.where(back, parent, exits)).astype(jnp.int8)
-        paths = jnp.where(new, paths[parent] | (1 << i).astype(dtype), paths)
+        paths = jnp.where(new, paths[parent] | jnp.left_shift(1, i).astype(dtype), paths)
         position = jnp.where(new[:, None], position[parent] + jnp.asarray(STEPS)[way], position)
         return alive | new, position, exits, paths
 

@@ -7,7 +7,20 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
+
+NARROW = {np.dtype(wide): np.dtype(short) for wide, short in (("f8", "f4"), ("i8", "i4"), ("u8", "u4"))}
+
+
+def narrow(x: Any) -> Any:
+    """An array in at most 32 bits, as JAX has it without ``jax_enable_x64``; keys and other objects as they are.
+
+    >>> narrow(np.zeros(1)).dtype, narrow(np.zeros(1, np.int8)).dtype
+    (dtype('float32'), dtype('int8'))
+    """
+    short = NARROW.get(getattr(x, "dtype", None))
+    return x if short is None else x.astype(short)
 
 
 def is_key(x: Any) -> bool:

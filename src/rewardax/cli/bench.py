@@ -31,6 +31,8 @@ class Bench:
         name = task_id(self.env)
         if min(self.num_envs, default=0) < 1:
             raise UserError(f"--num-envs takes positive numbers, got {self.num_envs}")
+        if not 0 <= self.seconds < float("inf"):
+            raise UserError(f"--seconds takes a time of at least 0, got {self.seconds}")
         rows = [measure("functional", n, *functional(name, n), self.seconds) for n in self.num_envs]
         rows += [measure("make_vec", n, *vector(name, n), self.seconds) for n in self.num_envs]
         rows.append(measure("make", 1, *single(name), self.seconds))
