@@ -165,9 +165,9 @@ class GymVectorEnv(gym_state.KnownLimit, gym.vector.VectorEnv):
         options = gym_state.check_options(options, ("reset_mask", "level", "split", "dynamics"))
         mask = self._mask(options.pop("reset_mask", None))
         which, levels = np.flatnonzero(mask), self._levels
-        values = {name: self._per_env(name, value) for name, value in options.items()}
-        known: dict[str, Any] = {"split": split_index, "level": level_number, "dynamics": _future}
-        values = {name: {i: known[name](value[i]) for i in which.tolist()} for name, value in values.items()}
+        read: dict[str, Any] = {"split": split_index, "level": level_number, "dynamics": _future}
+        given = {name: self._per_env(name, value) for name, value in options.items()}
+        values = {name: {i: read[name](value[i]) for i in which.tolist()} for name, value in given.items()}
         seeds = self._per_env("seed", _count_up(seed, self.num_envs))
         for i in which.tolist():
             if seeds[i] is not None:

@@ -126,7 +126,7 @@ class _TaskAndReward:
         return self.env.set_state(arrays["environment"].tobytes())
 
 
-class TaskReward(_TaskAndReward, RewardWrapper):
+class TaskReward(_TaskAndReward, RewardWrapper):  # type: ignore[override]
     """The reward of a task made with ``reward=``.
 
     ``env.spec`` names it among the arguments of the task, so not once more as a wrapper: ``gym.make(env.spec)`` and
@@ -134,7 +134,7 @@ class TaskReward(_TaskAndReward, RewardWrapper):
     """
 
 
-class VectorTaskReward(_TaskAndReward, VectorRewardWrapper):
+class VectorTaskReward(_TaskAndReward, VectorRewardWrapper):  # type: ignore[override]
     """The reward of tasks made with ``gym.make_vec(..., reward=)``; other attributes are those of the tasks."""
 
     def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:

@@ -54,6 +54,35 @@ def test_a_spec_gives_exactly_one_reward_again(json: bool) -> None:
     assert returns(gym.make(spec, reward={**BONUS, "scale": 0.2}))[2] == pytest.approx(0.2)
 
 
+@pytest.mark.parametrize("mode", [None, "one"])
+def test_a_spec_has_the_configuration_of_a_reward_that_was_given_as_an_object(mode: str | None) -> None:
+    reward = rewardax.EventBonus(events=(0,), scale=0.1)
+    env = gym.make(ID, reward=reward) if mode else gym.make_vec(ID, num_envs=2, reward=reward)
+    spec = EnvSpec.from_json(env.spec.to_json())
+    assert spec.kwargs["reward"] == rewardax.to_config(reward)
+    twin = gym.make(spec) if mode else gym.make_vec(spec)
+    actions = TO_THE_KEY if mode else [np.array([a, a]) for a in TO_THE_KEY]
+    assert returns(twin, actions) == returns(env, actions)
+    assert twin.spec.kwargs["reward"] == spec.kwargs["reward"]
+
+
+def test_a_limit_around_a_task_with_a_reward_is_seen_by_it() -> None:
+    gate = rewardax.chain(
+        bonus=rewardax.EventBonus(events=(0,), scale=0.5, component="b"),
+        gate=rewardax.GatedAccumulation(components=("task", "b"), priority=(1, 0), thresholds=(-1.0, None)),
+    )
+    around = rewardax.RewardWrapper(gym.make(ID, max_episode_steps=5), gate)
+    inside = gym.make(ID, reward=rewardax.to_config(gate), max_episode_steps=5)
+    vectors = [
+        gym.make_vec(ID, num_envs=2, reward=gate, max_episode_steps=5, vectorization_mode=mode, **more)
+        for mode, more in ((None, {"autoreset_mode": "NextStep"}), ("sync", {}))
+    ]
+    actions = (1, 1, 2, 0, 1, 1)
+    assert returns(around, actions[:5]) == returns(inside, actions[:5]) == [0.0, 0.0, 0.0, 0.0, 0.5]
+    for envs in vectors:
+        assert returns(envs, [np.array([a, a]) for a in actions]) == [0.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+
+
 def test_a_spec_keeps_wrappers_around_the_reward() -> None:
     env = rewardax.RewardWrapper(gym.make(ID, reward=BONUS), {"type": "Clip", "high": 0.05, "component": "events"})
     twin = gym.make(EnvSpec.from_json(env.spec.to_json()))

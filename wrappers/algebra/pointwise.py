@@ -200,7 +200,7 @@ class Squash(RewardTransform):
     def _quantile(self, references: Array) -> Array:
         found, over = center(references, None, along(-1)), along(-1)
         mean, spread = found.mean[:, 0], deviation(found, 1, over)[:, 0]
-        return (mean + jax.scipy.stats.norm.ppf(self.quantile) * (spread + 1e-5))[:, None]
+        return (mean + jax.scipy.special.ndtri(jnp.asarray(self.quantile, jnp.float32)) * (spread + 1e-5))[:, None]
 
 
 class Mask(RewardTransform):

@@ -37,6 +37,7 @@ def check_reward(
     structure      components are floats [N]; the state keeps its shapes and dtypes; ``requires`` is complete
     books          a part that posts a component leaves the others alone
     eager          compiled and uncompiled steps agree, also at ends and padding steps
+    wide           under ``jax_enable_x64`` components stay float32 and the state keeps its dtypes
     loop           a loop over compiled steps equals the scan and compiles once
     padding        padding steps neither change shared memory nor leak into other rewards or into ``learn``
     permutation    the order of the environments does not matter

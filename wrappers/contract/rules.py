@@ -161,6 +161,26 @@ def eager(case: Case) -> Iterator[str]:
         yield from unlike(after, states[number + 1], "memory after an uncompiled step", f"compiled (step {number})")
 
 
+def wide(case: Case) -> Iterator[str]:
+    """Where arrays may have 64 bits, rewards and memory still have 32, so that they fit into compiled loops."""
+
+    def run(rollout: Transition) -> tuple[Rewards, State, State]:
+        state = case.reward.init(jax.random.key(0), row(rollout, 0))
+        rewards, after = scan(case.reward, state, state.episode, rollout)
+        return *case.reward.learn(rewards, after, rollout), state
+
+    with jax.enable_x64(True):
+        rewards, after, state = jax.eval_shape(run, case.rollout)
+    for name, value in rewards.components.items():
+        if value.dtype != jnp.float32:
+            yield f"under jax_enable_x64 component {name!r} is {value.dtype}, it must stay float32"
+    leaves = zip(jax.tree_util.tree_leaves_with_path(state), jax.tree.leaves(after), strict=True)
+    for (path, old), new in leaves:
+        if old.dtype != new.dtype:
+            part = jax.tree_util.keystr(path)
+            yield f"under jax_enable_x64 learn turns state{part} from {show(old)} into {show(new)}"
+
+
 def loop(case: Case) -> Iterator[str]:
     expected, after = case.run(case.padded)
     states, given, one = case.steps
@@ -310,6 +330,7 @@ RULES: dict[str, Callable[[Case], Iterator[str]] | None] = {
     "structure": None,  # always checked, first
     "books": books,
     "eager": eager,
+    "wide": wide,
     "loop": loop,
     "padding": padding,
     "permutation": permutation,

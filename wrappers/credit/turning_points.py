@@ -62,6 +62,7 @@ def look_ahead_gains(
     >>> numbers(look_ahead_gains(rate[:-1], rate[1:], data, gamma=0.5))
     [0.25, 0.5, 1.0]
     """
+    gamma = jnp.asarray(gamma, jnp.float32)
 
     def backwards(later: Any, row: Any) -> tuple[Any, Any]:
         step, before, after = row

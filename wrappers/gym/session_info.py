@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from rewardax.base.entries import REWARD_ENTRIES
 from rewardax.wrappers.gym.session import Outcome, RewardSession
 
 Info = dict[str, Any]
-OURS = ("reward_components", "reward_metrics", "task_reward", "episode_components")
 
 
 def reset_info(session: RewardSession, info: Mapping[str, Any], ours: bool) -> Info:
@@ -52,7 +52,7 @@ def step_info(outcome: Outcome, info: Mapping[str, Any], task_reward: float, our
 
 def without_ours(info: Mapping[str, Any]) -> Info:
     """A copy of batched info without the entries that somebody else has given our names."""
-    return {name: x for name, x in info.items() if name.removeprefix("_") not in OURS}
+    return {name: x for name, x in info.items() if name.removeprefix("_") not in REWARD_ENTRIES}
 
 
 def reset_info_batch(session: RewardSession, info: Mapping[str, Any], ours: bool) -> Info:

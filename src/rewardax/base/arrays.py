@@ -19,7 +19,7 @@ def narrow(x: Any) -> Any:
     >>> narrow(np.zeros(1)).dtype, narrow(np.zeros(1, np.int8)).dtype
     (dtype('float32'), dtype('int8'))
     """
-    short = NARROW.get(getattr(x, "dtype", None))
+    short = NARROW.get(x.dtype) if hasattr(x, "dtype") else None
     return x if short is None else x.astype(short)
 
 

@@ -206,6 +206,11 @@ class ForgetsItself(Broken):
             object.__setattr__(self, "scale", self.scale + 1.0)
 
 
+class Widens(Broken):
+    def bonus(self, state: State, transition: Transition) -> Any:
+        return transition.reward * jnp.arange(1.0, 2.0)
+
+
 class HoldsLambda(Broken):
     fn: Any = static(lambda x: x)
 
@@ -258,6 +263,7 @@ class NamesMemoryAnew(RewardTransform):
         (NoEnvironmentAxis(), "structure: state.episode has no leading axis for the environments"),
         (DriftingDtype(), "structure: update turns state.shared from int32[] into float32[]"),
         (WeakDtype(), "loop: a loop over equal steps compiles more than once"),
+        (Widens(), "wide: under jax_enable_x64 component 'bonus' is float64, it must stay float32"),
         (EditsTask(), "books: EditsTask posts 'bonus' but also changes 'task'"),
         (chain(edits=EditsTask()), "books: EditsTask posts 'bonus' but also changes 'task'"),
         (KnowsCompilation(), "eager: uncompiled gives ['bonus'] = "),

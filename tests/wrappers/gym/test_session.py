@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 from typing import Any
 
 import jax
@@ -93,6 +94,17 @@ def test_saved_and_loaded_it_continues_bit_for_bit(vectorized: bool) -> None:
     earned(again, actions[:25])
     again.feed({"judge": {"caption": [1, 2], "value": [0.5, 0.25]}})
     assert str(continued) == str(earned(again, actions[25:]))
+
+
+@pytest.mark.parametrize("vectorized", [False, True])
+def test_pickled_it_continues_bit_for_bit(vectorized: bool) -> None:
+    actions = np.random.default_rng(0).integers(0, 3, (12, 2) if vectorized else 12)
+    env = make(vectorized)
+    assert not pickle.loads(pickle.dumps(env)).session.started
+    env.reset(seed=0)
+    earned(env, actions[:5])
+    twin = pickle.loads(pickle.dumps(env))
+    assert str(earned(env, actions[5:])) == str(earned(twin, actions[5:]))
 
 
 def test_feedback_waits_for_learn_and_is_padded() -> None:
