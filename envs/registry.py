@@ -86,8 +86,9 @@ def make(task: str | E, **env_kwargs: Any) -> tuple[Env | E, PyTree]:
         close = difflib.get_close_matches(unknown[0], [*fields, *names], n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         raise UserTypeError(
-            f"got an unexpected keyword argument {unknown[0]!r}: task {task!r} has no such parameter.{hint} "
-            f"Static parameters: {sorted(fields)}; traced parameters: {sorted(names)}"
+            f"task {task!r} has no parameter {unknown[0]!r}.{hint} "
+            f"Static parameters: {sorted(fields)}; traced parameters: {sorted(names)} "
+            f"(got an unexpected keyword argument {unknown[0]!r})"  # as Python says it, which trainers look for
         )
     for name, value in numbers.items():
         require_number(name, value, default=0.0)

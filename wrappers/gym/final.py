@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rewardax.base.errors import UserError
+from rewardax.base.errors import UserError, UserKeyError
 
 
 class FinalInfo(Mapping):
@@ -37,7 +37,7 @@ class FinalInfo(Mapping):
             rows = np.flatnonzero(self._ended)
             return _with_rows(self._info[name], rows, [final[i][name] for i in rows])
         if name not in self._info:
-            raise KeyError(name)
+            raise UserKeyError(f"info has no entry {name!r}")
         raise UserError(
             f"info[{name!r}] is read, but this vector environment has none of the last step of an episode: no entry of "
             "that name is in info['final_info']. Make it with autoreset_mode NEXT_STEP, or leave that entry out."
