@@ -81,6 +81,17 @@ class VectorLLMJudgedReward(Asking, VectorRewardWrapper):
         self._ask()
         return result
 
+    def reward_spec(self) -> list[dict[str, Any]]:
+        """A judge has no place in a stack of rewards, so there is none.
+
+        Raises:
+            UserError: always.
+        """
+        raise UserError(
+            "a VectorLLMJudgedReward has a judge and captions, which from_spec would lose; build it anew from "
+            "to_config(envs.reward) and judge_to_config(envs.judge)"
+        )
+
 
 def judged(captions: Sequence[str], fields: Mapping[str, Any]) -> Judged:
     """The transform for these captions."""

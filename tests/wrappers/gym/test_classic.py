@@ -11,7 +11,7 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from support.toy_envs import CorridorEnv, register
 
-from rewardax.wrappers import RewardWrapper, VectorRewardWrapper, chain
+from rewardax.wrappers import RewardWrapper, VectorRewardWrapper, Weights, chain
 from rewardax.wrappers.algebra.schedules import Linear
 from rewardax.wrappers.encoders import _say_that_hands_are_hidden, minigrid
 from rewardax.wrappers.gym.classic import (
@@ -140,6 +140,8 @@ def test_many_environments_ask_one_judge() -> None:
     again.reset(seed=0)
     again.load_state_dict(envs.state_dict())
     assert again.session.until_learn == envs.session.until_learn == 1, "asked as if nothing had happened"
+    with pytest.raises(ValueError, match="has a judge and captions, which from_spec would lose"):
+        VectorRewardWrapper(envs, Weights({"task": 1.0})).reward_spec()
     with pytest.raises(ValueError, match="no captions to judge"):
         VectorLLMJudgedReward(many)
     with pytest.raises(ValueError, match="num_captions is the number of captions, 4, not 3"):
