@@ -31,6 +31,27 @@ def bucket(key: Array, num_keys: int) -> Array:
     return jnp.mod(key, num_keys).astype(jnp.int32)
 
 
+def add_visits(table: Array, row: Array, mask: Array) -> Array:
+    """Count the rows i32[...] of a table that are in ``mask``; a count that is full stays full.
+
+    >>> add_visits(jnp.array([0, 2**31 - 1]), jnp.array([0, 1, 1]), jnp.ones(3, bool)).tolist()
+    [1, 2147483647]
+    """
+    more = table.at[row].add(mask.astype(table.dtype), mode="drop")
+    before, after = (x.at[row].get(mode="fill", fill_value=0) for x in (table, more))
+    return more.at[row].set(jnp.where(after < before, jnp.iinfo(table.dtype).max, after), mode="drop")
+
+
+def go_round(written: Array, more: Array, size: int) -> Array:
+    """``written`` + ``more`` rows of a ring of ``size``; far beyond that, whole rounds are forgotten.
+
+    >>> go_round(jnp.array(5), jnp.array(1), 4).tolist(), go_round(jnp.array(2**31 - 1), jnp.array(1), 4).tolist()
+    (6, 8)
+    """
+    whole = jnp.where(written > 2**30, written // size - 1, 0) * size
+    return written - whole + more.astype(written.dtype)
+
+
 def rarity(visits: Array, exponent: float | Array, first_visit: bool, dtype: jnp.dtype) -> Array:
     """visits^(-exponent) of counts [...], or with ``first_visit`` 1 where a count is 1 and 0 elsewhere.
 
@@ -45,19 +66,20 @@ class Visits(NamedTuple):
     """Counts that start again in every episode, without clearing a table at every step.
 
     A row holds ``base + visits``, and ``base`` rises above everything written so far when an episode begins: what older
-    episodes wrote is then not above it and reads as 0.
+    episodes wrote is then not above it and reads as 0. These numbers go round: after 2³² steps they begin again, and
+    what reads as more visits than the episode has steps is a remnant of the round before.
     """
 
-    table: Array  # i32[N, K]
-    base: Array  # i32[N]
-    clock: Array  # i32[N] visits counted over all episodes
+    table: Array  # u32[N, K]
+    base: Array  # u32[N]
+    clock: Array  # u32[N] visits counted over all episodes
     start: Array  # i32[N] key of the first observation of this episode
 
     @classmethod
     def create(cls, num_envs: int, num_keys: int) -> Visits:
         """No visits yet."""
-        zero = jnp.zeros((num_envs,), jnp.int32)
-        return cls(jnp.zeros((num_envs, num_keys), jnp.int32), zero, zero, zero - 1)
+        zero = jnp.zeros((num_envs,), jnp.uint32)
+        return cls(jnp.zeros((num_envs, num_keys), jnp.uint32), zero, zero, jnp.full((num_envs,), -1, jnp.int32))
 
     def visit(self, key: Array, start: Array, first: Array, count_reset_obs: bool) -> tuple[Array, Visits]:
         """Count a visit of ``key`` i32[N] (outside the table: not counted) and read N_e, this visit included.
@@ -67,10 +89,12 @@ class Visits(NamedTuple):
         env = jnp.arange(key.shape[0])
         base = jnp.where(first, self.clock, self.base)
         start = jnp.where(first, start, self.start)
-        seen = jnp.maximum(self.table.at[env, key].get(mode="fill", fill_value=0), base) + 1
-        table = self.table.at[env, key].set(seen, mode="drop")
-        again = (key == start).astype(jnp.int32) if count_reset_obs else 0
-        return seen - base + again, Visits(table, base, self.clock + 1, start)
+        size = self.table.shape[1]
+        before = self.table.at[env, key].get(mode="fill", fill_value=0) - base
+        before = jnp.where((before <= self.clock - base) & (key < size) & (key >= -size), before, 0) + 1
+        table = self.table.at[env, key].set(base + before, mode="drop")
+        again = (key == start) & count_reset_obs
+        return (before + again).astype(jnp.int32), Visits(table, base, self.clock + 1, start)
 
 
 def visit_weight(visits: Array, form: str, dtype: Any = jnp.float32) -> Array:

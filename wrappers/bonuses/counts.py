@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rewardax.wrappers.algebra.combine import Product
-from rewardax.wrappers.bonuses.count_tables import Visits, bucket, rarity
+from rewardax.wrappers.bonuses.count_tables import Visits, add_visits, bucket, rarity
 from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, chain, static
 
 
@@ -106,9 +106,9 @@ class GlobalCount(RewardTransform):
         visits = state.shared
         if self.count_reset_obs:
             start = bucket(transition.features[self.feature], self.num_keys)
-            visits = visits.at[start].add((transition.first & transition.valid).astype(jnp.int32))
+            visits = add_visits(visits, start, transition.first & transition.valid)
         here = bucket(transition.next_features[self.feature], self.num_keys)
-        visits = visits.at[here].add(transition.valid.astype(jnp.int32))
+        visits = add_visits(visits, here, transition.valid)
         bonus = rarity(visits[here], self.exponent, False, transition.reward.dtype)
         return rewards.add(self.component, self.scale * bonus), State(shared=visits)
 

@@ -12,7 +12,7 @@ from jax import Array
 from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.moments import Moments
 from rewardax.wrappers.bonuses.base import Bonus
-from rewardax.wrappers.bonuses.count_tables import bucket
+from rewardax.wrappers.bonuses.count_tables import add_visits, bucket
 from rewardax.wrappers.bonuses.views import Views
 from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, static
 
@@ -105,7 +105,7 @@ class HashCount(Views, Bonus, RewardTransform):
         shared = state.shared
         code = simhash_code(simhash_bits(shared["projection"], self._reached(transition) - shared["moments"].mean))
         code = code if 2**self.bits <= ROWS else bucket(code[:, None], ROWS)
-        visits = shared["visits"].at[code].add(transition.valid.astype(jnp.int32))
+        visits = add_visits(shared["visits"], code, transition.valid)
         raw = jnp.maximum(visits[code], 1).astype(transition.reward.dtype) ** -self.exponent
         statistics = State(env=state.env, shared=shared["statistics"])
         rewards, statistics = self._pay(rewards, raw, statistics, transition)

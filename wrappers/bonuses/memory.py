@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rewardax.base.errors import UserError
+from rewardax.wrappers.bonuses.count_tables import go_round
 from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, static
 
 SAME = 1e-6  # queries this close in every coordinate are one query
@@ -40,8 +41,8 @@ class Book(NamedTuple):
         return Book(
             self.queries.at[row].set(query, mode="drop"),
             self.values.at[row, before % self.values.shape[1]].set(response, mode="drop"),
-            self.written.at[row].set(before + 1, mode="drop"),
-            self.opened + (jnp.asarray(mask) & ~found),
+            self.written.at[row].set(go_round(before, jnp.ones_like(before), self.values.shape[1]), mode="drop"),
+            go_round(self.opened, jnp.asarray(mask) & ~found, size),
         )
 
     def recall(self, query: Array, k: int = 1) -> tuple[Array, Array]:
@@ -99,7 +100,7 @@ class Window(NamedTuple):
         keep = jnp.asarray(mask) & jnp.isfinite(value)
         size = len(self.values)
         values = self.values.at[jnp.where(keep, self.length % size, size)].set(value, mode="drop")
-        window = Window(values, self.length + keep)
+        window = Window(values, go_round(self.length, keep, size))
         there = jnp.arange(size) < window.length
         low = jnp.where(there, values, jnp.inf).min()
         high = jnp.where(there, values, -jnp.inf).max()

@@ -10,7 +10,9 @@ import jax.numpy as jnp
 from jax import Array
 
 from rewardax.base.errors import UserError
+from rewardax.wrappers.algebra.schedules import count_steps
 from rewardax.wrappers.bonuses.base import Bonus
+from rewardax.wrappers.bonuses.count_tables import go_round
 from rewardax.wrappers.bonuses.embedding import ENCODERS, Embedding
 from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, static
 
@@ -67,7 +69,7 @@ class Ring(NamedTuple):
         mask = jnp.broadcast_to(mask, self.length.shape)
         place = jnp.where(mask, self.length % self.rows.shape[1], self.rows.shape[1])
         rows = self.rows.at[jnp.arange(len(row)), place].set(row, mode="drop")
-        return Ring(rows, self.length + mask)
+        return Ring(rows, go_round(self.length, mask, self.rows.shape[1]))
 
 
 class NeighborNovelty(Bonus, Embedding, RewardTransform):
@@ -152,7 +154,7 @@ class NeighborNovelty(Bonus, Embedding, RewardTransform):
         raw = jnp.where(scored, raw, 0)
         ring = ring.append(phi, scored)
         rewards, statistics = self._pay(rewards, raw, State(env=inner, shared=shared["statistics"]), transition)
-        shared = {**shared, "statistics": statistics.shared, "stored": shared["stored"] + scored.sum(dtype=jnp.int32)}
+        shared = {**shared, "statistics": statistics.shared, "stored": count_steps(shared["stored"], scored)}
         return rewards, State((), (ring, statistics.env), shared)
 
     def learn(

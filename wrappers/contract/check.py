@@ -49,6 +49,8 @@ def check_reward(
     config         it equals what its JSON configuration builds
     resume         saved and loaded, it continues as if nothing had happened
     extremes       rewards and memory stay finite, in long runs and for huge inputs
+    gaps           a step of NaN or infinity in one environment spoils no other and no memory for good
+    counters       whole numbers that are remembered for long do not overflow
     routes         all five routes pay the same (a transform that needs hindsight is refused by the wrappers)
     =============  ==========================================================================================
 

@@ -19,6 +19,7 @@ from rewardax.wrappers.checkpoint import load, save
 from rewardax.wrappers.config import from_config, to_config
 from rewardax.wrappers.contract.binding import unbound
 from rewardax.wrappers.contract.data import extreme, scrambled, with_padding
+from rewardax.wrappers.contract.edges import counters, gaps
 from rewardax.wrappers.contract.routes import RecordedEnv, begin, learn, routes, scan
 from rewardax.wrappers.contract.sweeps import branches, row, swept, works_elsewhere
 from rewardax.wrappers.core import Chain, PyTree, Rewards, RewardTransform, State, Transition, advance
@@ -342,6 +343,8 @@ RULES: dict[str, Callable[[Case], Iterator[str]] | None] = {
     "config": config,
     "resume": resume,
     "extremes": extremes,
+    "gaps": gaps,
+    "counters": counters,
     "routes": every_route,
 }
 

@@ -12,7 +12,7 @@ from jax import Array
 from rewardax.base.arrays import env_where
 from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.episodes import flags
-from rewardax.wrappers.bonuses.count_tables import bucket
+from rewardax.wrappers.bonuses.count_tables import add_visits, bucket
 from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, static
 
 
@@ -148,7 +148,7 @@ class ExploRS(RewardTransform):
             visits = memory["counts"][here].astype(transition.reward.dtype)
             value = self.rarity / jnp.sqrt((self.rarity / self.highest) ** 2 + visits)
             rewards = rewards.add(f"{self.component}_bonus", jnp.where(transition.terminated, 0, value))
-        counts = memory["counts"].at[start].add(transition.valid.astype(jnp.int32))
+        counts = add_visits(memory["counts"], start, transition.valid)
         return rewards, State(shared={**memory, "counts": counts})
 
     def learn(
@@ -158,7 +158,8 @@ class ExploRS(RewardTransform):
             return rewards, state
         memory = state.shared
         known, value = discounted_to_go(rollout, rewards.metrics[f"{self.original}/given"], self.gamma)
-        used, value = known.reshape(-1).astype(value.dtype), value.reshape(-1)
+        finite = jnp.isfinite(value)
+        used, value = (known & finite).reshape(-1).astype(value.dtype), jnp.where(finite, value, 0).reshape(-1)
         seen = rollout.features[self.feature]
         start = bucket(seen.reshape(-1, *seen.shape[2:]), self.num_keys)
         action = jnp.clip(rollout.action.reshape(-1), 0, self.num_actions - 1)

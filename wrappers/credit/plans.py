@@ -12,6 +12,7 @@ from jax import Array
 
 from rewardax.base.choices import check_choice
 from rewardax.base.errors import UserError
+from rewardax.wrappers.bonuses.count_tables import add_visits
 from rewardax.wrappers.bonuses.events import EventBonus
 from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, static
 from rewardax.wrappers.credit.min_form import returns_to_go
@@ -306,7 +307,7 @@ class JudgedSubgoals(RewardTransform):
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         caption = transition.next_features[self.feature].astype(jnp.int32)
         items = caption[:, None] * len(self.weights) + jnp.arange(len(self.weights))
-        seen = state.shared["seen"].at[items].add(transition.valid[:, None].astype(jnp.int32), mode="drop")
+        seen = add_visits(state.shared["seen"], items, jnp.broadcast_to(transition.valid[:, None], items.shape))
         label = state.shared["label"].at[items].get(mode="fill", fill_value=jnp.nan)
         achieved = (label >= 0.5) & ~state.episode
         value = (achieved * jnp.asarray(self.weights, label.dtype)).sum(-1)

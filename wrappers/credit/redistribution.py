@@ -99,7 +99,7 @@ class IRCR(Hindsight, RewardTransform):
     ) -> Result:
         value = rewards.components[self.component]
         total, _, begun = sums(rollout, value)
-        ends = rollout.done & rollout.valid & begun
+        ends = rollout.done & rollout.valid & begun & jnp.isfinite(total)
 
         def grade(shared: dict[str, Array], row: tuple[Array, Array]) -> tuple[dict[str, Array], Array]:
             total, ends = row

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rewardax.base.choices import check_choice, check_choices
-from rewardax.wrappers.bonuses.count_tables import bucket
+from rewardax.wrappers.bonuses.count_tables import add_visits, bucket
 from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, static
 from rewardax.wrappers.groups.base import Episodes, named
 from rewardax.wrappers.groups.statistics import group_count, group_mean, members, subgroups
@@ -105,5 +105,5 @@ class OutcomeExploration(RewardTransform):
             outcome, state.shared[row], table.group, table.ends, form=self.form, b0=self.b0
         ).astype(rollout.reward.dtype)
         earned = (self.scale * bonus).reshape(rollout.reward.shape)
-        after = state.shared.at[row].add(table.ends.astype(jnp.int32))
+        after = add_visits(state.shared, row, table.ends)
         return rewards.put(self.component, earned.astype(rollout.reward.dtype)), State(shared=after)

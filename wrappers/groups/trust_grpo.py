@@ -7,6 +7,7 @@ from typing import ClassVar
 import jax.numpy as jnp
 from jax import Array
 
+from rewardax.wrappers.algebra.schedules import count_steps
 from rewardax.wrappers.core import RewardTransform, State, Transition, static
 from rewardax.wrappers.groups.base import Episodes, Grouped
 from rewardax.wrappers.groups.statistics import group_max, group_min, group_sum, members
@@ -99,4 +100,4 @@ class TrustGRPO(Grouped, RewardTransform):
             low=self.low,
             high=self.high,
         )
-        return earned, State(shared=state.shared + rollout.valid.any().astype(jnp.int32))
+        return earned, State(shared=count_steps(state.shared, rollout.valid.any()))

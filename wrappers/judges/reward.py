@@ -10,7 +10,7 @@ import numpy as np
 from jax import Array
 
 from rewardax.base.choices import check_choices
-from rewardax.wrappers.bonuses.count_tables import Visits
+from rewardax.wrappers.bonuses.count_tables import Visits, add_visits
 from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, static
 
 
@@ -103,9 +103,8 @@ class Judged(RewardTransform):
         caption = transition.next_features[self.feature].astype(jnp.int32)
         start = transition.features[self.feature].astype(jnp.int32)
         count, visits = state.env.visit(caption, start, transition.first, True)
-        started = (transition.first & transition.valid).astype(jnp.int32)
-        seen = state.shared["seen"].at[start].add(started, mode="drop")
-        seen = seen.at[caption].add(transition.valid.astype(jnp.int32), mode="drop")
+        seen = add_visits(state.shared["seen"], start, transition.first & transition.valid)
+        seen = add_visits(seen, caption, transition.valid)
         label = state.shared["label"].at[caption].get(mode="fill", fill_value=jnp.nan)
         labeled = ~jnp.isnan(label)
         repeats = count.astype(label.dtype) ** (-jnp.asarray(self.exponent, label.dtype))

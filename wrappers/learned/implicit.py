@@ -170,7 +170,11 @@ class ImplicitProcessReward(RewardTransform):
         shared, optimizer = state.shared, self._optimizer()
         source = rewards.metrics.get(f"{self.source}/posted", rewards.components[self.source])
         outcome, _, begun = sums(rollout, source)
-        ends = (rollout.done & rollout.valid & begun).astype(source.dtype)
+        ends = (rollout.done & rollout.valid & begun & jnp.isfinite(outcome)).astype(source.dtype)
+        # a number that is NaN or infinite would reach every weight through the gradient
+        seen = (rollout.observation, rollout.features)
+        seen = jax.tree.map(lambda x: jnp.where(jnp.isfinite(x), x, jnp.zeros_like(x)), seen)
+        rollout = rollout.replace(observation=seen[0], features=seen[1])
         won = (outcome > self.threshold).astype(source.dtype)
 
         steps, num_envs = won.shape

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from flax import struct
 from jax import Array
 
+from rewardax.wrappers.bonuses.count_tables import go_round
 from rewardax.wrappers.core import PyTree, Transition
 from rewardax.wrappers.learned.teachers import Verdict
 
@@ -39,11 +40,13 @@ class Pairs(struct.PyTreeNode):
         return jnp.minimum(self.count, len(self.mask))
 
     def write(self, inputs: PyTree, mask: Array, verdict: Verdict) -> Pairs:
-        """Append the kept pairs; the oldest give way."""
+        """Append the kept pairs that are finite; the oldest give way."""
         capacity = len(self.mask)
+        for x in jax.tree.leaves(inputs):
+            verdict = verdict._replace(kept=verdict.kept & jnp.isfinite(x).reshape(len(x), -1).all(1))
         place = (self.count + jnp.cumsum(verdict.kept) - 1) % capacity
         place = jnp.where(verdict.kept, place, capacity)
-        count = self.count + verdict.kept.sum(dtype=jnp.int32)
+        count = go_round(self.count, verdict.kept.sum(), capacity)
         put = lambda old, new: old.at[place].set(new.astype(old.dtype), mode="drop")  # noqa: E731
         old, new = (self.inputs, self.mask, self.verdict), (inputs, mask, verdict)
         inputs, mask, verdict = jax.tree.map(put, old, new)

@@ -259,7 +259,7 @@ class Direction(RewardTransform):
 
     def init(self, key: Array, example: Transition) -> State:
         env = jnp.arange(example.reward.shape[0])
-        episode = jnp.zeros_like(env)
+        episode = jnp.zeros_like(env, jnp.uint32)  # goes round
         shared = key_bits(key)
         angle = self._draw(shared, env, episode).astype(example.reward.dtype)
         return State(env={"number": env, "episode": episode, "angle": angle}, shared=shared)

@@ -10,6 +10,7 @@ import pytest
 from support.reward_data import play, random_rollout, row
 
 from rewardax.wrappers import (
+    EMAGRPO,
     RND,
     Clip,
     Cosine,
@@ -27,6 +28,7 @@ from rewardax.wrappers import (
     OptaxCurve,
     Potential,
     Product,
+    Scalarize,
     Schedule,
     Squash,
     Stepwise,
@@ -36,6 +38,8 @@ from rewardax.wrappers import (
     replay,
 )
 from rewardax.wrappers.contract.examples import numbers, rollout
+from rewardax.wrappers.contract.routes import scan
+from rewardax.wrappers.core import RewardTransform, State, Transition
 
 
 def test_weights_keep_the_first_raw_value() -> None:
@@ -180,9 +184,78 @@ def test_tap_changes_nothing() -> None:
 def test_moments_of_one_value_and_of_constants_stay_finite() -> None:
     moments = Moments.create(prior_count=0.0).merge(jnp.full(4, 3.0), jnp.ones(4, bool))
     assert (float(moments.mean), float(moments.var), float(moments.count)) == (3.0, 0.0, 4.0)
-    assert float(moments.std) == pytest.approx(1e-4)
+    assert float(moments.std) == pytest.approx(1e-4) and float(moments.size) == 3.0 and bool(moments.constant)
     empty = Moments.create(prior_count=0.0).merge(jnp.full(4, jnp.nan), jnp.zeros(4, bool))
     assert (float(empty.mean), float(empty.var), float(empty.count)) == (0.0, 1.0, 0.0)
+
+
+@pytest.mark.parametrize("level", [-1.0, 0.35, 1e5, -1e-6, 0.0])
+@pytest.mark.parametrize("clock", ["step", "rollout"])
+def test_a_constant_reward_normalizes_to_its_sign(level: float, clock: str) -> None:
+    data = rollout(reward=[level] * 30)
+    for prior in (1e-4, 0.0, 1.0):
+        for form, expected in (("std", np.sign(level)), ("meanstd", 0.0), ("minmax", 0.0), ("clip", level)):
+            paid = replay(Normalize(form=form, clock=clock, prior_count=prior), data)[0].total
+            np.testing.assert_allclose(paid, expected, rtol=1e-6, atol=0)
+
+
+def test_normalize_does_not_depend_on_the_unit_once_values_vary() -> None:
+    values = np.array([1.0, 3.0, -2.0, 0.5] * 5)
+    plain, small, far = (
+        replay(Normalize(form="meanstd", prior_count=0.0), rollout(reward=x))[0].total[1:]
+        for x in (values, 1e-6 * values, values + 4096.0)
+    )
+    np.testing.assert_allclose(small, plain, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(far, plain, atol=1e-3)
+
+
+@pytest.mark.parametrize("lost", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("form", ["std", "meanstd", "clip", "minmax"])
+@pytest.mark.parametrize("of", ["value", "return"])
+def test_statistics_survive_a_value_that_is_none(form: str, of: str, lost: float) -> None:
+    reward = Normalize(form=form, of=of, episodic=False, gamma=0.0)
+    with_it, state = replay(reward, rollout(reward=[1.0, 2.0, lost, 4.0, 3.0]))
+    without, expected = replay(reward, rollout(reward=[1.0, 2.0, 4.0, 3.0]))
+    kept = [0, 1, 3, 4]
+    if of == "value":
+        jax.tree.map(np.testing.assert_array_equal, state, expected)
+        np.testing.assert_allclose(with_it.total[np.array(kept)], without.total, rtol=1e-6)
+    assert all(np.isfinite(x).all() for x in jax.tree.leaves(state))
+    assert np.isfinite(with_it.total[np.array(kept)]).all()
+    assert form == "clip" or not np.isfinite(with_it.total[2]).any(), "it stays in sight"
+
+
+def test_a_weight_of_zero_switches_a_component_off() -> None:
+    data = rollout(reward=[1.0, np.nan, np.inf])
+    for off in (Weights({"task": 0.0}), Schedule(curve=Linear(0.0, 0.0, 1.0)), Scalarize(weights=(0.0,))):
+        assert numbers(replay(off, data)[0].total) == [0.0, 0.0, 0.0]
+    assert np.isnan(replay(Weights({"task": 2.0}), data)[0].total[1, 0])  # any other keeps it in sight
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [Normalize(), Normalize(form="minmax"), Normalize(form="meanstd", clock="rollout"), EMAGRPO(group_feature=None)],
+    ids=["std", "minmax", "rollout", "EMAGRPO"],
+)
+def test_frozen_statistics_do_not_see_the_present(inner: RewardTransform) -> None:
+    """Each environment is paid as if it were alone, and twice the reward earns twice as much or is moved as far."""
+    data = random_rollout(8)
+    state = play(inner, data)[1]
+    reward = Freeze(inner)
+    many = run_from(reward, state, data)
+    ours = jax.tree.map(lambda x: x[:, :1], data)
+    memory = jax.tree.map(lambda x: x[:1], state._replace(shared=()))._replace(shared=state.shared)
+    if isinstance(inner, Normalize):
+        np.testing.assert_allclose(run_from(reward, memory, ours), many[:, :1], rtol=1e-6)
+    first, later = (run_from(reward, state, data.replace(reward=k * data.reward)) for k in (1.0, 2.0))
+    if inner == Normalize() or isinstance(inner, EMAGRPO):
+        np.testing.assert_allclose(later, 2 * first, rtol=1e-4, atol=1e-6)
+
+
+def run_from(reward: RewardTransform, state: State, data: Transition) -> np.ndarray:
+    fresh = jax.tree.map(jnp.zeros_like, state.episode)
+    rewards, _ = scan(reward, state, fresh, data)
+    return np.asarray(reward.learn(rewards, state, data)[0].total)
 
 
 @pytest.mark.parametrize("episodic", [True, False])

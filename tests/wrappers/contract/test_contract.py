@@ -242,6 +242,41 @@ class Explodes(Broken):
         return jnp.exp(transition.reward)
 
 
+class PoisonedMean(Broken):
+    """One NaN, and the running mean is NaN for ever, in all environments."""
+
+    def init(self, key: Any, example: Transition) -> State:
+        return State(shared=jnp.zeros(()))
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> tuple[Rewards, State]:
+        some = jnp.where(transition.valid, transition.reward, 0).sum() / jnp.maximum(transition.valid.sum(), 1)
+        mean = jnp.where(transition.valid.any(), 0.9 * state.shared + 0.1 * some, state.shared)
+        return rewards.add("bonus", transition.reward - mean), State(shared=mean)
+
+
+class PoisonedTrace(Broken):
+    """As above, in a memory of each environment."""
+
+    def init(self, key: Any, example: Transition) -> State:
+        return State(env=jnp.zeros(example.reward.shape))
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> tuple[Rewards, State]:
+        trace = 0.9 * state.env + transition.reward
+        return rewards.add("bonus", trace), State(env=trace)
+
+
+class Turns(Broken):
+    """Its counter turns negative, so the 2,147,483,649th visit pays like the first."""
+
+    def init(self, key: Any, example: Transition) -> State:
+        return State(shared=jnp.zeros((), jnp.int32))
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> tuple[Rewards, State]:
+        count = state.shared + transition.valid.sum(dtype=jnp.int32)
+        rare = jnp.maximum(count, 1).astype(transition.reward.dtype) ** -0.5
+        return rewards.add("bonus", jnp.broadcast_to(rare, transition.reward.shape)), State(shared=count)
+
+
 CALLS = itertools.count()
 
 
@@ -286,6 +321,10 @@ class NamesMemoryAnew(RewardTransform):
         (ForgetsItself(), "config: its configuration builds a transform with other numbers"),
         (HoldsLambda(), "config: raised UserError: "),
         (NamesMemoryAnew(), "resume: raised UserError: "),
+        (PoisonedMean(), "gaps: a step of nan leaves state.shared not finite for good"),
+        (PoisonedMean(), "gaps: a step of inf in one environment makes component 'bonus' of another not finite"),
+        (PoisonedTrace(), "gaps: a step of inf leaves state.env not finite for good"),
+        (Turns(), "counters: state.shared overflows: from its largest value it goes to -2147483"),
         (Explodes(), "extremes: component 'bonus' becomes inf for inputs of size 1e6"),
     ],
     ids=lambda x: type(x).__name__ if isinstance(x, RewardTransform) else "",
