@@ -25,7 +25,7 @@ def gaps(case: Case) -> Iterator[str]:
         _, state = finish(case, case.rollout, state)  # what was spoiled may heal
         for kind in ("env", "shared"):
             lost = first_lost(getattr(state, kind), getattr(before, kind))
-            if lost:
+            if lost is not None:
                 yield f"a step of {value} leaves state.{kind}{lost} not finite for good; count finite values only"
         for name, paid in rewards.components.items():
             known = np.isfinite(plain.components[name])[:, others]
@@ -70,10 +70,10 @@ def without_values(rollout: Transition, value: float) -> Transition:
     return jax.tree.map(lose, rollout)
 
 
-def first_lost(memory: PyTree, reference: PyTree) -> str:
-    """The path of the first number that is not finite where the reference is; empty if there is none."""
+def first_lost(memory: PyTree, reference: PyTree) -> str | None:
+    """The path of the first number that is not finite where the reference is."""
     pairs = zip(jax.tree_util.tree_leaves_with_path(memory), jax.tree.leaves(reference), strict=True)
     for (path, now), then in pairs:
         if jnp.issubdtype(now.dtype, jnp.floating) and (np.isfinite(then) & ~np.isfinite(now)).any():
             return jax.tree_util.keystr(path)
-    return ""
+    return None
