@@ -2,6 +2,7 @@ from .advantages import gae as gae
 from .compiled import train_core as train_core
 from .evaluation import evaluate as evaluate
 from .finite import TrainingStopped as TrainingStopped
+from .loop import RolloutWarning as RolloutWarning
 from .loop import TrainResult as TrainResult
 from .networks import ActorCritic as ActorCritic
 from .networks import Policy as Policy

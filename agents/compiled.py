@@ -15,7 +15,16 @@ from rewardax.agents.checkpoint import Checkpoints
 from rewardax.agents.evaluation import evaluate
 from rewardax.agents.finite import GRADIENT, require_finite
 from rewardax.agents.labels import JudgeDesk
-from rewardax.agents.loop import Record, TrainResult, latest, plan, run_chunks, weighted_mean
+from rewardax.agents.loop import (
+    Record,
+    TrainResult,
+    after_training,
+    before_training,
+    latest,
+    plan,
+    run_chunks,
+    weighted_mean,
+)
 from rewardax.agents.ppo import PPO, PPOConfig, TrainState, build_policy
 from rewardax.agents.rollout import starts
 from rewardax.base.seeds import as_seeds
@@ -59,6 +68,7 @@ def train_core(
     reward = Chain() if reward is None else attach(reward, env, where=env.family)
     seeds = as_seeds(seeds)
     cut = plan(config, frames, chunk_frames)
+    notes = before_training(reward, config, env.horizon(params))
     learner = PPO(
         env,
         build_policy(env, env.observation_space(params), env.num_actions, config),
@@ -126,4 +136,5 @@ def train_core(
         compile_seconds=compile_seconds,
         reward_state=state.collector.reward,
         stopped=stopped,
+        notes=(*notes, *after_training(history)),
     )

@@ -16,7 +16,7 @@ from gymnasium.vector import AutoresetMode
 from rewardax.agents.distributions import log_prob, mask_logits, sample
 from rewardax.agents.finite import GIVEN, GRADIENT, NEVER, TOTAL, require_finite
 from rewardax.agents.labels import JudgeDesk
-from rewardax.agents.loop import Record, TrainResult, plan, run_chunks
+from rewardax.agents.loop import Record, TrainResult, before_training, plan, run_chunks
 from rewardax.agents.networks import Policy
 from rewardax.agents.ppo import PPO, PPOConfig, build_policy
 from rewardax.agents.rollout import Batch
@@ -124,6 +124,7 @@ def train_host(
     reward = chain() if reward is None else reward
     seeds = as_seeds(seeds)
     encode = pick_encoder(env_id, env_kwargs)
+    notes = before_training(reward, config, _horizon(env_id, env_kwargs))
     worlds = [HostEnvs(env_id, reward, config, seed, encode, env_kwargs) for seed in seeds]
     cut = plan(config, frames)
     first = worlds[0]
@@ -165,7 +166,13 @@ def train_host(
         compile_seconds=0.0,
         reward_state=[run.world.envs.session.state for run in runs],
         stopped=stopped,
+        notes=notes,
     )
+
+
+def _horizon(env_id: str, env_kwargs: Mapping[str, Any]) -> int | None:
+    """Longest episode of a Gymnasium id, if it says so."""
+    return env_kwargs.get("max_episode_steps") or gym.spec(env_id).max_episode_steps
 
 
 class Run:

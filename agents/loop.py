@@ -14,12 +14,17 @@ from rewardax.agents.checkpoint import Checkpoints
 from rewardax.agents.finite import TrainingStopped
 from rewardax.agents.networks import Policy
 from rewardax.agents.ppo import PPOConfig
-from rewardax.wrappers.core import PyTree
+from rewardax.wrappers.core import PyTree, RewardTransform
+from rewardax.wrappers.requirements import short_rollouts
 
 CHUNKS = 40  # pieces a run is cut into, if it is long enough
 CHECKPOINT_SECONDS = 5.0  # least time between two checkpoints
 
 State = TypeVar("State")
+
+
+class RolloutWarning(UserWarning):
+    """The rollouts of a run are too short, or hold too few episodes of a level, for what its reward does."""
 
 
 class Record(TypedDict):
@@ -38,6 +43,8 @@ class Record(TypedDict):
     ``performance``               hidden true score of an episode, if the task tells one
     ``episodes``                  ended episodes, per iteration (compiled) or in the chunk (host)
     ``metric/<name>``             what a transform logs, mean over steps (compiled only)
+    ``group/complete``            share of steps in episodes that a group method can compare (compiled only)
+    ``group/size``                mean number of episodes in the group of an episode (compiled only)
     ``policy/loss``               clipped surrogate, to be minimized
     ``policy/entropy``            in nats, over admissible actions
     ``policy/kl``                 estimate k3 of KL(old policy ‖ new policy), in nats
@@ -77,6 +84,8 @@ class TrainResult:
     stopped: str | None = None
     """Why training stopped early: which component of the reward was the first that was not finite, and when. Policy
     and records are then those of the last good chunk. ``None`` for a run that went to its end."""
+    notes: tuple[str, ...] = ()
+    """What the reward could not do in this run, a sentence each: rollouts shorter than episodes, groups of one."""
 
     @property
     def fps(self) -> float:
@@ -179,3 +188,36 @@ def latest(history: list[Record], name: str) -> np.ndarray:
     values = np.stack([record["metrics"][name] for record in history])
     last = len(values) - 1 - np.argmax(~np.isnan(values)[::-1], 0)
     return values[last, np.arange(values.shape[1])]
+
+
+def before_training(reward: RewardTransform, config: PPOConfig, horizon: int | None) -> tuple[str, ...]:
+    """Warn of rollouts that are too short for a reward; the sentences."""
+    found = tuple(short_rollouts(reward, config.num_steps, horizon))
+    for sentence in found:
+        warnings.warn(RolloutWarning(sentence), stacklevel=4)
+    return found
+
+
+def after_training(history: list[Record]) -> tuple[str, ...]:
+    """Warn of groups that held too few episodes to compare; the sentences.
+
+    >>> metrics = {"group/size": np.array([1.0, 1.2]), "group/complete": np.array([0.25, 0.25])}
+    >>> with warnings.catch_warnings(action="ignore"):
+    ...     after_training([Record(chunk=0, frames=0, wall=0.0, fps=0.0, metrics=metrics)])
+    ('groups held 1.10 episodes on average, and 25 % of the steps belonged to complete episodes: an episode that is \
+alone in its group has nothing to be compared with. Take longer rollouts, fewer levels, or group_feature=None.',)
+    """
+    rows = [record["metrics"] for record in history]
+    if not rows or "group/size" not in rows[0]:
+        return ()
+    sizes, shares = (np.stack([row[f"group/{name}"] for row in rows]) for name in ("size", "complete"))
+    size = float(sizes[np.isfinite(sizes)].mean()) if np.isfinite(sizes).any() else 0.0
+    if size >= 2:
+        return ()
+    sentence = (
+        f"groups held {size:.2f} episodes on average, and {100 * np.nanmean(shares):.0f} % of the steps belonged to "
+        "complete episodes: an episode that is alone in its group has nothing to be compared with. Take longer "
+        "rollouts, fewer levels, or group_feature=None."
+    )
+    warnings.warn(RolloutWarning(sentence), stacklevel=4)
+    return (sentence,)

@@ -259,5 +259,10 @@ def account(
     count = jnp.sum(done).astype(jnp.float32)
     metrics = {name: (value.sum(), count) for name, value in ended.items()}
     metrics["episodes"] = (count, jnp.ones(()))
-    metrics |= {f"metric/{name}": (value.mean(), jnp.ones(())) for name, value in rewards.metrics.items()}
+    for name, value in rewards.metrics.items():
+        known = ~jnp.isnan(value)
+        metrics[f"metric/{name}"] = (jnp.where(known, value, 0.0).sum(), known.sum().astype(jnp.float32))
+    for name in ("complete", "size"):  # of the first group method, beside its own metrics
+        found = [metrics[metric] for metric in sorted(metrics) if metric.endswith(f"/group_{name}")]
+        metrics |= {f"group/{name}": found[0]} if found else {}
     return running, metrics

@@ -142,6 +142,8 @@ class Comparison:
             for row in self.table
             if row["hacking"]
         ]
+        for name in self.designs:
+            sentences += [f"{name}: {note}" for note in (self.results.final(name) or {}).get("notes") or ()]
         for name in self._finished:
             scores = self._final(name)
             lost = [metric for metric in scores if metric.startswith("return/") and np.isnan(scores[metric]).any()]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from rewardax.agents.finite import TrainingStopped
-from rewardax.agents.loop import Record
+from rewardax.agents.loop import Record, RolloutWarning
 from rewardax.agents.ppo import PPOConfig
 from rewardax.agents.training import train
 from rewardax.base.errors import UserError
@@ -158,7 +158,8 @@ def _run(
 
     bar.start(design.name)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", TrainingStopped)  # the table and the findings say it
+        for told in (TrainingStopped, RolloutWarning):  # by the table and the findings
+            warnings.simplefilter("ignore", told)
         found = train(
             env,
             reward=design.reward,
@@ -178,6 +179,7 @@ def _run(
         compile_seconds=found.compile_seconds,
         fps=found.fps,
         stopped=found.stopped,
+        notes=found.notes,
     )
 
 

@@ -115,6 +115,7 @@ class RewardTransform(Node):
 
     registry: ClassVar[dict[str, type[RewardTransform]]] = {}
     causal: ClassVar[Any] = True  #: False: rewards are right only after learn() (hindsight)
+    whole_episodes: ClassVar[Any] = False  #: True: learn works on episodes that begin and end inside its rollout
     potential_based: ClassVar[Any] = False  #: True: ``gamma``, and ``truncation`` if it has one, must be the learner's
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

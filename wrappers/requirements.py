@@ -114,8 +114,7 @@ policies only with the learner's own discount. Set one of them to the other.
     for part in _parts(reward):
         if not part.potential_based:
             continue
-        name, own = type(part).__name__, getattr(part, "truncation", None)
-        name += f" {part.component!r}" if hasattr(part, "component") else ""
+        name, own = _named(part), getattr(part, "truncation", None)
         if np.any(np.abs(np.asarray(part.gamma) - gamma) > 1e-6):
             raise UserError(
                 f"{name} has gamma={part.gamma}, the learner {gamma}: shaping keeps optimal policies "
@@ -126,6 +125,34 @@ policies only with the learner's own discount. Set one of them to the other.
                 f"{name} has truncation={own!r}, the learner time_limit={time_limit!r}: shaping keeps optimal policies "
                 f"only if both treat time limits alike. This learner needs truncation={ends!r}."
             )
+
+
+def short_rollouts(reward: RewardTransform, num_steps: int, horizon: int | None) -> list[str]:
+    """What a learner's rollouts are too short for, one sentence for each part of a reward.
+
+    Args:
+        reward: the transform; its parts that need ``whole_episodes`` are looked at, wherever they stand.
+        num_steps: steps of each environment in a rollout.
+        horizon: longest episode of the task in steps; ``None`` if unknown.
+
+    >>> from rewardax.wrappers import UniformRedistribution
+    >>> short_rollouts(UniformRedistribution(), 32, 100)[0][:64]
+    "UniformRedistribution 'task' works on episodes that begin and en"
+    >>> short_rollouts(UniformRedistribution(), 128, 100)
+    []
+    """
+    if horizon is None or num_steps >= horizon:
+        return []
+    return [
+        f"{_named(part)} works on episodes that begin and end inside one rollout. A rollout has num_steps={num_steps} "
+        f"steps and an episode up to {horizon}: longer ones count for nothing. Set num_steps={horizon} or more."
+        for part in _parts(reward)
+        if part.whole_episodes
+    ]
+
+
+def _named(part: Any) -> str:
+    return type(part).__name__ + (f" {part.component!r}" if hasattr(part, "component") else "")
 
 
 def _parts(value: Any) -> Iterator[Any]:

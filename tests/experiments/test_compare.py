@@ -110,6 +110,12 @@ def test_a_score_that_is_no_number_is_said(fake):
     assert any("return/log of 2 seed(s) is no number" in sentence for sentence in comparison.findings)
 
 
+def test_what_a_reward_could_not_do_is_among_the_findings(fake):
+    comparison = compare("KeyFarm", DESIGNS[:2], seeds=3, **QUIET)
+    comparison.results.final("solver")["notes"] = ["rollouts are too short."]
+    assert "solver: rollouts are too short." in comparison.findings
+
+
 def test_every_design_gets_the_same_training(fake):
     compare("KeyFarm", DESIGNS, seeds=(5, 7), eval_levels=9, env_kwargs={"horizon": 30}, **QUIET)
     assert len(fake.calls) == 3

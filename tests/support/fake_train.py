@@ -46,7 +46,9 @@ class FakeTrain:
             if name == self.die_in and chunk == self.die_after:
                 raise KeyboardInterrupt
             if name == self.nan_in and chunk == self.die_after:
-                return SimpleNamespace(final={}, wall=0.5 * chunk, compile_seconds=1.0, fps=2.0 * step, stopped=STOPPED)
+                return SimpleNamespace(
+                    final={}, wall=0.5 * chunk, compile_seconds=1.0, fps=2.0 * step, stopped=STOPPED, notes=()
+                )
             metrics = {"success": task[chunk], "return/task": task[chunk], "return/total": total[chunk]}
             if self.hacked:
                 metrics["performance"] = -task[chunk]
@@ -56,4 +58,4 @@ class FakeTrain:
             asked["on_chunk"]({"chunk": chunk, "frames": frames, "wall": wall, "fps": 2.0 * step, "metrics": metrics})
         final = {"success": task[-1], "return/task": task[-1], "return/total": total[-1]}
         final |= {"performance": -task[-1] if self.hacked else task[-1]}
-        return SimpleNamespace(final=final, wall=4.0, compile_seconds=1.0, fps=2.0 * step, stopped=None)
+        return SimpleNamespace(final=final, wall=4.0, compile_seconds=1.0, fps=2.0 * step, stopped=None, notes=())

@@ -10,6 +10,7 @@ import pytest
 
 from rewardax.base.errors import UserError
 from rewardax.wrappers import (
+    GDPO,
     ActionAdvice,
     Freeze,
     GoalSimilarity,
@@ -19,13 +20,19 @@ from rewardax.wrappers import (
     Product,
     RewardMachine,
     RewardTransform,
+    UniformRedistribution,
     chain,
 )
 from rewardax.wrappers.config import registered
-from rewardax.wrappers.requirements import require_discount
+from rewardax.wrappers.requirements import require_discount, short_rollouts
 
 pytestmark = pytest.mark.quick
 
+OURS = {
+    name: cls
+    for name, cls in registered().items()
+    if cls.__module__.startswith("rewardax.wrappers.") and issubclass(cls, RewardTransform) and name != "Chain"
+}
 SHAPING = {
     name: cls
     for name, cls in registered().items()
@@ -74,3 +81,26 @@ def test_shaping_that_always_bootstraps_needs_a_learner_that_does() -> None:
         with pytest.raises(UserError, match="truncation='bootstrap'"):
             require_discount(reward, 0.99, "terminate")
     require_discount(ActionAdvice(form="lookback"), 0.99, "terminate")
+
+
+def needs_whole_episodes(cls: type[RewardTransform]) -> bool:
+    """Whether a class compares episodes of a group, or says that it works on complete episodes."""
+    text = " ".join(" ".join((base.__doc__ or "").split()) for base in cls.__mro__ if base is not RewardTransform)
+    said = r"lie completely inside|(not|all) complete (within|episodes)|<component>/complete"
+    grouped = "group_feature" in {field.name for field in dataclasses.fields(cls)}
+    return grouped or re.search(said, text) is not None
+
+
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_who_needs_whole_episodes_says_so(name: str) -> None:
+    cls = OURS[name]
+    assert any(bool(made.whole_episodes) for made in cls.examples()) == needs_whole_episodes(cls)
+
+
+def test_rollouts_shorter_than_episodes_are_said_with_both_numbers() -> None:
+    reward = chain(even=UniformRedistribution(), inner=Freeze(GDPO()), clip=Normalize())
+    even, group = short_rollouts(reward, 32, 100)
+    assert even.startswith("UniformRedistribution 'task'") and group.startswith("GDPO")
+    assert "num_steps=32" in even and "up to 100" in even
+    assert short_rollouts(reward, 100, 100) == short_rollouts(reward, 32, None) == []
+    assert short_rollouts(HopProgress(form="forward"), 32, 100) == []

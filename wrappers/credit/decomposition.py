@@ -103,6 +103,8 @@ def step_inputs(step: Transition, factor_features: tuple[str, ...], one_hot: int
 class StepModel(struct.PyTreeNode):
     """Fields and methods of transforms that train a network over single steps; not a transform by itself."""
 
+    whole_episodes = True
+
     factor_features: tuple[str, ...] = static(())
     correct: bool = static(False)
     one_hot: int = static(0)

@@ -211,6 +211,10 @@ class HopProgress(RewardTransform):
         return self.form == "fused"
 
     @property
+    def whole_episodes(self) -> bool:  # type: ignore[override]
+        return self.form == "fused"
+
+    @property
     def requires(self) -> tuple[str, ...]:
         return (self.feature,) if self.progress is None else reads_of(self.progress)
 

@@ -53,6 +53,8 @@ class UniformRedistribution(Hindsight, RewardTransform):
     [1.0, 1.0, 1.0, 5.0]
     """
 
+    whole_episodes = True
+
     component: str = static("task", kw_only=True)
 
     def learn(
@@ -87,6 +89,8 @@ class IRCR(Hindsight, RewardTransform):
     >>> numbers(replay(IRCR(), data)[0].components["task"])
     [0.0, 0.0, 1.0, 0.5]
     """
+
+    whole_episodes = True
 
     component: str = static("task", kw_only=True)
 

@@ -216,6 +216,8 @@ class TurningPoints(PrefixCredit, RewardTransform):
     [-0.25, -0.25, 1.5, 0.5]
     """
 
+    whole_episodes = True
+
     value: Phi = static("progress")
     main: str = static("local")
     eta: float = 1.0

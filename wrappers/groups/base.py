@@ -4,7 +4,8 @@ Group methods work in hindsight on the episodes that lie completely inside the r
 component become 0 except the last, which gets the group's verdict. Rows of other episodes keep what they have, also
 those of an episode whose sum is NaN or infinite: it is compared with nobody and stays visible. Two
 episodes belong together when the feature ``group`` is equal in their first observation (``state_hash``: they started in
-the same state, hence in the same level; ``None``: all belong together).
+the same state, hence in the same level; ``None``: all belong together). All of them log how
+much there was to compare, see :meth:`Episodes.report`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from rewardax.wrappers.algebra.hindsight import Hindsight
 from rewardax.wrappers.algebra.pointwise import rewrite
 from rewardax.wrappers.bonuses.count_tables import bucket
 from rewardax.wrappers.core import Result, Rewards, State, Transition
+from rewardax.wrappers.groups.statistics import group_count
 
 MANY = 2**31 - 1
 
@@ -64,6 +66,17 @@ class Episodes(NamedTuple):
         """f32[E, D]: the feature of the final observation, flattened."""
         return self.last(rollout, feature).astype(rollout.reward.dtype).reshape(self.ends.size, -1)
 
+    def report(self, rewards: Rewards, name: str, rollout: Transition) -> Rewards:
+        """Log how much there was to compare: ``<name>/group_complete``, the share of steps in complete episodes, and
+        ``<name>/group_size``, the mean number of episodes in the group of an episode (NaN without any).
+        """
+        share = jnp.where(self.ends, self.length, 0).sum() / jnp.maximum(rollout.valid.sum(), 1)
+        size = group_count(self.group, self.ends).sum() / self.ends.sum()
+        for what, value in (("complete", share), ("size", size)):
+            even = jnp.full(rollout.reward.shape, value, rollout.reward.dtype)
+            rewards = rewards.log(f"{name}/group_{what}", even)
+        return rewards
+
     def pay(self, rewards: Rewards, name: str, rollout: Transition, verdict: Array) -> Rewards:
         """Replace the component in all rows of complete episodes by the verdict in the last one."""
         old = rewards.components[name]
@@ -78,6 +91,7 @@ class Episodes(NamedTuple):
 class Grouped(Hindsight):
     """Mixin of transforms that pay an episode by a verdict on its group; they implement ``verdict``."""
 
+    whole_episodes: ClassVar[Any] = True
     reads: ClassVar[tuple[str, ...]] = ()  #: fields that name features
     group_feature: str | None
 
@@ -93,6 +107,7 @@ class Grouped(Hindsight):
         self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
     ) -> Result:
         table = Episodes.of(rollout, self.group_feature)
+        rewards = table.report(rewards, self.component, rollout)
         outcome = table.total(rollout, rewards.components[self.component])
         table = table.measured(outcome)
         earned, state = self.verdict(outcome, table, rollout, state)

@@ -66,7 +66,8 @@ class CGRPO(Grouped, RewardTransform):
     Golden: c_grpo
 
     Components: rewrites ``component``.
-    Metrics: ``<component>/posted``, ``<component>/complete``.
+    Metrics: ``<component>/posted``, ``<component>/complete``, ``<component>/group_complete``,
+        ``<component>/group_size``.
     Remembers: nothing. Not causal.
 
     >>> from rewardax.wrappers import replay

@@ -59,7 +59,8 @@ class DLER(Grouped, RewardTransform):
         group_feature: as usual.
 
     Components: rewrites ``component``.
-    Metrics: ``<component>/posted``, ``<component>/complete``.
+    Metrics: ``<component>/posted``, ``<component>/complete``, ``<component>/group_complete``,
+        ``<component>/group_size``.
     Remembers: nothing. Not causal.
 
     >>> from rewardax.wrappers import replay

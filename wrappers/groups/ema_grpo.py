@@ -106,7 +106,8 @@ class EMAGRPO(Grouped, RewardTransform):
         tasks: how many there are; larger numbers wrap around.
 
     Components: rewrites ``component``.
-    Metrics: ``<component>/posted``, ``<component>/complete``.
+    Metrics: ``<component>/posted``, ``<component>/complete``, ``<component>/group_complete``,
+        ``<component>/group_size``.
     Remembers: mean and variance per task for the whole run. Not causal.
 
     >>> from rewardax.wrappers import replay

@@ -118,7 +118,8 @@ class GARDO(Grouped, RewardTransform):
     Golden: gardo
 
     Components: rewrites ``component``.
-    Metrics: ``<component>/posted``, ``<component>/complete``.
+    Metrics: ``<component>/posted``, ``<component>/complete``, ``<component>/group_complete``,
+        ``<component>/group_size``.
     Remembers: nothing. Not causal.
     Differs from the release: its gate has the opposite sign of the described one; see
     :func:`rewardax.wrappers.groups.gardo.rank_gap`.

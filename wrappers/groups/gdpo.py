@@ -64,7 +64,8 @@ class GDPO(RewardTransform):
         components, weights: one weight for each name.
 
     Components: rewrites ``components``.
-    Metrics: ``<component>/posted``, ``<component>/complete``.
+    Metrics: ``<component>/posted``, ``<component>/complete``, ``<component>/group_complete``,
+        ``<component>/group_size``.
     Remembers: nothing. Not causal.
 
     Differs from the paper: an episode pays once, at its last step; whitening over steps is left to the agent.
@@ -75,6 +76,8 @@ class GDPO(RewardTransform):
     >>> numbers(replay(GDPO(group_feature=None), data)[0].components["task"])
     [0.707, -0.707]
     """
+
+    whole_episodes = True
 
     causal = False
     components: tuple[str, ...] = static(("task",))
@@ -98,6 +101,7 @@ class GDPO(RewardTransform):
         self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
     ) -> Result:
         table = Episodes.of(rollout, self.group_feature)
+        rewards = table.report(rewards, self.components[0], rollout)
         scores = jnp.stack([table.total(rollout, rewards.components[name]) for name in self.components], -1)
         table = table.measured(scores)
         weights = jnp.stack([jnp.asarray(w, scores.dtype) for w in self.weights])

@@ -63,7 +63,8 @@ class GRPOLambda(Grouped, RewardTransform):
     Golden: grpo_lambda
 
     Components: rewrites ``component``.
-    Metrics: ``<component>/posted``, ``<component>/complete``.
+    Metrics: ``<component>/posted``, ``<component>/complete``, ``<component>/group_complete``,
+        ``<component>/group_size``.
     Remembers: nothing. Not causal.
 
     >>> from rewardax.wrappers import replay

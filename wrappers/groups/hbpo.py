@@ -70,7 +70,8 @@ class HBPO(Grouped, RewardTransform):
         intra: weight of the term within a budget (the release adds it twice).
 
     Components: rewrites ``component``.
-    Metrics: ``<component>/posted``, ``<component>/complete``.
+    Metrics: ``<component>/posted``, ``<component>/complete``, ``<component>/group_complete``,
+        ``<component>/group_size``.
     Remembers: nothing. Not causal.
 
     >>> from rewardax.wrappers import replay

@@ -78,7 +78,9 @@ class MajorityNovelty(Grouped, RewardTransform):
     Golden: evol_rl
 
     Components: rewrites ``component``.
-    Metrics: ``<component>/posted``, ``<component>/complete``, ``<component>/agreement``.
+    Metrics: ``<component>/posted``, ``<component>/complete``, ``<component>/group_complete``,
+        ``<component>/group_size``,
+        ``<component>/agreement``.
     Remembers: nothing. Not causal.
 
     >>> from rewardax.wrappers import replay

@@ -69,6 +69,8 @@ class OutcomeExploration(RewardTransform):
     [0.0, 0.0]
     """
 
+    whole_episodes = True
+
     causal = False
     scale: float = 0.1
     b0: float = 0.5
@@ -99,6 +101,7 @@ class OutcomeExploration(RewardTransform):
         self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
     ) -> Result:
         table = Episodes.of(rollout, self.group_feature)
+        rewards = table.report(rewards, self.component, rollout)
         outcome = table.last(rollout, self.outcome_feature).astype(jnp.int32)
         row = bucket(jnp.stack([table.group, outcome], -1), self.num_keys)
         bonus = outcome_exploration(

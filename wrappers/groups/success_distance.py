@@ -111,7 +111,8 @@ class SuccessDistance(Grouped, RewardTransform):
     Golden: srpo_progress
 
     Components: rewrites ``component``.
-    Metrics: ``<component>/posted``, ``<component>/complete``.
+    Metrics: ``<component>/posted``, ``<component>/complete``, ``<component>/group_complete``,
+        ``<component>/group_size``.
     Remembers: nothing. Not causal.
 
     >>> from rewardax.wrappers import replay

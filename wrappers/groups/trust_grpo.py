@@ -63,7 +63,8 @@ class TrustGRPO(Grouped, RewardTransform):
     Golden: trust_grpo
 
     Components: rewrites ``component``.
-    Metrics: ``<component>/posted``, ``<component>/complete``.
+    Metrics: ``<component>/posted``, ``<component>/complete``, ``<component>/group_complete``,
+        ``<component>/group_size``.
     Remembers: the number of updates for the whole run. Not causal.
 
     >>> from rewardax.wrappers import replay

@@ -77,7 +77,8 @@ class VeRPO(RewardTransform):
     Golden: verpo
 
     Components: rewrites ``component``, posts ``dense``.
-    Metrics: ``<component>/posted``, ``<component>/complete``.
+    Metrics: ``<component>/posted``, ``<component>/complete``, ``<component>/group_complete``,
+        ``<component>/group_size``.
     Remembers: nothing. Not causal. Over a rollout the dense part adds up to zero.
 
     >>> from rewardax.wrappers import replay
@@ -86,6 +87,8 @@ class VeRPO(RewardTransform):
     >>> numbers(replay(VeRPO(checks_feature="door"), data)[0].components["checks"])
     [-0.152, 0.152]
     """
+
+    whole_episodes = True
 
     causal = False
     alpha: float = 1.0
@@ -109,6 +112,7 @@ class VeRPO(RewardTransform):
         self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
     ) -> Result:
         table = Episodes.of(rollout, None)
+        rewards = table.report(rewards, self.component, rollout)
         shape, dtype = rollout.reward.shape, rollout.reward.dtype
         known, whole = from_end(rollout, table.ends.reshape(shape))
         turns = (known & whole).reshape(-1)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
 
-from rewardax.base.arrays import typed_key
+from rewardax.base.arrays import env_where, typed_key
 from rewardax.base.choices import check_choices
 from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.episodes import sums
@@ -80,10 +80,32 @@ def bound_returns(rewards: Array, mask: Array) -> Array:
     return kept / (jnp.abs(ahead).max() + 1e-6)
 
 
+class Walk(NamedTuple):
+    """Where the partial sums of an episode's scores have been, [N] each."""
+
+    here: Array
+    low: Array
+    high: Array
+
+    def on(self, score: Array) -> Walk:
+        """One step further."""
+        here = self.here + score
+        return Walk(here, jnp.minimum(self.low, here), jnp.maximum(self.high, here))
+
+    @property
+    def reach(self) -> Array:
+        """The largest |Σ_{k≥t} score_k| over the steps t so far."""
+        return jnp.maximum(self.here - self.low, self.high - self.here)
+
+
 class ImplicitProcessReward(RewardTransform):
     """Step rewards from outcomes alone: a policy-shaped network against its frozen initial copy.
 
-        r_t = scale·β·log(π(a_t|o_t)/π_ref(a_t|o_t)),  q_T = Σ_t r_t/scale of an episode
+        s_t = β·log(π(a_t|o_t)/π_ref(a_t|o_t)),  q_T = Σ_t s_t of an episode
+        r_t = scale·s_t/max(1, B),  B = max |Σ_{k≥t} s_k|
+
+    B is taken over the rollout of the last ``learn`` and over the episodes that go on: however far π has moved, what
+    is ahead of a step stays within ±scale.
 
     ``learn`` trains π on the episodes that lie completely inside the rollout, so that q_T tells success (the sum of
     ``source`` over the episode exceeds ``threshold``) from failure: ``loss="outcome"`` by cross-entropy of σ(q_T),
@@ -101,12 +123,14 @@ class ImplicitProcessReward(RewardTransform):
     Components: ``component``.
     Metrics: from ``learn``, ``<component>/accuracy`` (episodes of this rollout whose outcome the model of before got
     right, so never trained on; NaN if there were only successes or failures), ``<component>/loss``.
-    Remembers: the network, its first copy and the optimizer for the whole run.
+    Remembers: the network, its first copy, the optimizer and B for the whole run; partial sums until the episode ends.
     Invariant: no
     Golden: implicit_prm
 
-    Differs from the paper: a network of its own instead of a language model; q_T is centered for the cross-entropy by
-    a learned offset, since environment episodes rarely succeed half of the time.
+    Differs from the paper: B is known from the steps before, so that the reward is right at once, and returns within
+    ±1 are not stretched (:func:`bound_returns` is PRIME's own rule, for a batch); a network of its own instead of a
+    language model; q_T is centered for the cross-entropy by a learned offset, since environment episodes rarely succeed
+    half of the time.
 
     >>> from rewardax.wrappers.contract.examples import rollout
     >>> from rewardax.wrappers import replay
@@ -118,6 +142,8 @@ class ImplicitProcessReward(RewardTransform):
     >>> bool(score[1] > 0), bool(score[0] < 0)
     (True, True)
     """
+
+    whole_episodes = True
 
     source: str = static("task")
     actions: int = static(8)
@@ -151,12 +177,18 @@ class ImplicitProcessReward(RewardTransform):
         sizes = (jax.eval_shape(self._inputs, example).shape[-1], self.width, self.width, self.actions)
         layers = mlp_init(key, sizes, dtype)
         model = {"network": layers, "offset": jnp.zeros((), dtype)}
-        return State(shared={"model": model, "reference": layers, "optimizer": self._optimizer().init(model)})
+        memory = {"model": model, "reference": layers, "optimizer": self._optimizer().init(model)}
+        zeros = jnp.zeros(example.reward.shape, dtype)
+        return State(episode=Walk(zeros, zeros, zeros), shared={**memory, "bound": jnp.ones((), dtype)})
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
         if not jnp.issubdtype(transition.action.dtype, jnp.integer):
             raise UserError("ImplicitProcessReward needs discrete actions; it compares probabilities of actions.")
-        return rewards.add(self.component, self.scale * self.score(state, transition)), state
+        score = self.score(state, transition)
+        walk = state.episode.on(score)
+        bound = jnp.maximum(state.shared["bound"], jnp.where(transition.valid, walk.reach, 0).max())
+        state = state._replace(episode=walk, shared={**state.shared, "bound": bound})
+        return rewards.add(self.component, self.scale * score / bound), state
 
     def score(self, state: State, steps: Transition) -> Array:
         """β·log(π/π_ref) of some steps [..., N], before ``scale``."""
@@ -207,7 +239,21 @@ class ImplicitProcessReward(RewardTransform):
         logged = {"loss": losses.mean(), "accuracy": separation(totals(shared["model"]), won, ends)}
         for name, value in logged.items():
             rewards = rewards.log(f"{self.component}/{name}", jnp.broadcast_to(value, rollout.reward.shape))
-        return rewards, State(shared={**shared, "model": model, "optimizer": memory})
+        ahead = self._bound(self._ratio(model["network"], shared["reference"], rollout), rollout)
+        return rewards, state._replace(shared={**shared, "model": model, "optimizer": memory, "bound": ahead})
+
+    def _bound(self, scores: Array, rollout: Transition) -> Array:
+        """max(1, B) of a rollout [T, N]."""
+
+        def on(walk: Walk, row: tuple[Array, Array, Array]) -> tuple[Walk, Array]:
+            score, first, valid = row
+            walk = env_where(first, jax.tree.map(jnp.zeros_like, walk), walk)
+            after = walk.on(jnp.where(valid, score, 0))
+            return after, after.reach
+
+        zeros = jnp.zeros(scores.shape[1:], scores.dtype)
+        reach = jax.lax.scan(on, Walk(zeros, zeros, zeros), (scores, rollout.first, rollout.valid))[1]
+        return jnp.maximum(1, reach.max()).astype(scores.dtype)
 
     def _ratio(self, network: PyTree, reference: PyTree, steps: Transition) -> Array:
         lead = steps.reward.shape

@@ -36,7 +36,7 @@ class Train:
 
     def run(self) -> None:
         """Train with a progress line and print one row per metric: the mean over seeds and each seed."""
-        from rewardax.agents import TrainingStopped, train
+        from rewardax.agents import RolloutWarning, TrainingStopped, train
         from rewardax.experiments.designs import resolve
 
         if self.frames < 1:
@@ -44,7 +44,8 @@ class Train:
         env_kwargs, config = settings(self.env_kwargs, "--env-kwargs"), agent_config(self.agent)
         design = resolve([self.reward], self.env, env_kwargs, agent=config)[0]
         with _Line(self.frames) as line, warnings.catch_warnings():
-            warnings.simplefilter("ignore", TrainingStopped)  # told below
+            for told in (TrainingStopped, RolloutWarning):  # below
+                warnings.simplefilter("ignore", told)
             result = train(
                 self.env,
                 reward=design.reward,
@@ -75,6 +76,8 @@ class Train:
         ]
         show(f"{self.env}, {design.name}: held-out levels after {self.frames:,} frames", rows, as_json=False)
         print(f"{result.fps:,.0f} frames/s over {len(result.seeds)} seeds, {result.wall:.0f} s of training")
+        for note in result.notes:
+            print(note)
 
 
 class _Line:

@@ -40,6 +40,7 @@ from rewardax.wrappers import (
     replay,
     save,
 )
+from rewardax.wrappers.contract.routes import scan
 from rewardax.wrappers.learned.segments import Pairs, draw, episode_numbers, gather
 from rewardax.wrappers.learned.teachers import Verdict
 
@@ -292,6 +293,29 @@ def test_implicit_rewards_tell_success_and_sum_to_the_score(loss: str) -> None:
     metrics, same = learn(model, after, unfinished)
     assert np.isnan(metrics["accuracy"])
     jax.tree.map(np.testing.assert_array_equal, same, after)
+
+
+def test_implicit_rewards_stay_within_their_scale_however_far_the_model_moves() -> None:
+    env, params = farm()
+    paths = demonstrate(env, params, 3, np.arange(64), STEPS, noise=0.6)
+    data = record(env, params, *paths).replace(features={}, next_features={})
+    model = ImplicitProcessReward(actions=4, width=16, steps=60, learning_rate=1e-2, beta=20.0, scale=0.5)
+    state = learn(model, begin(model, data), data)[1]
+    raw = np.asarray(score_of(model, state, data))
+    rewards, _ = scan(model, state, state.episode, data)
+    paid = np.asarray(rewards.components["implicit"])
+    ahead = np.abs(np.stack([sums_ahead(values, data.first) for values in (raw, paid)])).max((1, 2))
+    assert ahead[0] > 5 and 0.1 < ahead[1] <= 0.5 + 1e-4
+
+
+def sums_ahead(values: np.ndarray, first: Any) -> np.ndarray:
+    """Sum of [T, N] from each step to the end of its episode."""
+    ahead, total = np.zeros_like(values), np.zeros(values.shape[1])
+    for t in range(len(values))[::-1]:
+        total = values[t] + total
+        ahead[t] = total
+        total = np.where(np.asarray(first)[t], 0.0, total)
+    return ahead
 
 
 def test_implicit_rewards_need_discrete_actions() -> None:
