@@ -230,7 +230,7 @@ def safe_name(design: str) -> str:
     or that a folder cannot have gets a digest behind it.
 
     >>> safe_name("bonus-0.1"), safe_name("bonus 0.1")
-    ('bonus-0.1', 'bonus-0.1-3b5bd2')
+    ('bonus-0.1', 'bonus-0.1-5c597e')
     """
     safe = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in design.lower())[:LONGEST]
     if safe == design and safe.strip("."):
