@@ -76,7 +76,7 @@ def train_core(
         cut.updates(config),
         env.horizon(params),
     )
-    with closing(JudgeDesk(reward, judge, env.captions)) as desk:
+    with closing(JudgeDesk(reward, judge, env.captions, env.subgoal_names)) as desk:
         started = time.perf_counter()
         pools = [make_pool(env, params, config.pool, "train", seed) for seed in seeds]
         pool = jax.tree.map(lambda *rows: jnp.stack(rows), *pools)

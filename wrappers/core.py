@@ -1,4 +1,4 @@
-"""The types every reward is made of (Transition, Rewards, State, transforms, chains), and the functions that run them.
+"""What every reward is made of (Transition, Rewards, State, transforms, chains), and the functions that run it.
 
 Everything is batch-native: arrays carry an environment axis ``N`` (a single environment is ``N = 1``) and a
 recorded rollout carries ``[T, N]``. The code is pure JAX, so the same transform runs in a Gymnasium wrapper, around
@@ -12,87 +12,14 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
-from flax import struct
 from jax import Array
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from rewardax.base.arrays import env_where
 from rewardax.base.errors import UserError, UserTypeError
 from rewardax.base.renamed import FIELDS, with_earlier_fields
 from rewardax.base.tree import Node
-
-PyTree = Any
-
-
-def static(default: Any = ..., *, kw_only: bool = False) -> Any:
-    """Dataclass field that is structure (compiled in, compared by equality), not a number that can be swept."""
-    if default is ...:
-        return struct.field(pytree_node=False, kw_only=kw_only)
-    return struct.field(pytree_node=False, default=default, kw_only=kw_only)
-
-
-class Transition(struct.PyTreeNode, kw_only=True):
-    """One step of ``N`` parallel environments; stacked to ``[T, N]`` for a rollout. Built by name only."""
-
-    observation: PyTree  #: [N, ...] o_t
-    action: PyTree  #: [N, ...] a_t
-    next_observation: PyTree  #: [N, ...] o_{t+1}: the true successor, never an autoreset observation
-    reward: Float[Array, "*T N"]  #: as the environment gave it
-    terminated: Bool[Array, "*T N"]  #: absorbing end: the value beyond is zero
-    truncated: Bool[Array, "*T N"]  #: cut off: the value beyond is not zero
-    first: Bool[Array, "*T N"]  #: o_t opens an episode
-    valid: Bool[Array, "*T N"]  #: False on padding steps (Gymnasium NEXT_STEP autoreset)
-    features: Mapping[str, Array]  #: of o_t: named arrays offered to rewards, not to agents
-    next_features: Mapping[str, Array]  #: of o_{t+1}, including the events on the way there
-
-    @property
-    def done(self) -> Bool[Array, "*T N"]:
-        """The episode ends with this step, for either reason."""
-        return self.terminated | self.truncated
-
-
-class Rewards(struct.PyTreeNode):
-    """Named parts of the reward. The total is always their sum; the environment's own part is ``task``."""
-
-    components: dict[str, Float[Array, "*T N"]]  #: by name
-    metrics: dict[str, Float[Array, "*T N"]]  #: by name; logged, never summed
-
-    @classmethod
-    def open(cls, transition: Transition, components: Mapping[str, Float[Array, "*T N"]] | None = None) -> Rewards:
-        """Start from the environment's reward, or from the components an inner wrapper already posted."""
-        return cls(dict(components) if components else {"task": transition.reward}, {})
-
-    @property
-    def total(self) -> Float[Array, "*T N"]:
-        """The reward the agent is trained on."""
-        return sum(self.components.values(), start=jnp.zeros((), jnp.float32))
-
-    def add(self, name: str, value: Float[Array, "*T N"]) -> Rewards:
-        """Post a new component. A name that is taken is an error."""
-        if name in self.components:
-            raise UserError(
-                f"component {name!r} is already posted; so far there are {sorted(self.components)}. "
-                "Give this transform another `component` name."
-            )
-        return self.replace(components={**self.components, name: value})
-
-    def put(self, name: str, value: Float[Array, "*T N"]) -> Rewards:
-        """Overwrite a component that exists."""
-        self.require(name)
-        return self.replace(components={**self.components, name: value})
-
-    def log(self, name: str, value: Float[Array, "*T N"]) -> Rewards:
-        """Record a number that is worth seeing but is not reward."""
-        return self.replace(metrics={**self.metrics, name: value})
-
-    def require(self, *names: str) -> None:
-        """Raise ``UserError`` unless every named component is posted."""
-        missing = [name for name in names if name not in self.components]
-        if missing:
-            raise UserError(
-                f"no component {missing[0]!r} to act on; posted so far: {sorted(self.components)}. "
-                "Put the transform that posts it earlier in the chain."
-            )
+from rewardax.wrappers.ledger import Found, PyTree, Rewards, Transition, enter, static
 
 
 class State(NamedTuple):
@@ -170,7 +97,12 @@ class RewardTransform(Node):
 
 
 class Chain(RewardTransform):
-    """Transforms applied in reading order; itself a transform, so chains nest. Build it with :func:`chain`."""
+    """Transforms applied in reading order; itself a transform, so chains nest. Build it with :func:`chain`.
+
+    What stands behind a part in hindsight (``causal`` false) waits until that part has learned, and then runs over
+    the finished rollout; what it posts is 0 until then. So a chain of two is always the second applied to what the
+    first gives in the end. Each ``learn`` finds components and metrics as they were at its place in the chain.
+    """
 
     names: tuple[str, ...] = static(())
     parts: tuple[RewardTransform, ...] = ()
@@ -187,31 +119,126 @@ class Chain(RewardTransform):
     def learns(self) -> bool:
         return any(part.learns for part in self.parts)
 
+    @property
+    def passes(self) -> tuple[dict[str, RewardTransform], dict[str, RewardTransform]]:
+        """The parts that run at every step, up to the first in hindsight, and those that wait for it."""
+        ready = next((k + 1 for k, part in enumerate(self.parts) if not part.causal), len(self.parts))
+        named = list(zip(self.names, self.parts, strict=True))
+        return dict(named[:ready]), dict(named[ready:])
+
     def init(self, key: Array, example: Transition) -> State:
         keys = jax.random.split(key, max(len(self.parts), 1))
-        return self._join([part.init(k, example) for part, k in zip(self.parts, keys, strict=False)])
+        states = [part.init(k, example) for part, k in zip(self.parts, keys, strict=False)]
+        named = dict(zip(self.names, states, strict=True))
+        waiting = self.passes[1]
+        return self._join(named | _suspend({n: named[n] for n in waiting}, {n: named[n].episode for n in waiting}))
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> tuple[Rewards, State]:
-        states = []
-        for part, inner in zip(self.parts, self._split(state), strict=True):
-            rewards, inner = part.update(rewards, inner, transition)
-            states.append(inner)
-        return rewards, self._join(states)
+        states, (ready, waiting) = self._split(state), self.passes
+        rewards, moved = _forward(ready, rewards, states, transition)
+        if waiting:  # their components exist from the first step on
+            resumed = _resume({name: states[name] for name in waiting})[0]
+            later = jax.eval_shape(lambda *row: _forward(waiting, *row)[0], rewards, resumed, transition).components
+            zeros = {name: jnp.zeros(x.shape, x.dtype) for name, x in later.items()}
+            rewards = rewards.replace(components=zeros | rewards.components)
+        return rewards, self._join(states | moved)
 
     def learn(
         self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
     ) -> tuple[Rewards, State]:
-        states = []
-        for part, inner in zip(self.parts, self._split(state), strict=True):
-            rewards, inner = part.learn(rewards, inner, rollout, feedback)
-            states.append(inner)
+        states, (ready, waiting) = self._split(state), self.passes
+        rewards, learned = _backward(ready, rewards, states, rollout, feedback)
+        states |= learned
+        while waiting:
+            rest = Chain(tuple(waiting), tuple(waiting.values()))
+            ready, waiting = rest.passes
+            resumed, fresh = _resume({name: states[name] for name in ready})
+            rewards, resumed = _rerun(ready, rewards, resumed, fresh, rollout)
+            rewards, learned = _backward(ready, rewards, resumed, rollout, feedback)
+            states |= _suspend(resumed | learned, fresh)
         return rewards, self._join(states)
 
-    def _join(self, states: list[State]) -> State:
-        return State(*(dict(zip(self.names, column, strict=True)) for column in zip(*states, strict=True)))
+    def _join(self, states: Mapping[str, State]) -> State:
+        return State(*({name: states[name][kind] for name in self.names} for kind in range(3)))
 
-    def _split(self, state: State) -> list[State]:
-        return [State(*(column[name] for column in state)) for name in self.names]
+    def _split(self, state: State) -> dict[str, State]:
+        return {name: State(*(column[name] for column in state)) for name in self.names}
+
+
+States = dict[str, State]  # by part of a chain
+
+
+def _suspend(states: States, fresh: Mapping[str, PyTree]) -> States:
+    """The memory of parts that wait: nobody but the chain may forget what it holds of an episode."""
+    env = {name: {"episode": state.episode, "fresh": fresh[name], "env": state.env} for name, state in states.items()}
+    return {name: State(env=env[name], shared=state.shared) for name, state in states.items()}
+
+
+def _resume(states: States) -> tuple[States, dict[str, PyTree]]:
+    """The memory of parts that waited, and their fresh episode memory."""
+    resumed = {name: State(s.env["episode"], s.env["env"], s.shared) for name, s in states.items()}
+    return resumed, {name: state.env["fresh"] for name, state in states.items()}
+
+
+def _forward(
+    parts: Mapping[str, RewardTransform], rewards: Rewards, states: States, transition: Transition
+) -> tuple[Rewards, States]:
+    """``update`` of some parts, one after the other."""
+    new: States = {}
+    left: dict[str, tuple[Rewards, dict[str, str]]] = {}
+    for name, part in parts.items():
+        after, new[name] = part.update(rewards.replace(kept=(), logged=()), states[name], transition)
+        metrics, places = enter(rewards.metrics, rewards.metrics, after.metrics, name)
+        if part.learns or not part.causal:
+            left[name] = (after, places)
+        rewards = Rewards(after.components, metrics, logged=(*(rewards.logged or ()), *places.values()))
+    found = {name: Found.note(after, places, rewards) for name, (after, places) in left.items()}
+    return rewards.replace(kept=found), new
+
+
+def _backward(
+    parts: Mapping[str, RewardTransform],
+    rewards: Rewards,
+    states: States,
+    rollout: Transition,
+    feedback: Mapping[str, Any] | None,
+) -> tuple[Rewards, States]:
+    """``learn`` of some parts, one after the other; none but the last is in hindsight."""
+    new: States = {}
+    kept = dict(rewards.kept or {})
+    for name, part in parts.items():
+        if part.learns or not part.causal:
+            found = kept[name] if name in kept else Found.note(rewards, {n: n for n in rewards.metrics}, rewards)
+            given = found.again(rewards)
+            learned, new[name] = part.learn(given, states[name], rollout, feedback)
+            changed = [c for c, x in learned.components.items() if given.components.get(c) is not x]
+            if part.causal and changed:
+                raise UserError(
+                    f"{type(part).__name__} calls itself causal, but its learn rewrites component {changed[0]!r}. Set "
+                    "`causal = False` on the class, so that what stands behind it in a chain waits for it."
+                )
+            components = rewards.components if part.causal else learned.components
+            metrics, kept[name] = found.take(rewards.metrics, given.metrics, learned.metrics, name)
+            rewards = Rewards(components, metrics)
+    return rewards.replace(kept=kept), new
+
+
+def _rerun(
+    parts: Mapping[str, RewardTransform],
+    rewards: Rewards,
+    states: States,
+    fresh: Mapping[str, PyTree],
+    rollout: Transition,
+) -> tuple[Rewards, States]:
+    """``update`` of some parts over the finished rollout ``[T, N]``, on the rewards found there."""
+
+    def body(states: States, row: tuple[Transition, Rewards]) -> tuple[States, Rewards]:
+        paid, new = _forward(parts, row[1], states, row[0])
+        settled = {name: _forget(new[name], states[name], fresh[name], row[0]) for name in parts}
+        return settled, _settle(paid, row[0])
+
+    states, paid = jax.lax.scan(body, states, (rollout, Rewards(rewards.components, rewards.metrics)))
+    return paid.replace(metrics=paid.metrics | rewards.metrics, kept={**rewards.kept, **paid.kept}), states
 
 
 def chain(**parts: RewardTransform) -> Chain:
@@ -227,6 +254,18 @@ def chain(**parts: RewardTransform) -> Chain:
     return Chain(names=tuple(parts), parts=tuple(parts.values()))
 
 
+def in_hindsight(reward: RewardTransform) -> str:
+    """Type of the first transform in a reward that needs hindsight.
+
+    >>> from rewardax.wrappers import Clip, UniformRedistribution
+    >>> in_hindsight(chain(clip=Clip(), spread=UniformRedistribution()))
+    'UniformRedistribution'
+    """
+    inside = reward.parts if isinstance(reward, Chain) else (getattr(reward, "inner", None),)
+    late = (part for part in inside if isinstance(part, RewardTransform) and not part.causal)
+    return next((in_hindsight(part) for part in late), type(reward).__name__)
+
+
 def advance(
     reward: RewardTransform,
     state: State,
@@ -239,12 +278,23 @@ def advance(
     ``fresh`` is ``reward.init(...).episode``. Padding steps (``valid`` false) pay nothing and leave ``episode`` and
     ``env`` memory alone; environments whose episode ends get ``fresh`` episode memory back.
     """
-    rewards, new = reward.update(Rewards.open(transition, components), state, transition)
-    rewards = jax.tree.map(lambda x: jnp.where(transition.valid, x, jnp.zeros_like(x)), rewards)
+    opened = Rewards.open(transition, components).replace(logged=())
+    rewards, new = reward.update(opened, state, transition)
+    return _settle(rewards, transition), _forget(new, state, fresh, transition)
+
+
+def _settle(rewards: Rewards, transition: Transition) -> Rewards:
+    """Nothing on padding steps."""
+    rewards = rewards.replace(logged=None)
+    return jax.tree.map(lambda x: jnp.where(transition.valid, x, jnp.zeros_like(x)), rewards)
+
+
+def _forget(new: State, old: State, fresh: PyTree, transition: Transition) -> State:
+    """The memory after a step: of the next episode where this one ends, the old one on padding steps."""
     episode = env_where(transition.done, fresh, new.episode)
-    return rewards, State(
-        env_where(transition.valid, episode, state.episode),
-        env_where(transition.valid, new.env, state.env),
+    return State(
+        env_where(transition.valid, episode, old.episode),
+        env_where(transition.valid, new.env, old.env),
         new.shared,
     )
 

@@ -22,7 +22,7 @@ from rewardax.envs.core import Env, PyTree
 from rewardax.envs.mdp import TabularMDP, enumerate_mdp
 from rewardax.envs.offers import offer
 from rewardax.wrappers.config import from_config
-from rewardax.wrappers.core import RewardTransform, Transition, advance
+from rewardax.wrappers.core import RewardTransform, Transition, advance, in_hindsight
 from rewardax.wrappers.requirements import attach
 
 Floats = npt.NDArray[np.float64]
@@ -255,7 +255,7 @@ def refuse_run_long_memory(env: Env, params: PyTree, key: Array, reward: RewardT
     """Raise ``UserError`` if one step from the start changes what the reward remembers for the whole run."""
     if not reward.causal:
         raise UserError(
-            f"{type(reward).__name__} needs hindsight: what a step pays depends on what comes after it, so no table of "
+            f"{in_hindsight(reward)} needs hindsight: what a step pays depends on what comes after it, so no table of "
             "steps shows it and it cannot be certified"
         )
 

@@ -14,7 +14,7 @@ from rewardax.envs.core import Env, PyTree, TimeStep
 from rewardax.envs.mdp import TabularMDP, assemble, explore, holder, rekeyed, timeless
 from rewardax.envs.offers import offer
 from rewardax.wrappers.config import from_config
-from rewardax.wrappers.core import RewardTransform, State, Transition, advance
+from rewardax.wrappers.core import RewardTransform, State, Transition, advance, in_hindsight
 from rewardax.wrappers.names import names_of
 
 
@@ -59,7 +59,7 @@ def reward_mdp(
     reward = from_config(reward).bind(names_of(env))
     if not reward.causal:
         raise UserError(
-            f"{type(reward).__name__} needs hindsight (its rewards are right only after learn()); "
+            f"{in_hindsight(reward)} needs hindsight (its rewards are right only after learn()); "
             "a table of steps cannot show it"
         )
     start, names = timeless(env, env.reset(key, params)), sorted({*env.feature_names, *reward.requires})

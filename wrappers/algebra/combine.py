@@ -13,7 +13,8 @@ from rewardax.base.errors import UserError
 from rewardax.wrappers.algebra.moments import hold
 from rewardax.wrappers.algebra.normalize import Normalize
 from rewardax.wrappers.bonuses.events import EventBonus
-from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, chain, static
+from rewardax.wrappers.core import Chain, Result, Rewards, RewardTransform, State, Transition, chain, static
+from rewardax.wrappers.ledger import Found
 from rewardax.wrappers.shaping.potential import Progress
 
 
@@ -78,20 +79,31 @@ class Product(_Around, RewardTransform):
         for name, value in made.metrics.items():
             rewards = rewards.log(name, value)
         for name, value in made.components.items():
-            rewards = rewards.log(f"{self.component}/factor/{name}", value)
+            rewards = rewards.log(self._factor(name), value)
+        if self.inner.learns:
+            rewards = rewards.replace(kept=Found.note(made, {name: name for name in made.metrics}, made))
         return rewards.add(self.component, self.combine(list(made.components.values()))), state
 
     def learn(
         self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
     ) -> Result:
-        prefix = f"{self.component}/factor/"
-        factors = {name.removeprefix(prefix): v for name, v in rewards.metrics.items() if name.startswith(prefix)}
-        made, state = self.inner.learn(Rewards(factors, rewards.metrics), state, rollout, feedback)
+        if not self.inner.learns:
+            return rewards, state
+        found: Found = rewards.kept
+        factors = {name: rewards.metrics[self._factor(name)] for name in found.components}
+        given = found.again(Rewards(factors, rewards.metrics))
+        made, state = self.inner.learn(given, state, rollout, feedback)
+        for name, value in made.metrics.items():
+            if given.metrics.get(name) is not value:
+                rewards = rewards.log(name, value)
         if self.inner.causal:
-            return rewards.replace(metrics=made.metrics), state
-        relabeled = {prefix + name: value for name, value in made.components.items()}
-        rewards = rewards.replace(metrics={**made.metrics, **relabeled})
+            return rewards, state
+        for name, value in made.components.items():
+            rewards = rewards.log(self._factor(name), value)
         return rewards.put(self.component, self.combine(list(made.components.values()))), state
+
+    def _factor(self, name: str) -> str:
+        return f"{self.component}/factor/{name}"
 
 
 class Minimum(Product):
@@ -168,14 +180,22 @@ class Freeze(_Around, RewardTransform):
         return (cls(Normalize()),)
 
     def update(self, rewards: Rewards, state: State, transition: Transition) -> Result:
-        rewards, new = self.inner.update(rewards, self._still(state), transition)
+        inner, held = self._still(state)
+        rewards, new = inner.update(rewards, held, transition)
         return rewards, new._replace(shared=state.shared)
 
     def learn(
         self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
     ) -> Result:
-        rewards, new = self.inner.learn(rewards, self._still(state), rollout, feedback)
+        inner, held = self._still(state)
+        rewards, new = inner.learn(rewards, held, rollout, feedback)
         return rewards, new._replace(shared=state.shared)
 
-    def _still(self, state: State) -> State:
-        return state._replace(shared=hold(state.shared))
+    def _still(self, state: State) -> tuple[RewardTransform, State]:
+        """``inner`` and its memory; parts are frozen one by one, since some may run over a whole rollout at once."""
+        inner = self.inner
+        if isinstance(inner, Chain):
+            return inner.replace(parts=tuple(Freeze(part) for part in inner.parts)), state
+        if isinstance(inner, Product):
+            return inner.replace(inner=Freeze(inner.inner)), state
+        return inner, state._replace(shared=hold(state.shared))

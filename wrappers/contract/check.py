@@ -45,6 +45,7 @@ def check_reward(
     episodes       with episode memory only, an episode does not depend on the one before
     causal         a transform that calls itself causal is not corrected by its ``learn``
     names          bound to the names of a task's events, so are the rewards inside it
+    company        in a chain, neither what others log nor what follows changes what it gives and learns
     sweep          every number in it can be swept with one ``vmap`` and changes something
     config         it equals what its JSON configuration builds
     resume         saved and loaded, it continues as if nothing had happened

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rewardax.base.arrays import is_key
+from rewardax.wrappers.algebra.pointwise import Tap, Weights
 from rewardax.wrappers.checkpoint import load, save
 from rewardax.wrappers.config import from_config, to_config
 from rewardax.wrappers.contract.binding import unbound
@@ -22,7 +23,7 @@ from rewardax.wrappers.contract.data import extreme, scrambled, with_padding
 from rewardax.wrappers.contract.edges import counters, gaps
 from rewardax.wrappers.contract.routes import RecordedEnv, begin, learn, routes, scan
 from rewardax.wrappers.contract.sweeps import branches, row, swept, works_elsewhere
-from rewardax.wrappers.core import Chain, PyTree, Rewards, RewardTransform, State, Transition, advance
+from rewardax.wrappers.core import Chain, PyTree, Rewards, RewardTransform, State, Transition, advance, chain
 from rewardax.wrappers.gym.single import RewardWrapper
 
 TOLERANCE = 1e-4
@@ -134,16 +135,14 @@ def structure(reward: RewardTransform, rollout: Transition) -> Iterator[str]:
 
 def books(case: Case) -> Iterator[str]:
     reward, (before, _, _) = case.reward, case.steps
-    parts: dict[str, RewardTransform] = {}
-    if isinstance(reward, Chain):
-        parts = dict(zip(reward.names, reward.parts, strict=True))
+    parts = reward.passes[0] if isinstance(reward, Chain) else {}
     for number in case.telling:
         transition = row(case.padded, number)
         rewards = Rewards.open(transition)
         for name, part in (parts or {"": reward}).items():
             memory = State(*(kept[name] for kept in before[number])) if parts else before[number]
             posted = rewards.components
-            rewards, _ = part.update(rewards, memory, transition)
+            rewards, _ = part.update(rewards.replace(kept=(), logged=()), memory, transition)
             added = sorted(rewards.components.keys() - posted.keys())
             for component, value in posted.items():
                 if component not in rewards.components:
@@ -255,6 +254,29 @@ def causal(case: Case) -> Iterator[str]:
         yield "learn returns a state of another structure than update"
 
 
+def company(case: Case) -> Iterator[str]:
+    """Between a part that logs all its names with other numbers and one that doubles every component."""
+    reward, data = case.reward, case.rollout
+    if not reward.learns:
+        return
+    alone, memory = learn(reward, case.rewards, case.after, data)
+    names = tuple(alone.metrics)
+
+    def noise(rewards: Rewards, transition: Transition) -> dict[str, Any]:
+        return {name: jnp.full_like(transition.reward, 7.0) for name in names}
+
+    doubled = Weights(dict.fromkeys(alone.components, 2.0))
+    among = chain(noise=Tap(noise), it=reward, doubled=doubled)
+    state = begin(among, jax.random.key(0), row(data, 0))
+    state = State(*({**column, "it": own} for column, own in zip(state, case.state, strict=True)))
+    rewards, after = learn(among, *scan(among, state, state.episode, data), data)
+    expected = jax.tree.map(lambda x: 2 * x, alone.components)
+    what = "among others that log the same names and double its components"
+    yield from unlike(rewards.components, expected, what, "alone, doubled")
+    kept = State(*(column["it"] for column in after))
+    yield from unlike(kept, memory, f"{what}, its memory", "alone")
+
+
 def sweep(case: Case) -> Iterator[str]:
     if not jax.tree.leaves(case.reward):
         return
@@ -339,6 +361,7 @@ RULES: dict[str, Callable[[Case], Iterator[str]] | None] = {
     "episodes": episodes,
     "causal": causal,
     "names": names,
+    "company": company,
     "sweep": sweep,
     "config": config,
     "resume": resume,

@@ -260,6 +260,8 @@ class JudgedSubgoals(RewardTransform):
     Args:
         weights: one number per subgoal.
         num_captions: size of the caption table.
+        subgoals: what the judge is asked about, one sentence per weight; by default the names of the first subgoals
+            of the task.
 
     Components: ``component``.
     Metrics: ``<component>/labeled``, share of the subgoals with a verdict on this caption.
@@ -277,7 +279,14 @@ class JudgedSubgoals(RewardTransform):
     weights: tuple[float, ...] = (1.0,)
     num_captions: int = static(256)
     feature: str = static("caption_id")
+    subgoals: tuple[str, ...] = static((), kw_only=True)
     component: str = static("subgoals", kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.subgoals and isinstance(self.weights, tuple) and len(self.subgoals) != len(self.weights):
+            raise UserError(
+                f"JudgedSubgoals: {len(self.weights)} weights, but {len(self.subgoals)} subgoals {self.subgoals}."
+            )
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
@@ -293,6 +302,24 @@ class JudgedSubgoals(RewardTransform):
     def questions(captions: Sequence[str], subgoals: Sequence[str]) -> tuple[str, ...]:
         """One sentence per item, in the order of the item numbers."""
         return tuple(f'{caption} Does this achieve "{subgoal}"?' for caption in captions for subgoal in subgoals)
+
+    def sentences(self, captions: Sequence[str], names: Sequence[str] = ()) -> tuple[str, ...]:
+        """The questions about a task with these captions and subgoal ``names``.
+
+        Raises:
+            UserError: if there is a subgoal that nobody has named.
+
+        >>> JudgedSubgoals(weights=(2.0,)).sentences(("key",), ("has_key", "past_door"))
+        ('key Does this achieve "has key"?',)
+        """
+        count = len(self.weights)
+        subgoals = self.subgoals or tuple(name.replace("_", " ") for name in names[:count])
+        if len(subgoals) < count:
+            raise UserError(
+                f"JudgedSubgoals has {count} weights, but the task names {len(subgoals)} subgoals: {list(names)}. Pass "
+                "subgoals=(...), one sentence per weight."
+            )
+        return self.questions(captions, subgoals)
 
     @property
     def _table(self) -> Judged:

@@ -140,7 +140,7 @@ class GatedAccumulation(RewardTransform):
         statistic = {name: join(old, raw[name]) for name, old in state.episode["statistic"].items()}  # type: ignore[misc]
         passed = {name: self._passes(j, statistic.get(name, raw[name])) for j, name in enumerate(self.components)}
         cut = transition.truncated & ~transition.terminated & (self.on_truncation == "close")
-        owed = dict(state.episode["owed"])
+        owed, decided = dict(state.episode["owed"]), dict[str, Array]()
         for i, name in enumerate(self.components):
             gates = self._gates(i)
             opened = jnp.ones(transition.reward.shape, bool)
@@ -156,8 +156,9 @@ class GatedAccumulation(RewardTransform):
                     now = jnp.where(transition.done & final, owed[name], 0)
                 rewards = rewards.put(name, now)
                 if self.learns:
-                    rewards = rewards.log(f"{name}/final", final.astype(now.dtype))
+                    decided[name] = final.astype(now.dtype)
             rewards = rewards.log(f"{name}/open", opened.astype(transition.reward.dtype))
+        rewards = rewards.replace(kept=decided)
         episode = {"statistic": statistic, "owed": owed, "rows": state.episode["rows"] + 1}
         return rewards, state._replace(episode=episode)
 
@@ -174,8 +175,7 @@ class GatedAccumulation(RewardTransform):
             return rewards, state
         names = [self.components[i] for i in self._held]
         raw = {name: rewards.components[name] for name in names}
-        final = {name: rewards.metrics[f"{name}/final"] for name in names}
-        known, verdict = from_end(rollout, final)
+        known, verdict = from_end(rollout, rewards.kept)
 
         def forwards(pending: dict[str, Array], row: tuple[Any, ...]) -> tuple[Any, Any]:
             step, known, raw, verdict = row
@@ -190,6 +190,4 @@ class GatedAccumulation(RewardTransform):
             rewards = rewards.put(name, raw[name] * verdict[name] + late[name])
             seen = verdict[name] if self.scope == "episode" else verdict[name] * rewards.metrics[f"{name}/open"]
             rewards = rewards.log(f"{name}/open", seen).log(f"{name}/pending", waiting)
-        hidden = [f"{name}/final" for name in names]
-        rewards = rewards.replace(metrics={k: v for k, v in rewards.metrics.items() if k not in hidden})
         return rewards, state._replace(env=pending)

@@ -19,7 +19,7 @@ from rewardax.base.arrays import is_key, narrow
 from rewardax.base.errors import UserError
 from rewardax.base.forked import forked_after_jax, refuse_forked
 from rewardax.wrappers.config import structure_of
-from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition
+from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, in_hindsight
 from rewardax.wrappers.gym.door import OtherKind, Seen, canonical, fit, numeric, same_shape
 from rewardax.wrappers.gym.session_program import Last, Moved, pad, programs
 from rewardax.wrappers.judges.feedback import merged
@@ -64,8 +64,9 @@ class RewardSession:
     ) -> None:
         if not reward.causal:
             raise UserError(
-                f"{type(reward).__name__} needs hindsight: its rewards are right only after learn() has seen "
-                "whole episodes, so no step-by-step environment can pay them. Use it in rewardax.train."
+                f"{in_hindsight(reward)} needs hindsight: its rewards are right only after learn() has seen "
+                "whole episodes, so no step-by-step environment can pay them, nor what stands behind it in a chain. "
+                "Use it in rewardax.train."
             )
         if learn_every < 1:
             raise UserError(f"learn_every counts steps and must be at least 1, got {learn_every}")

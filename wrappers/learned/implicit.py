@@ -198,9 +198,9 @@ class ImplicitProcessReward(RewardTransform):
         self, rewards: Rewards, state: State, rollout: Transition, feedback: Mapping[str, Any] | None = None
     ) -> Result:
         rewards.require(self.source)
-        rewards, rollout = jax.tree.map(jnp.asarray, (rewards, rollout))
+        rollout = jax.tree.map(jnp.asarray, rollout)
         shared, optimizer = state.shared, self._optimizer()
-        source = rewards.metrics.get(f"{self.source}/posted", rewards.components[self.source])
+        source = jnp.asarray(rewards.metrics.get(f"{self.source}/posted", rewards.components[self.source]))
         outcome, _, begun = sums(rollout, source)
         ends = (rollout.done & rollout.valid & begun & jnp.isfinite(outcome)).astype(source.dtype)
         # a number that is NaN or infinite would reach every weight through the gradient

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import pytest
-from support.reward_data import every_example, rollout_for, run
+from support.reward_data import each, every_example, rollout_for, run
 
 from rewardax.wrappers.bonuses.events import EventBonus
 from rewardax.wrappers.contract.check import ContractError, check_reward
@@ -20,7 +20,14 @@ from rewardax.wrappers.names import positions
 
 @every_example
 def test_contract(reward: RewardTransform) -> None:
-    assert check_reward(reward, skip=["routes"]) == []  # the routes have a file of their own
+    """The routes have a file of their own, and company costs two more programs each."""
+    assert check_reward(reward, skip=["routes", "company"]) == []
+
+
+@pytest.mark.slow
+@each(lambda reward: reward.learns)
+def test_contract_in_company(reward: RewardTransform) -> None:
+    assert check_reward(reward, skip=[name for name in RULES if name != "company"]) == []
 
 
 def envs(transition: Transition) -> jax.Array:
@@ -184,6 +191,21 @@ class Corrected(Broken):
         return rewards.put("bonus", rollout.reward.cumsum(0)), state
 
 
+class ReadsTheNeighbor(Broken):
+    """Takes a metric that it finds for its own."""
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> tuple[Rewards, State]:
+        if "bonus/raw" not in rewards.metrics:
+            rewards = rewards.log("bonus/raw", transition.reward)
+        return rewards.add("bonus", transition.reward), state
+
+    def init(self, key: Any, example: Transition) -> State:
+        return State(shared=jnp.zeros(()))
+
+    def learn(self, rewards: Rewards, state: State, rollout: Transition, feedback: Any = None) -> Any:
+        return rewards, State(shared=jnp.where(rollout.valid, rewards.metrics["bonus/raw"], 0).sum())
+
+
 class Branches(Broken):
     scale: float = 1.0
     offset: float = 0.0
@@ -315,6 +337,7 @@ class NamesMemoryAnew(RewardTransform):
         (LooksAround(), "alone: one environment alone gives ['bonus']"),
         (LooksAround(), "episodes: an episode after another first episode gives ['bonus']"),
         (Corrected(), "causal: it calls itself causal, but learn gives ['bonus']"),
+        (ReadsTheNeighbor(), "company: among others that log the same names and double its components, its memory"),
         (Branches(), "sweep: .scale cannot be swept (TracerBoolConversionError)"),
         (HoldsStatic(), "names: the reward in field 'part' keeps the names of its events"),
         (ForgetsParts(), "names: the reward in field 'part' keeps the names of its events"),

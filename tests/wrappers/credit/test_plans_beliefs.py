@@ -67,7 +67,7 @@ def test_a_plan_is_rewarded_once_and_entries_are_taken_by_the_most_similar_call(
     rewards, _ = replay(plan, data)
     assert numbers(rewards.components["plan"]) == [1.0, (0.5 - 1.0) / 2, 0.0, 1.0]
     assert numbers(rewards.metrics["plan/open"]) == [1.0, 0.0, 0.0, 1.0]
-    with pytest.raises(ValueError, match="3 calls, but feature 'e' has 1 bits"):
+    with pytest.raises(ValueError, match=r"3 calls of the bits \(0, 1, 2\), but feature 'e' has 1 bits"):
         replay(plan, rollout(e=[[1]]))
 
 
