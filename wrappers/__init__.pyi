@@ -56,14 +56,11 @@ from .config import to_config as to_config
 from .contract.check import ContractError as ContractError
 from .contract.check import check_reward as check_reward
 from .core import Chain as Chain
-from .core import Rewards as Rewards
 from .core import RewardTransform as RewardTransform
 from .core import State as State
-from .core import Transition as Transition
 from .core import advance as advance
 from .core import chain as chain
 from .core import replay as replay
-from .core import static as static
 from .credit.attribution import SPA as SPA
 from .credit.belief import InformationGain as InformationGain
 from .credit.belief import igpo as igpo
@@ -142,6 +139,9 @@ from .learned.teachers import Teacher as Teacher
 from .learned.teachers import boltzmann_teacher as boltzmann_teacher
 from .learned.teachers import myopic_teacher as myopic_teacher
 from .learned.teachers import noisy_teacher as noisy_teacher
+from .ledger import Rewards as Rewards
+from .ledger import Transition as Transition
+from .ledger import static as static
 from .multi.lagrangian import Lagrangian as Lagrangian
 from .multi.relative import LengthPenalty as LengthPenalty
 from .multi.relative import MedianLogistic as MedianLogistic
