@@ -12,7 +12,7 @@ from rewardax.analysis.auditing.episodes import Episode, Player, Policy, Script
 
 CERTAIN = 2.0  # standard errors by which a difference of means over levels must exceed zero
 SURE = 3.0  # and of means over futures of one episode, which was picked from many
-CLOSE = 0.1  # of what is paid: a difference that is measured less exactly than this is not called a tie
+CLOSE = 0.02  # of what is paid: a difference that is measured less exactly than this is not called a tie
 FUTURES = 16  # random courses of a level on which an episode is repeated
 CANDIDATES = 3  # episodes per level that are repeated
 TRAP = 0.25  # by which the share of the reward exceeds the share of the performance

@@ -7,7 +7,8 @@ import enum
 import itertools
 import random
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from numbers import Real
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -17,6 +18,8 @@ from rewardax.base.errors import UserError
 
 # Fields of environments and wrappers that are no part of the state; P is the table of toy_text.
 FIXED = {"env", "spec", "metadata", "render_mode", "P", "_np_random_seed", "_cached_spec", "_metadata"}
+NESTED = 3  # levels of fields within fields that are told apart
+SHORT = 16  # items
 Fields = dict[str, Any]  # name -> frozen value
 
 
@@ -28,7 +31,7 @@ class Look(NamedTuple):
 
     def key(self, without: tuple[str, ...] = ()) -> tuple[Any, ...]:
         """Equal for equal states, apart from the named fields."""
-        return tuple(value for name, value in self.fields.items() if name not in without)
+        return tuple(field for field in self.fields.items() if field[0] not in without)
 
 
 def look(state: Any) -> Look:
@@ -40,10 +43,20 @@ def look(state: Any) -> Look:
     draws: list[str] = []
     found: Fields = {}
     for depth, part in enumerate(_layers(state)):
-        for name, value in _parts(part).items():
-            if name not in FIXED:
-                found[f"{depth}.{name}"] = _freeze(value, name, draws, 0)
+        for name, value in _open(part, str(depth), NESTED):
+            found[name] = _freeze(value, name, draws, 0)
     return Look(found, tuple(draws))
+
+
+def _open(part: Any, name: str, depth: int) -> Iterator[tuple[str, Any]]:
+    """The fields of a state, and those of the small states among them, by dotted name."""
+    inside = _parts(part)
+    if not depth or inside is None:
+        yield name, part
+        return
+    for inner, value in inside.items():
+        if inner not in FIXED:
+            yield from _open(value, f"{name}.{inner}", depth - 1)
 
 
 def clocks(episodes: list[list[Look]]) -> tuple[str, ...]:
@@ -60,7 +73,7 @@ def clocks(episodes: list[list[Look]]) -> tuple[str, ...]:
 
 
 def _change(old: Any, new: Any) -> float:
-    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in (old, new))
+    numbers = all(isinstance(value, Real) and not isinstance(value, bool) for value in (old, new))
     return new - old if numbers else 0
 
 
@@ -72,12 +85,17 @@ def _layers(state: Any) -> list[Any]:
     return found
 
 
-def _parts(part: Any) -> Mapping[str, Any]:
+def _parts(part: Any) -> Mapping[str, Any] | None:
+    """Named fields, and the items of short sequences; ``None`` for everything else."""
     if isinstance(part, Mapping):
         return {str(name): value for name, value in part.items()}
     if hasattr(part, "_asdict"):
         return part._asdict()
-    return vars(part) if hasattr(part, "__dict__") else {"state": part}
+    if isinstance(part, list | tuple) or (isinstance(part, np.ndarray) and part.ndim == 1):
+        return {str(place): value for place, value in enumerate(part)} if len(part) <= SHORT else None
+    if isinstance(part, gym.Env) or dataclasses.is_dataclass(part):
+        return {} if isinstance(part, type) else vars(part)
+    return None
 
 
 def _freeze(value: Any, name: str, draws: list[str], depth: int) -> Any:
@@ -87,6 +105,8 @@ def _freeze(value: Any, name: str, draws: list[str], depth: int) -> Any:
     down = lambda inner: _freeze(inner, name, draws, depth + 1)  # noqa: E731
     if value is None or isinstance(value, bool | int | str | bytes):
         return value
+    if isinstance(value, np.generic):
+        return down(value.item())
     if isinstance(value, float):
         return value if value == value else "nan"
     drawn = _drawn(value)
@@ -95,7 +115,7 @@ def _freeze(value: Any, name: str, draws: list[str], depth: int) -> Any:
         return None
     if isinstance(value, enum.Enum):
         return (type(value).__name__, value.name)
-    if isinstance(value, gym.Space | types.ModuleType | type) or callable(value):
+    if isinstance(value, gym.Space | types.ModuleType | types.GeneratorType | type) or callable(value):
         return None
     if hasattr(value, "__array__") and hasattr(value, "dtype"):
         array = np.asarray(value)

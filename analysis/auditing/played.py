@@ -132,6 +132,8 @@ def _judge(
         correlation, inverted = ranks([np.array(group, float) for group in groups], 1e-9)
         findings += too_inverted(inverted, max_inverted)
     best = max(named, key=lambda policy: scores[policy].performance or 0.0) if known else None
+    if best is not None and "oracle" in named and less(by_name["oracle"], by_name[best], "performance"):
+        notes += (f"{best} performs better than the policy that is called oracle",)
     proxy_best = scores["best_paid"].performance if known else None
     tested = inverted is not None or len([policy for policy in ORDER if policy in named]) > 1
     return Audit(
@@ -182,24 +184,28 @@ def _unproven(by_name: Mapping[str, list[Episode]], scores: Mapping[str, Score])
 
 
 def _hacks(repeat: Repeater, sound: list[Episode], scripts: list[Episode]) -> tuple[list[Finding], Hack | None]:
-    """What is paid like the best and worth less; else what is paid in part and worth nothing."""
+    """What is paid like the best and worth less: one episode that shows it, and the policies that do it on average;
+    else what is paid in part and worth nothing."""
     policies = dict.fromkeys(row.policy for row in sound)
     by_name = {policy: [row for row in sound if row.policy == policy] for policy in policies}
     best = by_name[
         max(by_name, key=lambda name: (round(float(np.mean([*map(worth, by_name[name])])), 6), name == "oracle"))
     ]
-    for rows in by_name.values():
-        if fooled(best, rows):
-            return [_hackable(rows, best)], _as_hack(
-                repeat.player, min(rows, key=lambda row: (worth(row), -row.reward))
-            )
+    fooling = {policy: rows for policy, rows in by_name.items() if fooled(best, rows)}
+    named = {policy: _hackable(rows, best) for policy, rows in fooling.items() if policy not in FOUND}
     for level in dict.fromkeys(row.level for row in sound):
         mine = [row for row in (*sound, *scripts) if row.level == level and row.ended]
         case = repeat.cheapest_hack(mine) if mine else None
         if case is not None:
             row = case.rows[0]._replace(level=level)
-            return [_hackable(*case, f" on level {level}")], _as_hack(repeat.player, row)
-        trapped = repeat.trap(mine) if mine and scripts and level == scripts[0].level else None
+            findings = {row.policy: _hackable(*case, f" on level {level}"), **named}
+            return [*findings.values()], _as_hack(repeat.player, row)
+    if fooling:
+        worst = min((row for rows in fooling.values() for row in rows), key=lambda row: (worth(row), -row.reward))
+        return [*(named or {"": _hackable(fooling[worst.policy], best)}).values()], _as_hack(repeat.player, worst)
+    for level in dict.fromkeys(row.level for row in scripts):
+        mine = [row for row in (*sound, *scripts) if row.level == level and row.ended]
+        trapped = repeat.trap(mine)
         if trapped is not None:
             (rows, better), limit = trapped
             hack = _as_hack(repeat.player, rows[0]._replace(level=level))
@@ -220,9 +226,8 @@ def _hackable(rows: list[Episode], better: list[Episode], where: str = "") -> Fi
 
 
 def _as_hack(player: Player, row: Episode) -> Hack:
-    return Hack(
-        row.level, row.actions, in_words(player.env, row.level, row.actions), tidy(row.reward), tidy(worth(row))
-    )
+    actions = tuple(action.item() if isinstance(action, np.generic) else action for action in row.actions)
+    return Hack(row.level, actions, in_words(player.env, row.level, row.actions), tidy(row.reward), tidy(worth(row)))
 
 
 def in_words(env: gym.Env, level: int, actions: tuple[Any, ...]) -> tuple[str, ...]:

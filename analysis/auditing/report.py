@@ -55,7 +55,7 @@ class Audit(NamedTuple):
     name: str
     findings: tuple[Finding, ...]
     scores: dict[str, Score]
-    farms: tuple[Farm, ...]  #: most reward per step first; empty if only played
+    farms: tuple[Farm, ...]  #: most reward per step first; empty where no table could be written
     correlation: float | None  #: Kendall's tau-b of reward and performance over episodes of equal levels
     inverted: float | None  #: share of pairs of such episodes of which the better one earns less
     best_performance: float | None

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from rewardax.analysis.auditing.episodes import PLAIN, Performance, Player, Policy, layers
 from rewardax.analysis.auditing.played import in_words, played
-from rewardax.analysis.auditing.report import Audit, Finding, farmed
+from rewardax.analysis.auditing.report import Audit, farmed
 from rewardax.analysis.auditing.solved import Asked, action_names, cycles_of, own_table, solved
 from rewardax.analysis.auditing.tables import Table, foreign_table
 from rewardax.base.errors import UserError, as_user_error
@@ -39,7 +39,7 @@ def audit(
     max_states: int = 60_000,
     seed: int = 0,
     gamma: float = 1.0,
-    effort: int = 20_000,
+    effort: int = 30_000,
     **env_kwargs: Any,
 ) -> Audit:
     """Look for what is wrong with the reward of a task: wrong order, wrong sign, hacks, farms.
@@ -108,7 +108,7 @@ def audit(
     if isinstance(env, str) and (env.startswith("rewardax/") or env in PRESETS or env not in gym.registry):
         env = task_id(env)
     transform = None if reward is None else from_config(reward)
-    core, params = _core(env, env_kwargs)
+    core, params, inside = _core(env, env_kwargs)
     world = _world(env, env_kwargs) if core is None else env if isinstance(env, gym.Env) else None
     asked = Asked(level=level, max_inverted=max_inverted, gamma=gamma, seed=seed)
     why = "policies were given" if policies else ""
@@ -116,8 +116,8 @@ def audit(
         raise UserError(f"{why}, so the audit cannot be exact; leave method='auto'")
     if method != "played" and not why:
         try:
-            if core is not None:
-                return _solve_own(core, params, transform, max_states, asked)
+            if core is not None and (inside is None or transform is None):
+                return _solve_own(core, params, inside or transform, max_states, asked)
             return _solve_foreign(env, world, transform, performance, asked)
         except ValueError as error:
             if method == "exact":
@@ -136,19 +136,19 @@ def audit(
         notes=(f"played: {why}",) if why else (),
     )
     if policies and core is None and method == "auto":
-        farms = _farms(world, transform, performance, level)
-        return found._replace(findings=(*found.findings, *farms))
+        return _with_farms(found, world, transform, performance, level)
     return found
 
 
-def _core(env: Any, env_kwargs: dict[str, Any]) -> tuple[Env | None, PyTree]:
-    """The functional core of a task of ours and its numbers, where nothing around it changes the reward."""
+def _core(env: Any, env_kwargs: dict[str, Any]) -> tuple[Env | None, PyTree, RewardTransform | None]:
+    """The functional core of a task of ours, its numbers, and a reward around it, if nothing else is around it."""
     if isinstance(env, Env) or (isinstance(env, str) and env in PRESETS):
-        return make(env, **env_kwargs)
-    plain = isinstance(env, gym.Env) and all(type(layer) in PLAIN for layer in layers(env)[:-1])
-    if plain and isinstance(env.unwrapped, GymEnv):
-        return env.unwrapped.core, env.unwrapped.params
-    return None, None
+        return *make(env, **env_kwargs), None
+    if isinstance(env, gym.Env) and isinstance(env.unwrapped, GymEnv):
+        around = [layer for layer in layers(env)[:-1] if type(layer) not in PLAIN]
+        if all(isinstance(layer, RewardWrapper) for layer in around) and len(around) <= 1:
+            return env.unwrapped.core, env.unwrapped.params, around[0].reward if around else None  # type: ignore[attr-defined]
+    return None, None, None
 
 
 def _world(env: Any, env_kwargs: dict[str, Any]) -> gym.Env:
@@ -194,14 +194,17 @@ def _foreign_table(world: Any, reward: RewardTransform | None, performance: Perf
         raise UserError(f"{text}; of {_name(world, world)}: {error}") from error
 
 
-def _farms(world: Any, reward: RewardTransform | None, performance: Performance, level: int) -> list[Finding]:
-    """What cycles show about a foreign environment that is played with given policies, if it can be written out."""
+def _with_farms(
+    found: Audit, world: Any, reward: RewardTransform | None, performance: Performance, level: int
+) -> Audit:
+    """Added to a played audit: cycles of a foreign environment, if it can be written out."""
     try:
         table = _foreign_table(world, reward, performance, level)
     except UserError:
-        return []
+        return found
     farms = cycles_of(table, action_names(world.action_space))
-    return [farmed(farms, table.known)] if farms else []
+    findings = (farmed(farms, table.known),) if farms else ()
+    return found._replace(farms=farms, findings=(*found.findings, *findings), tested=found.tested or bool(farms))
 
 
 def _policies_of(env: GymEnv) -> dict[str, Policy]:

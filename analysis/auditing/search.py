@@ -17,7 +17,7 @@ def searched(player: Player, level: int, oracle: Episode | None, effort: int) ->
     finished += loops(player, [episode for episode in episodes if not episode.ended and not episode.problem], effort)
     if oracle is not None and not oracle.problem:
         found, note = near_misses(player, oracle, effort)
-        return finished + found, [*notes, note]
+        return finished + found + detours(player, oracle, effort), [*notes, note]
     return finished, notes
 
 
@@ -56,6 +56,32 @@ def loops(player: Player, prefixes: list[Episode], effort: int) -> list[Episode]
         found.append(player.play("loop", prefix.actions * rounds, prefix.level)._replace(ended=True))
         effort -= len(found[-1].actions)
     return found
+
+
+def detours(player: Player, oracle: Episode, effort: int) -> list[Episode]:
+    """Two actions that pay each time they are repeated somewhere on the oracle's way, again and again from there."""
+    played = player.play("near_miss", oracle.actions, oracle.level)
+    found: list[Episode] = []
+    for at in range(1, len(oracle.actions)):
+        prefix = oracle.actions[:at]
+        before = player.play("loop", prefix, oracle.level).reward
+        for pair in pairs(player, prefix, oracle.level, played.options[at]):
+            effort -= 2 * (at + 3)
+            if effort <= 0:
+                return found
+            once, twice = (player.play("loop", (*prefix, *pair * rounds), oracle.level) for rounds in (1, 2))
+            if not twice.ended and once.reward > before and twice.reward > once.reward:
+                found.append(player.play("loop", (*prefix, *pair * (ENDLESS // 2)), oracle.level)._replace(ended=True))
+                effort -= len(found[-1].actions)
+    return found
+
+
+def pairs(player: Player, prefix: Script, level: int, options: Script) -> Iterator[Script]:
+    """Admissible pairs of actions after a prefix."""
+    for first in options:
+        after = player.play("loop", (*prefix, first), level)
+        if not after.ended and not after.problem:
+            yield from ((first, second) for second in after.options[-1])
 
 
 def near_misses(player: Player, oracle: Episode, effort: int) -> tuple[list[Episode], str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import random
+import time
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -13,9 +14,11 @@ from rewardax.analysis.auditing.episodes import PLAIN, Performance, layers, meas
 from rewardax.analysis.auditing.identity import Look, clocks, global_draws, look
 from rewardax.base.errors import UserError, as_user_error
 from rewardax.envs.mdp import TabularMDP
+from rewardax.wrappers.gym.single import RewardWrapper
 
 STEPS = 20_000  # steps of a search
 STATES = 5_000
+SECONDS = 10.0  # of a search
 WATCHED = 200  # random steps that are watched first
 CHECKED = 400  # random steps that are compared with the table
 LONGEST = 1_000  # horizon of an environment that declares none
@@ -50,6 +53,8 @@ def foreign_table(env: gym.Env, performance: Performance, level: int) -> Table:
     space = env.action_space
     if not isinstance(space, gym.spaces.Discrete):
         raise UserError("its actions are not numbered")
+    if any(isinstance(layer, RewardWrapper) for layer in layers(env)):
+        raise UserError("there is a reward around it")
     plain = all(type(layer) in PLAIN for layer in layers(env)[:-1])
     table = getattr(env.unwrapped, "P", None)
     if plain and isinstance(table, dict):
@@ -135,10 +140,21 @@ class _Search:
         self.world, self.performance, self.level = world, performance, level
         space = world.action_space
         self.actions = range(int(space.start), int(space.start + space.n))  # type: ignore[attr-defined]
-        self.saves = all(callable(getattr(world, name, None)) for name in ("get_state", "set_state"))
+        self.saves = self._saves()
         self.world = world if self.saves else self.take()
+        self.opaque = False
+        self.started = time.monotonic()
         self.clocks: tuple[str, ...] = ()
         self.known, self.scored = True, False
+
+    def _saves(self) -> bool:
+        """Whether the environment takes back the states that it gives."""
+        try:
+            self.world.reset(seed=self.level)
+            self.world.set_state(self.world.get_state())  # type: ignore[attr-defined]
+        except Exception:
+            return False
+        return True
 
     def take(self) -> Any:
         with as_user_error("it cannot be copied", Exception):
@@ -152,21 +168,36 @@ class _Search:
                 self.world = copy.deepcopy(saved)
 
     def look(self) -> Look:
-        return look(self.world.get_state() if self.saves else self.world)  # type: ignore[attr-defined]
+        """What tells states apart: what the environment saves or, if that is one string, its fields while they do."""
+        with as_user_error("its states cannot be compared", Exception):
+            state = self.world.get_state() if self.saves else self.world  # type: ignore[attr-defined]
+            if isinstance(state, str | bytes) and not self.opaque:
+                try:
+                    return look(self.world)
+                except Exception:
+                    self.opaque = True
+            return look(state)
 
     def table(self, declared: int) -> Table:
         """The table, without its clock if nothing else than the step limit depends on it."""
-        self.clocks = clocks(self._watch())
-        rows, over = self._spread(LONGEST)
-        if self.clocks and not self._agrees(rows, over):
-            self.clocks = ()
-            rows, over = self._spread(declared or LONGEST)
-        if not self._agrees(rows, over):
+        found = self._written_out(declared)
+        if found is None and self.saves and not self.opaque:
+            self.opaque = True
+            found = self._written_out(declared)
+        if found is None:
             raise UserError("equal states of it behave differently")
+        rows, over = found
         mdp = tabulate(rows, over)
         horizon = declared or self._limit(rows) or _long(len(over))
-        known = self.known and self.scored
-        return Table(mdp, mdp, horizon, known)
+        return Table(mdp, mdp, horizon, self.known and self.scored)
+
+    def _written_out(self, declared: int) -> tuple[list[list[list[Outcome]]], list[bool]] | None:
+        self.clocks = clocks(self._watch())
+        found = self._spread(LONGEST)
+        if self.clocks and not self._agrees(*found):
+            self.clocks = ()
+            found = self._spread(declared or LONGEST)
+        return found if self._agrees(*found) else None
 
     def _step(self, action: int, before: Look) -> tuple[Look, float, float, bool, bool]:
         """What is seen after the step, reward, performance, terminated, truncated; refuses chance."""
@@ -223,6 +254,8 @@ class _Search:
                         saved[index[key]] = self.take(), seen
                 rows[at].append([Outcome(1.0, index[key], reward, worth, terminated)])
             saved.pop(at, None)
+            if time.monotonic() - self.started > SECONDS:
+                raise UserError(f"{len(rows):,} of its states took more than {SECONDS:g} s")
             if len(over) * len(self.actions) > STEPS or len(over) > STATES:
                 break
         raise UserError(f"it has more than {len(over) - 1:,} states")

@@ -71,6 +71,21 @@ class SavedCells(ThreeCells):
         self.cell, self.steps = state["cell"], state["steps"]
 
 
+class PackedCells(SavedCells):
+    """Saves its state and a clock as one string of bytes (``form`` bytes), as a pair or within a dictionary."""
+
+    def __init__(self, form: Any = bytes) -> None:
+        super().__init__()
+        self.form, self.clock = form, 25
+
+    def get_state(self) -> Any:
+        pair = (self.cell, self.steps)
+        return {bytes: bytes(pair), tuple: pair, dict: {"world": {"cell": self.cell, "steps": self.steps}}}[self.form]
+
+    def set_state(self, state: Any) -> None:
+        self.cell, self.steps = state["world"].values() if self.form is dict else state
+
+
 class Repairs(gym.Env):
     """Repair (two steps in order, 0 and 1), skip (2), submit (3): submission pays 1 if a test is skipped or all is
     repaired, less 0.02 a step. Only a repair performs."""

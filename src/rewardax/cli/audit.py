@@ -32,7 +32,7 @@ class Audit:
     """"exact", "played", or "auto": exact where possible."""
     gamma: float = 1.0
     """Discount of the learner; 1 audits plain totals."""
-    effort: int = 20_000
+    effort: int = 30_000
     """Steps that each part of the search for hacks may take on the first level played; 0 is no search."""
     fail_on: str = "warning"
     """Least severity of findings that fails: "warning" or "error"."""

@@ -22,8 +22,8 @@ class Play:
     """Number of the level; random without it."""
     env_kwargs: EnvKwargs = ()
     """Parameters of the task as name=value, for example layouts=1."""
-    actions: str = ""
-    """Play these instead of asking: names or numbers with commas between, as the audit lists a hack."""
+    actions: tuple[str, ...] = ()
+    """Play these instead of asking: names or numbers, as the audit lists those of a hack; commas may separate them."""
 
     def run(self) -> None:
         """Read lines from the keyboard (or a pipe) until one of them is ``q``."""
@@ -39,7 +39,7 @@ class Play:
         more = settings(self.env_kwargs, "--env-kwargs")
         game = Game(gymnasium.make(f"rewardax/{name}-v0", render_mode="ansi", **reward, **more))
         if self.actions:
-            game.replay([action.strip() for action in self.actions.split(",")], self.level)
+            game.replay([action.strip() for given in self.actions for action in given.split(",")], self.level)
         else:
             game.play(prompted(), self.level)
 

@@ -7,11 +7,13 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from support.graded_envs import NoisyCells, Repairs, SavedCells, ThreeCells
+from support.graded_envs import NoisyCells, PackedCells, Repairs, SavedCells, ThreeCells
 
 from rewardax.analysis import audit, value_iteration
+from rewardax.analysis.auditing import tables
 from rewardax.analysis.auditing.identity import look
 from rewardax.analysis.auditing.tables import foreign_table
+from rewardax.wrappers import RewardWrapper, Weights
 
 
 @pytest.mark.parametrize(
@@ -21,10 +23,23 @@ from rewardax.analysis.auditing.tables import foreign_table
         ThreeCells(clock=30),
         ThreeCells(reveals=False),
         SavedCells(),
+        PackedCells(bytes),
+        PackedCells(tuple),
+        PackedCells(dict),
         gym.wrappers.TimeLimit(ThreeCells(), 30),
         gym.wrappers.TransformReward(ThreeCells(bonus=0.0), lambda reward: reward + 0.1),
     ],
-    ids=["plain", "clock", "unknown performance", "saved states", "limit around", "wrapped reward"],
+    ids=[
+        "plain",
+        "clock",
+        "unknown performance",
+        "saved states",
+        "bytes",
+        "pair",
+        "dictionary",
+        "limit around",
+        "wrapped reward",
+    ],
 )
 def test_a_farm_of_three_cells(env: gym.Env) -> None:
     found = audit(env)
@@ -34,6 +49,27 @@ def test_a_farm_of_three_cells(env: gym.Env) -> None:
     if isinstance(env, ThreeCells):
         assert sorted(found.farms[0].actions) == ["0", "1"] and found.farms[0].reward == pytest.approx(0.1)
     assert audit(ThreeCells(bonus=0.0)).passed and not audit(ThreeCells(bonus=0.0)).farms
+
+
+def test_states_that_only_the_saved_string_tells_apart() -> None:
+    """The fields stay as they are: what moves is behind a handle."""
+
+    class Engine(SavedCells):
+        __slots__ = ("cell", "steps")
+
+        def get_state(self) -> Any:
+            return f"{self.cell}"
+
+        def set_state(self, state: Any) -> None:
+            self.cell = int(state)
+
+    found = audit(Engine())
+    assert found.method == "exact" and [finding.kind for finding in found.findings if finding.kind == "farm"]
+
+
+def test_rewards_around_foreign_environments_are_played() -> None:
+    env = RewardWrapper(ThreeCells(clock=9), Weights({"task": 1.0}))
+    assert "there is a reward around it" in audit(env, levels=1).notes[0]
 
 
 def test_own_limits_are_the_horizon() -> None:
@@ -88,6 +124,12 @@ def test_a_farm_in_a_table() -> None:
     assert found.farms[0].reward == pytest.approx(0.3) and sorted(found.farms[0].actions) == ["1", "3"]
 
 
+def test_a_search_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "SECONDS", 0.0)
+    with pytest.raises(ValueError, match="1 of its states took more than 0 s"):
+        audit(ThreeCells(), method="exact")
+
+
 @pytest.mark.parametrize(
     ("env", "why"),
     [
@@ -133,4 +175,5 @@ def test_states_are_told_apart_by_their_fields() -> None:
     two.np_random.random()
     assert look(one).draws != look(two).draws
     assert look({"a": np.zeros(2), "b": {3, 1}}).key() == look({"a": np.zeros(2), "b": {1, 3}}).key()
-    assert look({"a": np.zeros(2)}).key() != look({"a": np.zeros(2, np.float32)}).key()
+    assert look({"a": np.zeros(2)}).key() != look({"a": np.ones(2)}).key()
+    assert look({"a": np.zeros(99)}).key() == look({"a": np.zeros(99)}).key() != look({"a": np.ones(99)}).key()

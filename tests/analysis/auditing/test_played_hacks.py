@@ -10,7 +10,7 @@ from support.graded_envs import Answers, Purchase, Question, Repairs, seeded_noi
 
 from rewardax.analysis import Audit, audit
 from rewardax.analysis.auditing.answers import answers, one_sign_off
-from rewardax.wrappers import Weights
+from rewardax.wrappers import EventBonus, Weights
 
 ANSWERS = {"oracle": lambda o, i: 1, "anti_oracle": lambda o, i: 0, "fool": lambda o, i: 2}
 HONEST = {"oracle": lambda o, i: 1, "anti_oracle": lambda o, i: 0}
@@ -96,6 +96,24 @@ def test_near_misses_of_the_oracle() -> None:
     found = audit(env, policies={"oracle": oracle_of_repairs}, levels=1)
     assert found.hackable and found.hack is not None and found.hack.actions == (0, 1, 2, 3)
     assert "near_miss" in found.findings[0].text or "half_oracle" in found.findings[0].text
+
+
+def test_farms_on_the_way_of_the_oracle() -> None:
+    """Picking up and dropping pays behind the start only; the loop is played, not solved."""
+    bonus = EventBonus(events=("picked",), scale=0.1)
+    found = audit("KeyFarm", reward=bonus, method="played", levels=1)
+    assert found.hackable and found.hack is not None and found.hack.names[:4] == ("right", "right", "pick", "drop")
+    assert len(found.hack.names) == 60 and found.hack.reward > 1.1 and found.hack.performance == 0.0
+    latched = bonus.replace(latched=True)
+    assert audit("KeyFarm", reward=latched, method="played", levels=1).passed
+
+
+def test_a_reward_inside_an_environment_of_ours_is_solved_with_it() -> None:
+    env = gym.make("rewardax/KeyFarm-v0", reward=EventBonus(events=("picked",), scale=0.1))
+    found = audit(env)
+    assert found.method == "exact" and found.farms[0].actions == ("pick", "drop")
+    twice = audit(env, reward=Weights({"task": 1.0}), levels=1, effort=0)
+    assert twice.method == "played"
 
 
 def test_a_partial_reward_is_a_trap_for_hasty_learners() -> None:

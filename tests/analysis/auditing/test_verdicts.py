@@ -115,8 +115,8 @@ def test_a_hack_can_be_replayed(capsys: pytest.CaptureFixture[str]) -> None:
     hack = json.loads(capsys.readouterr().out)["hack"]
     assert len(hack["names"]) == 6 and (hack["reward"], hack["performance"]) == (6.0, -0.25)
     replay = ["play", "--env", "RingRace", "--env-kwargs", "horizon=6", "--level", str(hack["level"]), "--actions"]
-    for actions in (hack["names"], map(str, hack["actions"])):
-        assert main([*replay, ", ".join(actions)]) == 0
+    for given in ([", ".join(hack["names"])], hack["names"], [str(action) for action in hack["actions"]]):
+        assert main([*replay, *given]) == 0
         assert capsys.readouterr().out.endswith("reward +6.000, performance -0.250\n")
     assert main(["audit", "--env", "RingRace", "--env-kwargs", "horizon=6"]) == 1
     assert f'--level 0 --actions "{", ".join(hack["names"])}"' in capsys.readouterr().out
