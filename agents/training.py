@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from rewardax.agents.compiled import train_core
 from rewardax.agents.host import train_host
@@ -67,7 +67,7 @@ def train(
         raise UserError(f"frames must be at least 1 and eval_levels at least 0; got {frames} and {eval_levels}")
     transform = Chain() if reward is None else from_config(reward)
     require_discount(transform, config.gamma, config.time_limit)
-    if isinstance(env, str) and not env.startswith("rewardax/") and env.removesuffix("-v0") not in PRESETS:
+    if is_foreign(env):
         return train_host(
             env,
             reward=transform,
@@ -104,3 +104,12 @@ def train(
             "seeds": seeds,
         },
     )
+
+
+def is_foreign(env: str | Env) -> TypeGuard[str]:
+    """Whether a task is an id of Gymnasium's that is not ours.
+
+    >>> is_foreign("CartPole-v1"), is_foreign("KeyFarm"), is_foreign("rewardax/KeyFarm-v0")
+    (True, False, False)
+    """
+    return isinstance(env, str) and not env.startswith("rewardax/") and env.removesuffix("-v0") not in PRESETS

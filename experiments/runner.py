@@ -14,7 +14,8 @@ import numpy as np
 from rewardax.agents.finite import TrainingStopped
 from rewardax.agents.loop import Record, RolloutWarning
 from rewardax.agents.ppo import PPOConfig
-from rewardax.agents.training import train
+from rewardax.agents.rehearsal import rehearse
+from rewardax.agents.training import is_foreign, train
 from rewardax.base.errors import UserError
 from rewardax.base.seeds import as_seeds
 from rewardax.base.sources import source_digests
@@ -66,8 +67,8 @@ def compare(
 
     Raises:
         UserError: before anything runs, for an unknown task or design, a potential with another discount than the
-            agent's, a feature the task lacks, fewer than one seed, too few frames, a folder that cannot be written or
-            holds another experiment.
+            agent's, a feature the task lacks, a reward that does not run on the task, fewer than one seed, too few
+            frames, a folder that cannot be written or holds another experiment.
     """
     config = PPOConfig() if config is None else config
     chosen = resolve(defaults.DEFAULT_DESIGNS if designs is None else designs, env, env_kwargs, agent=config)
@@ -92,6 +93,9 @@ def compare(
             "designs": {design.name: _identity(design) for design in chosen},
         },
     )
+    for design in chosen:
+        if design.reward is not None and results.final(design.name) is None:
+            _rehearse(design, env, config, env_kwargs)
     results.describe({d.name: {"summary": d.summary, "terms": terms(d)} for d in chosen})
     with _Bar(chosen, settings["frames"], progress) as bar:
         for design in chosen:
@@ -109,6 +113,15 @@ def terms(design: Design) -> str:
     if design.reward is None:
         return "The task's own reward, nothing added."
     return describe(design.reward)
+
+
+def _rehearse(design: Design, env: str, config: PPOConfig, env_kwargs: Mapping[str, Any] | None) -> None:
+    """Trace a design on its task, so that what cannot run is refused before anything is trained."""
+    assert design.reward is not None
+    try:
+        rehearse(env, is_foreign(env), design.reward, design.judge, config, dict(env_kwargs or {}))
+    except UserError as error:
+        raise UserError(f"design {design.name!r} cannot be trained on {env}: {error}") from error
 
 
 def _identity(design: Design) -> dict[str, Any]:

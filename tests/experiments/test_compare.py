@@ -14,7 +14,7 @@ from rewardax.experiments.designs import Design
 from rewardax.experiments.library import CONTROLS
 from rewardax.experiments.runner import compare
 from rewardax.experiments.table import COLUMNS
-from rewardax.wrappers import EventBonus, Judged, Potential
+from rewardax.wrappers import EventBonus, Judged, Potential, Weights, chain
 from rewardax.wrappers.judges import ScriptedJudge
 
 DESIGNS = ["sparse", ("solver", Potential()), ("farmer", EventBonus())]
@@ -198,8 +198,45 @@ def test_mistakes_are_refused_before_anything_runs(fake, asked, message):
     assert not fake.calls
 
 
+class Branches(Potential):
+    """A Python ``if`` on an array: works on one number, fails when compiled."""
+
+    def update(self, rewards, state, transition):
+        return (rewards, state) if transition.reward[0] > 0 else super().update(rewards, state, transition)
+
+
+class FailsToLearn(Potential):
+    """Fails only in ``learn``."""
+
+    def learn(self, rewards, state, rollout, feedback=None):
+        return rewards.put("shapnig", rewards.components["shaping"]), state
+
+
+@pytest.mark.parametrize(
+    ("reward", "message"),
+    [
+        (Branches(), "TracerBoolConversionError"),
+        (FailsToLearn(), "no component 'shapnig' to act on; posted so far: .*'shaping'"),
+        (Weights({"tsak": 2.0}), "no component 'tsak' to act on"),
+        (chain(a=EventBonus(component="x"), b=EventBonus(component="x")), "component 'x' is already posted"),
+        (Judged(num_captions=6), "no judge"),
+        (Potential(phi=lambda observation, features: features["progress"]), "KeyError: 'progress'; .*`requires`"),
+    ],
+)
+def test_what_cannot_run_is_refused_before_the_first_design_trains(fake, tmp_path, reward, message):
+    with pytest.raises(ValueError, match=rf"design 'last' cannot be trained on KeyFarm: .*{message}"):
+        compare("KeyFarm", ["sparse", ("last", reward)], seeds=1, **QUIET)
+    assert not fake.calls
+
+
+def test_what_cannot_run_in_a_foreign_environment_is_refused_too(fake):
+    with pytest.raises(ValueError, match=r"design 'last' cannot be trained on CartPole-v1: no component 'tsak'"):
+        compare("CartPole-v1", ["sparse", ("last", Weights({"tsak": 2.0}))], seeds=1, **QUIET)
+    assert not fake.calls
+
+
 def test_a_lambda_is_refused_only_with_a_folder(fake, tmp_path):
-    mine = [("mine", Potential(phi=lambda observation, features: features["progress"]))]
+    mine = [("mine", Potential(phi=lambda observation, features: observation["vector"].mean(-1)))]
     assert compare("KeyFarm", mine, seeds=1, **QUIET).table[0]["design"] == "mine"
     with pytest.raises(ValueError, match="'mine' has no JSON form"):
         compare("KeyFarm", mine, seeds=1, out=tmp_path, **QUIET)
