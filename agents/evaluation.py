@@ -12,10 +12,10 @@ from rewardax.agents.distributions import mask_logits, sample
 from rewardax.agents.networks import Policy
 from rewardax.agents.rollout import example_transition, look, move
 from rewardax.base.arrays import env_where
+from rewardax.base.names import names_of
 from rewardax.envs.core import Env
 from rewardax.envs.levels import reset_level
 from rewardax.wrappers.core import Chain, PyTree, RewardTransform, State, advance
-from rewardax.wrappers.names import names_of
 
 
 def evaluate(

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from rewardax.base.errors import UserError
+from rewardax.base.names import names_of
 from rewardax.wrappers.core import RewardTransform
 from rewardax.wrappers.judges.feedback import judged_parts
-from rewardax.wrappers.names import names_of
 
 
 def attach(

@@ -10,12 +10,12 @@ import jax.numpy as jnp
 from jax import Array
 
 from rewardax.base.errors import UserError
+from rewardax.base.names import names_of
 from rewardax.envs.core import Env, PyTree, TimeStep
 from rewardax.envs.mdp import TabularMDP, assemble, explore, holder, rekeyed, timeless
 from rewardax.envs.offers import offer
 from rewardax.wrappers.config import from_config
 from rewardax.wrappers.core import RewardTransform, State, Transition, advance, in_hindsight
-from rewardax.wrappers.names import names_of
 
 
 class Joint(NamedTuple):

@@ -14,13 +14,13 @@ from gymnasium.vector import SyncVectorEnv
 import rewardax
 from rewardax.analysis import audit, certify, reward_mdp
 from rewardax.base.errors import UserError
+from rewardax.base.names import names_of
 from rewardax.envs import GymEnv, GymVectorEnv, level_key, make
 from rewardax.experiments.designs import resolve
 from rewardax.wrappers import CaRL, EventBonus, RewardMachine, RewardWrapper, VectorRewardWrapper, chain, from_config
 from rewardax.wrappers.config import registered
 from rewardax.wrappers.core import RewardTransform
 from rewardax.wrappers.credit.plans import PlanMatch, call, subgoal_bonus
-from rewardax.wrappers.names import names_of
 
 ENV, PARAMS = make("KeyFarm", horizon=12)
 NAMES = names_of(ENV)

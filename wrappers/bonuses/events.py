@@ -6,8 +6,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from rewardax.base.errors import UserError
+from rewardax.base.names import Names, bits_of, positions
 from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
-from rewardax.wrappers.names import Names, bits_of, positions
 
 
 class EventBonus(RewardTransform):

@@ -12,13 +12,13 @@ from jax import Array
 
 from rewardax.base.choices import check_choice
 from rewardax.base.errors import UserError
+from rewardax.base.names import Names, bits_of, positions
 from rewardax.wrappers.bonuses.count_tables import add_visits
 from rewardax.wrappers.bonuses.events import EventBonus
 from rewardax.wrappers.core import Result, Rewards, RewardTransform, State, Transition, static
 from rewardax.wrappers.credit.min_form import returns_to_go
 from rewardax.wrappers.groups.statistics import group_count, group_zscore
 from rewardax.wrappers.judges.reward import Judged
-from rewardax.wrappers.names import Names, bits_of, positions
 
 Call = tuple[str, tuple[tuple[str, Any], ...]]  # name, (parameter, value) pairs
 

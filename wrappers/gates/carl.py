@@ -9,8 +9,8 @@ from flax import struct
 from jax import Array
 
 from rewardax.base.choices import check_choices
+from rewardax.base.names import Names, bits_of
 from rewardax.wrappers.core import PyTree, Result, Rewards, RewardTransform, State, Transition, static
-from rewardax.wrappers.names import Names, bits_of
 
 BIT = "#"  # ``events#3`` is bit 3 of the feature ``events``
 

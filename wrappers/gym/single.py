@@ -14,6 +14,7 @@ from gymnasium.utils import RecordConstructorArgs
 from gymnasium.wrappers import Autoreset
 
 from rewardax.base.errors import UserError
+from rewardax.base.names import names_of
 from rewardax.wrappers.config import decode, encode, from_config
 from rewardax.wrappers.core import RewardTransform
 from rewardax.wrappers.encoders import default
@@ -22,7 +23,6 @@ from rewardax.wrappers.gym.ledger import Ledger, agreed
 from rewardax.wrappers.gym.session import RewardSession
 from rewardax.wrappers.gym.session_info import reset_info, step_info
 from rewardax.wrappers.gym.spaces import fixed_part, pick, zeros
-from rewardax.wrappers.names import names_of
 from rewardax.wrappers.requirements import require_captions, require_features
 
 Encoder = Callable[[Any, Mapping[str, Any]], tuple[Any, Mapping[str, Any]]]

@@ -10,6 +10,7 @@ import numpy as np
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv, VectorWrapper
 
 from rewardax.base.errors import UserError
+from rewardax.base.names import names_of
 from rewardax.wrappers.config import decode, from_config, to_config
 from rewardax.wrappers.core import RewardTransform
 from rewardax.wrappers.encoders import default
@@ -20,7 +21,6 @@ from rewardax.wrappers.gym.session import RewardSession
 from rewardax.wrappers.gym.session_info import names, reset_info_batch, step_info_batch
 from rewardax.wrappers.gym.single import TOLD, Encoder, RewardWrapper, as_config, enable, several_rewards
 from rewardax.wrappers.gym.spaces import fixed_part, pick, zeros
-from rewardax.wrappers.names import names_of
 from rewardax.wrappers.requirements import require_captions, require_features
 
 

@@ -14,8 +14,8 @@ from jax import Array
 
 from rewardax.base.choices import check_choices
 from rewardax.base.errors import UserError
+from rewardax.base.names import Names, bits_of, positions
 from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, static
-from rewardax.wrappers.names import Names, bits_of, positions
 
 Edge = tuple[int, int, str, float]  # machine state, next machine state, formula, reward
 Formula = Callable[[Mapping[str, Any]], Any]  # truth of names -> truth, both from 0 (false) to 1 (true)

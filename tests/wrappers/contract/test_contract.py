@@ -10,12 +10,12 @@ import jax.numpy as jnp
 import pytest
 from support.reward_data import each, every_example, rollout_for, run
 
+from rewardax.base.names import positions
 from rewardax.wrappers.bonuses.events import EventBonus
 from rewardax.wrappers.contract.check import ContractError, check_reward
 from rewardax.wrappers.contract.data import sample_rollout
 from rewardax.wrappers.contract.rules import RULES
 from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, chain, static
-from rewardax.wrappers.names import positions
 
 
 @every_example
