@@ -104,10 +104,17 @@ class Program:
         observation = jax.eval_shape(self.env.observe, self.structure, self.env.default_params())
         return tuple(observation)
 
+    @cached_property
+    def choices(self) -> tuple[str, ...]:
+        """Entries of a dict observation that are ``Discrete``, hence int64 numbers for Gymnasium."""
+        space: Any = self.env.observation_space(self.env.default_params())
+        return tuple(name for name in self.observation_keys if isinstance(space[name], gym.spaces.Discrete))
+
     def observation(self, fields: dict[str, np.ndarray]) -> Any:
         """The observation of one environment from its host fields."""
         if self.obs_mode == "dict":
-            return {name: fields[f"observation/{name}"] for name in self.observation_keys}
+            seen = {name: fields[f"observation/{name}"] for name in self.observation_keys}
+            return seen | {name: seen[name].astype(np.int64)[()] for name in self.choices}
         tokens = fields["observation"]
         return tokens if self.obs_mode == "tokens" else self.env.text_of(tokens)  # type: ignore[attr-defined]
 

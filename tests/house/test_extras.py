@@ -67,8 +67,9 @@ def test_what_the_library_imports_is_required_or_in_an_extra() -> None:
         ("pddl", imported("envs/text")),
         ("plots", imported("analysis")),
         ("llm", imported("wrappers/judges")),
+        ("trainers", imported("tests/front/test_trainers.py") - {"pytest"}),
     ],
-    ids=["bench", "bench: tasks", "foreign", "pddl", "plots", "llm"],
+    ids=["bench", "bench: tasks", "foreign", "pddl", "plots", "llm", "trainers"],
 )
 def test_an_extra_holds_what_it_is_for(extra: str, needed: set[str]) -> None:
     assert needed - REQUIRED - EXTRAS[extra] == set()

@@ -15,6 +15,7 @@ RED, GREEN, BLUE, PURPLE, YELLOW, GREY = range(len(COLORS))
 STATES = ("open", "closed", "locked")
 OPEN, CLOSED, LOCKED = range(len(STATES))
 
+HIGHEST = (len(TYPES) - 1, len(COLORS) - 1, 3)  # type, color and state; the state of the agent is its direction
 CELL_SHIFTS = np.array([0, 4, 7], np.uint16)  # where type, color and state stand in a code
 CELL_MASKS = np.array([15, 7, 3], np.uint16)
 CONTENTS = 9

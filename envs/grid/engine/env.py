@@ -26,6 +26,7 @@ from rewardax.envs.grid.engine.codes import (
     EMPTY,
     FLOOR,
     GOAL,
+    HIGHEST,
     KEY,
     LAVA,
     LOCKED,
@@ -247,10 +248,11 @@ class GridEnv(Env):
 
     def observation_space(self, params: PyTree) -> gym.Space:
         sides = (view.SIZE, view.SIZE) if self.view == "ego" else self.shape[::-1]
+        highest = np.broadcast_to(np.array(HIGHEST, np.uint8), (*sides, 3))  # below 255: numbers, not a picture
         return gym.spaces.Dict(
             {
-                "grid": gym.spaces.Box(0, 255, (*sides, 3), np.uint8),
-                "direction": gym.spaces.Box(0, 3, (), np.int32),
+                "grid": gym.spaces.Box(np.zeros_like(highest), highest, dtype=np.uint8),
+                "direction": gym.spaces.Discrete(4),
                 "mission": gym.spaces.Box(0, VOCAB_SIZE - 1, (MISSION_WORDS,), np.int32),
             }
         )

@@ -109,6 +109,21 @@ def test_cores_have_32_bits_also_in_64_bit_mode() -> None:
         assert jax.eval_shape(run, jnp.int32(0)) == ordinary
 
 
+IN_64_BITS = """
+import jax, rewardax
+jax.config.update("jax_enable_x64", True)
+for reward in (rewardax.Potential(), rewardax.RND(width=4)):
+    result = rewardax.train("KeyFarm", reward=reward, frames=1024, seeds=1, eval_levels=0)
+    print(type(result).__name__)
+"""
+
+
+@pytest.mark.slow
+def test_rewards_are_trained_in_64_bit_mode() -> None:
+    found = subprocess.run([sys.executable, "-c", IN_64_BITS], capture_output=True, text=True, timeout=300)
+    assert found.stdout.split() == ["TrainResult"] * 2, found.stderr
+
+
 def test_without_the_compiler_the_environment_does_the_same() -> None:
     compiled, plain = GymEnv("DeepSea-10"), GymEnv("DeepSea-10")
     compiled.reset(seed=0)
