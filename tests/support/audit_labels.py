@@ -59,7 +59,15 @@ def rewarded() -> list[Case]:
         "wrong sign": (Weights({"task": -1.0}), True),
         "none": (Weights({"task": 0.0}), True),
     }
-    return [Case(f"KeyFarm, {name}", "KeyFarm", wrong, {"reward": reward}) for name, (reward, wrong) in rewards.items()]
+    keys = EventBonus(events=("picked_key",), scale=0.1)
+    large = {"bonus, played": (keys, True), "latched bonus, played": (keys.replace(latched=True), False)}
+    return [
+        *(Case(f"KeyFarm, {name}", "KeyFarm", wrong, {"reward": reward}) for name, (reward, wrong) in rewards.items()),
+        *(
+            Case(f"DoorKey, {name}", "DoorKey-6x6", wrong, {"reward": reward, "method": "played"})
+            for name, (reward, wrong) in large.items()
+        ),
+    ]
 
 
 def foreign() -> list[Case]:

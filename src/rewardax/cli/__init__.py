@@ -36,7 +36,7 @@ ABOUT = "Which reward design learns a sparse task? Environments, rewards and age
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 0 done, 2 a mistake in what was asked; ``certify`` and
-    ``audit`` may say 1."""
+    ``audit`` may say 1, ``audit`` also 3, that nothing was tested."""
     arguments = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     if arguments == ["--version"]:
         from rewardax import __version__

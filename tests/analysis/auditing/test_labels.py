@@ -20,7 +20,7 @@ def test_small_environments(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.slow
 def test_all_families(capsys: pytest.CaptureFixture[str]) -> None:
-    answers = answer([*shipped(), *rewarded()], levels=8, effort=20_000, max_states=15_000)
+    answers = answer([*shipped(), *rewarded()], levels=8, effort=4_000, max_states=15_000)
     show(answers, capsys)
     assert recall(answers) == 1.0 and not false_alarms(answers)
     assert sum(found.verdict == "untested" for found in answers) <= 2
