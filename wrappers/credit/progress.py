@@ -168,8 +168,8 @@ class HopProgress(RewardTransform):
         sharpness: how much disagreement of the two walks costs (not confirmed).
         eps: keeps the disagreement finite where progress is 0 (not confirmed).
         truncation: ``"bootstrap"`` or ``"absorb"``, as in :class:`Potential`.
-        progress: instead of a judge's hops, where there is no such feature: progress in [0, 1], a feature f32[N] or
-            ``progress(observation, features)``, whose differences are written as hops.
+        phi: instead of a judge's hops, where there is no such feature: progress in [0, 1], a feature f32[N] or
+            ``phi(observation, features)``, whose differences are written as hops.
 
     Components: ``component``, ``<component>_gold``.
     Metrics: ``<component>/progress``.
@@ -196,7 +196,7 @@ class HopProgress(RewardTransform):
     sharpness: float = 1.0
     eps: float = 1e-6
     truncation: str = static("bootstrap")
-    progress: Phi | None = static(None)
+    phi: Phi | None = static(None)
     component: str = static("hop", kw_only=True)
 
     def __post_init__(self) -> None:
@@ -216,19 +216,19 @@ class HopProgress(RewardTransform):
 
     @property
     def requires(self) -> tuple[str, ...]:
-        return (self.feature,) if self.progress is None else reads_of(self.progress)
+        return (self.feature,) if self.phi is None else reads_of(self.phi)
 
     @classmethod
     def examples(cls) -> tuple[RewardTransform, ...]:
-        return (cls(), cls(progress="progress", form="forward", truncation="absorb"))
+        return (cls(), cls(phi="progress", form="forward", truncation="absorb"))
 
     def _hops(self, transition: Transition) -> Array:
         """f32[N] in [-1, 1] of one step."""
         dtype = transition.reward.dtype
-        if self.progress is None:
+        if self.phi is None:
             return jnp.clip(transition.next_features[self.feature].astype(dtype), -1, 1)
-        before = evaluate(self.progress, transition.observation, transition.features, dtype)
-        after = evaluate(self.progress, transition.next_observation, transition.next_features, dtype)
+        before = evaluate(self.phi, transition.observation, transition.features, dtype)
+        after = evaluate(self.phi, transition.next_observation, transition.next_features, dtype)
         return hop_between(before, after)
 
     def init(self, key: Array, example: Transition) -> State:
