@@ -2,7 +2,8 @@
 
 A configuration is JSON: ``{"type": "Potential", "phi": "progress", "gamma": 0.99, ...}``. Nested transforms,
 curves and teachers are nested configurations; a chain is ``{"type": "Chain", "parts": [{"name": "shaping", "type":
-"Potential"}, ...]}``, a list because the order is the order of application. Arrays are written ``{"$array": [...]}``.
+"Potential"}, ...]}``, a list because the order is the order of application. Arrays are written ``{"$array": [...]}``,
+infinities and NaN ``{"$number": "inf"}``, and a mapping that has a key of this page ``{"$map": [[key, value], ...]}``.
 Classes and functions of this library are written by their name, as ``{"type": "Clip"}`` and ``{"$fn": "progress"}``;
 your own by where they are, ``"package.module:name"``. Fields that are left out keep their defaults.
 """
@@ -39,6 +40,9 @@ FUNCTIONS = {
     }.items()
     for name in names.split()
 }
+
+
+RESERVED = frozenset({"type", "$fn", "$array", "$number", "$map"})  # a mapping with such a key is written as "$map"
 
 
 def registered() -> dict[str, type[struct.PyTreeNode]]:
@@ -114,10 +118,13 @@ def encode(value: Any, where: str) -> Any:
     if isinstance(value, RewardTransform | Curve | Teacher):
         fields = {f.name: encode(getattr(value, f.name), f"{where}.{f.name}") for f in dataclasses.fields(value)}
         return {"type": _type_name(type(value)), **fields}
+    if isinstance(value, float) and not np.isfinite(value):
+        return {"$number": str(float(value))}
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Mapping):
-        return {str(k): encode(v, f"{where}.{k}") for k, v in value.items()}
+        written = {str(k): encode(v, f"{where}.{k}") for k, v in value.items()}
+        return {"$map": [[k, v] for k, v in written.items()]} if RESERVED & set(written) else written
     if isinstance(value, tuple | list):
         return [encode(v, where) for v in value]
     if callable(value):
@@ -125,7 +132,9 @@ def encode(value: Any, where: str) -> Any:
     array = np.asarray(value)
     if array.dtype == object or array.dtype.kind not in "biuf":
         raise UserError(f"{where}: {type(value).__name__} cannot be written into a configuration.")
-    return array.item() if array.ndim == 0 else {"$array": array.tolist()}
+    if array.ndim == 0:
+        return encode(array.item(), where)
+    return {"$array": array.tolist() if np.isfinite(array).all() else array.astype(str).tolist()}
 
 
 def code_of(value: Any) -> list[Any]:
@@ -243,7 +252,9 @@ def _build(config: Mapping[str, Any]) -> Any:
             hint = _suggest(key, fields)
             raise UserError(f"{name} has no field {key!r};{hint} its fields are {', '.join(fields) or 'none'}.")
         require_number(f"{name}.{key}", given[key], fields[key].default)
-    required = [f.name for f in fields.values() if f.default is dataclasses.MISSING and f.name not in given]
+    nothing = dataclasses.MISSING
+    needed = [f.name for f in fields.values() if f.default is nothing and f.default_factory is nothing]
+    required = [name for name in needed if name not in given]
     if required:
         raise UserError(f"{name} needs the field {required[0]!r}.")
     return cls(**{key: decode(value, f"{name}.{key}") for key, value in given.items()})
@@ -290,11 +301,16 @@ def decode(value: Any, where: str) -> Any:
     (1.0, array([0, 1]))
     """
     if isinstance(value, Mapping):
-        if "$fn" in value:
-            return _function(str(value["$fn"]), where)
-        if "$array" in value:
-            return np.asarray(value["$array"])
-        if "type" in value:
+        if isinstance(value.get("$fn"), str):
+            return _function(value["$fn"], where)
+        if isinstance(value.get("$array"), list | tuple):
+            array = np.asarray(value["$array"])
+            return array.astype(float) if array.dtype.kind == "U" else array
+        if isinstance(value.get("$number"), str):
+            return float(value["$number"])
+        if isinstance(value.get("$map"), list | tuple):
+            return {str(key): decode(v, f"{where}.{key}") for key, v in value["$map"]}
+        if isinstance(value.get("type"), str):
             return _build(value)
         return {key: decode(v, f"{where}.{key}") for key, v in value.items()}
     if isinstance(value, list | tuple):

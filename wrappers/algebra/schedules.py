@@ -27,8 +27,20 @@ class Curve(Node):
         raise NotImplementedError
 
 
+def progress(step: Shaped[Array, ""] | float, total: Shaped[Array, ""] | float) -> Shaped[Array, ""]:
+    """min(step/total, 1), in [0, 1]; a change that takes 0 steps is over at once.
+
+    >>> float(progress(1, 4.0)), float(progress(0, 0.0))
+    (0.25, 1.0)
+    """
+    some = jnp.asarray(total) > 0
+    return jnp.where(some, jnp.clip(step / jnp.where(some, total, 1.0), 0.0, 1.0), 1.0)
+
+
 class Linear(Curve):
     """From ``start`` to ``end`` in ``total`` steps, then flat: c = start + (end - start)·min(step/total, 1).
+
+    With ``total=0`` it is ``end`` from the beginning.
 
     >>> [round(float(Linear(1.0, 0.0, 4.0)(s)), 2) for s in (0, 1, 4, 9)]
     [1.0, 0.75, 0.0, 0.0]
@@ -39,7 +51,7 @@ class Linear(Curve):
     total: float = 1e6
 
     def __call__(self, step: Shaped[Array, ""] | float) -> Shaped[Array, ""]:
-        return self.start + (self.end - self.start) * jnp.clip(step / self.total, 0.0, 1.0)
+        return self.start + (self.end - self.start) * progress(step, self.total)
 
 
 class Cosine(Curve):
@@ -54,12 +66,11 @@ class Cosine(Curve):
     total: float = 1e6
 
     def __call__(self, step: Shaped[Array, ""] | float) -> Shaped[Array, ""]:
-        done = jnp.clip(step / self.total, 0.0, 1.0)
-        return self.end + (self.start - self.end) * 0.5 * (1.0 + jnp.cos(jnp.pi * done))
+        return self.end + (self.start - self.end) * 0.5 * (1.0 + jnp.cos(jnp.pi * progress(step, self.total)))
 
 
 class Exponential(Curve):
-    """Decay by a factor e every ``total`` steps: c = start·exp(-step/total).
+    """Decay by a factor e every ``total`` steps: c = start·exp(-step/total); 0 from the beginning with ``total=0``.
 
     >>> [round(float(Exponential(1.0, 4.0)(s)), 3) for s in (0, 4, 8)]
     [1.0, 0.368, 0.135]
@@ -69,7 +80,8 @@ class Exponential(Curve):
     total: float = 1e6
 
     def __call__(self, step: Shaped[Array, ""] | float) -> Shaped[Array, ""]:
-        return self.start * jnp.exp(-step / self.total)
+        some = jnp.asarray(self.total) > 0
+        return jnp.where(some, self.start * jnp.exp(-step / jnp.where(some, self.total, 1.0)), 0.0)
 
 
 class Stepwise(Curve):
@@ -112,6 +124,13 @@ class OptaxCurve(Curve):
         if not callable(getattr(optax.schedules, self.name, None)):
             known = [name for name in dir(optax.schedules) if name.endswith(("_schedule", "_decay"))]
             raise UserError(f"optax.schedules has no {self.name!r}; it has {known}.")
+
+        for name, value in self.arguments:
+            if name in ("transition_steps", "decay_steps") and not value > 0:
+                raise UserError(
+                    f"OptaxCurve: {name}={value}; optax then keeps the first value for ever. Give at least 1 step, or "
+                    "constant_schedule with the value that is meant."
+                )
 
     def __call__(self, step: Shaped[Array, ""] | float) -> Shaped[Array, ""]:
         return jnp.asarray(getattr(optax.schedules, self.name)(**dict(self.arguments))(step))

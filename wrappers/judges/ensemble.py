@@ -53,7 +53,7 @@ class EnsembleJudge:
 
     @property
     def name(self) -> str:
-        spread = "" if self.max_spread is None else f",spread={self.max_spread:g}"
+        spread = "" if self.max_spread is None else f",spread={self.max_spread!r}"
         return f"{self.combine}({'; '.join(judge.name for judge in self.judges)}{spread})"
 
     @property

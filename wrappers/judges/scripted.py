@@ -193,8 +193,8 @@ class NoisyJudge:
 
     @property
     def name(self) -> str:
-        noise = f"flip={self.flip_prob:g},length={self.length_bias:g},seed={self.seed}"
-        return f"noisy({noise},scale={self.low:g}..{self.high:g})[{self.base.name}]"
+        noise = f"flip={_short(self.flip_prob)},length={_short(self.length_bias)},seed={self.seed}"
+        return f"noisy({noise},scale={_short(self.low)}..{_short(self.high)})[{self.base.name}]"
 
     @property
     def deterministic(self) -> bool:
@@ -211,3 +211,12 @@ class NoisyJudge:
         value += self.length_bias * len(query.text.split())
         fields = {**asdict(verdict), "value": min(max(value, self.low), self.high)}
         return Verdict(**fields)
+
+
+def _short(number: float) -> str:
+    """A number in a judge's name: all of its digits, and as short as ``%g`` where that loses none.
+
+    >>> _short(0.5), _short(1.0), _short(0.1234567)
+    ('0.5', '1', '0.1234567')
+    """
+    return short if float(short := f"{number:g}") == number else repr(float(number))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterable
 from typing import Any, Self
 
@@ -23,6 +24,8 @@ class Node(struct.PyTreeNode):
     ...     x: float = 1.0
     >>> jax.tree.structure(Left()) == jax.tree.structure(Right())
     False
+
+    Lists given for fields become tuples.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -42,6 +45,13 @@ class Node(struct.PyTreeNode):
         def unflatten(structure: tuple[Any, ...], values: Iterable[Any]) -> Any:
             return cls(**dict(zip(data, values, strict=True)), **dict(zip(static, structure, strict=True)))
 
+        made = cls.__init__
+
+        @functools.wraps(made)
+        def init(self: Any, *args: Any, **fields: Any) -> None:
+            made(self, *map(_tuples, args), **{name: _tuples(value) for name, value in fields.items()})
+
+        cls.__init__ = init  # type: ignore[method-assign]
         jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
         cls._flax_dataclass = True  # type: ignore[attr-defined]  # so that flax leaves it as it is
         super().__init_subclass__()
@@ -49,3 +59,14 @@ class Node(struct.PyTreeNode):
     def replace(self, **changes: Any) -> Self:
         """A copy with other values in some fields."""
         return dataclasses.replace(self, **changes)  # type: ignore[type-var]
+
+
+def _tuples(value: Any) -> Any:
+    """Lists as tuples, which can be compared and hashed; everything else as it is.
+
+    >>> _tuples([1, [2, "a"]]), _tuples(3)
+    ((1, (2, 'a')), 3)
+    """
+    if type(value) is list or (type(value) is tuple and any(type(item) is list for item in value)):
+        return tuple(_tuples(item) for item in value)
+    return value
