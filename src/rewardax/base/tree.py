@@ -43,9 +43,11 @@ class Node(struct.PyTreeNode):
             return tuple(zip(keys, values, strict=True)), structure
 
         def unflatten(structure: tuple[Any, ...], values: Iterable[Any]) -> Any:
-            return cls(**dict(zip(data, values, strict=True)), **dict(zip(static, structure, strict=True)))
+            node = object.__new__(cls)
+            made(node, **dict(zip(data, values, strict=True)), **dict(zip(static, structure, strict=True)))
+            return node
 
-        made = cls.__init__
+        made = cls.__init__  # of the dataclass
 
         @functools.wraps(made)
         def init(self: Any, *args: Any, **fields: Any) -> None:
