@@ -10,7 +10,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from support.audit_envs import Bandit, BoatRace, Countdown, Walk, WrongSign
+from support.auditing.envs import Bandit, BoatRace, Countdown, Walk, WrongSign
 
 import rewardax
 from rewardax.analysis import Audit, audit, policy_value

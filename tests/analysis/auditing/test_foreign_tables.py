@@ -7,7 +7,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from support.graded_envs import NoisyCells, PackedCells, Repairs, SavedCells, ThreeCells
+from support.auditing.graded import NoisyCells, PackedCells, Repairs, SavedCells, ThreeCells
 
 from rewardax.analysis import audit, value_iteration
 from rewardax.analysis.auditing import tables

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.audit_labels import Answer, Case, answer, false_alarms, foreign, recall, rewarded, shipped, told
+from support.auditing.labels import Answer, Case, answer, false_alarms, foreign, recall, rewarded, shipped, told
 
 
 def show(answers: list[Answer], capsys: pytest.CaptureFixture[str]) -> None:

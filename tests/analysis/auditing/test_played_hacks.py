@@ -6,7 +6,7 @@ from typing import Any
 
 import gymnasium as gym
 import pytest
-from support.graded_envs import Answers, Purchase, Question, Repairs, seeded_noise
+from support.auditing.graded import Answers, Purchase, Question, Repairs, seeded_noise
 
 from rewardax.analysis import Audit, audit
 from rewardax.analysis.auditing.answers import answers, one_sign_off

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from support.graded_envs import Purchase, ThreeCells
+from support.auditing.graded import Purchase, ThreeCells
 
 from rewardax.analysis import Audit, Baseline, Finding, audit
 from rewardax.cli import main

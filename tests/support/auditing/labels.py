@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from rewardax.analysis import audit
 from rewardax.envs import PRESETS, card, make
 from rewardax.wrappers import EventBonus, Potential, Weights
-from support.audit_envs import Bandit, BoatRace, Countdown, WrongSign
-from support.graded_envs import Answers, Purchase, Repairs, ThreeCells
+from support.auditing.envs import Bandit, BoatRace, Countdown, WrongSign
+from support.auditing.graded import Answers, Purchase, Repairs, ThreeCells
 
 
 class Case(NamedTuple):

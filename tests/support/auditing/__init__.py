@@ -1,0 +1,1 @@
+"""Environments with known faults, and what an audit should say of them."""
