@@ -86,7 +86,9 @@ def numeric(tree: PyTree) -> PyTree:
     {'image': array([[0., 0.]], dtype=float32), 'mission': ()}
     """
     if isinstance(tree, np.ndarray):
-        return tree.astype(NARROW.get(tree.dtype, tree.dtype)) if tree.dtype.kind in "biuf" else None
+        if tree.dtype.kind not in "biuf":
+            return None
+        return tree.copy() if tree.itemsize < 8 else tree.astype(NARROW.get(tree.dtype, tree.dtype))  # copy is quicker
     if type(tree) is dict or isinstance(tree, Mapping):  # the first test is the fast one
         return {name: x for name, inner in tree.items() if (x := numeric(inner)) is not None}
     if isinstance(tree, tuple):
