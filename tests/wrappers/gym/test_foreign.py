@@ -75,12 +75,12 @@ def test_vectors_learn_from_a_feature_as_it_is() -> None:
     ("later", "now"), [({}, "is missing now"), ({"progress": np.zeros(4)}, r"has shape \(4,\) now.*encode=")]
 )
 def test_a_feature_that_changes_its_form_is_an_error_for_who_reads_it(later: Any, now: str) -> None:
-    said = lambda t: {"features": {"x": 1.0, **({} if t else {"progress": np.zeros(3)})} | (later if t else {})}  # noqa: E731
+    said = lambda t: {"features": {"x": 1.0, **({} if t else {"progress": 0.5})} | (later if t else {})}  # noqa: E731
     env = RewardWrapper(WalkEnv(said), Progress())
     env.reset()
-    with pytest.raises(UserError, match=rf"features\['progress'\] had shape \(3,\) in the first reset and {now}"):
+    with pytest.raises(UserError, match=rf"features\['progress'\] had shape \(\) in the first reset and {now}"):
         env.step(1)
-    env = RewardWrapper(WalkEnv(said), Potential(phi=lambda o, f: f["progress"].sum(-1)))
+    env = RewardWrapper(WalkEnv(said), Potential(phi=lambda o, f: f["progress"]))
     env.reset()
     with pytest.raises(UserError, match="the reward reads feature 'progress', which is not there in every step"):
         env.step(1)
