@@ -51,7 +51,7 @@ class Rewards(struct.PyTreeNode):
 
     components: dict[str, Float[Array, "*T N"]]  #: by name
     metrics: dict[str, Float[Array, "*T N"]]  #: by name; logged, never summed
-    kept: PyTree = ()  #: arrays [*T, N, ...] that ``update`` of a transform leaves to its ``learn``; never reported
+    kept: PyTree = ()  #: arrays [N, ...] or [T, N, ...] that ``update`` leaves to its own ``learn``; not reported
     logged: tuple[str, ...] | None = static(())  #: metrics logged by the transform at work; None between two of them
 
     @classmethod

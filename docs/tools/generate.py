@@ -112,11 +112,13 @@ def method_row(cls: type) -> dict[str, str]:
 
 def tried(method: str) -> str:
     """The built-in designs that a method is in, with the task each of them suits."""
-    from rewardax.experiments import method_designs
+    from rewardax.experiments import BUILT_IN, method_designs
+    from rewardax.experiments.library import built_in
 
+    shared = {name: built_in(name, "") or {} for name in BUILT_IN}
     sign = f'"type": "{method}"'
-    named = [name for name, design in method_designs().items() if sign in json.dumps(design["reward"])]
-    return ", ".join(f"`--designs {name} --env {method_designs()[name]['task']}`" for name in named[:2])
+    named = [(name, x) for name, x in {**shared, **method_designs()}.items() if sign in json.dumps(x.get("reward"))]
+    return ", ".join(f"`--designs {name} --env {x.get('task', 'DoorKey-5x5')}`" for name, x in named[:2])
 
 
 def stated(text: str, field: str) -> str:

@@ -15,6 +15,7 @@ from rewardax.wrappers import (
     Judged,
     Moments,
     Normalize,
+    Rewards,
     Squash,
     UniformRedistribution,
     Weights,
@@ -191,7 +192,7 @@ def _judged(judged: Judged, labels: np.ndarray, counts: np.ndarray, extrinsic: A
     data = rollout(*shown.shape, reward=reward, **features)
     term = chain(judge=judged.replace(num_captions=len(known) + 1), weights=Weights({"task": weight}))
     verdicts = {"judge": {"caption": np.arange(len(known)) + 1, "value": known}}
-    _, state = term.learn(None, begin(term, data), data, verdicts)  # type: ignore[arg-type]
+    _, state = term.learn(Rewards.open(data), begin(term, data), data, verdicts)
     rewards, _ = proceed(term, state, data)
     return np.asarray(rewards.total[-1]).reshape(labels.shape)
 

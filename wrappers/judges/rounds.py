@@ -58,12 +58,12 @@ class Rounds:
             return []
         try:
             verdicts = list(self.judge([Query(self.captions[i], id=i) for i in due]))
-            if len(verdicts) != len(due) or not all(isinstance(verdict, Verdict) for verdict in verdicts):
-                raise TypeError(
-                    f"a judge answers {len(due)} queries with {len(due)} verdicts, this one with {verdicts!r}"
-                )
-            return verdicts
         except Exception as error:  # whatever a judge of others raises is no verdict
-            told = f"{type(error).__name__}: {error}"
-            warnings.warn(f"the judge raised {told}; it is asked again later", stacklevel=4)
-            return [Verdict.none(told)] * len(due)
+            return self._none(due, f"raised {type(error).__name__}: {error}")
+        if len(verdicts) != len(due) or not all(isinstance(verdict, Verdict) for verdict in verdicts):
+            return self._none(due, f"answered {len(due)} queries with {verdicts!r} in place of {len(due)} verdicts")
+        return verdicts
+
+    def _none(self, due: list[int], why: str) -> list[Verdict]:
+        warnings.warn(f"the judge {why}; it is asked again later", stacklevel=5)
+        return [Verdict.none(why)] * len(due)

@@ -119,7 +119,7 @@ def test_a_judge_that_fails_at_first_is_asked_again_and_one_that_raises_ends_not
     rewards = [env.step(2)[1] for _ in range(11)]
     assert rewards[-1] == 0.5 and rewards[0] == 0.0 and calls == [1, 1]
     short = LLMJudgedReward(CorridorEnv(), judge=lambda queries: [], captions=CAPTIONS, learn_every=1)
-    with pytest.warns(UserWarning, match="answers 1 queries with 1 verdicts, this one with"):
+    with pytest.warns(UserWarning, match=r"answered 1 queries with \[\] in place of 1 verdicts"):
         short.reset(seed=0), short.step(2)
 
 
