@@ -134,7 +134,8 @@ def train_host(
             f"{env_id} offers no captions, so a judge has nothing to read; give it an attribute captions, sentences "
             "that info['features']['caption_id'] counts, or leave judge=None"
         )
-    desk = JudgeDesk(first.envs.session.reward, judge, captions)
+    subgoals = tuple(told_by_all(first.envs, "subgoal_names"))
+    desk = JudgeDesk(first.envs.session.reward, judge, captions, subgoals)
     policy = build_policy(None, first.space, first.num_actions, config)
     learner = PPO(None, policy, config, cut.updates(config))  # type: ignore[arg-type]
     act, update = jax.jit(_act, static_argnums=0), jax.jit(_update, static_argnums=0)

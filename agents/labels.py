@@ -24,7 +24,7 @@ class JudgeDesk:
 
     Args:
         reward: its judged parts are found in chains, products, minima and sums; anywhere else they are refused.
-        judge: may be ``None`` for a reward without judged parts.
+        judge: ``None`` for a reward without judged parts.
         captions: the sentences of the task, by caption id.
         subgoals: names of the task's subgoals, which ``JudgedSubgoals`` without sentences of its own asks about.
     """
@@ -39,6 +39,11 @@ class JudgeDesk:
             raise UserError(
                 f"the reward has judged components {sorted(self._parts)} but no judge; pass judge=..., "
                 "for example rewardax.wrappers.judges.ScriptedJudge()"
+            )
+        if judge is not None and not self._parts:
+            raise UserError(
+                "a judge is given, but no part of the reward asks one; add Judged() or JudgedSubgoals(), or leave "
+                "judge=None"
             )
         if self._parts and not captions:
             raise UserError("the reward has judged components but this environment offers no captions to judge")

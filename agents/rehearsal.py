@@ -73,7 +73,7 @@ def _trace(env: Env, params: PyTree, reward: RewardTransform, judge: Any, config
         (_, last), (rewards, data) = jax.lax.scan(step, (moment, memory), length=config.num_steps)
         return reward.learn(rewards, last, data, feedback)
 
-    with closing(JudgeDesk(reward, judge, env.captions)) as desk:
+    with closing(JudgeDesk(reward, judge, env.captions, env.subgoal_names)) as desk:
         jax.eval_shape(rollout, jax.random.key(0), desk.feedback())
 
 

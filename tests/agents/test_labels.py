@@ -26,7 +26,7 @@ from rewardax.wrappers import (
 )
 from rewardax.wrappers.contract.examples import rollout
 from rewardax.wrappers.core import Rewards, State, Transition, replay
-from rewardax.wrappers.judges import Query, Verdict
+from rewardax.wrappers.judges import Query, ScriptedJudge, Verdict
 
 CAPTIONS = ("nothing", "you take the key", "you open the door")
 JUDGED = Judged(num_captions=3)
@@ -95,6 +95,8 @@ def test_where_no_label_arrives_it_is_refused(reward: RewardTransform) -> None:
 def test_a_judged_part_without_a_judge_is_refused_wherever_it_stands() -> None:
     with pytest.raises(ValueError, match=r"judged components \['judge'\] but no judge"):
         JudgeDesk(Product(chain(judge=JUDGED, count=COUNT)), None, CAPTIONS)
+    with pytest.raises(ValueError, match="a judge is given, but no part of the reward asks one"):
+        JudgeDesk(chain(count=COUNT), ScriptedJudge(), CAPTIONS)
 
 
 def test_parts_with_one_component_share_labels_only_if_they_ask_the_same() -> None:

@@ -18,6 +18,7 @@ from rewardax.base import saving
 from rewardax.base.arrays import is_key, narrow
 from rewardax.base.errors import UserError
 from rewardax.base.forked import forked_after_jax, refuse_forked
+from rewardax.base.seeds import as_seed
 from rewardax.wrappers.config import structure_of
 from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, in_hindsight
 from rewardax.wrappers.gym.door import OtherKind, Seen, canonical, fit, numeric, same_shape
@@ -75,7 +76,7 @@ class RewardSession:
         self.learn_every = learn_every
         self.component_names: tuple[str, ...] = ()
         self.metric_names: tuple[str, ...] = ()
-        self._seed = seed
+        self._seed = as_seed(seed)
         self._every = np.ones(num_envs, bool)
         self._kind = Seen((), {}, jax.tree.map(np.zeros_like, numeric(action)))  # zeros of what comes in
         self._mixed = False  # something came in that is not of this kind

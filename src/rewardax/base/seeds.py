@@ -7,15 +7,18 @@ from numbers import Integral
 
 from rewardax.base.errors import UserError
 
+SEEDS = 1 << 32
+
 
 def as_seeds(seeds: int | Iterable[int]) -> tuple[int, ...]:
     """The seeds of repeated runs, from their number (0, 1, 2, ...) or one by one.
 
     Args:
-        seeds: a number >= 1, or distinct integers.
+        seeds: a number >= 1, or distinct integers from 0 to 2³² - 1.
 
     Raises:
-        UserError: there is no seed, or one is named twice.
+        UserError: there is no seed, one is named twice, or one is out of range (of larger numbers random keys would
+            see the last 32 bits only).
 
     >>> as_seeds(3), as_seeds([7])
     ((0, 1, 2), (7,))
@@ -23,4 +26,18 @@ def as_seeds(seeds: int | Iterable[int]) -> tuple[int, ...]:
     chosen = tuple(range(int(seeds))) if isinstance(seeds, int | Integral) else tuple(int(seed) for seed in seeds)
     if not chosen or len(set(chosen)) < len(chosen):
         raise UserError(f"seeds must be at least 1, or distinct numbers; got {seeds!r}")
-    return chosen
+    return tuple(as_seed(seed) for seed in chosen)
+
+
+def as_seed(seed: int) -> int:
+    """One seed, if it is in range.
+
+    Raises:
+        UserError: it is below 0 or above 2³² - 1.
+
+    >>> as_seed(7)
+    7
+    """
+    if not 0 <= seed < SEEDS:
+        raise UserError(f"a seed is a whole number from 0 to 2³² - 1; got {seed!r}")
+    return int(seed)
