@@ -259,6 +259,8 @@ def refuse_run_long_memory(env: Env, params: PyTree, key: Array, reward: RewardT
             "steps shows it and it cannot be certified"
         )
 
+    looked = jax.vmap(lambda s: offer(env, s, params, reward.requires))
+
     def step() -> tuple[PyTree, PyTree]:
         start, actions = env.reset(key, params), jnp.arange(env.num_actions)
         new, made = jax.vmap(env.step, (None, 0, None))(start, actions, params)
@@ -272,8 +274,8 @@ def refuse_run_long_memory(env: Env, params: PyTree, key: Array, reward: RewardT
             truncated=made.truncated & ~made.terminated,
             first=jnp.ones(env.num_actions, bool),
             valid=jnp.ones(env.num_actions, bool),
-            features=jax.vmap(env.features, (0, None))(rows, params),
-            next_features=jax.vmap(env.features, (0, None))(new, params),
+            features=looked(rows),
+            next_features=looked(new),
         )
         state = reward.init(jax.random.key(0), transition)
         return state.shared, advance(reward, state, state.episode, transition)[1].shared

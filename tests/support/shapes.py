@@ -16,6 +16,7 @@ import numpy as np
 ALGEBRA = ("combine", "episodes", "moments", "normalize", "pointwise", "schedules", "scopes")  # expressions go deep
 CHECKED = (
     "rewardax.wrappers.core",
+    "rewardax.wrappers.ledger",
     *(f"rewardax.wrappers.algebra.{name}" for name in ALGEBRA),
     "rewardax.agents.advantages",
     "rewardax.agents.losses",

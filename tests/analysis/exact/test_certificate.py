@@ -137,7 +137,7 @@ def test_frozen_memory_is_certified_as_it_stands() -> None:
         (UniformRedistribution(), {}, "needs hindsight"),
         (GlobalCount(num_keys=32), {}, "wrap what changes in Freeze"),
         (chain(fade=Schedule(curve=Linear(1.0, 0.0, 9.0))), {}, "changes while training"),
-        (Potential(phi="advice"), {}, "needs feature .advice"),
+        (Potential(phi="belief"), {}, "needs feature .belief"),
         (Potential(), {"time_limit": "never"}, "auto, cut, end"),
         (EventBonus(scale=0.1), {"gamma": 1.0, "time_limit": "cut"}, "some cycle pays"),
         (EpisodicCount(num_keys=32), {"max_states": 1500, "horizon": 12}, "shorter horizon"),

@@ -198,8 +198,7 @@ def test_a_direction_holds_for_an_episode() -> None:
     state = mix.init(jax.random.key(1), row(data, 0))
     fresh, step, seen, v = state.episode, jax.jit(advance), [], []
     for t in range(32):
-        _, inner = mix._split(state)
-        v.append(np.asarray(Direction.current(inner)))
+        v.append(np.asarray(Direction.current(mix._split(state)["mix"])))
         rewards, state = step(mix, state, fresh, row(data, t))
         seen.append(np.stack([rewards.metrics[f"{name}/direction"] for name in BOTH], -1))
     valid = np.asarray(data.valid)
