@@ -102,8 +102,10 @@ class Moments(Statistics):
 
     @property
     def constant(self) -> Bool[Array, "*shape"]:
-        """Whether all values so far were equal, so that nothing is known about how much they vary."""
-        return jnp.asarray(self.low == self.high)
+        """Whether all values so far were equal up to rounding (8 units in the last place), so that nothing is known
+        about how much they vary."""
+        rounding = 8 * jnp.finfo(self.mean.dtype).eps * jnp.maximum(jnp.abs(self.low), jnp.abs(self.high))
+        return (self.low <= self.high) & (self.high - self.low <= rounding)
 
     @property
     def size(self) -> Float[Array, "*shape"]:
@@ -112,6 +114,8 @@ class Moments(Statistics):
         >>> import jax.numpy as jnp
         >>> [float(Moments.create().merge(jnp.full(9, x), jnp.ones(9)).size) for x in (-3.0, 0.0)]
         [3.0, 1.0]
+        >>> float(Moments.create().merge(jnp.array([1.0, 1.0000002]), jnp.ones(2)).size) < 1.001
+        True
         """
         own = jnp.where(self.high == 0, 1, jnp.abs(self.high))
         varies = ~self.constant & (self.var > 0)
