@@ -78,9 +78,9 @@ class Env:
     @property
     def offered(self) -> tuple[str, ...]:
         """Names of all features that a reward can ask for: beside ``feature_names``, where there is an oracle,
-        ``advice`` f32[A], 0.99^(steps to success
-        after it) for every action, computed where a reward asks for it."""
-        return (*self.feature_names, "advice") if "oracle_steps" in self.feature_names else self.feature_names
+        ``advice`` f32[A], 0.99^(steps to success after it) for every action, computed where a reward asks for it."""
+        known = self.feature_names
+        return (*known, "advice") if "oracle_steps" in known and "advice" not in known else known
 
     def default_params(self) -> PyTree:
         """Traced numbers: difficulty parameters, probabilities, reward constants."""

@@ -24,8 +24,8 @@ def offer(env: Env, state: PyTree, params: PyTree, names: Iterable[str]) -> dict
     ['0.94', '0.95', '0.94', '0.94']
     """
     names = tuple(names)
-    features = env.features(state, params) if set(names) - {"advice"} else {}
-    return {name: advice(env, state, params) if name == "advice" else features[name] for name in names}
+    features = env.features(state, params) if set(names) & set(env.feature_names) else {}
+    return {name: features[name] if name in env.feature_names else advice(env, state, params) for name in names}
 
 
 def advice(env: Env, state: PyTree, params: PyTree) -> Array:

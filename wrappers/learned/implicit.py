@@ -186,7 +186,8 @@ class ImplicitProcessReward(RewardTransform):
             raise UserError("ImplicitProcessReward needs discrete actions; it compares probabilities of actions.")
         score = self.score(state, transition)
         walk = state.episode.on(score)
-        bound = jnp.maximum(state.shared["bound"], jnp.where(transition.valid, walk.reach, 0).max())
+        counts = transition.valid & jnp.isfinite(walk.reach)
+        bound = jnp.maximum(state.shared["bound"], jnp.where(counts, walk.reach, 0).max())
         state = state._replace(episode=walk, shared={**state.shared, "bound": bound})
         return rewards.add(self.component, self.scale * score / bound), state
 
