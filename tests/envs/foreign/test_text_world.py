@@ -126,6 +126,7 @@ def test_chained_and_meta_commands_do_not_reach_the_game(games: list[str]) -> No
     assert reward == 1.0 and terminated and info["success"] and info["features"]["plan_steps"] == 0
 
 
+@pytest.mark.slow
 def test_an_audit_of_a_real_game(games: list[str]) -> None:
     env = TextWorldEnv(games, max_steps=LIMIT)
 

@@ -146,6 +146,7 @@ def test_steps_by_hand_from_the_start() -> None:
             assert int(s.oracle_start) == steps, (task, column)
 
 
+@pytest.mark.slow
 def test_every_task_can_be_distinguished_and_done() -> None:
     """One level of each task, followed to the end: reward 1, all of its subgoals, progress 1."""
     for task in range(7):
