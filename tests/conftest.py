@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import sys
@@ -31,6 +32,8 @@ os.environ["XLA_FLAGS"] = " ".join([*FLAGS, os.environ.get("XLA_FLAGS", "")])
 os.environ["JAX_THREEFRY_PARTITIONABLE"] = "true"
 os.environ.setdefault("MPLBACKEND", "agg")
 jaxtyping.install_import_hook(CHECKED, "support.shapes.check")  # before any of these modules is imported
+
+gc.set_threshold(200_000, 20, 50)  # tracing makes many objects: looking for circles among them takes 7 % of all time
 
 hypothesis.settings.register_profile("rewardax", deadline=None, derandomize="CI" in os.environ, print_blob=True)
 hypothesis.settings.load_profile("rewardax")

@@ -35,15 +35,18 @@ def examples() -> list[Any]:
     ]
 
 
-def each(chosen: Callable[[RewardTransform], bool]) -> Any:
-    """Run a test once for every example that is ``chosen``, as parameter ``reward``."""
+def each(chosen: Callable[[RewardTransform], bool], dear: bool = False) -> Any:
+    """Run a test for every example that is ``chosen``, as parameter ``reward``.
+
+    A ``dear`` test is run by default for the first example of a transform, for the others in the slow tier.
+    """
+
+    def tier(name: str) -> Any:
+        return pytest.mark.quick if name in QUICK else pytest.mark.slow if dear and not name.endswith("-0") else ()
+
     return pytest.mark.parametrize(
         "reward",
-        [
-            pytest.param(example, id=name, marks=pytest.mark.quick if name in QUICK else ())
-            for name, example in examples()
-            if chosen(example)
-        ],
+        [pytest.param(example, id=name, marks=tier(name)) for name, example in examples() if chosen(example)],
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import pytest
-from support.reward_data import each, every_example, rollout_for, run
+from support.reward_data import each, rollout_for, run
 
 from rewardax.base.names import positions
 from rewardax.wrappers.bonuses.events import EventBonus
@@ -18,7 +18,7 @@ from rewardax.wrappers.contract.rules import RULES
 from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, chain, static
 
 
-@every_example
+@each(lambda reward: True, dear=True)
 def test_contract(reward: RewardTransform) -> None:
     """The routes have a file of their own, and company costs two more programs each."""
     assert check_reward(reward, skip=["routes", "company"]) == []
