@@ -18,6 +18,7 @@ from rewardax.analysis.exact.planning import after, magnitude, policy_value, val
 from rewardax.analysis.exact.sensitivity import action_gap, optimal_actions
 from rewardax.base.arrays import to_arrays
 from rewardax.base.errors import UserError
+from rewardax.base.renamed import earlier_attribute
 from rewardax.envs.core import Env, PyTree
 from rewardax.envs.mdp import TabularMDP, enumerate_mdp
 from rewardax.envs.offers import offer
@@ -56,6 +57,9 @@ class Certificate(NamedTuple):
     gamma: float
     time_limit: str  #: "cut": not part of the task; "end": the task ends there
     states: int  #: pairs (task state, reward memory)
+
+    def __getattr__(self, name: str) -> Any:
+        return earlier_attribute(self, name)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, lists and strings, for JSON; infinities become None."""

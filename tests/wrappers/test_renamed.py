@@ -10,6 +10,7 @@ import pytest
 import rewardax.analysis
 import rewardax.wrappers
 from rewardax.base.renamed import CLASSES, FIELDS, OTHERS
+from rewardax.envs import level_key
 from rewardax.wrappers.config import from_config, registered, to_config
 
 EARLIER = {present: earlier for earlier, present in CLASSES.items()}
@@ -61,3 +62,11 @@ def test_earlier_names_of_fields_are_taken_as_arguments(name: str) -> None:
 def test_an_earlier_name_in_replace_is_refused_and_not_ignored() -> None:
     with pytest.raises(TypeError, match="'kind' is called 'form'"):
         rewardax.wrappers.Gate().replace(kind="hard")
+
+
+def test_earlier_attributes_of_results_still_read() -> None:
+    found = rewardax.analysis.certify(*rewardax.make("KeyFarm"), level_key("train", 0), rewardax.wrappers.Potential())
+    with pytest.warns(DeprecationWarning, match="'normalised_regret' is called 'normalized_regret'"):
+        assert found.normalised_regret == found.normalized_regret
+    with pytest.raises(AttributeError, match="no attribute 'colour'"):
+        _ = found.colour

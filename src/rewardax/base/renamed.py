@@ -125,3 +125,15 @@ def with_earlier_fields(cls: str, init: Callable[..., None]) -> Callable[..., No
         init(self, *args, **present_fields(cls, kwargs))
 
     return __init__
+
+
+def earlier_attribute(self: Any, name: str) -> Any:
+    """``__getattr__`` of a result that still has its attributes by their earlier names.
+
+    Raises:
+        AttributeError: as usual.
+    """
+    if name not in OTHERS:
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+    warnings.warn(f"{type(self).__name__}: {name!r} is called {OTHERS[name]!r}", DeprecationWarning, stacklevel=2)
+    return getattr(self, OTHERS[name])
