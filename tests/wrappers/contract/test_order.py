@@ -37,7 +37,7 @@ from rewardax.wrappers import (
 )
 from rewardax.wrappers.contract.examples import numbers, rollout
 from rewardax.wrappers.contract.routes import RecordedEnv, begin, learn, scan
-from rewardax.wrappers.core import Chain, RewardTransform, advance
+from rewardax.wrappers.core import Chain, advance
 
 EXAMPLES = dict(examples())
 HINDSIGHT = [name for name, reward in EXAMPLES.items() if not reward.causal]
