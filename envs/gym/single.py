@@ -13,10 +13,11 @@ from rewardax.base.forked import refuse_forked
 from rewardax.envs.gym import program as gym_program
 from rewardax.envs.gym import state as gym_state
 from rewardax.envs.gym.actions import action_index
+from rewardax.envs.gym.offering import Offering
 from rewardax.envs.levels import LEVELS, level_number, split_index
 
 
-class GymEnv(gym_state.KnownLimit, gym.Env):
+class GymEnv(Offering, gym_state.KnownLimit, gym.Env):
     """A functional core as a Gymnasium environment; each step is one compiled call.
 
     ``reset(seed=s)`` opens level ``s`` (modulo 2^31 - 1) of the current split with random future ``s``;
@@ -72,34 +73,8 @@ class GymEnv(gym_state.KnownLimit, gym.Env):
         self._leaves: tuple[Any, ...] | None = None
         self._buffer: Any = None
 
-    @property
-    def feature_names(self) -> tuple[str, ...]:
-        """Every feature the task can report."""
-        return self.core.offered
-
-    @property
-    def event_names(self) -> tuple[str, ...]:
-        """What the bits of the feature ``events`` are called."""
-        return self.core.event_names
-
-    @property
-    def subgoal_names(self) -> tuple[str, ...]:
-        """What the bits of the feature ``subgoals`` are called."""
-        return self.core.subgoal_names
-
-    @property
-    def captions(self) -> tuple[str, ...]:
-        """The sentences that the feature ``caption_id`` points at."""
-        return self.core.captions
-
-    def enable_features(self, names: Sequence[str] | str) -> None:
-        """Report these features too from now on.
-
-        Raises:
-            UserError: listing what exists.
-        """
-        names = gym_program.feature_union(self.core, self._program.features, names)
-        self._program = gym_program.program(self.core, self.obs_mode, names)
+    def _use(self, program: gym_program.Program) -> None:
+        self._program = program
         self._layout = self._program.layout
 
     @property

@@ -22,10 +22,11 @@ from rewardax.envs.gym import program as gym_program
 from rewardax.envs.gym import state as gym_state
 from rewardax.envs.gym.actions import action_indices
 from rewardax.envs.gym.batch import Leaves, Levels, batch_program
+from rewardax.envs.gym.offering import Offering
 from rewardax.envs.levels import LEVELS, level_number, split_index
 
 
-class GymVectorEnv(gym_state.KnownLimit, gym.vector.VectorEnv):
+class GymVectorEnv(Offering, gym_state.KnownLimit, gym.vector.VectorEnv):
     """``num_envs`` copies of a functional core; equal, step by step, to as many :class:`GymEnv`.
 
     Environment ``i`` is seeded with ``seed + i`` and draws its further levels from its own generator. Levels
@@ -100,34 +101,8 @@ class GymVectorEnv(gym_state.KnownLimit, gym.vector.VectorEnv):
         self._program = gym_program.program(self.core, obs_mode, ())
         self.enable_features(features)
 
-    @property
-    def feature_names(self) -> tuple[str, ...]:
-        """Every feature the task can report."""
-        return self.core.offered
-
-    @property
-    def event_names(self) -> tuple[str, ...]:
-        """What the bits of the feature ``events`` are called."""
-        return self.core.event_names
-
-    @property
-    def subgoal_names(self) -> tuple[str, ...]:
-        """What the bits of the feature ``subgoals`` are called."""
-        return self.core.subgoal_names
-
-    @property
-    def captions(self) -> tuple[str, ...]:
-        """The sentences that the feature ``caption_id`` points at."""
-        return self.core.captions
-
-    def enable_features(self, names: Sequence[str] | str) -> None:
-        """Report these features too from now on.
-
-        Raises:
-            UserError: listing what exists.
-        """
-        names = gym_program.feature_union(self.core, self._program.features, names)
-        self._program = gym_program.program(self.core, self.obs_mode, names)
+    def _use(self, program: gym_program.Program) -> None:
+        self._program = program
         self._batched = batch_program(self._program, self.autoreset_mode)
         self._levels.bind(self._batched, self.params)
 
