@@ -9,12 +9,12 @@ import jax
 import numpy as np
 import pytest
 from jax.dtypes import canonicalize_dtype
-from support.acceptance import CHECKS, Check, masks, rewards, solvable, speed
+from support.acceptance import CHECKS, Check, rewards, solvable, speed
 from support.acceptance_play import SMALL
 
 from rewardax.envs import PRESETS, level_key, make
 
-IN_WORDS = ("DeepSea-10-Text", "DoorKey-5x5-Text", "Fetch-5x5-N2-Text", "NoisyTV-FourRooms-Text")
+IN_WORDS = ("DeepSea-10-Text", "DoorKey-5x5-Text", "Fetch-5x5-N2-Text")
 QUICK = "KeyFarm"
 ENGINES = (QUICK, "Empty-5x5", "Coin-tiny", "Delivery-tiny", "DoorKey-5x5-Text")  # one id each
 UNTIMED = [check for check in CHECKS if check is not speed]  # speed belongs in benchmarks
@@ -30,17 +30,13 @@ def representatives() -> set[str]:
 
 
 DEFAULT = representatives()
-GRIDS = {name for name, preset in PRESETS.items() if ".grid." in preset.entry}
 
 
 def tier(task: str, check: Check) -> tuple[pytest.MarkDecorator, ...]:
-    """By default one id per engine is held against everything, one id per family against what its rules decide.
-
-    All grids have one rules file, which decides what an action may do; it is held against masks on the engines' ids.
-    """
+    """By default one id per engine is held against everything, one id per family against its oracle and card."""
     if task == QUICK:
         return (pytest.mark.quick,)
-    chosen = DEFAULT if check in (solvable, rewards) or (check is masks and task not in GRIDS) else ENGINES
+    chosen = DEFAULT if check in (solvable, rewards) else ENGINES
     return () if task in chosen else (pytest.mark.slow,)
 
 

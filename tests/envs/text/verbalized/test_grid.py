@@ -50,7 +50,7 @@ def test_same_actions_same_rewards_and_hashes(style: str) -> None:
         np.testing.assert_array_equal(features[name], verbalized[name], err_msg=name)
 
 
-@pytest.mark.parametrize("inner", ["DoorKey-6x6", "MultiRoom-N4-S5"])
+@pytest.mark.parametrize("inner", ["DoorKey-6x6", pytest.param("MultiRoom-N4-S5", marks=pytest.mark.slow)])
 def test_sentences_say_what_the_view_shows(inner: str) -> None:
     """Color, type, state and place of every notable thing in the image, nearest first, and nothing else."""
     env, params, texts, (*_, seen) = played(inner, "sentences")
