@@ -35,14 +35,15 @@ def examples() -> list[Any]:
     ]
 
 
-def each(chosen: Callable[[RewardTransform], bool], dear: bool = False) -> Any:
+def each(chosen: Callable[[RewardTransform], bool], default: str = "all") -> Any:
     """Run a test for every example that is ``chosen``, as parameter ``reward``.
 
-    A ``dear`` test is run by default for the first example of a transform, for the others in the slow tier.
+    ``default`` says which are not left to the slow tier: all, the ``"first"`` of each transform, or the ``"quick"``.
     """
 
     def tier(name: str) -> Any:
-        return pytest.mark.quick if name in QUICK else pytest.mark.slow if dear and not name.endswith("-0") else ()
+        by_default = default == "all" or (default == "first" and name.endswith("-0"))
+        return pytest.mark.quick if name in QUICK else () if by_default else pytest.mark.slow
 
     return pytest.mark.parametrize(
         "reward",

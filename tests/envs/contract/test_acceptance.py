@@ -17,6 +17,7 @@ from rewardax.envs import PRESETS, level_key, make
 IN_WORDS = ("DeepSea-10-Text", "DoorKey-5x5-Text", "Fetch-5x5-N2-Text")
 QUICK = "KeyFarm"
 ENGINES = (QUICK, "Empty-5x5", "Coin-tiny", "Delivery-tiny", "DoorKey-5x5-Text")  # one id each
+SMALLER = SMALL._replace(levels=16, search=400)  # by default
 UNTIMED = [check for check in CHECKS if check is not speed]  # speed belongs in benchmarks
 
 
@@ -49,7 +50,8 @@ def tier(task: str, check: Check) -> tuple[pytest.MarkDecorator, ...]:
     ],
 )
 def test_acceptance(task: str, check: Check) -> None:
-    reason = check(task, SMALL)
+    slow = pytest.mark.slow in tier(task, check)
+    reason = check(task, SMALL if slow else SMALLER)
     if reason is not None:
         pytest.skip(reason)
 

@@ -18,7 +18,7 @@ from rewardax.wrappers.contract.rules import RULES
 from rewardax.wrappers.core import Rewards, RewardTransform, State, Transition, chain, static
 
 
-@each(lambda reward: True, dear=True)
+@each(lambda reward: True, default="first")
 def test_contract(reward: RewardTransform) -> None:
     """The routes have a file of their own, and company costs two more programs each."""
     assert check_reward(reward, skip=["routes", "company"]) == []

@@ -91,7 +91,6 @@ def verdicts(component: str, values: list[float]) -> dict[str, Any]:
 
 
 # These pay nothing, or the same everywhere, before they have learned: (reward, feedback)
-DEAR = ("HERON", "PreferenceReward")  # in the slow tier
 LEARNED: dict[str, tuple[RewardTransform, Mapping[str, Any] | None]] = {
     "EpisodicMemoryReward": (example("EpisodicMemoryReward", success_above=0.05, failure_at_most=0.05), None),
     "HERON": (example("HERON"), None),
@@ -256,7 +255,8 @@ def experience() -> Transition:
     return jax.tree.map(lambda x: x[:, None], rollout)
 
 
-@pytest.mark.parametrize("name", [pytest.param(x, marks=pytest.mark.slow if x in DEAR else ()) for x in LEARNED])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LEARNED)
 def test_changes_the_best_actions_once_it_has_learned(name: str, experience: Transition) -> None:
     reward, feedback = LEARNED[name]
     changes_the_best_actions(Experienced(reward, jax.jit(replay)(reward, experience, feedback=feedback)[1]), 0.1)

@@ -36,12 +36,12 @@ def compare(reward: RewardTransform, steps: int, envs: int, learn_every: int) ->
     assert taken == ["single"] * alone + ["NEXT_STEP"] * next_step + ["SAME_STEP", "DISABLED"]
 
 
-@each(lambda reward: reward.causal, dear=True)
+@each(lambda reward: reward.causal, default="first")
 def test_every_route_pays_the_same(reward: RewardTransform) -> None:
     compare(reward, 2 * STEPS, ENVS, learn_every=STEPS)
 
 
-@each(lambda reward: reward.causal and bool(jax.tree.leaves(memory(reward).shared)), dear=True)
+@each(lambda reward: reward.causal and bool(jax.tree.leaves(memory(reward).shared)), default="quick")
 def test_every_route_pays_the_same_in_one_environment(reward: RewardTransform) -> None:
     """Memory shared by several environments depends on how they are aligned; with one, all routes see the same."""
     compare(reward, STEPS, 1, learn_every=2 * STEPS + 1)
