@@ -19,6 +19,7 @@ from rewardax.experiments.library import BUILT_IN, method_designs
 from rewardax.wrappers import Chain, RewardTransform, replay
 from rewardax.wrappers.config import registered
 from rewardax.wrappers.core import Transition
+from rewardax.wrappers.judges import Query
 from rewardax.wrappers.requirements import attach
 
 STEPS, ENVS = 4, 2
@@ -80,6 +81,20 @@ def test_every_design_fits_its_task(name: str) -> None:
     reward = attach(found.reward, make(task)[0])
     paid, _ = jax.eval_shape(lambda rollout: replay(reward, rollout), rollout_of(task, reward.requires))
     assert {x.shape for x in paid.components.values()} == {(STEPS, ENVS)}
+
+
+def test_the_judge_of_subgoals_finds_each_in_one_caption() -> None:
+    found, task = design("judged_subgoals")
+    env, _ = make(task)
+    questions = found.reward.questions(env.captions, env.subgoal_names)
+    verdicts = found.judge([Query(question, id=i) for i, question in enumerate(questions)])
+    yes = [questions[i].partition(" Does")[0] for i, verdict in enumerate(verdicts) if verdict.value >= 0.5]
+    goals = [
+        "the agent picks up the key",
+        "the agent walks through the door with the key",
+        "the agent reaches the goal",
+    ]
+    assert yes == goals
 
 
 @pytest.mark.slow
