@@ -86,7 +86,7 @@ def test_every_design_fits_its_task(name: str) -> None:
 def test_the_judge_of_subgoals_finds_each_in_one_caption() -> None:
     found, task = design("judged_subgoals")
     env, _ = make(task)
-    questions = found.reward.questions(env.captions, env.subgoal_names)
+    questions = found.reward.sentences(env.captions, env.subgoal_names)  # what training asks
     verdicts = found.judge([Query(question, id=i) for i, question in enumerate(questions)])
     yes = [questions[i].partition(" Does")[0] for i, verdict in enumerate(verdicts) if verdict.value >= 0.5]
     goals = [

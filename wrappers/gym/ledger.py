@@ -53,7 +53,10 @@ def agreed(components: Mapping[str, Any], names: tuple[str, ...], reward: Any) -
     {'task': 1.0, 'count': 0.5}
     """
     given = {name: components[name] if name in components else np.zeros(np.shape(reward)) for name in names}
-    right = abs(reward - sum(given.values())) <= ROUNDING * sum(abs(x) for x in given.values())
+    total = sum(given.values())
+    with np.errstate(invalid="ignore"):
+        right = abs(reward - total) <= ROUNDING * sum(abs(x) for x in given.values())
+    right |= ~np.isfinite(reward) & ~np.isfinite(total)  # what is not finite was so further in
     if np.all(right):
         return given
     found = (
