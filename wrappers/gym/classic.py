@@ -174,8 +174,3 @@ class LLMJudgedReward(Asking, Classic):
         reward = judged(self.captions, fields)
         RewardWrapper.__init__(self, env, reward, encode=encode, learn_every=learn_every, seed=seed)
         self._begin(self.judge, self.captions, reward.component)
-
-    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        result = super().step(action)
-        self._ask()
-        return result

@@ -28,6 +28,12 @@ class Asking:
         self.component = component
         self._rounds = None if judge is None else Rounds(judge, captions)
 
+    def step(self, action: Any) -> Any:
+        """A step of the environment; the judge is asked if ``learn`` is due at the next one."""
+        result = super().step(action)  # type: ignore[misc]
+        self._ask()
+        return result
+
     def _ask(self) -> None:
         if self._rounds is None or self.session.until_learn > 1:
             return
@@ -75,11 +81,6 @@ class VectorLLMJudgedReward(Asking, VectorRewardWrapper):
         reward = judged(self.captions, fields)
         VectorRewardWrapper.__init__(self, env, reward, encode=encode, learn_every=learn_every, seed=seed)
         self._begin(self.judge, self.captions, reward.component)
-
-    def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        result = super().step(actions)
-        self._ask()
-        return result
 
     def reward_spec(self) -> list[dict[str, Any]]:
         """A judge has no place in a stack of rewards, so there is none.
