@@ -49,7 +49,8 @@ class JudgeDesk:
             raise UserError("the reward has judged components but this environment offers no captions to judge")
         require_captions(reward, captions)
         self._questions = {name: _asked(name, parts, captions, subgoals) for name, parts in self._parts.items()}
-        self._tables = {name: np.full(_size(parts[0][0]), np.nan, np.float32) for name, parts in self._parts.items()}
+        sizes = {name: parts[0][0].num_labels for name, parts in self._parts.items()}
+        self._tables = {name: np.full(size, np.nan, np.float32) for name, size in sizes.items()}
         self._judge: Any = judge if self._parts else None
         self._annotator: Any = None
         if self._judge is not None and not getattr(judge, "deterministic", False):
@@ -113,15 +114,10 @@ def _inside(state: State, path: tuple[str, ...]) -> State:
     return State(shared=shared)
 
 
-def _size(part: Any) -> int:
-    """Entries of the label table: one per caption, or per pair of caption and subgoal."""
-    return part.num_captions * (len(part.weights) if isinstance(part, JudgedSubgoals) else 1)
-
-
 def _asked(name: str, parts: list[Any], captions: tuple[str, ...], subgoals: tuple[str, ...]) -> tuple[str, ...]:
     """What the judge is asked about a component, by item number."""
     every = [part.sentences(captions, subgoals) if isinstance(part, JudgedSubgoals) else captions for part, _ in parts]
-    if len({(_size(part), asked) for (part, _), asked in zip(parts, every, strict=True)}) > 1:
+    if len({(part.num_labels, asked) for (part, _), asked in zip(parts, every, strict=True)}) > 1:
         raise UserError(
             f"{len(parts)} judged parts share the component {name!r}, hence its labels, but differ in what they ask "
             "or in num_captions. Give one of them another `component` name."

@@ -303,6 +303,11 @@ class JudgedSubgoals(RewardTransform):
         """One sentence per item, in the order of the item numbers."""
         return tuple(f'{caption} Does this achieve "{subgoal}"?' for caption in captions for subgoal in subgoals)
 
+    @property
+    def num_labels(self) -> int:
+        """Size of the label table: one entry per pair of caption and subgoal."""
+        return self.num_captions * len(self.weights)
+
     def sentences(self, captions: Sequence[str], names: Sequence[str] = ()) -> tuple[str, ...]:
         """The questions about a task with these captions and subgoal ``names``.
 

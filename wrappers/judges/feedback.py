@@ -37,7 +37,7 @@ def merged(reward: RewardTransform, waiting: Feedback, feedback: Feedback) -> di
 
     Raises:
         UserError: nothing in the reward takes labels of this component, fields are missing, unknown or of different
-            lengths, or labels are no numbers; nothing is taken in then.
+            lengths, a caption lies outside the table, or labels are no numbers; nothing is taken in then.
 
     >>> from rewardax.wrappers import Judged
     >>> merged(Judged(), {}, {"judge": {"caption": [4, 2, 4], "value": [0.5, 1.0, 0.25]}})["judge"]["value"]
@@ -49,14 +49,14 @@ def merged(reward: RewardTransform, waiting: Feedback, feedback: Feedback) -> di
     """
     if not reward.learns:
         raise UserError(f"{type(reward).__name__} learns nothing, so no feedback can reach it")
-    takers = {part.component: tuple(LABELS) for part in judged_parts(reward)}
+    takers = {part.component: part.num_labels for part in judged_parts(reward)}
     others = {getattr(part, "component", None): () for part in _of_users(reward) if part.learns}
     result = {component: dict(fields) for component, fields in waiting.items()}
     for component, fields in _mapping("feedback", feedback).items():
         if component not in takers and component not in others:
             there = ", ".join(map(str, [*takers, *others])) or "none that does"
             raise UserError(f"no part of the reward takes labels of the component {component!r}; there is {there}")
-        new = _checked(component, _mapping(f"feedback[{component!r}]", fields), takers.get(component, ()))
+        new = _checked(component, _mapping(f"feedback[{component!r}]", fields), takers.get(component))
         before = result.get(component, {})
         joined = {name: np.concatenate([before[name], x]) if name in before else x for name, x in new.items()}
         if len({len(x) for x in joined.values()}) > 1:
@@ -65,9 +65,10 @@ def merged(reward: RewardTransform, waiting: Feedback, feedback: Feedback) -> di
     return result
 
 
-def _checked(component: str, fields: Mapping[str, Any], needed: tuple[str, ...]) -> dict[str, np.ndarray]:
-    if needed and set(fields) != set(needed):
-        raise UserError(f"feedback for {component!r} has the fields {sorted(fields)}; needed are {sorted(needed)}")
+def _checked(component: str, fields: Mapping[str, Any], size: int | None) -> dict[str, np.ndarray]:
+    """Arrays of equal length; ``size`` is that of the table of labels, ``None`` for other feedback."""
+    if size is not None and set(fields) != set(LABELS):
+        raise UserError(f"feedback for {component!r} has the fields {sorted(fields)}; needed are {sorted(LABELS)}")
     arrays = {name: np.atleast_1d(np.asarray(values)) for name, values in fields.items()}
     for name, array in arrays.items():
         if array.ndim != 1 or (array.dtype.kind not in "biuf" and array.size):
@@ -79,10 +80,14 @@ def _checked(component: str, fields: Mapping[str, Any], needed: tuple[str, ...])
     if len(set(lengths.values())) > 1:
         told = ", ".join(f"{count} in {name!r}" for name, count in lengths.items())
         raise UserError(f"feedback for {component!r}: every label needs every field, but there are {told}")
-    if needed:
+    if size is not None:
         caption, value = arrays["caption"], arrays["value"].astype(np.float32)
         if (caption.dtype.kind not in "iu" and (caption != np.floor(caption)).any()) or caption.dtype.kind == "b":
             raise UserError(f"feedback for {component!r}: captions are numbered 0, 1, ...; got {caption.tolist()}")
+        if ((caption < 0) | (caption >= size)).any():
+            raise UserError(
+                f"feedback for {component!r}: captions are numbered 0 to {size - 1}; got {caption.tolist()}"
+            )
         if np.isinf(value).any():
             raise UserError(f"feedback for {component!r}: a label is finite, or NaN for no verdict; got an infinity")
         return {"caption": caption.astype(np.int32), "value": value}

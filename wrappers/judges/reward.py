@@ -93,6 +93,11 @@ class Judged(RewardTransform):
         order = np.argsort(-seen, kind="stable")
         return order[seen[order] > 0].astype(np.int32)
 
+    @property
+    def num_labels(self) -> int:
+        """Size of the label table: one entry per caption."""
+        return self.num_captions
+
     def init(self, key: Array, example: Transition) -> State:
         label = jnp.full((self.num_captions,), jnp.nan, example.reward.dtype)
         seen = jnp.zeros((self.num_captions,), jnp.int32)

@@ -89,3 +89,9 @@ def test_a_table_without_room_for_every_caption_is_refused(reward: Any) -> None:
         with pytest.raises(UserError, match=message):
             attach()
     RewardWrapper(GymEnv("KeyFarm"), reward)
+
+
+@pytest.mark.parametrize("caption", [-1, 4])
+def test_captions_outside_the_table_are_refused(caption: int) -> None:
+    with pytest.raises(ValueError, match=r"captions are numbered 0 to 3; got"):
+        merged(Judged(num_captions=4), {}, {"judge": {"caption": [0, caption], "value": [1.0, 1.0]}})
