@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import gymnasium as gym
@@ -24,6 +25,7 @@ from rewardax.wrappers import (
     Weights,
     chain,
 )
+from rewardax.wrappers.gym.ledger import agreed
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.int8, bool, np.float16, np.float32, np.float64])
@@ -319,3 +321,12 @@ def test_whole_numbers_in_a_column_of_real_ones_are_an_error(make: Any) -> None:
             envs.step(np.array([1, 1]))
     finally:
         envs.close()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_reward_that_is_not_finite_further_in_was_not_changed_in_between(bad: float) -> None:
+    parts = {"task": np.array([1.0, 0.0]), "bonus": np.array([0.5, bad])}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert agreed(parts, ("task", "bonus"), np.array([1.5, bad])) == parts
+        assert agreed({"task": bad}, ("task",), bad) == {"task": bad}
