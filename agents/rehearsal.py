@@ -80,6 +80,6 @@ def _trace(env: Env, params: PyTree, reward: RewardTransform, judge: Any, config
 def _play(env: str, reward: RewardTransform, config: PPOConfig, env_kwargs: dict[str, Any]) -> None:
     few = dataclasses.replace(config, num_envs=2, num_steps=2, minibatches=1)
     world = HostEnvs(env, reward, few, 0, pick_encoder(env, env_kwargs), env_kwargs)
-    for _ in range(few.num_steps):
-        world.step(np.argmax(world.mask, 1))
-    world.envs.close()
+    with closing(world.envs):
+        for _ in range(few.num_steps):
+            world.step(np.argmax(world.mask, 1))
