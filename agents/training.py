@@ -18,7 +18,7 @@ from rewardax.envs.core import Env
 from rewardax.envs.registry import PRESETS, make, task_id
 from rewardax.wrappers.config import code_of, from_config, to_config
 from rewardax.wrappers.core import Chain, RewardTransform
-from rewardax.wrappers.requirements import attach, require_discount
+from rewardax.wrappers.requirements import require_discount
 
 
 def train(
@@ -81,7 +81,6 @@ def train(
         )
     task = task_id(env) if isinstance(env, str) else env
     core, params = make(task, **env_kwargs)
-    attach(transform, core, where=task if isinstance(task, str) else core.family)
     return train_core(
         core,
         params,
