@@ -111,7 +111,9 @@ def test_feedback_waits_for_learn_and_is_padded() -> None:
     env = RewardWrapper(CorridorEnv(), Judged(num_captions=4), learn_every=4)
     env.reset(seed=0)
     env.feed({"judge": {"caption": [2], "value": [0.5]}})
-    env.feed({"judge": {"caption": np.array([3, 99]), "value": np.array([np.nan, 7.0])}})
+    env.feed({"judge": {"caption": np.array([3]), "value": np.array([np.nan])}})
+    with pytest.raises(ValueError, match="captions are numbered 0 to 3; got"):
+        env.feed({"judge": {"caption": np.array([3, 99]), "value": np.array([np.nan, 7.0])}})
     assert np.isnan(env.session.state.shared["label"]).all()
     rewards = [env.step(2)[1] for _ in range(6)]  # cell 2 for six steps
     assert rewards == [0.0, 0.0, 0.0, 0.0, 0.5, 0.5]
