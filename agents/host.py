@@ -18,6 +18,7 @@ from rewardax.agents.finite import GIVEN, GRADIENT, NEVER, TOTAL, require_finite
 from rewardax.agents.labels import JudgeDesk
 from rewardax.agents.loop import Record, TrainResult, before_training, plan, run_chunks
 from rewardax.agents.networks import Policy
+from rewardax.agents.networks.missions import WORD_IDS, WORDS, mission_words, missions_differ
 from rewardax.agents.ppo import PPO, PPOConfig, build_policy
 from rewardax.agents.rollout import Batch
 from rewardax.base.errors import UserError, as_user_error
@@ -53,10 +54,11 @@ class HostEnvs:
                 **env_kwargs,
             )
         self.encode = encode
+        self.told = encode is minigrid and missions_differ(envs.single_observation_space["mission"])
         self.envs = VectorRewardWrapper(envs, reward, encode=encode, learn_every=config.num_steps, seed=seed)
         observation, info = self.envs.reset(seed=seed)
         self.now, _ = self._see(observation, info)
-        self.space = _space(self.now, observation, envs.single_observation_space, encode)
+        self.space = _space(self.now, envs.single_observation_space, encode)
         action = envs.single_action_space
         if not isinstance(action, spaces.Discrete):
             raise UserError(f"PPO here needs a Discrete action space; {env_id} has {action}")
@@ -86,7 +88,9 @@ class HostEnvs:
 
     def _see(self, observation: Any, info: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:
         arrays, features = self.encode(observation, info)
-        return jax.tree.map(np.asarray, _numeric(arrays)), features
+        if self.told:
+            arrays = {**arrays, "mission": mission_words(observation["mission"])}
+        return jax.tree.map(np.asarray, arrays), features
 
     def _mask(self, info: Mapping[str, Any]) -> np.ndarray:
         full = np.ones((self.envs.num_envs, self.num_actions), bool)
@@ -288,15 +292,11 @@ def _update(learner: PPO, weights: PyTree, optimizer: Any, batch: Batch, hidden:
     return learner.update(weights, optimizer, batch, hidden, key)
 
 
-def _numeric(arrays: Any) -> Any:
-    """The parts of an observation that are arrays; strings are dropped."""
-    if isinstance(arrays, Mapping):
-        return {k: _numeric(v) for k, v in arrays.items() if np.asarray(v).dtype.kind in "biuf"}
-    return arrays
-
-
-def _space(arrays: Any, observation: Any, space: spaces.Space, encode: Encode) -> spaces.Space:
+def _space(arrays: Any, space: spaces.Space, encode: Encode) -> spaces.Space:
     """Space of ONE encoded observation, for choosing an encoder network."""
     if encode is not minigrid:
         return space
-    return spaces.Dict(grid=spaces.Box(0, 255, arrays["grid"].shape[1:], np.uint8), direction=spaces.Discrete(4))
+    parts = {"grid": spaces.Box(0, 255, arrays["grid"].shape[1:], np.uint8), "direction": spaces.Discrete(4)}
+    if "mission" in arrays:
+        parts["mission"] = spaces.Box(0, WORD_IDS, (WORDS,), np.int32)
+    return spaces.Dict(parts)
