@@ -4,8 +4,9 @@ from .evaluation import evaluate as evaluate
 from .finite import TrainingStopped as TrainingStopped
 from .loop import RolloutWarning as RolloutWarning
 from .loop import TrainResult as TrainResult
-from .networks import ActorCritic as ActorCritic
-from .networks import Policy as Policy
+from .networks.custom import Network as Network
+from .networks.policy import ActorCritic as ActorCritic
+from .networks.policy import Policy as Policy
 from .parameters import load_parameters as load_parameters
 from .parameters import save_parameters as save_parameters
 from .ppo import PPO as PPO

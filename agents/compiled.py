@@ -25,6 +25,7 @@ from rewardax.agents.loop import (
     run_chunks,
     weighted_mean,
 )
+from rewardax.agents.networks.custom import Builder
 from rewardax.agents.ppo import PPO, PPOConfig, TrainState, build_policy
 from rewardax.agents.rollout import starts
 from rewardax.base.seeds import as_seeds
@@ -48,6 +49,7 @@ def train_core(
     eval_levels: int = 512,
     fingerprint: dict[str, Any] | None = None,
     chunk_frames: int | None = None,
+    network: Builder | None = None,
 ) -> TrainResult:
     """Train PPO on a functional environment, all seeds in one compiled program.
 
@@ -64,6 +66,7 @@ def train_core(
         eval_levels: held-out levels for ``TrainResult.final``; 0 skips the evaluation.
         fingerprint: JSON description of the run; a folder of another run is refused.
         chunk_frames: frames per compiled call; by default a run is cut into about 40.
+        network: makes another network, see :class:`rewardax.agents.Network`.
     """
     reward = Chain() if reward is None else attach(reward, env, where=env.family)
     seeds = as_seeds(seeds)
@@ -71,7 +74,7 @@ def train_core(
     notes = before_training(reward, config, env.horizon(params))
     learner = PPO(
         env,
-        build_policy(env, env.observation_space(params), env.num_actions, config),
+        build_policy(env, env.observation_space(params), env.num_actions, config, network),
         config,
         cut.updates(config),
         env.horizon(params),

@@ -18,9 +18,12 @@ from rewardax.agents.finite import GIVEN, GRADIENT, NEVER, TOTAL, require_finite
 from rewardax.agents.labels import JudgeDesk
 from rewardax.agents.loop import Record, TrainResult, before_training, plan, run_chunks
 from rewardax.agents.networks import Policy
+from rewardax.agents.networks.custom import Builder
+from rewardax.agents.networks.encoders import Last, at_start
 from rewardax.agents.networks.missions import WORD_IDS, WORDS, mission_words, missions_differ
 from rewardax.agents.ppo import PPO, PPOConfig, build_policy
 from rewardax.agents.rollout import Batch
+from rewardax.base.arrays import env_where
 from rewardax.base.errors import UserError, as_user_error
 from rewardax.base.seeds import as_seeds
 from rewardax.wrappers.core import PyTree, RewardTransform, chain
@@ -54,7 +57,7 @@ class HostEnvs:
                 **env_kwargs,
             )
         self.encode = encode
-        self.told = encode is minigrid and missions_differ(envs.single_observation_space["mission"])
+        self.told = encode is minigrid and missions_differ(envs.single_observation_space)
         self.envs = VectorRewardWrapper(envs, reward, encode=encode, learn_every=config.num_steps, seed=seed)
         observation, info = self.envs.reset(seed=seed)
         self.now, _ = self._see(observation, info)
@@ -64,25 +67,28 @@ class HostEnvs:
             raise UserError(f"PPO here needs a Discrete action space; {env_id} has {action}")
         self.num_actions, self.offset = int(action.n), int(action.start)
         self.first = np.ones(config.num_envs, bool)
+        self.last = at_start(config.num_envs)
         self.mask_actions = config.mask_actions
         self.mask = self._mask(info)
 
     def step(self, action: np.ndarray) -> dict[str, Any]:
-        """One step; ``now``, ``first`` and ``mask`` move on to what the next action sees."""
+        """One step; ``now``, ``last``, ``first`` and ``mask`` move on to what the next action sees."""
         observation, reward, terminated, truncated, info = self.envs.step(action + self.offset)
         done = terminated | truncated
         after, reached = observation, observation
         if done.any():
             reached = with_final(observation, info["final_obs"], done)
         self.now, _ = self._see(after, info)
+        last = Last(jnp.asarray(action, jnp.int32), jnp.asarray(info["task_reward"], jnp.float32))
         row = {
-            "next": self._see(reached, info)[0],
+            "next": (self._see(reached, info)[0], last),
             "reward": np.asarray(reward, np.float32),
             "terminated": np.asarray(terminated),
             "truncated": np.asarray(truncated & ~terminated),
             "first": self.first,
             "info": info,
         }
+        self.last = env_where(jnp.asarray(done), at_start(len(done)), last)
         self.first, self.mask = done, self._mask(info)
         return row
 
@@ -117,6 +123,7 @@ def train_host(
     eval_levels: int = 512,
     env_kwargs: dict | None = None,
     judge: Any = None,
+    network: Builder | None = None,
 ) -> TrainResult:
     """Train PPO on a Gymnasium id, one seed after the other inside each chunk.
 
@@ -140,7 +147,7 @@ def train_host(
         )
     subgoals = tuple(told_by_all(first.envs, "subgoal_names"))
     desk = JudgeDesk(first.envs.session.reward, judge, captions, subgoals)
-    policy = build_policy(None, first.space, first.num_actions, config)
+    policy = build_policy(None, first.space, first.num_actions, config, network)
     learner = PPO(None, policy, config, cut.updates(config))  # type: ignore[arg-type]
     act, update = jax.jit(_act, static_argnums=0), jax.jit(_update, static_argnums=0)
 
@@ -203,7 +210,13 @@ class Run:
                 self.key, key = jax.random.split(self.key)
                 world = self.world
                 action, logp, value, prepared, self.hidden = act(
-                    self.learner.policy, self.weights, world.now, world.mask, self.hidden, world.first, key
+                    self.learner.policy,
+                    self.weights,
+                    (world.now, world.last),
+                    world.mask,
+                    self.hidden,
+                    world.first,
+                    key,
                 )
                 mask: Any = world.mask
                 row = world.step(np.asarray(action))
@@ -276,9 +289,9 @@ class Run:
         return float(score > 0) if self.world.encode is minigrid else float("nan")
 
 
-def _act(policy: Policy, weights: PyTree, arrays: Any, mask: Any, hidden: Any, first: Any, key: Any) -> tuple:
+def _act(policy: Policy, weights: PyTree, seen: Any, mask: Any, hidden: Any, first: Any, key: Any) -> tuple:
     net = policy.bind(weights)
-    prepared = net.encoder.prepare(arrays)
+    prepared = _prepare(policy, seen)
     x, hidden = net.embed(prepared, hidden, first)
     logits, value = net.heads(x)
     logits = mask_logits(logits, mask)
@@ -287,9 +300,14 @@ def _act(policy: Policy, weights: PyTree, arrays: Any, mask: Any, hidden: Any, f
 
 
 def _update(learner: PPO, weights: PyTree, optimizer: Any, batch: Batch, hidden: Any, key: Any) -> tuple:
-    encoder = learner.policy.bind(weights).encoder
-    batch = batch._replace(next_prepared=encoder.prepare(batch.next_prepared))
+    batch = batch._replace(next_prepared=_prepare(learner.policy, batch.next_prepared))
     return learner.update(weights, optimizer, batch, hidden, key)
+
+
+def _prepare(policy: Policy, seen: Any) -> PyTree:
+    """What the network takes of an observation and the step before it; foreign tasks do not list their commands."""
+    observation, last = seen
+    return policy.prepare(observation, None, last)
 
 
 def _space(arrays: Any, space: spaces.Space, encode: Encode) -> spaces.Space:

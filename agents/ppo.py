@@ -11,13 +11,15 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from flax import nnx
 from jax import Array
 
 from rewardax.agents.advantages import gae
 from rewardax.agents.distributions import entropy, log_prob, mask_logits
 from rewardax.agents.losses import clipped_policy_loss, explained_variance, kl_estimate, normalize, value_loss
 from rewardax.agents.networks import ActorCritic, Policy
+from rewardax.agents.networks.cores import CORES
+from rewardax.agents.networks.custom import Builder, require_module, require_network
+from rewardax.agents.networks.encoders import TEXTS
 from rewardax.agents.rollout import Batch, Collector, Starts, begin_collecting, collect
 from rewardax.base.errors import UserError, require_number
 from rewardax.envs.core import Env
@@ -63,9 +65,13 @@ class PPOConfig:
     max_grad_norm: float = 0.5
     """Largest global norm of a gradient, > 0; longer ones are scaled down to it."""
     width: int = 64
-    """Hidden units per layer, and of the recurrent core, >= 1."""
-    recurrent: bool = False
-    """Put a GRU between encoder and heads."""
+    """Hidden units per layer, and of the core, >= 1."""
+    encoder: str = "deepsets"
+    """How lines of text are read: "deepsets": each for itself, then summed; "attention": they read each other first."""
+    core: str = "none"
+    """Memory of the episode between encoder and heads: "none", "gru", or "transformer" over the last 32 steps."""
+    previous: bool = False
+    """Show the policy its previous action and what the task paid for it."""
     mask_actions: bool = True
     """Choose among admissible actions only; False lets the policy find out by itself which ones do nothing."""
     time_limit: str = "truncate"
@@ -76,6 +82,9 @@ class PPOConfig:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             require_number(field.name, getattr(self, field.name), field.default)
+        for name, known in {"encoder": tuple(TEXTS), "core": tuple(CORES)}.items():
+            if getattr(self, name) not in known:
+                raise UserError(f"{name} must be one of {', '.join(known)}; got {getattr(self, name)!r}")
         unit = self.num_envs if self.recurrent else self.num_envs * self.num_steps
         if min(self.num_envs, self.num_steps, self.epochs, self.minibatches) < 1:
             raise UserError("num_envs, num_steps, epochs and minibatches must be at least 1")
@@ -91,14 +100,31 @@ class PPOConfig:
                 f"pool={self.pool} levels are too few for {self.num_envs} environments; use at least twice as many"
             )
 
+    @property
+    def recurrent(self) -> bool:
+        """Whether the policy remembers: minibatches are then whole environments."""
+        return self.core != "none"
 
-def build_policy(env: Any, space: Any, num_actions: int, config: PPOConfig) -> Policy:
-    """The actor-critic that fits an observation space."""
 
-    def build(rngs: nnx.Rngs) -> ActorCritic:
-        return ActorCritic(env, space, num_actions, config.width, config.recurrent, rngs)
+def build_policy(env: Any, space: Any, num_actions: int, config: PPOConfig, network: Builder | None = None) -> Policy:
+    """The actor-critic that fits an observation space, or the one that a builder makes.
 
-    return Policy(build)
+    Args:
+        env: the functional environment, ``None`` for a foreign one.
+        space: of its observations.
+        num_actions: how many actions there are.
+        config: settings of the learner.
+        network: makes another network, see :class:`rewardax.agents.Network`.
+
+    Raises:
+        UserError: an observation that cannot be read, or a network without what a learner needs.
+    """
+    if network is None:
+        return Policy(lambda rngs: ActorCritic(env, space, num_actions, config, rngs))
+    return Policy(
+        lambda rngs: require_module(network(env, space, num_actions, config, rngs)),
+        check=lambda net: require_network(net, space, num_actions, hasattr(env, "action_lines")),
+    )
 
 
 class TrainState(NamedTuple):
@@ -177,7 +203,7 @@ class PPO(NamedTuple):
                 lambda a: a.reshape(-1, *a.shape[2:]), (batch.next_prepared, batch.next_hidden)
             )
             x, _ = net.embed(prepared, hidden, jnp.zeros(batch.first.size, bool))
-            x = x.reshape(*batch.first.shape, -1)
+            x = jax.tree.map(lambda a: a.reshape(*batch.first.shape, *a.shape[1:]), x)
         terminated, truncated = batch.terminated, batch.truncated
         if c.time_limit == "terminate":
             terminated, truncated = terminated | truncated, jnp.zeros_like(truncated)

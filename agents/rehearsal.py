@@ -60,13 +60,13 @@ def _trace(env: Env, params: PyTree, reward: RewardTransform, judge: Any, config
 
     def rollout(key: Array, feedback: Any) -> tuple[Rewards, State]:
         state = jax.vmap(env.reset, in_axes=(0, None))(jax.random.split(key, count), params)
-        moment = look(env, params, reward, lambda observation: (), state)
+        moment = look(env, params, reward, lambda *seen: (), state)
         action, first = jnp.zeros((count,), jnp.int32), jnp.ones((count,), bool)
         memory = reward.init(key, example_transition(moment, action))
 
         def step(carry: tuple[Any, State], _: None) -> tuple[tuple[Any, State], tuple[Rewards, Transition]]:
             moment, memory_now = carry
-            after, transition, _score = move(env, params, reward, lambda observation: (), moment, action, first)
+            after, transition, _score = move(env, params, reward, lambda *seen: (), moment, action, first)
             rewards, new = advance(reward, memory_now, memory.episode, transition)
             return (after, new), (rewards, transition)
 

@@ -13,13 +13,14 @@ from jax import Array
 from rewardax.agents.distributions import log_prob, mask_logits, sample
 from rewardax.agents.finite import Watch, begin_watch, observe
 from rewardax.agents.networks import ActorCritic
+from rewardax.agents.networks.encoders import Last, at_start
 from rewardax.base.arrays import env_where
 from rewardax.envs.core import Env
 from rewardax.envs.levels import LevelPool
 from rewardax.envs.offers import offer
 from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, advance
 
-Prepare = Callable[[PyTree], PyTree]
+Prepare = Callable[..., PyTree]  # of observations, commands and the last step
 
 
 class Moment(NamedTuple):
@@ -81,15 +82,19 @@ class Starts(struct.PyTreeNode):
         return rows._replace(state=jax.vmap(env.rekey)(rows.state, jax.random.split(futures, n)))
 
 
-def look(env: Env, params: PyTree, reward: RewardTransform, prepare: Prepare, state: PyTree) -> Moment:
-    """Observation, mask and the features the reward asks for, of ``N`` states."""
+def look(
+    env: Env, params: PyTree, reward: RewardTransform, prepare: Prepare, state: PyTree, last: Last | None = None
+) -> Moment:
+    """Observation, mask and the features the reward asks for, of ``N`` states after a ``last`` step, or at a start."""
     names = sorted({*reward.requires, "success"})
 
-    def one(s: PyTree) -> tuple[PyTree, dict[str, Array], Array]:
-        return env.observe(s, params), offer(env, s, params, names), env.action_mask(s, params)
+    def one(s: PyTree) -> tuple[PyTree, dict[str, Array], Array, Array | None]:
+        said = env.action_lines(s) if hasattr(env, "action_lines") else None
+        return env.observe(s, params), offer(env, s, params, names), env.action_mask(s, params), said
 
-    observation, features, mask = jax.vmap(one)(state)
-    return Moment(state, observation, prepare(observation), features, mask)
+    observation, features, mask, said = jax.vmap(one)(state)
+    prepared = prepare(observation, said, at_start(len(mask)) if last is None else last)
+    return Moment(state, observation, prepared, features, mask)
 
 
 def starts(env: Env, params: PyTree, reward: RewardTransform, prepare: Prepare, pool: LevelPool) -> Starts:
@@ -109,7 +114,8 @@ def move(
 ) -> tuple[Moment, Transition, Array]:
     """One step of ``N`` environments without reset: true successor, record of the step, hidden performance f32[N]."""
     state, timestep = jax.vmap(env.step, in_axes=(0, 0, None))(moment.state, action, params)
-    after = look(env, params, reward, prepare, state)
+    last = Last(action.astype(jnp.int32), timestep.reward.astype(jnp.float32))
+    after = look(env, params, reward, prepare, state, last)
     transition = Transition(
         observation=moment.observation,
         action=action,

@@ -10,6 +10,7 @@ from typing import Any, TypeGuard
 from rewardax.agents.compiled import train_core
 from rewardax.agents.host import train_host
 from rewardax.agents.loop import Record, TrainResult
+from rewardax.agents.networks.custom import Builder
 from rewardax.agents.ppo import PPOConfig
 from rewardax.base.errors import UserError
 from rewardax.base.seeds import as_seeds
@@ -33,6 +34,7 @@ def train(
     on_chunk: Callable[[Record], None] | None = None,
     env_kwargs: dict[str, Any] | None = None,
     eval_levels: int = 512,
+    network: Builder | None = None,
 ) -> TrainResult:
     """Train PPO on a task under a reward.
 
@@ -55,6 +57,8 @@ def train(
         on_chunk: called with a record after every compiled chunk.
         env_kwargs: parameters of the task, as for :func:`rewardax.make`.
         eval_levels: held-out levels for ``TrainResult.final``; 0 skips the evaluation.
+        network: a builder ``(env, observation_space, num_actions, config, rngs)`` of another network than
+            :class:`ActorCritic`, with the interface :class:`rewardax.agents.Network`.
 
     Raises:
         UserKeyError: unknown id. UserError: bad numbers, features, events or subgoals that the task lacks, a folder of
@@ -78,6 +82,7 @@ def train(
             eval_levels=eval_levels,
             env_kwargs=env_kwargs,
             judge=judge,
+            network=network,
         )
     task = task_id(env) if isinstance(env, str) else env
     core, params = make(task, **env_kwargs)
@@ -92,15 +97,17 @@ def train(
         out=out,
         on_chunk=on_chunk,
         eval_levels=eval_levels,
+        network=network,
         fingerprint={
             "env": task if isinstance(task, str) else repr(core),
             "env_kwargs": env_kwargs,
             "reward": to_config(transform) if out is not None else None,
             "judge": None if judge is None else str(getattr(judge, "name", type(judge).__qualname__)),
-            "sources": source_digests([*code_of(transform), type(judge), type(core)]) or None,
+            "sources": source_digests([*code_of(transform), type(judge), type(core), network]) or None,
             "config": dataclasses.asdict(config),
             "frames": frames,
             "seeds": seeds,
+            **({} if network is None else {"network": getattr(network, "__qualname__", type(network).__qualname__)}),
         },
     )
 

@@ -1,6 +1,14 @@
+from .cores import GRU as GRU
+from .cores import Transformer as Transformer
+from .custom import Network as Network
+from .encoders import Last as Last
+from .encoders import Prepared as Prepared
+from .encoders import Reader as Reader
 from .encoders import make_encoder as make_encoder
 from .grids import GridEncoder as GridEncoder
+from .heads import CommandHead as CommandHead
 from .policy import ActorCritic as ActorCritic
 from .policy import Policy as Policy
 from .spaces import FlatEncoder as FlatEncoder
+from .texts import AttentionEncoder as AttentionEncoder
 from .texts import TextEncoder as TextEncoder

@@ -39,8 +39,9 @@ def _words(mission: str) -> np.ndarray:
 
 
 def missions_differ(space: Any) -> bool:
-    """Whether a space of missions can give more than one: Minigrid's has no placeholders if it cannot.
+    """Whether the ``mission`` of an observation space can be more than one: Minigrid's has no placeholders if not.
 
     BabyAI's own kind of space does not say, and counts as many.
     """
-    return not (type(space).__name__ == "MissionSpace" and space.ordered_placeholders is None)
+    mission = space["mission"]
+    return not (type(mission).__name__ == "MissionSpace" and mission.ordered_placeholders is None)

@@ -13,6 +13,7 @@ from rewardax.agents.advantages import gae, shift_values
 from rewardax.agents.distributions import entropy, log_prob, mask_logits, sample
 from rewardax.agents.losses import aggregate, clipped_policy_loss, explained_variance, normalize
 from rewardax.agents.networks import ActorCritic, GridEncoder, Policy, make_encoder
+from rewardax.agents.ppo import PPOConfig
 from rewardax.envs import make
 
 GRID = spaces.Dict(grid=spaces.Box(0, 255, (7, 7, 3), np.uint8), direction=spaces.Box(0, 3, (), np.int32))
@@ -23,8 +24,8 @@ TEXT = spaces.Dict(
 )
 
 
-def policy(space, recurrent=False):
-    return Policy(lambda rngs: ActorCritic(None, space, 5, 16, recurrent, rngs))
+def policy(space):
+    return Policy(lambda rngs: ActorCritic(None, space, 5, PPOConfig(width=16), rngs))
 
 
 def numpy_gae(r, v, nv, term, trunc, gamma, lam):
@@ -123,28 +124,6 @@ def test_grid_encoder_tells_kinds_states_colors_and_directions_apart():
         tuple(np.asarray(encode((1, 0, 0), d)).tolist()) for d in (1, 2, 3)
     ]
     assert len(set(vectors)) == len(vectors)
-
-
-def test_recurrent_unroll_equals_steps_and_clears_before_the_cell():
-    p = policy(GRID, recurrent=True)
-    net = p.bind(p.init(jax.random.key(0)))
-    rng = np.random.default_rng(0)
-    observation = {
-        "grid": jnp.asarray(rng.integers(0, 9, (5, 2, 7, 7, 3)), jnp.uint8),
-        "direction": jnp.asarray(rng.integers(0, 4, (5, 2))),
-    }
-    first = jnp.zeros((5, 2), bool).at[3, 1].set(True)
-    prepared = net.encoder.prepare(observation)
-    hidden, steps = jax.random.normal(jax.random.key(1), (2, 16)), []
-    start = hidden
-    for t in range(5):
-        x, hidden = net.embed(jax.tree.map(lambda a, t=t: a[t], prepared), hidden, first[t])
-        steps.append(x)
-    unrolled = net.unroll(prepared, start, first)
-    np.testing.assert_allclose(jnp.stack(steps), unrolled, atol=1e-5)
-    changed = net.unroll(prepared, start + 1.0, first)
-    np.testing.assert_allclose(unrolled[3:, 1], changed[3:, 1], atol=1e-6)
-    assert not np.allclose(unrolled[3:, 0], changed[3:, 0], atol=1e-4)
 
 
 def test_value_alone_equals_value_of_heads():

@@ -134,7 +134,7 @@ def test_hindsight_redistribution_conserves_the_return():
 
 def recall():
     config = PPOConfig(
-        num_envs=32, num_steps=6, minibatches=2, pool=64, recurrent=True, width=16, learning_rate=3e-3, gamma=0.9
+        num_envs=32, num_steps=6, minibatches=2, pool=64, core="gru", width=16, learning_rate=3e-3, gamma=0.9
     )
     result = train_core(Recall(), (), reward=None, config=config, frames=32 * 6 * 60, seeds=1, eval_levels=256)
     return result.final["success"].item()

@@ -95,7 +95,7 @@ def test_missions_of_minigrid_reach_the_policy() -> None:
     said = [env.unwrapped.mission for env in world.envs.unwrapped.envs]
     assert len(set(said)) > 1
     np.testing.assert_array_equal(world.now["mission"], mission_words(said))
-    np.testing.assert_array_equal(world.step(np.zeros(4, int))["next"]["mission"], mission_words(said))
+    np.testing.assert_array_equal(world.step(np.zeros(4, int))["next"][0]["mission"], mission_words(said))
     policy = build_policy(None, world.space, world.num_actions, config)
     seen = {**jax.tree.map(lambda x: x[:1], world.now)}
     vectors = {
@@ -109,9 +109,9 @@ def test_missions_of_minigrid_reach_the_policy() -> None:
 
 def test_which_spaces_have_one_mission_only() -> None:
     space = pytest.importorskip("minigrid.core.mission").MissionSpace
-    assert not missions_differ(space(lambda: "get to the goal"))
-    assert missions_differ(space(lambda color: f"go to the {color} door", [["red", "blue"]]))
-    assert missions_differ(gym.make("BabyAI-GoToLocal-v0").observation_space["mission"])
+    assert not missions_differ({"mission": space(lambda: "get to the goal")})
+    assert missions_differ({"mission": space(lambda color: f"go to the {color} door", [["red", "blue"]])})
+    assert missions_differ(gym.make("BabyAI-GoToLocal-v0").observation_space)
 
 
 @pytest.mark.slow  # 60 CPU-s of training
