@@ -21,7 +21,7 @@ from rewardax.base.forked import forked_after_jax, refuse_forked
 from rewardax.base.seeds import as_seed
 from rewardax.wrappers.config import structure_of
 from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, in_hindsight
-from rewardax.wrappers.gym.door import OtherKind, Seen, canonical, fit, numeric, same_shape
+from rewardax.wrappers.gym.door import OtherKind, Seen, canonical, fit, numeric, same_kind, same_shape
 from rewardax.wrappers.gym.session_program import Last, Moved, pad, programs
 from rewardax.wrappers.judges.feedback import merged
 from rewardax.wrappers.requirements import require_features
@@ -124,11 +124,9 @@ class RewardSession:
         if self._mixed:
             new = self._fitted(new)
         try:
-            episode, self._last = self._reset(new)
+            self._reset(new)
         except OtherKind:
-            episode, self._last = self._reset(self._fitted(new))
-        assert self._state is not None
-        self._state = self._state._replace(episode=episode)
+            self._reset(self._fitted(new))
         self._sums[:, mask] = 0.0
 
     def step(
@@ -172,10 +170,10 @@ class RewardSession:
         if self._mixed:
             moved = self._fitted(moved)
         try:
-            table, self._state, self._rollout, self._last = self._step(moved)
+            table = self._step(moved)
         except OtherKind:
-            table, self._state, self._rollout, self._last = self._step(self._fitted(moved))
-        outcome = self._outcome(np.asarray(table), (terminated | truncated) & valid)
+            table = self._step(self._fitted(moved))
+        outcome = self._outcome(table, (terminated | truncated) & valid)
         if self._rollout:
             self._rows += 1
             if self._rows == self.learn_every:
@@ -281,7 +279,7 @@ class RewardSession:
         )
         state = self._programs.init(self._numbers, jax.random.key(self._seed), example)
         fresh = jax.tree.map(jnp.copy, state.episode)
-        last = jax.tree.map(jnp.asarray, Last(observation, features, no))
+        last = Last(observation, features, no)
         moved = Moved(action, observation, features, pay, no, no, ~no, dict.fromkeys(self._opened, pay) or None, None)
         try:
             transition, rewards, _ = jax.eval_shape(self._programs.pay, self._numbers, fresh, state, last, moved)
@@ -294,13 +292,28 @@ class RewardSession:
             ) from error
         return state, fresh, last, (transition, rewards)
 
-    def _reset(self, new: Last) -> tuple[PyTree, Last]:
+    def _reset(self, new: Last) -> None:
         assert self._state is not None
-        return self._programs.reset(self._fresh, self._state.episode, self._last, new)
+        same_kind(self._last, new)
+        mask, last = new.first, self._last
+        if not mask.all():
+            new = Last(
+                _rows_where(mask, new.observation, last.observation),
+                _rows_where(mask, new.features, last.features),
+                mask | last.first,
+            )
+        self._state = self._state._replace(episode=self._programs.forget(mask, self._fresh, self._state.episode))
+        self._last = new
 
-    def _step(self, moved: Moved) -> tuple[Any, State, PyTree, Last]:
+    def _step(self, moved: Moved) -> np.ndarray:
         row = np.int32(self._rows)
-        return self._programs.step(self._numbers, self._fresh, self._state, self._rollout, row, self._last, moved)
+        table, self._state, self._rollout = self._programs.step(
+            self._numbers, self._fresh, self._state, self._rollout, row, self._last, moved
+        )
+        observation, features = moved.after or (moved.next_observation, moved.next_features)
+        first = moved.terminated | moved.truncated | ~moved.valid  # an episode opens after an end or a padding step
+        self._last = Last(observation, features, first)
+        return np.asarray(table)
 
     def _fitted(self, new: Any) -> Any:
         """``new`` in the shapes and dtypes known so far; a number that needs a wider dtype widens what is known."""
@@ -350,7 +363,7 @@ class RewardSession:
         self._kind = kind
         state, self._fresh, last, rows = self._empty()
         self._state = _cast(self._state, state)
-        self._last = _cast(self._last, last)
+        self._last = jax.tree.map(lambda x, kind: np.asarray(x, kind.dtype), self._last, last)
         self._rollout = _cast(self._rollout, rows) if self._rollout else ()
 
     def _dtypes(self) -> list[str]:
@@ -381,6 +394,10 @@ class RewardSession:
     def _fingerprint(self) -> dict[str, Any]:
         learn_every = self.learn_every if self.reward.learns else None
         return {"reward": structure_of(self.reward), "num_envs": self.num_envs, "learn_every": learn_every}
+
+
+def _rows_where(mask: np.ndarray, yes: PyTree, no: PyTree) -> PyTree:
+    return jax.tree.map(lambda a, b: np.where(mask.reshape(-1, *[1] * (a.ndim - 1)), a, b), yes, no)
 
 
 def _cast(tree: PyTree, like: PyTree) -> PyTree:

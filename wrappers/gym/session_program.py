@@ -45,8 +45,9 @@ class Programs(NamedTuple):
 
     init: Callable[..., State]
     pay: Callable[..., tuple[Transition, Rewards, State]]
-    step: Callable[..., tuple[Array, State, PyTree, Last]]
-    reset: Callable[..., tuple[PyTree, Last]]
+    settle: Callable[..., tuple[Array, State, PyTree]]  # one step, for a program that does more
+    step: Callable[..., tuple[Array, State, PyTree]]  # the same, compiled
+    forget: Callable[..., PyTree]
     learn: Callable[..., State]
 
 
@@ -75,9 +76,9 @@ def programs(structure: Any) -> Programs:
         reward = structure.unflatten(numbers)
         return transition, *advance(reward, state, fresh, transition, moved.components)
 
-    def step(
+    def settle(
         numbers: list[Array], fresh: PyTree, state: State, rollout: PyTree, row: Any, last: Last, moved: Moved
-    ) -> tuple[Array, State, PyTree, Last]:
+    ) -> tuple[Array, State, PyTree]:
         seen = moved.next_observation, moved.next_features
         for ours in (seen, moved.after or seen):
             same_kind((last.observation, last.features), ours)
@@ -87,23 +88,20 @@ def programs(structure: Any) -> Programs:
             rollout = jax.tree.map(lambda kept, x: kept.at[row].set(x), rollout, (transition, rewards))
         posted = [rewards.total, *by_name(rewards.components), *by_name(rewards.metrics)]
         table = jnp.stack([jnp.broadcast_to(x, transition.valid.shape).astype(jnp.float32) for x in posted])
-        observation, features = moved.after or (moved.next_observation, moved.next_features)
-        first = transition.done | ~transition.valid  # an episode opens after an end or a padding step
-        return table, state, rollout, Last(observation, features, first)
-
-    def reset(fresh: PyTree, episode: PyTree, last: Last, new: Last) -> tuple[PyTree, Last]:
-        same_kind(last, new)
-        return env_where(new.first, fresh, episode), Last(
-            env_where(new.first, new.observation, last.observation),
-            env_where(new.first, new.features, last.features),
-            last.first | new.first,
-        )
+        return table, state, rollout
 
     def learn(numbers: list[Array], state: State, rollout: PyTree, feedback: Any) -> State:
         transitions, rewards = rollout
         return structure.unflatten(numbers).learn(rewards, state, transitions, feedback)[1]
 
-    return Programs(jax.jit(init), pay, jax.jit(step, donate_argnums=(2, 3)), jax.jit(reset), jax.jit(learn))
+    return Programs(
+        jax.jit(init),
+        pay,
+        settle,
+        jax.jit(settle, donate_argnums=(2, 3)),
+        jax.jit(lambda mask, fresh, episode: env_where(mask, fresh, episode)),
+        jax.jit(learn),
+    )
 
 
 def by_name(arrays: Mapping[str, Any]) -> list[Any]:
