@@ -79,9 +79,9 @@ def compiling(task: str, envs: int) -> float:
     return time.perf_counter() - begun
 
 
-def vector(task: str, envs: int) -> Callable[[], int]:
+def vector(task: str, envs: int, reward: RewardTransform | None = None) -> Callable[[], int]:
     """A stepper of ``gym.make_vec``: random actions, results as NumPy arrays."""
-    venv = gym.make_vec(f"rewardax/{task}-v0", num_envs=envs)
+    venv = gym.make_vec(f"rewardax/{task}-v0", num_envs=envs, reward=reward)
     venv.reset(seed=0)
     actions = np.random.default_rng(0).integers(0, venv.single_action_space.n, (64, envs))
     at = [0]

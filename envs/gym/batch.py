@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +19,20 @@ from rewardax.envs.levels import LEVELS
 
 Leaves = tuple[Array, ...]
 Fields = dict[str, Array]
+Along = Callable[[PyTree, PyTree, "Stepped"], tuple[PyTree, PyTree]]
+STACKS = {"numbers": ("reward", "performance"), "flags": ("terminated", "truncated", "success")}
 NOWHERE = 2**30  # an index outside of every array: writes to it are dropped
+
+
+class Stepped(NamedTuple):
+    """What N environments show of one step, before any of them is reset."""
+
+    action: Array
+    observation: PyTree
+    features: Fields
+    reward: Array
+    terminated: Array
+    truncated: Array
 
 
 class BatchProgram:
@@ -54,48 +67,78 @@ class BatchProgram:
 
         return jax.jit(look)
 
-    @cached_property
-    def advance(self) -> Any:
-        """(leaves, queue, slot, ended, actions, params, cut) -> leaves, slot, ended, fields.
+    def advance(self, along: Along | None = None) -> Any:
+        """The step: (leaves, queue, slot, ended, actions, params, cut, given, memory) ->
+        leaves, slot, ended, fields, result, memory.
 
         ``cut`` bool[N] truncates steps that a time limit around the task ends, ``None`` if there is no limit.
         SAME_STEP replaces environments that finish, after looking at them; NEXT_STEP replaces those that
-        finished one step ago, before looking at them.
+        finished one step ago, before looking at them. ``along`` is compiled into the step: it makes ``result`` and the
+        next ``memory`` from what it is given, from its memory and from the step as it was before any reset.
         """
-        program, mode = self.program, self.mode
+        return _advance(self.program, self.mode, along)
 
-        def advance(
-            leaves: Leaves,
-            queue: Leaves,
-            slot: Array,
-            ended: Array,
-            actions: Array,
-            params: PyTree,
-            cut: Array | None,
-        ) -> tuple[Leaves, Array, Array, Fields]:
-            step = jax.vmap(program.env.step, (0, 0, None))
-            state, timestep = step(program.to_state(leaves), actions, params)
-            leaves = program.to_leaves(state)
-            if mode == AutoresetMode.NEXT_STEP:
-                leaves, slot = _replace(ended, leaves, queue, slot)
-                timestep = jax.tree.map(lambda x: jnp.where(ended, jnp.zeros_like(x), x), timestep)
-            # keeps the compiler from repeating the step inside everything that is computed from it
-            leaves, timestep = jax.lax.optimization_barrier((leaves, timestep))
-            outputs = jax.vmap(program.outputs, (0, None, 0))
-            fields = outputs(program.to_state(leaves), params, timestep)
-            done = timestep.terminated | timestep.truncated
-            if cut is not None:
-                fields["truncated"], done = fields["truncated"] | cut, done | cut
-            if mode == AutoresetMode.SAME_STEP:
-                leaves, slot = _replace(done, leaves, queue, slot)
-            return leaves, slot, done, fields
 
-        return jax.jit(advance)
+@lru_cache(maxsize=256)
+def _advance(program: Program, mode: AutoresetMode, along: Along | None) -> Any:
+    def advance(
+        leaves: Leaves,
+        queue: Leaves,
+        slot: Array,
+        ended: Array,
+        actions: Array,
+        params: PyTree,
+        cut: Array | None,
+        given: PyTree,
+        memory: PyTree,
+    ) -> tuple[Leaves, Array, Array, Fields, PyTree, PyTree]:
+        step = jax.vmap(program.env.step, (0, 0, None))
+        state, timestep = step(program.to_state(leaves), actions, params)
+        leaves = program.to_leaves(state)
+        if mode == AutoresetMode.NEXT_STEP:
+            leaves, slot = _replace(ended, leaves, queue, slot)
+            timestep = jax.tree.map(lambda x: jnp.where(ended, jnp.zeros_like(x), x), timestep)
+        # keeps the compiler from repeating the step inside everything that is computed from it
+        leaves, timestep = jax.lax.optimization_barrier((leaves, timestep))
+        outputs = jax.vmap(program.outputs, (0, None, 0))
+        fields = outputs(program.to_state(leaves), params, timestep)
+        done = timestep.terminated | timestep.truncated
+        if cut is not None:
+            fields["truncated"], done = fields["truncated"] | cut, done | cut
+        result = None
+        if along is not None:
+            fields = jax.lax.optimization_barrier(fields)
+            ends = fields["reward"], fields["terminated"], fields["truncated"]
+            result, memory = along(given, memory, Stepped(actions, *program.shown(fields), *ends))
+        if mode == AutoresetMode.SAME_STEP:
+            leaves, slot = _replace(done, leaves, queue, slot)
+        return leaves, slot, done, _stacked(fields), result, memory
+
+    return jax.jit(advance, donate_argnames="memory")
 
 
 def _replace(mask: Array, leaves: Leaves, queue: Leaves, slot: Array) -> tuple[Leaves, Array]:
-    every, depth = jnp.arange(mask.shape[0]), queue[0].shape[1]
-    return env_where(mask, tuple(row[every, slot] for row in queue), leaves), (slot + mask) % depth
+    """Environments of ``mask`` go on with the next state of their queue; most steps have none, and gather nothing."""
+
+    def replaced() -> tuple[Leaves, Array]:
+        every, depth = jnp.arange(mask.shape[0]), queue[0].shape[1]
+        return env_where(mask, tuple(row[every, slot] for row in queue), leaves), (slot + mask) % depth
+
+    return jax.lax.cond(mask.any(), replaced, lambda: (leaves, slot))
+
+
+def _stacked(fields: Fields) -> Fields:
+    """The fields of one number per environment, one array per type: each array of a call costs a few microseconds."""
+    stacks = {stack: jnp.stack([fields.pop(name) for name in names]) for stack, names in STACKS.items()}
+    return fields | stacks
+
+
+def on_host(outputs: Fields) -> dict[str, np.ndarray]:
+    """The fields of a step as NumPy arrays of one's own."""
+    fields = {name: np.array(value) for name, value in outputs.items()}
+    for stack, names in STACKS.items():
+        fields |= zip(names, fields.pop(stack), strict=True)
+    return fields
 
 
 @jax.jit

@@ -75,7 +75,8 @@ class Program:
         fields["action_mask"] = self.env.action_mask(state, params).astype(jnp.int8)
         fields |= {f"features/{name}": features[name] for name in self.features}
         if self.obs_mode == "dict":
-            observation = self.env.observe(state, params)
+            observation = dict(self.env.observe(state, params))
+            observation |= {name: observation[name].astype(jnp.int32) for name in self.choices}
             fields |= {f"observation/{name}": value for name, value in observation.items()}
         else:
             fields["observation"] = self.env.observe_tokens(state, params)  # type: ignore[attr-defined]
@@ -117,6 +118,13 @@ class Program:
             return seen | {name: seen[name].astype(np.int64)[()] for name in self.choices}
         tokens = fields["observation"]
         return tokens if self.obs_mode == "tokens" else self.env.text_of(tokens)  # type: ignore[attr-defined]
+
+    def shown(self, fields: dict[str, Array]) -> tuple[PyTree, dict[str, Array]]:
+        """Observation and enabled features as arrays, of one environment or many; text as its tokens."""
+        features = {name: fields[f"features/{name}"] for name in self.features}
+        if self.obs_mode == "dict":
+            return {name: fields[f"observation/{name}"] for name in self.observation_keys}, features
+        return fields["observation"], features
 
     def to_leaves(self, state: PyTree) -> tuple[Array, ...]:
         """The state as plain arrays (random keys as their data): what is kept between calls."""

@@ -21,9 +21,11 @@ from rewardax.base.forked import refuse_forked
 from rewardax.envs.gym import program as gym_program
 from rewardax.envs.gym import state as gym_state
 from rewardax.envs.gym.actions import action_indices
-from rewardax.envs.gym.batch import Leaves, Levels, batch_program
+from rewardax.envs.gym.batch import Along, Leaves, Levels, batch_program, on_host
 from rewardax.envs.gym.offering import Offering
 from rewardax.envs.levels import LEVELS, level_number, split_index
+
+VectorStep = tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]
 
 
 class GymVectorEnv(Offering, gym_state.KnownLimit, gym.vector.VectorEnv):
@@ -166,7 +168,29 @@ class GymVectorEnv(Offering, gym_state.KnownLimit, gym.vector.VectorEnv):
         self._device = None
         return self._look(mask)
 
-    def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+    @property
+    def steps_along(self) -> bool:
+        """Whether ``step`` is only :meth:`step_along`, and not that of a subclass."""
+        return getattr(self.step, "__func__", None) is GymVectorEnv.step
+
+    def step(self, actions: Any) -> VectorStep:
+        return self.step_along(actions)[0]
+
+    def step_along(
+        self, actions: Any, along: Along | None = None, given: Any = None, memory: Any = None
+    ) -> tuple[VectorStep, Any, Any, tuple[Any, dict[str, jax.Array]]]:
+        """A step, and something computed along with it in the same program, such as a reward.
+
+        Args:
+            actions: as for ``step``.
+            along: ``(given, memory, Stepped) -> (result, memory)``, a pure function; each is compiled once.
+            given: its first argument.
+            memory: its second argument, which it replaces: these arrays must not be used again.
+
+        Returns:
+            what ``step`` returns, the result, the next memory, and observation and features of the step before any
+            reset as JAX arrays.
+        """
         leaves, levels, mode = self._started(), self._levels, self.autoreset_mode
         actions = action_indices(actions, self.num_envs, self.core.num_actions)
         if mode == AutoresetMode.DISABLED:
@@ -186,10 +210,10 @@ class GymVectorEnv(Offering, gym_state.KnownLimit, gym.vector.VectorEnv):
             opened = self._ended if mode == AutoresetMode.NEXT_STEP else False
             self._clock = np.where(opened, 0, self._clock + 1)
             cut = self._clock >= self._limit
-        self._leaves, *self._device, outputs = self._batched.advance(
-            leaves, levels.queue, *self._device, actions, self.params, cut
+        self._leaves, *self._device, outputs, result, memory = self._batched.advance(along)(
+            leaves, levels.queue, *self._device, actions, self.params, cut, given, memory
         )
-        fields = {name: np.array(value) for name, value in outputs.items()}
+        fields = on_host(outputs)
         if mode == AutoresetMode.NEXT_STEP and self._ended.any():
             opened = np.flatnonzero(self._ended)
             self._level[opened] = levels.next_ids(opened)
@@ -206,13 +230,14 @@ class GymVectorEnv(Offering, gym_state.KnownLimit, gym.vector.VectorEnv):
             levels.pop(which)
             self._clock[which] = 0
             self._ended = np.zeros_like(done)
-        return (
+        stepped = (
             self._observation(fields),
             fields["reward"].astype(np.float64),
             fields["terminated"],
             fields["truncated"],
             infos | self._infos(fields),
         )
+        return stepped, result, memory, self._program.shown(outputs)
 
     # from host fields to Gymnasium's structures
 

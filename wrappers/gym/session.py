@@ -13,20 +13,18 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
-from rewardax.base import saving
 from rewardax.base.arrays import is_key, narrow
 from rewardax.base.errors import UserError
 from rewardax.base.forked import forked_after_jax, refuse_forked
 from rewardax.base.seeds import as_seed
-from rewardax.wrappers.config import structure_of
 from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, in_hindsight
 from rewardax.wrappers.gym.door import OtherKind, Seen, canonical, fit, numeric, same_kind, same_shape
-from rewardax.wrappers.gym.session_program import Last, Moved, pad, programs
+from rewardax.wrappers.gym.session_program import Given, Last, Moved, pad, programs
+from rewardax.wrappers.gym.session_saved import Saved
 from rewardax.wrappers.judges.feedback import merged
 from rewardax.wrappers.requirements import require_features
-
-KIND = "wrapper state"
 
 
 class Outcome(NamedTuple):
@@ -38,7 +36,7 @@ class Outcome(NamedTuple):
     episode: dict[str, np.ndarray] | None  # name -> f64[N] sums over the episode, where one ended; else None
 
 
-class RewardSession:
+class RewardSession(Saved):
     """Runs one reward over ``num_envs`` environments, one compiled call per step.
 
     Args:
@@ -173,12 +171,43 @@ class RewardSession:
             table = self._step(moved)
         except OtherKind:
             table = self._step(self._fitted(moved))
-        outcome = self._outcome(table, (terminated | truncated) & valid)
-        if self._rollout:
-            self._rows += 1
-            if self._rows == self.learn_every:
-                self._learn()
-        return outcome
+        return self._enter(table, (terminated | truncated) & valid)
+
+    @property
+    def regular(self) -> bool:
+        """Whether all that came in was of the kind that the first reset showed, as :meth:`inside` needs it."""
+        return self._state is not None and not self._mixed
+
+    def inside(self, valid: np.ndarray | None) -> tuple[Any, Given, Any]:
+        """What native environments compute along with a step, in place of :meth:`step`.
+
+        Returns:
+            a function, what it is given, and the memory that it replaces; :meth:`paid` takes what comes out.
+        """
+        given = Given(self._numbers, self._fresh, np.int32(self._rows), self._last, valid)
+        return self._programs.along, given, (self._state, self._rollout)
+
+    def paid(
+        self,
+        table: Array,
+        memory: Any,
+        start: tuple[PyTree, Mapping[str, Any]],
+        ended: np.ndarray,
+        valid: np.ndarray | None,
+    ) -> Outcome:
+        """Enter a step that was computed along with the environments' own.
+
+        Args:
+            table, memory: what came out.
+            start: observation and features that the next step starts from.
+            ended: bool[N].
+            valid: bool[N] as given to :meth:`inside`.
+        """
+        self._state, self._rollout = memory
+        features = {name: start[1][name] for name in self._last.features}
+        valid = self._every if valid is None else valid
+        self._last = Last(numeric(start[0]), numeric(features), ended | ~valid)
+        return self._enter(np.asarray(table), ended & valid)
 
     def feed(self, feedback: Mapping[str, Mapping[str, Any]]) -> None:
         """Hand in late labels, ``{component: {"caption": i32[K], "value": f32[K]}}``.
@@ -208,39 +237,6 @@ class RewardSession:
         if self._state is None:
             raise RuntimeError("the reward remembers nothing before the first reset()")
         return jax.tree.map(jnp.copy, self._state)
-
-    def state_dict(self) -> dict[str, np.ndarray]:
-        """Everything needed to continue bit for bit, as flat arrays (``np.savez`` takes them)."""
-        if self._state is None:
-            raise RuntimeError("nothing to save before the first reset()")
-        return saving.pack(
-            KIND,
-            {**self._carried(), "feedback": self._feedback},
-            self._fingerprint(),
-            {"rows": self._rows, "feedback": saving.outline(self._feedback), "kind": self._dtypes()},
-        )
-
-    def load_state_dict(self, saved: Mapping[str, np.ndarray]) -> None:
-        """Continue from :meth:`state_dict` of a session with the same reward, observations and ``num_envs``.
-
-        Before the first reset the arrays are kept and applied by it (that reset then opens a new episode).
-
-        Raises:
-            UserError: the arrays are of another reward or environment; what differs is named.
-        """
-        if self._state is None:
-            self._restore = dict(saved)
-            return
-        found = saving.unpack(saved, KIND, "this state_dict").expect(self._fingerprint())
-        if found.facts.get("kind", self._dtypes()) != self._dtypes():
-            kinds, tree = jax.tree.flatten(self._kind)
-            saved_as = zip(kinds, found.facts["kind"], strict=True)
-            self._widen(jax.tree.unflatten(tree, [x.astype(jnp.promote_types(x.dtype, name)) for x, name in saved_as]))
-        feedback = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), saving.from_outline(found.facts["feedback"]))
-        tree = found.tree({**self._carried(), "feedback": feedback})
-        self._rows, self._feedback = found.facts["rows"], tree["feedback"]
-        self._sums, self._state = tree["sums"], tree["state"]
-        self._rollout, self._last = tree["rollout"], tree["last"]
 
     def _build(self, new: Last, components: Mapping[str, Any] | None) -> None:
         require_features(self.reward, new.features)
@@ -360,16 +356,17 @@ class RewardSession:
         """Go on with other dtypes of observation, features and action: memory and rollout are cast."""
         if [x.dtype for x in jax.tree.leaves(kind)] == [x.dtype for x in jax.tree.leaves(self._kind)]:
             return
-        self._kind = kind
+        self._kind, self._mixed = kind, True
         state, self._fresh, last, rows = self._empty()
         self._state = _cast(self._state, state)
         self._last = jax.tree.map(lambda x, kind: np.asarray(x, kind.dtype), self._last, last)
         self._rollout = _cast(self._rollout, rows) if self._rollout else ()
 
-    def _dtypes(self) -> list[str]:
-        return [str(x.dtype) for x in jax.tree.leaves(self._kind)]
-
-    def _outcome(self, table: np.ndarray, done: np.ndarray) -> Outcome:
+    def _enter(self, table: np.ndarray, done: np.ndarray) -> Outcome:
+        if self._rollout:
+            self._rows += 1
+            if self._rows == self.learn_every:
+                self._learn()
         posted = 1 + len(self.component_names)
         self._sums += table[1:posted]
         episode = None
@@ -387,13 +384,6 @@ class RewardSession:
         self._state = self._programs.learn(self._numbers, self._state, self._rollout, feedback or None)
         self._rows = 0
         self._feedback = {}
-
-    def _carried(self) -> dict[str, Any]:
-        return {"state": self._state, "rollout": self._rollout, "last": self._last, "sums": self._sums}
-
-    def _fingerprint(self) -> dict[str, Any]:
-        learn_every = self.learn_every if self.reward.learns else None
-        return {"reward": structure_of(self.reward), "num_envs": self.num_envs, "learn_every": learn_every}
 
 
 def _rows_where(mask: np.ndarray, yes: PyTree, no: PyTree) -> PyTree:

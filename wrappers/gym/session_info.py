@@ -94,12 +94,13 @@ def names(entry: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _with(info: Mapping[str, Any], mask: np.ndarray, entries: Mapping[str, Any]) -> Info:
-    result = dict(info)
+    result, everywhere = dict(info), mask.all()
     for name, values in entries.items():
         if isinstance(values, Mapping):
             result[name] = _with(info.get(name, {}), mask, values)
         else:
-            result[name] = np.where(mask, np.asarray(values, np.float64), 0.0)
+            wide = np.array(values, np.float64)
+            result[name] = wide if everywhere else np.where(mask, wide, 0.0)
         result[f"_{name}"] = mask.copy()
     return result
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from rewardax.base.arrays import env_where
+from rewardax.base.arrays import env_where, narrow
 from rewardax.wrappers.core import PyTree, Rewards, State, Transition, advance
 from rewardax.wrappers.gym.door import same_kind
 
@@ -40,13 +40,23 @@ class Moved(NamedTuple):
     after: Any  # (observation, features) the next step starts from, or None: the successor
 
 
+class Given(NamedTuple):
+    """What a step of a reward reads and leaves as it is."""
+
+    numbers: list[Array]
+    fresh: PyTree
+    row: Any  # of the rollout
+    last: Last
+    valid: Any  # bool[N], or None: all
+
+
 class Programs(NamedTuple):
     """The functions of one reward structure; the numbers in the reward are arguments."""
 
     init: Callable[..., State]
     pay: Callable[..., tuple[Transition, Rewards, State]]
-    settle: Callable[..., tuple[Array, State, PyTree]]  # one step, for a program that does more
-    step: Callable[..., tuple[Array, State, PyTree]]  # the same, compiled
+    step: Callable[..., tuple[Array, State, PyTree]]
+    along: Callable[..., tuple[Array, tuple[State, PyTree]]]  # the same, not compiled: part of the environments' step
     forget: Callable[..., PyTree]
     learn: Callable[..., State]
 
@@ -76,7 +86,7 @@ def programs(structure: Any) -> Programs:
         reward = structure.unflatten(numbers)
         return transition, *advance(reward, state, fresh, transition, moved.components)
 
-    def settle(
+    def step(
         numbers: list[Array], fresh: PyTree, state: State, rollout: PyTree, row: Any, last: Last, moved: Moved
     ) -> tuple[Array, State, PyTree]:
         seen = moved.next_observation, moved.next_features
@@ -90,6 +100,22 @@ def programs(structure: Any) -> Programs:
         table = jnp.stack([jnp.broadcast_to(x, transition.valid.shape).astype(jnp.float32) for x in posted])
         return table, state, rollout
 
+    def along(given: Given, memory: tuple[State, PyTree], stepped: Any) -> tuple[Array, tuple[State, PyTree]]:
+        last = given.last
+        moved = Moved(
+            action=narrow(stepped.action),
+            next_observation=None if last.observation is None else jax.tree.map(narrow, stepped.observation),
+            next_features={name: narrow(stepped.features[name]) for name in last.features},
+            reward=stepped.reward,
+            terminated=stepped.terminated,
+            truncated=stepped.truncated,
+            valid=jnp.ones(stepped.reward.shape, bool) if given.valid is None else given.valid,
+            components=None,
+            after=None,  # the host knows it
+        )
+        table, state, rollout = step(given.numbers, given.fresh, *memory, given.row, last, moved)
+        return table, (state, rollout)
+
     def learn(numbers: list[Array], state: State, rollout: PyTree, feedback: Any) -> State:
         transitions, rewards = rollout
         return structure.unflatten(numbers).learn(rewards, state, transitions, feedback)[1]
@@ -97,8 +123,8 @@ def programs(structure: Any) -> Programs:
     return Programs(
         jax.jit(init),
         pay,
-        settle,
-        jax.jit(settle, donate_argnums=(2, 3)),
+        jax.jit(step, donate_argnums=(2, 3)),
+        along,
         jax.jit(lambda mask, fresh, episode: env_where(mask, fresh, episode)),
         jax.jit(learn),
     )

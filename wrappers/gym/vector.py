@@ -17,7 +17,7 @@ from rewardax.wrappers.encoders import default
 from rewardax.wrappers.gym.final import FinalInfo, with_final
 from rewardax.wrappers.gym.layers import innermost
 from rewardax.wrappers.gym.ledger import Ledger, agreed
-from rewardax.wrappers.gym.session import RewardSession
+from rewardax.wrappers.gym.session import Outcome, RewardSession
 from rewardax.wrappers.gym.session_info import names, reset_info_batch, step_info_batch
 from rewardax.wrappers.gym.single import TOLD, Encoder, RewardWrapper, as_config, enable, several_rewards
 from rewardax.wrappers.gym.spaces import fixed_part, pick, zeros
@@ -45,6 +45,9 @@ class VectorRewardWrapper(VectorWrapper):
     Shared memory takes in all environments of a step at once. With it, NEXT_STEP and the other modes can
     differ a little, because padding steps shift the environments against each other; prefer SAME_STEP for
     training.
+
+    Native environments (:class:`rewardax.envs.GymVectorEnv`) compute their step and the reward in one compiled program,
+    unless something lies in between or ``encode`` is given; the numbers are the same.
 
     Rewards are paid in float64, whatever the environment counts them in. Observations are taken as the
     environment means them, features and entries of other reward wrappers as
@@ -92,6 +95,8 @@ class VectorRewardWrapper(VectorWrapper):
         self._sees = fixed_part(env.single_observation_space, unknown=True) if encode is None else True
         self._inner = innermost(env, VectorRewardWrapper)
         self._inside = self._inner is None and rewards_inside(env)
+        whole = encode is None and self._inner is None and isinstance(self._sees, bool)
+        self._along = whole and env.unwrapped is env and getattr(env, "steps_along", False)
         self._posted: tuple[str, ...] = ()
         self._columns = encode is None and isinstance(env.unwrapped, SyncVectorEnv | AsyncVectorEnv)
         self._real: set[str] = set()  # features that came as real numbers
@@ -119,11 +124,41 @@ class VectorRewardWrapper(VectorWrapper):
         return observation, reset_info_batch(self.session, info, ours=bool(self._posted))
 
     def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        observation, reward, terminated, truncated, info = self.env.step(actions)
-        ended = np.asarray(terminated) | np.asarray(truncated)
-        same_step = self.autoreset_mode is AutoresetMode.SAME_STEP
+        env: Any = self.env
+        inside = self._along and self.session.regular
         valid = ~self._ended if self.autoreset_mode is AutoresetMode.NEXT_STEP else None
-        self._ended = ended
+        taken, *paid = env.step_along(actions, *self.session.inside(valid)) if inside else (env.step(actions),)
+        observation, reward, terminated, truncated, info = taken
+        self._ended = ended = np.asarray(terminated) | np.asarray(truncated)
+        reward = np.array(reward, np.float64)
+        if inside:
+            components, task_reward = None, reward
+            outcome = self._enter(observation, info, ended, valid, *paid)
+        else:
+            outcome, components, task_reward = self._pay(
+                actions, observation, reward, terminated, truncated, info, valid
+            )
+        if self.ledger is not None:
+            self.ledger.enter(outcome.components, task_reward)
+        info = step_info_batch(outcome, info, task_reward, ended, ours=components is not None)
+        return observation, outcome.reward.astype(np.float64), terminated, truncated, info
+
+    def _enter(
+        self, observation: Any, info: Any, ended: np.ndarray, valid: Any, table: Any, memory: Any, shown: Any
+    ) -> Outcome:
+        """What the program of the environments paid; the next step starts from what it showed or from a new episode."""
+        if self.autoreset_mode is AutoresetMode.SAME_STEP and ended.any():
+            start = self._see(observation, info)
+        else:
+            start = pick(self._sees, shown[0]), shown[1]
+        return self.session.paid(table, memory, start, ended, valid)
+
+    def _pay(
+        self, actions: Any, observation: Any, reward: np.ndarray, terminated: Any, truncated: Any, info: Any, valid: Any
+    ) -> tuple[Outcome, dict[str, Any] | None, np.ndarray]:
+        """The step, paid from what the environments say on the host."""
+        ended = self._ended
+        same_step = self.autoreset_mode is AutoresetMode.SAME_STEP
         reached: Any = observation
         final: Mapping[str, Any] = info
         if same_step and ended.any():
@@ -133,7 +168,6 @@ class VectorRewardWrapper(VectorWrapper):
         arrays, features = after if after and reached is observation else self._see(reached, final)
         if self._columns:
             self._require_whole_columns(features if after is None else after[1])
-        reward = np.array(reward, np.float64)
         if reward.shape != (self.num_envs,):
             raise UserError(several_rewards(reward.shape, f"one number for each of the {self.num_envs} environments"))
         components, task_reward = self._opened(final, reward)
@@ -148,10 +182,7 @@ class VectorRewardWrapper(VectorWrapper):
             after=after,
             components=components,
         )
-        if self.ledger is not None:
-            self.ledger.enter(outcome.components, task_reward)
-        info = step_info_batch(outcome, info, task_reward, ended, ours=components is not None)
-        return observation, outcome.reward.astype(np.float64), terminated, truncated, info
+        return outcome, components, task_reward
 
     def _opened(self, final: Mapping[str, Any], reward: np.ndarray) -> tuple[dict[str, Any] | None, np.ndarray]:
         """What a reward further in has paid, and the reward of the environment itself."""
