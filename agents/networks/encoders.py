@@ -53,7 +53,7 @@ def make_encoder(env: Any, space: Any, width: int, rngs: nnx.Rngs, text: str = "
     keys = set(getattr(space, "spaces", ()))
     if {"grid", "direction"} <= keys:
         kinds = getattr(env, "cell_kinds", GRID_KINDS)
-        mission = "mission" in keys and (env is None or hasattr(env, "missions"))
+        mission = "mission" in keys and (env is None or hasattr(getattr(env, "task", env), "missions"))
         return GridEncoder(space["grid"].shape, kinds, getattr(env, "colored", True), mission, rngs)
     if {"lines", "line_len", "line_type"} <= keys:
         return TEXTS[text](space["lines"].shape, width, rngs)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import Array
 
-from rewardax.agents.networks.layers import SIGNS, dense, sketch, word_sketch
+from rewardax.agents.networks.layers import SIGNS, command_sketch, dense, word_sketch
 from rewardax.agents.networks.texts import LINE_WIDTH
 
 PyTree = Any
@@ -36,8 +36,7 @@ def prepare_commands(commands: Array, observation: PyTree) -> Said:
     A command's words count twice as much as their order.
     """
     length = (commands > 0).sum(-1)
-    both = 2 * word_sketch(commands, length) + sketch(commands, length)
-    return Said(both, word_sketch(observation["lines"], observation["line_len"]))
+    return Said(command_sketch(commands, length), word_sketch(observation["lines"], observation["line_len"]))
 
 
 class CommandHead(nnx.Module):

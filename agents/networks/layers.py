@@ -24,8 +24,7 @@ def sketch(words: Array, length: Array) -> Array:
     >>> bool((a == b).all()), bool((a == c).all())
     (False, True)
     """
-    place = jnp.arange(words.shape[-1], dtype=jnp.uint32)
-    return _signs(words.astype(jnp.uint32) * 64 + place, place < length[..., None].astype(jnp.uint32), 0)
+    return _signs(_real(words, length), (_in_place(words), 1))
 
 
 def word_sketch(words: Array, length: Array) -> Array:
@@ -36,16 +35,36 @@ def word_sketch(words: Array, length: Array) -> Array:
     >>> bool(a @ b > a @ c)
     True
     """
-    place = jnp.arange(words.shape[-1], dtype=jnp.uint32)
-    return _signs(words.astype(jnp.uint32), place < length[..., None].astype(jnp.uint32), 1000)
+    return _signs(_real(words, length), (_anywhere(words), 1))
 
 
-def _signs(code: Array, real: Array, salt: int) -> Array:
+def command_sketch(words: Array, length: Array) -> Array:
+    """int8[..., 64]: words wherever they stand, twice, and their places."""
+    return _signs(_real(words, length), (_anywhere(words), 2), (_in_place(words), 1))
+
+
+def _real(words: Array, length: Array) -> Array:
+    return jnp.arange(words.shape[-1], dtype=jnp.uint32) < length[..., None].astype(jnp.uint32)
+
+
+def _in_place(words: Array) -> Array:
+    return words.astype(jnp.uint32) * 64 + jnp.arange(words.shape[-1], dtype=jnp.uint32)
+
+
+def _anywhere(words: Array) -> Array:
+    return words.astype(jnp.uint32) + jnp.uint32(1 << 30)
+
+
+def _signs(real: Array, *parts: tuple[Array, int]) -> Array:
+    """Sum over the ``real`` words of the signs of their codes, each times its weight."""
     halves = []
     for half in range(SIGNS // 32):
-        mixed = _mix(code * jnp.uint32(0x9E3779B1) + jnp.uint32(half * 77 + 1 + salt))
-        bits = (mixed[..., None] >> jnp.arange(32, dtype=jnp.uint32)) & 1
-        halves.append(jnp.where(real[..., None], 2 * bits.astype(jnp.int32) - 1, 0).sum(-2))
+        total = jnp.int32(0)
+        for code, weight in parts:
+            mixed = _mix(code * jnp.uint32(0x9E3779B1) + jnp.uint32(half * 77 + 1))
+            bits = (mixed[..., None] >> jnp.arange(32, dtype=jnp.uint32)) & 1
+            total = total + weight * (2 * bits.astype(jnp.int32) - 1)
+        halves.append(jnp.where(real[..., None], total, 0).sum(-2))
     return jnp.concatenate(halves, -1).astype(jnp.int8)
 
 

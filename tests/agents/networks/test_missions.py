@@ -59,6 +59,13 @@ def test_a_mission_that_is_always_the_same_is_no_input() -> None:
     assert not nnx.state(encoder, nnx.Param)
 
 
+def test_a_mission_is_read_through_another_task_around_it() -> None:
+    for inner, told in (("GoToObject-6x6-N2", True), ("DoorKey-5x5", False)):
+        env, params = make("NoisyTV-DoorKey-8x8", inner=inner)
+        encoder = make_encoder(env, env.observation_space(params), 8, nnx.Rngs(0))
+        assert isinstance(encoder, GridEncoder) and encoder.mission is told
+
+
 def test_every_cell_is_held_against_the_mission_in_the_same_way() -> None:
     """What a red key is asked here, it is asked there: only its place in the vector differs."""
     policy, env, params = policy_of("GoToObject-6x6-N2")
