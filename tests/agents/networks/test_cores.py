@@ -11,14 +11,18 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 from jax import Array
-from support.learner_envs import Recall
+from support.learner_envs import TWO_STEPS, Recall, register
 
+from rewardax.agents import train
 from rewardax.agents.compiled import train_core
+from rewardax.agents.host import HostEnvs
 from rewardax.agents.networks import ActorCritic, Last, Policy, Transformer
 from rewardax.agents.networks.cores import WINDOW
 from rewardax.agents.ppo import PPOConfig
 from rewardax.base.errors import UserError
 from rewardax.envs.core import TimeStep
+from rewardax.wrappers import chain
+from rewardax.wrappers.encoders import default
 
 SPACE = spaces.Box(-np.inf, np.inf, (3,), np.float32)
 CORES = ("gru", "transformer")
@@ -146,3 +150,17 @@ def test_an_unknown_core_is_refused() -> None:
         PPOConfig(core="lstm")
     with pytest.raises(UserError, match="encoder must be one of deepsets, attention"):
         PPOConfig(encoder="bert")
+
+
+def test_the_step_before_is_known_on_the_host_too() -> None:
+    register()
+    config = PPOConfig(num_envs=2, num_steps=4, minibatches=2, width=4, core="transformer", previous=True)
+    world = HostEnvs(TWO_STEPS, chain(), config, 0, default, {})
+    assert world.last.action.tolist() == [-1, -1] and world.last.reward.tolist() == [0, 0]
+    world.step(np.array([0, 1]))
+    assert world.last.action.tolist() == [0, 1] and world.last.reward.tolist() == [1, 1]
+    after = world.step(np.array([1, 1]))["next"][1]
+    assert after.action.tolist() == [1, 1] and after.reward.tolist() == [2, 2], "of the true successor"
+    assert world.last.action.tolist() == [-1, -1] and world.last.reward.tolist() == [0, 0], "of the next episode"
+    result = train(TWO_STEPS, config=config, frames=16, eval_levels=0)
+    assert np.isfinite(result.history[-1]["metrics"]["value/loss"]).all()
