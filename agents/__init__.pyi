@@ -1,4 +1,5 @@
 from .advantages import gae as gae
+from .algorithm import Algorithm as Algorithm
 from .compiled import train_core as train_core
 from .evaluation import evaluate as evaluate
 from .finite import TrainingStopped as TrainingStopped
@@ -9,6 +10,5 @@ from .networks.policy import ActorCritic as ActorCritic
 from .networks.policy import Policy as Policy
 from .parameters import load_parameters as load_parameters
 from .parameters import save_parameters as save_parameters
-from .ppo import PPO as PPO
 from .ppo import PPOConfig as PPOConfig
 from .training import train as train

@@ -2,10 +2,46 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float
+
+from rewardax.agents.batch import Batch
+from rewardax.agents.networks import ActorCritic
+from rewardax.base.tree import Node
+from rewardax.wrappers.ledger import static
+
+
+class GAE(Node):
+    """Generalized advantages of a rollout's rewards: see :func:`gae`.
+
+    A step limit bootstraps from the true final observation, or is an end like any other with ``terminate``.
+    """
+
+    gamma: Any = 0.99
+    gae_lambda: Any = 0.95
+    terminate: bool = static(False)
+
+    def __call__(self, net: ActorCritic, batch: Batch) -> tuple[Array, Array]:
+        """Advantages and value targets, ``f32[T, N]``."""
+        terminated, truncated = batch.terminated, batch.truncated
+        if self.terminate:
+            terminated, truncated = terminated | truncated, jnp.zeros_like(truncated)
+        after = net.value(successors(net, batch))
+        return gae(batch.reward, batch.value, after, terminated, truncated, self.gamma, self.gae_lambda)
+
+
+def successors(net: ActorCritic, batch: Batch) -> Any:
+    """The true successors of a rollout as the heads take them, ``[T, N, ...]``."""
+    if not net.recurrent:
+        return net.encoder(batch.next_prepared)
+    both = (batch.next_prepared, batch.next_hidden)
+    prepared, hidden = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), both)
+    x, _ = net.embed(prepared, hidden, jnp.zeros(batch.first.size, bool))
+    return jax.tree.map(lambda a: a.reshape(*batch.first.shape, *a.shape[1:]), x)
 
 
 def gae(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -11,6 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rewardax.agents.algorithm import Algorithm, TrainState
+from rewardax.agents.batch import Metrics
 from rewardax.agents.checkpoint import Checkpoints
 from rewardax.agents.evaluation import evaluate
 from rewardax.agents.finite import GRADIENT, require_finite
@@ -26,11 +29,15 @@ from rewardax.agents.loop import (
     weighted_mean,
 )
 from rewardax.agents.networks.custom import Builder
-from rewardax.agents.ppo import PPO, PPOConfig, TrainState, build_policy
-from rewardax.agents.rollout import starts
+from rewardax.agents.ppo import PPOConfig, build_policy, ppo
+from rewardax.agents.programs import compiled
+from rewardax.agents.rollout import Starts, starts
+from rewardax.agents.samplers.choice import choose_sampler
 from rewardax.base.seeds import as_seeds
+from rewardax.base.sources import users_own
 from rewardax.envs.core import Env
-from rewardax.envs.levels import make_pool
+from rewardax.envs.levels import LevelPool, make_pool
+from rewardax.wrappers.config import code_of
 from rewardax.wrappers.core import Chain, PyTree, RewardTransform
 from rewardax.wrappers.requirements import attach
 
@@ -69,62 +76,48 @@ def train_core(
         network: makes another network, see :class:`rewardax.agents.Network`.
     """
     reward = Chain() if reward is None else attach(reward, env, where=env.family)
-    seeds = as_seeds(seeds)
-    cut = plan(config, frames, chunk_frames)
-    notes = before_training(reward, config, env.horizon(params))
-    learner = PPO(
-        env,
-        build_policy(env, env.observation_space(params), env.num_actions, config, network),
-        config,
-        cut.updates(config),
-        env.horizon(params),
-    )
+    seeds, horizon = as_seeds(seeds), env.horizon(params)
+    sampler, chosen = choose_sampler(config, reward, horizon)
+    cut = plan(sampler, frames, chunk_frames)
+    notes = (*chosen, *before_training(reward, sampler, horizon))
+    policy = build_policy(env, env.observation_space(params), env.num_actions, config, network)
+    learner = ppo(policy, config, sampler, budget=cut.budget, env=env)
+    program = functools.partial(compiled, keep=network is None and not users_own([type(env), *code_of(reward)]))
     with closing(JudgeDesk(reward, judge, env.captions, env.subgoal_names)) as desk:
         started = time.perf_counter()
         pools = [make_pool(env, params, config.pool, "train", seed) for seed in seeds]
         pool = jax.tree.map(lambda *rows: jnp.stack(rows), *pools)
         keys = jnp.stack([jax.random.key(seed) for seed in seeds])
-        begin = jax.jit(jax.vmap(lambda p: starts(env, params, reward, learner.policy.prepare, p)))(pool)
-        weights = learner.policy.init_many(keys)
-        # one seed after the other: rewards may draw orthogonal weights, see Policy.init_many
-        state = jax.jit(
-            lambda rows: jax.lax.map(lambda row: learner.init(row[0], row[1], params, reward, row[2]), rows)
-        )((keys, weights, begin))
+        begin = program(_begin, learner, params, reward, pool)(learner, params, reward, pool)
+        weights = policy.init_many(keys)
+        state = program(_init, learner, keys, weights, params, reward, begin)(
+            learner, keys, weights, params, reward, begin
+        )
         # the state is not donated: it is what remains of a run that has to stop
-        call = jax.jit(jax.vmap(learner.iterate, in_axes=(0, None, None, 0, None, None)), static_argnums=4)
-        run = call.lower(state, params, reward, begin, cut.iterations, desk.feedback()).compile()
+        run = program(_iterate, learner, state, params, reward, begin, desk.feedback(), iterations=cut.iterations)
         compile_seconds = time.perf_counter() - started
 
         def advance(state: TrainState) -> tuple[TrainState, dict[str, np.ndarray]]:
             desk.ask(state.collector.reward)
-            done = int(state.collector.watch.steps[0]) * config.num_envs
-            state, sums = run(state, params, reward, begin, desk.feedback())
+            done = taken(state)
+            state, sums = run(learner, state, params, reward, begin, desk.feedback())
             first, sums = jax.device_get((state.collector.watch.first, sums))
             metrics = {name: weighted_mean(*pair) for name, pair in sums.items()}
-            require_finite(first, metrics[GRADIENT], num_envs=config.num_envs, frames=done, seeds=seeds)
+            if not sampler.even:
+                metrics["frames"] = taken(state).astype(np.float32)
+            require_finite(first, sums[GRADIENT][0], frames=done, seeds=seeds)
             return state, metrics
 
         checkpoints = None if out is None else Checkpoints(out, fingerprint or {})
         state, history, stopped = run_chunks(
-            cut, state, advance, seeds=len(seeds), on_chunk=on_chunk, checkpoints=checkpoints
+            cut.budget, state, advance, taken, on_chunk=on_chunk, checkpoints=checkpoints
         )
 
-    def score(weights: PyTree, memory: PyTree, key: jax.Array) -> dict[str, jax.Array]:
-        return evaluate(
-            env,
-            params,
-            learner.policy,
-            weights,
-            key,
-            eval_levels,
-            reward=reward,
-            shared=memory,
-            mask_actions=config.mask_actions,
-        )
-
-    shared = state.collector.reward.shared
-    scores = jax.jit(jax.vmap(score))(state.params, shared, keys) if eval_levels and not stopped else {}
-    final = {name: np.asarray(value) for name, value in scores.items()}
+    final: dict[str, np.ndarray] = {}
+    if eval_levels and not stopped:
+        played = (learner, state.params, state.collector.reward.shared, keys, params, reward)
+        scores = program(_score, *played, levels=eval_levels, mask_actions=config.mask_actions)(*played)
+        final = {name: np.asarray(value) for name, value in scores.items()}
     if not reward.causal:  # rewards in hindsight are known after learn() only, that is in training
         replaced = [name for name in final if name.startswith("return/") and name != "return/task"]
         final |= {name: latest(history, name) for name in replaced}
@@ -132,7 +125,7 @@ def train_core(
         history=history,
         final=final,
         params=state.params,
-        policy=learner.policy,
+        policy=policy,
         config=config,
         seeds=seeds,
         wall=history[-1]["wall"] if history else 0.0,
@@ -141,3 +134,66 @@ def train_core(
         stopped=stopped,
         notes=(*notes, *after_training(history)),
     )
+
+
+def taken(state: TrainState) -> np.ndarray:
+    """Frames so far, ``i64[S]``."""
+    return np.asarray(state.collector.watch.frames, np.int64)
+
+
+def _begin(learner: Algorithm, params: PyTree, reward: RewardTransform, pool: LevelPool) -> Starts:
+    env = learner.env
+    assert env is not None
+    return jax.vmap(lambda p: starts(env, params, reward, learner.policy.prepare, p))(pool)
+
+
+def _init(
+    learner: Algorithm, keys: jax.Array, weights: PyTree, params: PyTree, reward: RewardTransform, begin: Starts
+) -> TrainState:
+    # one seed after the other: rewards may draw orthogonal weights, see Policy.init_many
+    return jax.lax.map(lambda row: learner.init(row[0], row[1], params, reward, row[2]), (keys, weights, begin))
+
+
+def _iterate(
+    learner: Algorithm,
+    state: TrainState,
+    params: PyTree,
+    reward: RewardTransform,
+    begin: Starts,
+    feedback: Any,
+    iterations: int,
+) -> tuple[TrainState, Metrics]:
+    def one(state: TrainState, begin: Starts) -> tuple[TrainState, Metrics]:
+        return learner.iterate(state, params, reward, begin, iterations, feedback)
+
+    return jax.vmap(one)(state, begin)
+
+
+def _score(
+    learner: Algorithm,
+    weights: PyTree,
+    shared: PyTree,
+    keys: jax.Array,
+    params: PyTree,
+    reward: RewardTransform,
+    levels: int,
+    mask_actions: bool,
+) -> dict[str, jax.Array]:
+    env = learner.env
+    assert env is not None
+
+    def one(weights: PyTree, memory: PyTree, key: jax.Array) -> dict[str, jax.Array]:
+        return evaluate(
+            env,
+            params,
+            learner.policy,
+            weights,
+            key,
+            levels,
+            reward=reward,
+            shared=memory,
+            mask_actions=mask_actions,
+            horizon=learner.sampler.horizon,
+        )
+
+    return jax.vmap(one)(weights, shared, keys)

@@ -30,6 +30,7 @@ def evaluate(
     shared: Any = (),
     greedy: bool = False,
     mask_actions: bool = True,
+    horizon: Array | int | None = None,
 ) -> dict[str, Array]:
     """Success rate, mean length and mean returns of a policy over levels of a split.
 
@@ -47,12 +48,14 @@ def evaluate(
         shared: shared memory of the reward.
         greedy: take the likeliest action instead of sampling.
         mask_actions: choose among admissible actions only.
+        horizon: longest episode in steps, to be given where ``params`` are traced.
 
     Returns:
         Means over the levels, f32[] each, named ``return/task``, ``return/total``, ``return/<component>``, ``length``
         (steps), ``success`` (in [0, 1]) and ``performance``.
     """
     reward = Chain() if reward is None else reward.bind(names_of(env))
+    limit = env.horizon(params) if horizon is None else horizon
     net = policy.bind(weights)
     state = jax.vmap(lambda i: reset_level(env, params, i, split))(jnp.arange(levels))
     moment = look(env, params, reward, policy.prepare, state)
@@ -65,7 +68,7 @@ def evaluate(
     carry = (moment, net.initial_hidden(levels), memory, totals, jnp.zeros(levels, bool), jnp.int32(0), key)
 
     def unfinished(carry: tuple) -> Array:
-        return ~carry[4].all() & (carry[5] < env.horizon(params))
+        return ~carry[4].all() & (carry[5] < limit)
 
     def body(carry: tuple) -> tuple:
         moment, hidden, memory, totals, over, t, key = carry

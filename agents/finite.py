@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from rewardax.wrappers.core import Rewards
+
 NEVER = np.iinfo(np.int32).max
 GIVEN, TOTAL = "reward", "total"  # what the environment gave; the sum of all components
 GRADIENT = "gradient/norm"
@@ -28,8 +30,8 @@ class TrainingStopped(RuntimeWarning):
 class Watch(NamedTuple):
     """When the rewards of each name first were not finite."""
 
-    steps: Array  # i32[] steps of each environment so far
-    first: dict[str, Array]  # i32[] the step at which it happened, NEVER if it did not
+    frames: Array  # i32[] environment steps so far
+    first: dict[str, Array]  # i32[] how many came before the one where it happened, NEVER if it did not
 
 
 def begin_watch(components: Mapping[str, Any]) -> Watch:
@@ -38,36 +40,36 @@ def begin_watch(components: Mapping[str, Any]) -> Watch:
     return Watch(jnp.int32(0), {name: jnp.int32(NEVER) for name in names})
 
 
-def observe(watch: Watch, given: Array, components: Mapping[str, Array], total: Array) -> Watch:
-    """Look at the rewards ``[T, N]`` of a rollout, as they were finally received."""
-    received = {GIVEN: given, **{f"component/{name}": value for name, value in components.items()}, TOTAL: total}
-    steps = watch.steps + jnp.arange(len(given), dtype=jnp.int32)
+def observe(watch: Watch, given: Array, rewards: Rewards, valid: Array | None = None) -> Watch:
+    """Look at the rewards ``[T, N]`` of a rollout, as they were finally received, on its real steps."""
+    components = {f"component/{name}": value for name, value in rewards.components.items()}
+    received = {GIVEN: given, **components, TOTAL: rewards.total}
+    steps = jnp.full(len(given), given.shape[1]) if valid is None else valid.sum(1)
+    upto = watch.frames + jnp.cumsum(steps, dtype=jnp.int32)
 
     def first(value: Array) -> Array:
-        return jnp.where(jnp.isfinite(value).all(1), NEVER, steps).min()
+        fine = jnp.isfinite(value) if valid is None else jnp.isfinite(value) | ~valid
+        return jnp.where(fine.all(1), NEVER, upto - steps).min()
 
-    return Watch(
-        watch.steps + len(given), {name: jnp.minimum(watch.first[name], first(received[name])) for name in watch.first}
-    )
+    return Watch(upto[-1], {name: jnp.minimum(watch.first[name], first(received[name])) for name in watch.first})
 
 
 def require_finite(
-    first: Mapping[str, np.ndarray], gradient: np.ndarray, *, num_envs: int, frames: int, seeds: tuple[int, ...]
+    first: Mapping[str, np.ndarray], gradient: np.ndarray, *, frames: np.ndarray, seeds: tuple[int, ...]
 ) -> None:
     """Stop a run whose rewards or gradients were not finite.
 
     Args:
         first: ``Watch.first``, ``i32[S]`` each.
-        gradient: f32[S] mean norm of the gradients of the chunk.
-        num_envs: environments per seed.
-        frames: environment steps per seed before the chunk.
+        gradient: f32[S] summed norms of the gradients of the chunk.
+        frames: i32[S] environment steps before the chunk.
         seeds: of the runs.
 
     Raises:
         TrainingStopped: naming the components that were the first, the seed and the frame.
 
     >>> first = {"reward": np.array([NEVER]), "component/log": np.array([3]), "total": np.array([3])}
-    >>> require_finite(first, np.ones(1), num_envs=8, frames=0, seeds=(7,))
+    >>> require_finite(first, np.ones(1), frames=np.zeros(1, int), seeds=(7,))
     Traceback (most recent call last):
     ...
     rewardax.agents.finite.TrainingStopped: component 'log' of the reward is not finite (NaN or infinity), first...
@@ -78,7 +80,7 @@ def require_finite(
     if step < NEVER:
         names = [name for name, steps in first.items() if steps[at] == step]
         message = (
-            f"{_subject(names)} not finite (NaN or infinity), first at frame {step * num_envs:,} of seed {seeds[at]}; "
+            f"{_subject(names)} not finite (NaN or infinity), first at frame {step:,} of seed {seeds[at]}; "
             "training stopped there. Keep the term finite, for example by a lower bound under "
             "its logarithm, root or divisor"
         )
@@ -86,8 +88,9 @@ def require_finite(
     if not np.isfinite(gradient).all():
         at = int(np.argmin(np.isfinite(gradient)))
         message = (
-            f"the gradient of seed {seeds[at]} is not finite (NaN or infinity) after frame {frames:,}, though every "
-            "reward was finite; training stopped there. Lower the learning rate, or scale the reward to the order of 1"
+            f"the gradient of seed {seeds[at]} is not finite (NaN or infinity) after frame {frames[at]:,}, though "
+            "every reward was finite; training stopped there. Lower the learning rate, or scale the reward to the "
+            "order of 1"
         )
         raise TrainingStopped(message)
 

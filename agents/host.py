@@ -13,6 +13,8 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
+from rewardax.agents.algorithm import Algorithm
+from rewardax.agents.batch import Batch
 from rewardax.agents.distributions import log_prob, mask_logits, sample
 from rewardax.agents.finite import GIVEN, GRADIENT, NEVER, TOTAL, require_finite
 from rewardax.agents.labels import JudgeDesk
@@ -21,8 +23,8 @@ from rewardax.agents.networks import Policy
 from rewardax.agents.networks.custom import Builder
 from rewardax.agents.networks.encoders import Last, at_start
 from rewardax.agents.networks.missions import WORD_IDS, WORDS, mission_words, missions_differ
-from rewardax.agents.ppo import PPO, PPOConfig, build_policy
-from rewardax.agents.rollout import Batch
+from rewardax.agents.ppo import PPOConfig, build_policy, ppo
+from rewardax.agents.samplers.segments import Segments
 from rewardax.base.arrays import env_where
 from rewardax.base.errors import UserError, as_user_error
 from rewardax.base.seeds import as_seeds
@@ -135,9 +137,15 @@ def train_host(
     reward = chain() if reward is None else reward
     seeds = as_seeds(seeds)
     encode = pick_encoder(env_id, env_kwargs)
-    notes = before_training(reward, config, _horizon(env_id, env_kwargs))
+    if config.sampler == "episodes":
+        raise UserError(
+            f"sampler='episodes' starts environments from levels of their own choosing, which {env_id} does not offer; "
+            "it needs a task of rewardax. Take sampler='auto' with num_steps as long as an episode"
+        )
+    sampler = Segments(config.num_envs, config.num_steps, config.mask_actions)
+    notes = before_training(reward, sampler, _horizon(env_id, env_kwargs))
     worlds = [HostEnvs(env_id, reward, config, seed, encode, env_kwargs) for seed in seeds]
-    cut = plan(config, frames)
+    cut = plan(sampler, frames)
     first = worlds[0]
     captions = tuple(told_by_all(first.envs, "captions"))
     if judge is not None and not captions:
@@ -148,8 +156,11 @@ def train_host(
     subgoals = tuple(told_by_all(first.envs, "subgoal_names"))
     desk = JudgeDesk(first.envs.session.reward, judge, captions, subgoals)
     policy = build_policy(None, first.space, first.num_actions, config, network)
-    learner = PPO(None, policy, config, cut.updates(config))  # type: ignore[arg-type]
-    act, update = jax.jit(_act, static_argnums=0), jax.jit(_update, static_argnums=0)
+    learner = ppo(policy, config, sampler, budget=cut.budget)
+    act, update = jax.jit(_act, static_argnums=0), jax.jit(_update)
+
+    def taken(runs: list[Run]) -> np.ndarray:
+        return np.array([run.frames for run in runs], np.int64)
 
     def advance(runs: list[Run]) -> tuple[list[Run], dict[str, np.ndarray]]:
         parts = [run.iterate(act, update, cut.iterations) for run in runs]
@@ -163,7 +174,7 @@ def train_host(
 
     runs = [Run(learner, world, seed) for world, seed in zip(worlds, seeds, strict=True)]
     with closing(desk):
-        runs, history, stopped = run_chunks(cut, runs, advance, seeds=len(seeds), on_chunk=on_chunk)
+        runs, history, stopped = run_chunks(cut.budget, runs, advance, taken, on_chunk=on_chunk)
     last = [run.recent(eval_levels) for run in runs]
     return TrainResult(
         history=history,
@@ -190,12 +201,12 @@ def _horizon(env_id: str, env_kwargs: Mapping[str, Any]) -> int | None:
 class Run:
     """One seed's learner and its environments."""
 
-    def __init__(self, learner: PPO, world: HostEnvs, seed: int):
+    def __init__(self, learner: Algorithm, world: HostEnvs, seed: int):
         self.learner, self.world, self.seed = learner, world, seed
-        self.steps = 0  # of each environment
+        self.frames = 0
         net_key, self.key = jax.random.split(jax.random.key(seed))
         self.weights = learner.policy.init(net_key)
-        self.optimizer = learner.optimizer().init(self.weights)
+        self.optimizer = learner.optimizer.init(self.weights)
         self.hidden = learner.policy.bind(self.weights).initial_hidden(world.envs.num_envs)
         self.sums: dict[str, np.ndarray] = {}
         self.finished: list[dict[str, float]] = []
@@ -203,10 +214,12 @@ class Run:
 
     def iterate(self, act: Any, update: Any, iterations: int) -> dict[str, float]:
         """Collect and update ``iterations`` times; means of what was logged."""
-        config, began, logged = self.learner.config, len(self.finished), []
+        sampler, began, logged = self.learner.sampler, len(self.finished), []
+        assert isinstance(sampler, Segments)
         for _ in range(iterations):
             hidden, rows = self.hidden, []
-            for _ in range(config.num_steps):
+            before = self.frames
+            for _ in range(sampler.num_steps):
                 self.key, key = jax.random.split(self.key)
                 world = self.world
                 action, logp, value, prepared, self.hidden = act(
@@ -229,16 +242,20 @@ class Run:
                         logp=logp,
                         value=value,
                         reward=row["reward"],
+                        components={},
                         terminated=row["terminated"],
                         truncated=row["truncated"],
                         first=row["first"],
+                        valid=None,
+                        group=None,
                         next_prepared=row["next"],
                         next_hidden=self.hidden,
+                        hidden=hidden[:, :0],
                     )
                 )
-            batch = jax.tree.map(lambda *x: np.stack(x), *rows)
+            batch = jax.tree.map(lambda *x: np.stack(x), *rows)._replace(hidden=hidden)
             self.key, key = jax.random.split(self.key)
-            weights, optimizer, metrics = update(self.learner, self.weights, self.optimizer, batch, hidden, key)
+            weights, optimizer, metrics = update(self.learner, self.weights, self.optimizer, batch, key, before)
             logged.append({name: float(total / weight) for name, (total, weight) in metrics.items()})
             self._require_finite({}, logged[-1].get(GRADIENT, 0.0))
             self.weights, self.optimizer = weights, optimizer
@@ -257,7 +274,7 @@ class Run:
         summed = {k: v for k, v in info["reward_components"].items() if not k.startswith("_")}
         received = {f"component/{name}": value for name, value in summed.items()}
         self._require_finite({GIVEN: info["task_reward"], **received, TOTAL: row["reward"]})
-        self.steps += 1
+        self.frames += self.world.envs.num_envs
         summed = {**summed, "total": row["reward"], "task": info["task_reward"]}
         summed = {f"return/{name}": value for name, value in summed.items()} | {"length": np.ones(done.shape)}
         final = info.get("final_info", {})
@@ -277,10 +294,9 @@ class Run:
     def _require_finite(self, received: Mapping[str, np.ndarray], gradient: float = 0.0) -> None:
         """Stop at rewards of the present step, or at a gradient, that are not finite."""
         first = {
-            name: np.array([NEVER if np.isfinite(value).all() else self.steps]) for name, value in received.items()
+            name: np.array([NEVER if np.isfinite(value).all() else self.frames]) for name, value in received.items()
         }
-        count = self.learner.config.num_envs
-        require_finite(first, np.array([gradient]), num_envs=count, frames=self.steps * count, seeds=(self.seed,))
+        require_finite(first, np.array([gradient]), frames=np.array([self.frames]), seeds=(self.seed,))
 
     def _success(self, final: Mapping[str, Any], i: int, score: float) -> float:
         """What the environment says; in Minigrid, whether there was any reward; else unknown (NaN)."""
@@ -299,9 +315,9 @@ def _act(policy: Policy, weights: PyTree, seen: Any, mask: Any, hidden: Any, fir
     return action, log_prob(logits, action), value, prepared, hidden
 
 
-def _update(learner: PPO, weights: PyTree, optimizer: Any, batch: Batch, hidden: Any, key: Any) -> tuple:
+def _update(learner: Algorithm, weights: PyTree, optimizer: Any, batch: Batch, key: Any, frames: Any) -> tuple:
     batch = batch._replace(next_prepared=_prepare(learner.policy, batch.next_prepared))
-    return learner.update(weights, optimizer, batch, hidden, key)
+    return learner.update(weights, optimizer, batch, key, frames)
 
 
 def _prepare(policy: Policy, seen: Any) -> PyTree:

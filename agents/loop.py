@@ -14,6 +14,8 @@ from rewardax.agents.checkpoint import Checkpoints
 from rewardax.agents.finite import TrainingStopped
 from rewardax.agents.networks import Policy
 from rewardax.agents.ppo import PPOConfig
+from rewardax.agents.samplers.episodes import Episodes
+from rewardax.agents.samplers.segments import Segments
 from rewardax.wrappers.core import PyTree, RewardTransform
 from rewardax.wrappers.requirements import short_rollouts
 
@@ -52,11 +54,12 @@ class Record(TypedDict):
     ``value/loss``                half the squared error of the value
     ``value/explained_variance``  1 - Var(target - value)/Var(target), <= 1; 0 for constant targets
     ``gradient/norm``             global norm before clipping
+    ``rollout/valid``             share of real steps in [0, 1] among those computed (whole episodes only)
     ============================  ========================================================================
     """
 
     chunk: int
-    frames: int  # environment steps per seed so far
+    frames: int  # environment steps per seed so far; their mean where rollouts differ in length
     wall: float  # seconds of training so far, without compilation
     fps: float  # environment steps per second in this chunk, all seeds together
     metrics: dict[str, np.ndarray]  # name -> f32[S], NaN where nothing was measured
@@ -94,46 +97,43 @@ class TrainResult:
 
 
 class Plan(NamedTuple):
-    """How a run is cut up: ``chunks`` of ``iterations`` rollouts of ``rollout`` frames."""
+    """How a run is cut up: ``iterations`` rollouts a chunk until ``budget`` frames are over."""
 
-    chunks: int
     iterations: int
-    rollout: int
-
-    def updates(self, config: PPOConfig) -> int:
-        """Gradient steps of the whole run."""
-        return self.chunks * self.iterations * config.epochs * config.minibatches
+    budget: int
 
 
-def plan(config: PPOConfig, frames: int, chunk_frames: int | None = None) -> Plan:
-    """Cut ``frames`` environment steps, rounded up, into about 40 chunks, or into chunks of ``chunk_frames``.
+def plan(sampler: Segments | Episodes, frames: int, chunk_frames: int | None = None) -> Plan:
+    """Cut ``frames`` environment steps into about 40 chunks, or into chunks of ``chunk_frames``.
 
-    >>> plan(PPOConfig(num_envs=64, num_steps=32), frames=1_000_000)
-    Plan(chunks=41, iterations=12, rollout=2048)
+    Where all rollouts have the same length, the budget is rounded up to whole chunks.
+
+    >>> plan(Segments(num_envs=64, num_steps=32), frames=1_000_000)
+    Plan(iterations=12, budget=1007616)
     """
-    rollout = config.num_envs * config.num_steps
-    rollouts = -(-frames // rollout)
-    iterations = max(1, chunk_frames // rollout if chunk_frames else rollouts // CHUNKS)
-    return Plan(-(-rollouts // iterations), iterations, rollout)
+    rollouts = -(-frames // sampler.frames)
+    iterations = max(1, chunk_frames // sampler.frames if chunk_frames else rollouts // CHUNKS)
+    chunk = iterations * sampler.frames
+    return Plan(iterations, -(-frames // chunk) * chunk if sampler.even else frames)
 
 
 def run_chunks(
-    cut: Plan,
+    budget: int,
     state: State,
     advance: Callable[[State], tuple[State, dict[str, np.ndarray]]],
+    taken: Callable[[State], np.ndarray],
     *,
-    seeds: int,
     on_chunk: Callable[[Record], None] | None = None,
     checkpoints: Checkpoints | None = None,
 ) -> tuple[State, list[Record], str | None]:
     """Train chunk after chunk, from the newest checkpoint on if there is one; stop at what is not finite.
 
     Args:
-        cut: number and size of the chunks.
+        budget: frames of every run.
         state: what a run starts from.
         advance: trains one chunk; returns the new state and the metrics, ``f32[seeds]`` each, or raises
             :class:`TrainingStopped` and leaves its argument as it was.
-        seeds: how many runs ``state`` holds.
+        taken: frames of a state, ``i64[seeds]``.
         on_chunk: called with every new record.
         checkpoints: where the state is kept, at most every ``CHECKPOINT_SECONDS`` and after the last chunk.
 
@@ -142,12 +142,12 @@ def run_chunks(
         the state is then that from before the chunk, also in the checkpoint.
     """
     history: list[Record] = []
-    done, saved = 0, time.perf_counter()
+    chunk, saved = 0, time.perf_counter()
     if checkpoints is not None and (found := checkpoints.restore(state)) is not None:
-        done, state, history = found
+        chunk, state, history = found
     wall = history[-1]["wall"] if history else 0.0
-    frames = cut.iterations * cut.rollout
-    for chunk in range(done, cut.chunks):
+    before = taken(state)
+    while before.min() < budget:
         begun = time.perf_counter()
         try:
             state, metrics = advance(state)
@@ -157,16 +157,21 @@ def run_chunks(
                 checkpoints.save(chunk, state, history)
             return state, history, str(stop)
         seconds = time.perf_counter() - begun
-        wall += seconds
+        wall, now = wall + seconds, taken(state)
         record = Record(
-            chunk=chunk, frames=(chunk + 1) * frames, wall=wall, fps=frames * seeds / seconds, metrics=metrics
+            chunk=chunk,
+            frames=round(float(now.mean())),
+            wall=wall,
+            fps=float((now - before).sum()) / seconds,
+            metrics=metrics,
         )
+        chunk, before = chunk + 1, now
         history.append(record)
         if on_chunk is not None:
             on_chunk(record)
-        pending = time.perf_counter() - saved > CHECKPOINT_SECONDS or chunk == cut.chunks - 1
+        pending = time.perf_counter() - saved > CHECKPOINT_SECONDS or now.min() >= budget
         if checkpoints is not None and pending:
-            checkpoints.save(chunk + 1, state, history)
+            checkpoints.save(chunk, state, history)
             saved = time.perf_counter()
     return state, history, None
 
@@ -190,9 +195,11 @@ def latest(history: list[Record], name: str) -> np.ndarray:
     return values[last, np.arange(values.shape[1])]
 
 
-def before_training(reward: RewardTransform, config: PPOConfig, horizon: int | None) -> tuple[str, ...]:
+def before_training(reward: RewardTransform, sampler: Segments | Episodes, horizon: int | None) -> tuple[str, ...]:
     """Warn of rollouts that are too short for a reward; the sentences."""
-    found = tuple(short_rollouts(reward, config.num_steps, horizon))
+    if isinstance(sampler, Episodes):
+        return ()
+    found = tuple(short_rollouts(reward, sampler.num_steps, horizon))
     for sentence in found:
         warnings.warn(RolloutWarning(sentence), stacklevel=4)
     return found

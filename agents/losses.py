@@ -98,7 +98,9 @@ def kl_estimate(
     return estimates[kind]
 
 
-def explained_variance(prediction: Float[Array, "*shape"], target: Float[Array, "*shape"]) -> Float[Array, ""]:
-    """1 - Var(target - prediction) / Var(target); 0 when the target is constant."""
-    spread, error = (deviation(center(x)).reshape(()) for x in (target, target - prediction))
+def explained_variance(
+    prediction: Float[Array, "*shape"], target: Float[Array, "*shape"], mask: Shaped[Array, "*shape"] | None = None
+) -> Float[Array, ""]:
+    """1 - Var(target - prediction) / Var(target) over the real steps; 0 when the target is constant."""
+    spread, error = (deviation(center(x, mask)).reshape(()) for x in (target, target - prediction))
     return jnp.where(spread > 0, 1.0 - (error / jnp.where(spread > 0, spread, 1.0)) ** 2, 0.0)

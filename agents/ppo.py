@@ -1,31 +1,46 @@
-"""Proximal policy optimization, compiled: a training iteration is one pure function of its state.
-
-Seeds are vmapped; numbers of the configuration that only scale something are ordinary arrays inside the program.
-"""
+"""Proximal policy optimization: its settings, and the algorithm that they make."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import math
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
-import optax
-from jax import Array
-
-from rewardax.agents.advantages import gae
-from rewardax.agents.distributions import entropy, log_prob, mask_logits
-from rewardax.agents.losses import clipped_policy_loss, explained_variance, kl_estimate, normalize, value_loss
+from rewardax.agents.advantages import GAE
+from rewardax.agents.algorithm import Algorithm
 from rewardax.agents.networks import ActorCritic, Policy
 from rewardax.agents.networks.cores import CORES
 from rewardax.agents.networks.custom import Builder, require_module, require_network
 from rewardax.agents.networks.encoders import TEXTS
-from rewardax.agents.rollout import Batch, Collector, Starts, begin_collecting, collect
+from rewardax.agents.optimizer import Adam
+from rewardax.agents.samplers.episodes import Episodes
+from rewardax.agents.samplers.segments import Segments
+from rewardax.agents.terms import Clipped, EntropyBonus, ValueLoss
 from rewardax.base.errors import UserError, require_number
 from rewardax.envs.core import Env
-from rewardax.wrappers.core import PyTree, RewardTransform
 
-Metrics = dict[str, tuple[Array, Array]]
+CHOICES = {
+    "encoder": tuple(TEXTS),
+    "core": tuple(CORES),
+    "time_limit": ("truncate", "terminate"),
+    "sampler": ("auto", "segments", "episodes"),
+}
+BOUNDS = {  # least and largest value; whether the least is allowed
+    "num_envs": (1, math.inf, True),
+    "num_steps": (1, math.inf, True),
+    "epochs": (1, math.inf, True),
+    "minibatches": (1, math.inf, True),
+    "learning_rate": (0, math.inf, False),
+    "gamma": (0, 1, True),
+    "gae_lambda": (0, 1, True),
+    "clip": (0, math.inf, False),
+    "entropy_coef": (0, math.inf, True),
+    "value_coef": (0, math.inf, True),
+    "max_grad_norm": (0, math.inf, False),
+    "width": (1, math.inf, True),
+    "group_size": (1, math.inf, True),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,22 +94,28 @@ class PPOConfig:
     pool: int = 4096
     """Training levels per seed, made once at the start, >= 2N; unused on the host."""
 
+    sampler: str = "auto"
+    """"segments": ``num_steps`` steps of ongoing episodes; "episodes": every environment plays one episode from its
+    start to its end; "auto": episodes where a part of the reward needs whole ones that the segments do not hold, or
+    compares episodes of one level, else segments."""
+    group_size: int = 8
+    """Episodes of each level with the sampler "episodes", >= 1; must divide N. 1 where the reward compares none."""
+
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             require_number(field.name, getattr(self, field.name), field.default)
-        for name, known in {"encoder": tuple(TEXTS), "core": tuple(CORES)}.items():
+        for name, (least, most, closed) in BOUNDS.items():
+            value = getattr(self, name)
+            if not (least <= value <= most) or (value == least and not closed):
+                above = f"{'at least' if closed else 'above'} {least}"
+                raise UserError(f"{name} must be {above if math.isinf(most) else f'in [{least}, {most}]'}, got {value}")
+        for name, known in CHOICES.items():
             if getattr(self, name) not in known:
                 raise UserError(f"{name} must be one of {', '.join(known)}; got {getattr(self, name)!r}")
         unit = self.num_envs if self.recurrent else self.num_envs * self.num_steps
-        if min(self.num_envs, self.num_steps, self.epochs, self.minibatches) < 1:
-            raise UserError("num_envs, num_steps, epochs and minibatches must be at least 1")
-        if not 0 <= self.gamma <= 1:
-            raise UserError(f"gamma must be in [0, 1], got {self.gamma:g}")
         if unit % self.minibatches:
             what = "num_envs" if self.recurrent else "num_envs * num_steps"
             raise UserError(f"minibatches={self.minibatches} does not divide {what} = {unit}")
-        if self.time_limit not in ("truncate", "terminate"):
-            raise UserError(f"time_limit must be 'truncate' or 'terminate', got {self.time_limit!r}")
         if self.pool < 2 * self.num_envs:
             raise UserError(
                 f"pool={self.pool} levels are too few for {self.num_envs} environments; use at least twice as many"
@@ -106,8 +127,29 @@ class PPOConfig:
         return self.core != "none"
 
 
+@dataclasses.dataclass(frozen=True)
+class _Space:
+    """An observation space that can be looked up."""
+
+    space: Any
+
+    def __hash__(self) -> int:
+        return hash(repr(self.space))
+
+
+class _Network(NamedTuple):
+    """What a network reads of the settings."""
+
+    width: int
+    encoder: str
+    core: str
+    previous: bool
+
+
 def build_policy(env: Any, space: Any, num_actions: int, config: PPOConfig, network: Builder | None = None) -> Policy:
     """The actor-critic that fits an observation space, or the one that a builder makes.
+
+    Without a builder, the same question gets the same object, so that its compiled programs are found again.
 
     Args:
         env: the functional environment, ``None`` for a foreign one.
@@ -120,146 +162,42 @@ def build_policy(env: Any, space: Any, num_actions: int, config: PPOConfig, netw
         UserError: an observation that cannot be read, or a network without what a learner needs.
     """
     if network is None:
-        return Policy(lambda rngs: ActorCritic(env, space, num_actions, config, rngs))
+        chosen = _Network(config.width, config.encoder, config.core, config.previous)
+        return _policy(env, _Space(space), num_actions, chosen)
     return Policy(
         lambda rngs: require_module(network(env, space, num_actions, config, rngs)),
         check=lambda net: require_network(net, space, num_actions, hasattr(env, "action_lines")),
     )
 
 
-class TrainState(NamedTuple):
-    """Everything a run needs to go on, bit for bit."""
-
-    params: PyTree
-    optimizer: optax.OptState
-    collector: Collector
-    key: Array
+@functools.lru_cache(maxsize=64)
+def _policy(env: Any, key: _Space, num_actions: int, chosen: _Network) -> Policy:
+    return Policy(lambda rngs: ActorCritic(env, key.space, num_actions, chosen, rngs))
 
 
-class PPO(NamedTuple):
-    """A learner for one environment, reward and configuration: static parts only."""
+def ppo(
+    policy: Policy, config: PPOConfig, sampler: Segments | Episodes, *, budget: int, env: Env | None = None
+) -> Algorithm:
+    """Proximal policy optimization.
 
-    env: Env
-    policy: Policy
-    config: PPOConfig
-    updates: int  #: gradient steps of the whole run, for annealing
-    horizon: int = 1  #: longest episode, in steps
-
-    def optimizer(self) -> optax.GradientTransformation:
-        """Global-norm clip, then Adam (ε = 1e-5) with a constant or linearly falling step size."""
-        c = self.config
-        rate = optax.linear_schedule(c.learning_rate, 0.0, max(self.updates, 1)) if c.anneal else c.learning_rate
-        return optax.chain(optax.clip_by_global_norm(c.max_grad_norm), optax.adam(rate, eps=1e-5))
-
-    def init(self, key: Array, weights: PyTree, params: PyTree, reward: RewardTransform, begin: Starts) -> TrainState:
-        """Fresh optimizer, environments and reward memory for given network weights."""
-        collect_key, run_key = jax.random.split(key)
-        net = self.policy.bind(weights)
-        collector = begin_collecting(
-            self.env, params, reward, net, begin, collect_key, self.config.num_envs, self.horizon
-        )
-        return TrainState(weights, self.optimizer().init(weights), collector, run_key)
-
-    def iterate(
-        self,
-        state: TrainState,
-        params: PyTree,
-        reward: RewardTransform,
-        begin: Starts,
-        iterations: int,
-        feedback: Any = None,
-    ) -> tuple[TrainState, Metrics]:
-        """``iterations`` times: collect a rollout, then optimize on it. Metrics are (sum, weight) pairs."""
-
-        def body(state: TrainState, _: None) -> tuple[TrainState, Metrics]:
-            key, collect_key, update_key = jax.random.split(state.key, 3)
-            net = self.policy.bind(state.params)
-            collector, batch, episodes = collect(
-                self.env,
-                params,
-                reward,
-                net,
-                begin,
-                state.collector,
-                collect_key,
-                self.config.num_steps,
-                feedback,
-                self.config.mask_actions,
-            )
-            weights, optimizer, losses = self.update(
-                state.params, state.optimizer, batch, state.collector.hidden, update_key
-            )
-            return TrainState(weights, optimizer, collector, key), episodes | losses
-
-        state, metrics = jax.lax.scan(body, state, length=iterations)
-        return state, jax.tree.map(lambda x: x.sum(0), metrics)
-
-    def targets(self, net: ActorCritic, batch: Batch) -> tuple[Array, Array]:
-        """Advantages and value targets ``[T, N]``; time limits bootstrap from the true final observation."""
-        c = self.config
-        x = net.encoder(batch.next_prepared)
-        if c.recurrent:
-            prepared, hidden = jax.tree.map(
-                lambda a: a.reshape(-1, *a.shape[2:]), (batch.next_prepared, batch.next_hidden)
-            )
-            x, _ = net.embed(prepared, hidden, jnp.zeros(batch.first.size, bool))
-            x = jax.tree.map(lambda a: a.reshape(*batch.first.shape, *a.shape[1:]), x)
-        terminated, truncated = batch.terminated, batch.truncated
-        if c.time_limit == "terminate":
-            terminated, truncated = terminated | truncated, jnp.zeros_like(truncated)
-        return gae(batch.reward, batch.value, net.value(x), terminated, truncated, c.gamma, c.gae_lambda)
-
-    def update(
-        self, weights: PyTree, optimizer: optax.OptState, batch: Batch, hidden: Array, key: Array
-    ) -> tuple[PyTree, optax.OptState, Metrics]:
-        """Epochs of minibatch gradient steps on one rollout."""
-        c = self.config
-        advantages, targets = self.targets(self.policy.bind(weights), batch)
-        unused: Any = ()
-        sampled = batch._replace(
-            next_prepared=unused, next_hidden=unused, reward=unused, terminated=unused, truncated=unused
-        )
-        data = (sampled, advantages, targets)
-        axis = 1 if c.recurrent else 0
-        if not c.recurrent:
-            data = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), data)
-        size = jax.tree.leaves(data)[0].shape[axis]
-
-        def step(carry: tuple, rows: Array) -> tuple[tuple, dict[str, Array]]:
-            weights, optimizer = carry
-            part = jax.tree.map(lambda a: jnp.take(a, rows, axis=axis, mode="clip"), data)
-            start = hidden[rows] if c.recurrent else hidden
-            (_, logged), grads = jax.value_and_grad(self.loss, has_aux=True)(weights, start, *part)
-            updates, optimizer = self.optimizer().update(grads, optimizer, weights)
-            logged["gradient/norm"] = optax.tree.norm(grads)
-            return (optax.apply_updates(weights, updates), optimizer), logged
-
-        def epoch(carry: tuple, key: Array) -> tuple[tuple, dict[str, Array]]:
-            order = jax.random.permutation(key, size).reshape(c.minibatches, -1)
-            return jax.lax.scan(step, carry, order)
-
-        (weights, optimizer), logged = jax.lax.scan(epoch, (weights, optimizer), jax.random.split(key, c.epochs))
-        metrics = {name: (value.mean(), jnp.ones(())) for name, value in logged.items()}
-        metrics["value/explained_variance"] = (explained_variance(batch.value, targets), jnp.ones(()))
-        return weights, optimizer, metrics
-
-    def loss(
-        self, weights: PyTree, hidden: Array, batch: Batch, advantage: Array, target: Array
-    ) -> tuple[Array, dict[str, Array]]:
-        """PPO's objective on one minibatch, to be minimized, and what to log of it."""
-        c = self.config
-        net = self.policy.bind(weights)
-        logits, value = net.heads(net.unroll(batch.prepared, hidden, batch.first))
-        logits = mask_logits(logits, batch.mask)
-        logp = log_prob(logits, batch.action)
-        policy = clipped_policy_loss(logp, batch.logp, normalize(advantage), c.clip, c.clip).mean()
-        critic = value_loss(value, target).mean()
-        spread = entropy(logits, batch.mask).mean()
-        logged = {
-            "policy/loss": policy,
-            "value/loss": critic,
-            "policy/entropy": spread,
-            "policy/kl": kl_estimate(batch.logp, logp).mean(),
-            "policy/clip_fraction": (jnp.abs(jnp.exp(logp - batch.logp) - 1.0) > c.clip).mean(),
-        }
-        return policy + c.value_coef * critic - c.entropy_coef * spread, logged
+    Args:
+        policy: structure of the network.
+        config: its settings.
+        sampler: what collects experience.
+        budget: frames of the whole run, over which the step size falls.
+        env: a functional environment; ``None`` where experience comes from the host.
+    """
+    unit = config.num_envs if policy.recurrent else config.num_envs * config.num_steps
+    if unit % config.minibatches:
+        raise UserError(f"minibatches={config.minibatches} does not divide num_envs = {unit} of a recurrent network")
+    return Algorithm(
+        env=env,
+        policy=policy,
+        sampler=sampler,
+        advantage=GAE(config.gamma, config.gae_lambda, config.time_limit == "terminate"),
+        terms=(Clipped(config.clip), ValueLoss(config.value_coef), EntropyBonus(config.entropy_coef)),
+        optimizer=Adam(config.learning_rate, config.max_grad_norm, anneal=config.anneal),
+        passes=config.epochs,
+        minibatch=unit // config.minibatches,
+        budget=float(budget),
+    )

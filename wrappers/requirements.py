@@ -111,7 +111,7 @@ def require_discount(reward: RewardTransform, gamma: float, time_limit: str = "t
 policies only with the learner's own discount. Set one of them to the other.
     """
     ends = {"truncate": "bootstrap", "terminate": "absorb"}[time_limit]
-    for part in _parts(reward):
+    for part in parts_of(reward):
         if not part.potential_based:
             continue
         name, own = _named(part), getattr(part, "truncation", None)
@@ -146,7 +146,7 @@ def short_rollouts(reward: RewardTransform, num_steps: int, horizon: int | None)
     return [
         f"{_named(part)} works on episodes that begin and end inside one rollout. A rollout has num_steps={num_steps} "
         f"steps and an episode up to {horizon}: longer ones count for nothing. Set num_steps={horizon} or more."
-        for part in _parts(reward)
+        for part in parts_of(reward)
         if part.whole_episodes
     ]
 
@@ -155,7 +155,7 @@ def _named(part: Any) -> str:
     return type(part).__name__ + (f" {part.component!r}" if hasattr(part, "component") else "")
 
 
-def _parts(value: Any) -> Iterator[Any]:
+def parts_of(value: Any) -> Iterator[Any]:
     """A transform and all that stand in its fields."""
     if isinstance(value, RewardTransform):
         yield value
@@ -163,4 +163,4 @@ def _parts(value: Any) -> Iterator[Any]:
     else:
         inside = value.values() if isinstance(value, Mapping) else value if isinstance(value, tuple | list) else ()
     for item in inside:
-        yield from _parts(item)
+        yield from parts_of(item)

@@ -131,6 +131,8 @@ class Policy:
         if check is not None:
             check(shapes)
         self._graph = nnx.split(shapes)[0]
+        self._init_many = jax.jit(lambda keys: jax.lax.map(self.init, keys))
+        self.recurrent: bool = shapes.recurrent
         self.prepare: Callable[..., PyTree] = shapes.encoder.prepare  # needs no parameters
 
     def init(self, key: Array) -> PyTree:
@@ -143,7 +145,7 @@ class Policy:
         Orthogonal weights need a QR decomposition, and a batched one (under ``vmap``) can block for ever on a CPU
         with two threads (jaxlib 0.10.2).
         """
-        return jax.jit(lambda keys: jax.lax.map(self.init, keys))(keys)
+        return self._init_many(keys)
 
     def bind(self, params: PyTree) -> Any:
         """The network with these parameters."""

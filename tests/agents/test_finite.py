@@ -41,12 +41,21 @@ def run(reward: RewardTransform, **asked):
 def test_a_watch_keeps_the_first_step_of_each_name(value: float) -> None:
     good = jnp.zeros((4, 2))
     bad = good.at[2, 1].set(value)
-    watch = observe(begin_watch({"a": 0, "b": 0}), good, {"a": good, "b": good}, good)
-    assert int(watch.steps) == 4 and set(map(int, watch.first.values())) == {NEVER}
-    watch = observe(watch, good, {"a": bad, "b": good}, bad)
-    watch = observe(watch, bad, {"a": good, "b": bad}, bad)
+    watch = observe(begin_watch({"a": 0, "b": 0}), good, Rewards({"a": good, "b": good}, {}))
+    assert int(watch.frames) == 8 and set(map(int, watch.first.values())) == {NEVER}
+    watch = observe(watch, good, Rewards({"a": bad, "b": good}, {}))
+    watch = observe(watch, bad, Rewards({"a": good, "b": bad}, {}))
     found = {name: int(step) for name, step in watch.first.items()}
-    assert found == {"reward": 10, "component/a": 6, "component/b": 10, "total": 6}
+    assert found == {"reward": 20, "component/a": 12, "component/b": 20, "total": 12}
+
+
+def test_rows_that_are_no_steps_are_not_watched_and_not_counted() -> None:
+    bad = jnp.zeros((4, 2)).at[2, 1].set(np.nan)
+    valid = jnp.ones((4, 2), bool).at[2:, 1].set(False)
+    watch = observe(begin_watch({"a": 0}), bad, Rewards({"a": bad}, {}), valid)
+    assert int(watch.frames) == 6 and set(map(int, watch.first.values())) == {NEVER}
+    watch = observe(watch, bad, Rewards({"a": bad}, {}), valid.at[2, 1].set(True))
+    assert int(watch.first["total"]) == 6 + 4
 
 
 def test_the_earliest_seed_and_all_components_of_its_step_are_named() -> None:
@@ -57,19 +66,21 @@ def test_the_earliest_seed_and_all_components_of_its_step_are_named() -> None:
         "component/b": np.array([8, 4]),
         "total": np.array([8, 4]),
     }
-    with pytest.raises(TrainingStopped, match=r"components 'a', 'b' of the reward .* frame 32 of seed 5"):
-        require_finite(first, np.ones(2), num_envs=8, frames=0, seeds=(3, 5))
+    with pytest.raises(TrainingStopped, match=r"components 'a', 'b' of the reward .* frame 4 of seed 5"):
+        require_finite(first, np.ones(2), frames=np.zeros(2, int), seeds=(3, 5))
     only = {**first, **dict.fromkeys(("component/a", "component/b"), np.array([never, never]))}
     with pytest.raises(TrainingStopped, match="the sum of the components"):
-        require_finite(only, np.ones(2), num_envs=8, frames=0, seeds=(3, 5))
+        require_finite(only, np.ones(2), frames=np.zeros(2, int), seeds=(3, 5))
     given = {**first, "reward": np.array([never, 4])}
     with pytest.raises(TrainingStopped, match="the environment's own reward is not finite"):
-        require_finite(given, np.ones(2), num_envs=8, frames=0, seeds=(3, 5))
+        require_finite(given, np.ones(2), frames=np.zeros(2, int), seeds=(3, 5))
 
 
 def test_a_gradient_that_is_not_finite_is_told_apart_from_a_reward() -> None:
     with pytest.raises(TrainingStopped, match=r"the gradient of seed 5 is not finite .* after frame 64"):
-        require_finite({"total": np.array([NEVER] * 2)}, np.array([1.0, np.inf]), num_envs=8, frames=64, seeds=(3, 5))
+        require_finite(
+            {"total": np.array([NEVER] * 2)}, np.array([1.0, np.inf]), frames=np.array([0, 64]), seeds=(3, 5)
+        )
 
 
 def test_training_stops_at_the_chunk_and_keeps_the_state_before(tmp_path) -> None:
@@ -87,7 +98,7 @@ def test_training_stops_at_the_chunk_and_keeps_the_state_before(tmp_path) -> Non
 def test_what_a_design_makes_finite_does_not_stop_it() -> None:
     never = np.array([NEVER])
     first = {"reward": np.array([4]), "component/task": never, "total": never}
-    require_finite(first, np.ones(1), num_envs=8, frames=0, seeds=(3,))
+    require_finite(first, np.ones(1), frames=np.zeros(1, int), seeds=(3,))
 
 
 def test_training_on_the_host_stops_before_it_learns_from_such_a_reward() -> None:

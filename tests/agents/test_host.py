@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import fields
+from typing import Any, ClassVar
 
 import gymnasium as gym
 import jax
@@ -13,7 +14,9 @@ from support.learner_envs import TWO_STEPS, TwoSteps, register
 
 import rewardax
 from rewardax.agents import host
-from rewardax.agents.ppo import PPO, PPOConfig, build_policy
+from rewardax.agents.algorithm import Algorithm
+from rewardax.agents.ppo import PPOConfig, build_policy, ppo
+from rewardax.agents.samplers.segments import Segments
 from rewardax.wrappers import Judged, chain
 from rewardax.wrappers.encoders import default
 from rewardax.wrappers.judges import Verdict
@@ -27,14 +30,19 @@ GAMMA = GAE_LAMBDA = 0.5
 TRUNCATED, TERMINATED, CUT = [0.25, -3.0], [-3.5, -18.0], [1.0]
 
 
-class Watched(PPO):
+class Watched(Algorithm):
     """A learner that writes down advantages, targets and the rollout instead of learning."""
 
-    seen: list[Any] = []  # noqa: RUF012  one test at a time
+    seen: ClassVar[list[Any]] = []  # one test at a time
 
-    def update(self, weights: Any, optimizer: Any, batch: Any, hidden: Any, key: Any) -> Any:
-        self.seen.append((batch, *map(np.asarray, self.targets(self.policy.bind(weights), batch))))
+    def update(self, weights: Any, optimizer: Any, batch: Any, key: Any, frames: Any) -> Any:
+        self.seen.append((batch, *map(np.asarray, self.advantage(self.policy.bind(weights), batch))))
         return weights, optimizer, {"loss/value": (jnp.zeros(()), jnp.ones(()))}
+
+
+def learner(world: host.HostEnvs, config: PPOConfig) -> Algorithm:
+    policy = build_policy(None, world.space, world.num_actions, config)
+    return ppo(policy, config, Segments(config.num_envs, config.num_steps), budget=1)
 
 
 def known_values(weights: Any) -> Any:
@@ -59,7 +67,7 @@ def test_the_hidden_true_score_of_a_foreign_environment_is_kept() -> None:
     gym.register("toy/Gamed-v0", Gamed)
     config = PPOConfig(num_envs=2, num_steps=5, minibatches=1, width=4)
     world = host.HostEnvs("toy/Gamed-v0", chain(), config, 0, default, {})
-    run = host.Run(PPO(None, build_policy(None, world.space, 2, config), config, 1), world, 0)
+    run = host.Run(learner(world, config), world, 0)
     for _ in range(6):
         run._account(world.step(np.zeros(2, int)))
     kept = run.recent(4)
@@ -79,7 +87,8 @@ def rollouts(time_limit: str = "truncate") -> list[Any]:
         time_limit=time_limit,
     )
     world = host.HostEnvs(TWO_STEPS, chain(), config, 0, default, {})
-    run = host.Run(Watched(None, build_policy(None, world.space, world.num_actions, config), config, 1), world, 0)
+    made = learner(world, config)
+    run = host.Run(Watched(**{field.name: getattr(made, field.name) for field in fields(made)}), world, 0)
     run.weights = known_values(run.weights)
     Watched.seen = []
     run.iterate(host._act, host._update, 2)

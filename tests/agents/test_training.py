@@ -13,8 +13,9 @@ from support.learner_envs import Recall
 
 import rewardax.agents.loop as loop
 from rewardax.agents import PPOConfig, train, train_core, training
-from rewardax.agents.ppo import PPO, build_policy
+from rewardax.agents.ppo import build_policy, ppo
 from rewardax.agents.rollout import starts
+from rewardax.agents.samplers.segments import Segments
 from rewardax.envs.levels import make_pool
 from rewardax.envs.potentials import progress
 from rewardax.envs.registry import make
@@ -96,7 +97,8 @@ def test_a_seed_gives_the_same_run_alone_and_among_others():
 
 def test_the_second_chunk_does_not_compile_again():
     env, params = make("KeyFarm")
-    learner = PPO(env, build_policy(env, env.observation_space(params), env.num_actions, SMALL), SMALL, 100)
+    policy = build_policy(env, env.observation_space(params), env.num_actions, SMALL)
+    learner = ppo(policy, SMALL, Segments(16, 16), budget=100, env=env)
     pool = make_pool(env, params, 64)
     begin = starts(env, params, chain(), learner.policy.prepare, pool)
     traces = []
@@ -176,7 +178,7 @@ def test_first_episodes_start_at_staggered_clocks():
     env, params = make("KeyFarm")
     policy = build_policy(env, env.observation_space(params), env.num_actions, SMALL)
     begin = starts(env, params, chain(), policy.prepare, make_pool(env, params, 512))
-    learner = PPO(env, policy, PPOConfig(num_envs=256, num_steps=4, pool=512), 1, env.horizon(params))
+    learner = ppo(policy, SMALL, Segments(256, 4, horizon=env.horizon(params)), budget=1, env=env)
     state = learner.init(jax.random.key(0), policy.init(jax.random.key(0)), params, chain(), begin)
     clocks = np.asarray(state.collector.moment.state.t)
     assert clocks.min() < 5 and clocks.max() == 59 and abs(clocks.mean() - 29.5) < 5

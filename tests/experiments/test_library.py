@@ -107,3 +107,27 @@ def test_every_design_trains(name: str) -> None:
     assert all(np.isfinite(x).all() for x in run.final.values())
     posted = {key for key in run.final if key.startswith("return/")} - {"return/total"}
     assert posted >= {"return/task"}
+
+
+@functools.cache
+def hindsight() -> list[str]:
+    """Designs with a part that works in hindsight."""
+    return [name for name in method_designs() if not design(name)[0].reward.causal]
+
+
+EPISODES = rewardax.PPOConfig(num_envs=32, epochs=1, minibatches=2, pool=64, width=16, sampler="episodes")
+
+
+@functools.lru_cache(maxsize=4)
+def trained_alike(task: str) -> Any:
+    """What the task's own reward makes of the same network in the same episodes."""
+    return rewardax.train(task, config=EPISODES, frames=6_000, eval_levels=0).params
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", hindsight())
+def test_every_design_in_hindsight_changes_what_is_learned(name: str) -> None:
+    found, task = design(name)
+    run = rewardax.train(task, reward=found.reward, judge=found.judge, config=EPISODES, frames=6_000, eval_levels=0)
+    plain = trained_alike(task)
+    assert not jax.tree.all(jax.tree.map(lambda a, b: np.allclose(a, b, atol=1e-6), run.params, plain))

@@ -150,8 +150,9 @@ def test_the_page_of_ppo_has_every_metric_that_a_run_logs() -> None:
     import jax
 
     from rewardax.agents.loop import Record
-    from rewardax.agents.ppo import PPO, PPOConfig, build_policy
+    from rewardax.agents.ppo import PPOConfig, build_policy, ppo
     from rewardax.agents.rollout import starts
+    from rewardax.agents.samplers.episodes import Episodes
     from rewardax.envs import make, make_pool
     from rewardax.wrappers import EpisodicCount, RewardTransform, Weights, chain
 
@@ -159,7 +160,7 @@ def test_the_page_of_ppo_has_every_metric_that_a_run_logs() -> None:
     reward: RewardTransform = chain(count=EpisodicCount(num_keys=64), less=Weights({"count": 0.1}))
     config = PPOConfig(num_envs=2, num_steps=2, minibatches=1, pool=4)
     policy = build_policy(env, env.observation_space(params), env.num_actions, config)
-    learner = PPO(env, policy, config, 1, env.horizon(params))
+    learner = ppo(policy, config, Episodes(1, 2, env.horizon(params)), budget=1, env=env)
 
     def run(key: jax.Array) -> dict[str, tuple[jax.Array, jax.Array]]:
         begin = starts(env, params, reward, policy.prepare, make_pool(env, params, config.pool))

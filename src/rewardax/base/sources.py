@@ -38,6 +38,17 @@ def source_digests(things: Iterable[Any]) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
+def users_own(things: Iterable[Any]) -> bool:
+    """Whether classes or functions are of a user's own, or derive from one: they may read what changes.
+
+    >>> users_own([dict, source_digests]), users_own([type("Mine", (dict,), {"__module__": "mine"})])
+    (False, True)
+    """
+    classes = [thing if isinstance(thing, type) or inspect.isroutine(thing) else type(thing) for thing in things]
+    parts = [part for own in classes for part in (own.__mro__ if isinstance(own, type) else (own,))]
+    return any((getattr(part, "__module__", None) or "").partition(".")[0] not in LIBRARIES for part in parts)
+
+
 def _source(part: Any, module: str) -> bytes | None:
     try:
         file = Path(inspect.getfile(part))
