@@ -118,7 +118,12 @@ def _mismatches(name: str, steps: int, scatter: bool = False) -> int:
     return int(wrong.sum())
 
 
-@pytest.mark.parametrize("name", SOURCES)
+BY_DEFAULT = ("MiniGrid-DoorKey-8x8-v0", "MiniGrid-LavaCrossingS9N3-v0", "MiniGrid-MultiRoom-N4-S5-v1")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in BY_DEFAULT else pytest.mark.slow) for name in SOURCES]
+)
 def test_replay_is_identical(name: str) -> None:
     assert _mismatches(name, SOURCES[name]) == 0
 

@@ -24,7 +24,12 @@ PLAYED = [
 ]
 
 
-@pytest.mark.parametrize("name", PLAYED)
+BY_DEFAULT = ("DoorKey-6x6", "MultiRoom-N2-S4", "KeyCorridor-S3R2", "Memory-S7", "PutNear-6x6-N2", "GoToLocal-S6N4")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in BY_DEFAULT else pytest.mark.slow) for name in PLAYED]
+)
 def test_same_levels_and_actions_give_the_same_answers(name: str) -> None:
     result = compare(name, levels=12, length=60)
     assert result.mismatches == 0 and result.steps > 30
