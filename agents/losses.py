@@ -11,16 +11,23 @@ from rewardax.base.statistics import center, deviation, standardize
 
 
 def normalize(
-    x: Float[Array, "*shape"], mask: Shaped[Array, "*shape"] | None = None, eps: float = 1e-8, ddof: int = 0
+    x: Float[Array, "*shape"],
+    mask: Shaped[Array, "*shape"] | None = None,
+    eps: float = 1e-8,
+    ddof: int = 0,
+    floor: float | Array = 0.0,
 ) -> Float[Array, "*shape"]:
-    """(x - mean) / (std + eps) over the real steps; 0 where there is nothing to compare with.
+    """(x - mean) / (max(std, floor) + eps) over the real steps; 0 where there is nothing to compare with.
 
-    Exactly 0 for equal entries at any size. NaN and infinite entries are left out and become 0.
+    Exactly 0 for equal entries at any size. NaN and infinite entries are left out and become 0. A ``floor`` keeps
+    entries that differ by noise only from being blown up to unit size.
 
     >>> [round(v, 3) for v in normalize(jnp.array([1.0, 2.0, 3.0])).tolist()]
     [-1.225, 0.0, 1.225]
+    >>> [round(v, 3) for v in normalize(jnp.array([0.01, 0.02, 0.03]), floor=0.1).tolist()]
+    [-0.1, 0.0, 0.1]
     """
-    return standardize(x, mask, eps, ddof)
+    return standardize(x, mask, eps, ddof, floor=floor)
 
 
 def aggregate(

@@ -34,6 +34,7 @@ BOUNDS = {  # least and largest value; whether the least is allowed
     "learning_rate": (0, math.inf, False),
     "gamma": (0, 1, True),
     "gae_lambda": (0, 1, True),
+    "advantage_floor": (0, math.inf, True),
     "clip": (0, math.inf, False),
     "entropy_coef": (0, math.inf, True),
     "value_coef": (0, math.inf, True),
@@ -71,6 +72,9 @@ class PPOConfig:
     """Discount γ per step, in [0, 1]; a Potential in the reward must carry the same."""
     gae_lambda: float = 0.95
     """λ of generalized advantage estimation, in [0, 1]: 0 one-step errors, 1 whole returns."""
+    advantage_floor: float = 0.0
+    """Least standard deviation that advantages are divided by, >= 0, in units of reward. Above 0, advantages that are
+    mostly errors of the critic, as before the first success, move the policy less; so do bonuses of that size."""
     clip: float = 0.2
     """Clip range ε > 0 of the probability ratio."""
     entropy_coef: float = 0.01
@@ -195,7 +199,11 @@ def ppo(
         policy=policy,
         sampler=sampler,
         advantage=GAE(config.gamma, config.gae_lambda, config.time_limit == "terminate"),
-        terms=(Clipped(config.clip), ValueLoss(config.value_coef), EntropyBonus(config.entropy_coef)),
+        terms=(
+            Clipped(config.clip, config.advantage_floor),
+            ValueLoss(config.value_coef),
+            EntropyBonus(config.entropy_coef),
+        ),
         optimizer=Adam(config.learning_rate, config.max_grad_norm, anneal=config.anneal),
         passes=config.epochs,
         minibatch=unit // config.minibatches,

@@ -43,13 +43,16 @@ def mean(x: Array, weight: Array | None) -> Array:
 class Clipped(Node):
     """Clipped surrogate of the policy gradient on advantages standardized within the minibatch.
 
+    A standard deviation below ``floor`` counts as that, so that advantages which are all noise stay small.
+
     Paper: Schulman et al. 2017, equation 7.
     """
 
     epsilon: Any = 0.2
+    floor: Any = 0.0
 
     def __call__(self, outputs: Outputs, batch: Batch, known: Estimates) -> tuple[Array, Logged]:
-        advantage = normalize(known.advantage, known.weight)
+        advantage = normalize(known.advantage, known.weight, floor=self.floor)
         loss = clipped_policy_loss(outputs.logp, batch.logp, advantage, self.epsilon, self.epsilon)
         moved = (jnp.abs(jnp.exp(outputs.logp - batch.logp) - 1.0) > self.epsilon).astype(jnp.float32)
         policy = mean(loss, known.weight)

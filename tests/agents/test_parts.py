@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,6 +17,7 @@ from rewardax.agents.distributions import entropy, log_prob, mask_logits, sample
 from rewardax.agents.losses import aggregate, clipped_policy_loss, explained_variance, normalize
 from rewardax.agents.networks import ActorCritic, GridEncoder, Policy, make_encoder
 from rewardax.agents.ppo import PPOConfig
+from rewardax.agents.terms import Clipped, Estimates, Outputs
 from rewardax.envs import make
 
 GRID = spaces.Dict(grid=spaces.Box(0, 255, (7, 7, 3), np.uint8), direction=spaces.Box(0, 3, (), np.int32))
@@ -82,6 +86,20 @@ def test_losses_have_no_signal_where_there_is_nothing_to_compare():
     assert jnp.isfinite(clipped_policy_loss(jnp.array(900.0), jnp.array(-900.0), jnp.array(-1.0)))
     with pytest.raises(ValueError, match="unknown aggregation 'mean'"):
         aggregate(jnp.ones((2, 2)), how="mean")
+
+
+def test_small_advantages_stay_small_in_the_policy_loss():
+    """Under a floor of 0.1, advantages of ±0.02 push the policy a fifth as far as standardized ones."""
+    batch: Any = SimpleNamespace(logp=jnp.zeros(4))
+    sign = jnp.array([1.0, -1.0, 1.0, -1.0])
+
+    def push(floor: float, size: float) -> Any:
+        known = Estimates(size * sign, jnp.zeros(4), None)
+        return jax.grad(lambda x: Clipped(0.2, floor)(Outputs(x, x, x), batch, known)[0])(jnp.zeros(4))
+
+    np.testing.assert_allclose(push(0.0, 0.02), -sign / 4, rtol=1e-4)
+    np.testing.assert_allclose(push(0.1, 0.02), -0.2 * sign / 4, rtol=1e-4)
+    np.testing.assert_allclose(push(0.1, 2.0), -sign / 4, rtol=1e-4)
 
 
 def text_observation(lines):

@@ -74,7 +74,7 @@ def test_a_group_starts_in_one_level_and_groups_in_different_ones() -> None:
     env, params = make("DoorKey-5x5")
     pool = make_pool(env, params, 16)
     rows = jax.vmap(lambda s: env.observe(s, params)["grid"])(pool.rows)
-    begin = starts(env, params, chain(), lambda observation: (), pool)
+    begin = starts(env, params, chain(), lambda *seen: (), pool)
     seen = begin.take(env, jax.random.key(0), LEVELS * SIZE, SIZE).observation["grid"]
     grids = np.asarray(seen).reshape(LEVELS, SIZE, -1)
     assert (grids == grids[:, :1]).all()

@@ -83,14 +83,20 @@ def deviation(found: Centered, ddof: float = 0, over: Over | None = None) -> Arr
 
 
 def standardize(
-    x: Array, mask: Array | None = None, eps: float | Array = 1e-8, ddof: float = 0, over: Over | None = None
+    x: Array,
+    mask: Array | None = None,
+    eps: float | Array = 1e-8,
+    ddof: float = 0,
+    over: Over | None = None,
+    floor: float | Array = 0.0,
 ) -> Array:
-    """(x - mean)/(std + eps); exactly 0 where there is nothing to compare: equal entries, one entry, no value.
+    """(x - mean)/(max(std, floor) + eps); exactly 0 where there is nothing to compare: equal entries, one entry,
+    no value.
 
     >>> import numpy as np
     >>> standardize(np.array([1.0, 3.0, np.nan])).round(3).tolist()
     [-1.0, 1.0, 0.0]
     """
-    found = center(x, mask, over)
-    spread = deviation(found, ddof, over) + eps
-    return found.values / x.__array_namespace__().where(spread > 0, spread, 1)
+    xp, found = x.__array_namespace__(), center(x, mask, over)
+    spread = xp.maximum(deviation(found, ddof, over), floor) + eps
+    return found.values / xp.where(spread > 0, spread, 1)
