@@ -27,7 +27,7 @@ from rewardax.agents.ppo import PPOConfig, build_policy, ppo
 from rewardax.agents.samplers.segments import Segments
 from rewardax.base.arrays import env_where
 from rewardax.base.errors import UserError, as_user_error
-from rewardax.base.seeds import as_seeds
+from rewardax.base.seeds import as_seeds, spread
 from rewardax.wrappers.core import PyTree, RewardTransform, chain
 from rewardax.wrappers.encoders import default, minigrid
 from rewardax.wrappers.gym.final import with_final
@@ -61,7 +61,7 @@ class HostEnvs:
         self.encode = encode
         self.told = encode is minigrid and missions_differ(envs.single_observation_space)
         self.envs = VectorRewardWrapper(envs, reward, encode=encode, learn_every=config.num_steps, seed=seed)
-        observation, info = self.envs.reset(seed=seed)
+        observation, info = self.envs.reset(seed=spread(seed, config.num_envs))
         self.now, _ = self._see(observation, info)
         self.space = _space(self.now, envs.single_observation_space, encode)
         action = envs.single_action_space

@@ -124,6 +124,24 @@ def test_the_hand_worked_numbers_tell_the_final_from_the_reset_observation(monke
     assert advantages[1, 1] == TERMINATED[1], "a terminated step does not look at its successor"
 
 
+class Seeded(TwoSteps):
+    """Tells with which seeds it was reset."""
+
+    told: ClassVar[list[int]] = []
+
+    def reset(self, *, seed: int | None = None, **kwargs: Any) -> tuple[np.ndarray, dict]:
+        self.told.extend([] if seed is None else [seed])
+        return super().reset(seed=seed, **kwargs)
+
+
+def test_no_two_environments_of_two_runs_share_a_seed() -> None:
+    gym.register("toy/Seeded-v0", Seeded)
+    config = PPOConfig(num_envs=8, num_steps=4, minibatches=1, width=4)
+    for seed in range(4):
+        host.HostEnvs("toy/Seeded-v0", chain(), config, seed, default, {})
+    assert len(Seeded.told) == len(set(Seeded.told)) == 32
+
+
 class Captioned(TwoSteps):
     """Says in words which of its states is reached."""
 

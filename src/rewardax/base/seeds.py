@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from numbers import Integral
 
+import numpy as np
+
 from rewardax.base.errors import UserError
 
 SEEDS = 1 << 32
@@ -41,3 +43,14 @@ def as_seed(seed: int) -> int:
     if not 0 <= seed < SEEDS:
         raise UserError(f"a seed is a whole number from 0 to 2³² - 1; got {seed!r}")
     return int(seed)
+
+
+def spread(seed: int, count: int) -> list[int]:
+    """``count`` seeds of one run's environments, which no other run shares (NumPy's ``SeedSequence``).
+
+    Counting up from the seed would give environment 1 of run 0 what environment 0 of run 1 plays.
+
+    >>> len({*spread(0, 64), *spread(1, 64)})
+    128
+    """
+    return [int(number) for number in np.random.SeedSequence(seed).generate_state(count)]
