@@ -8,7 +8,7 @@ from .loop import TrainResult as TrainResult
 from .networks.custom import Network as Network
 from .networks.policy import ActorCritic as ActorCritic
 from .networks.policy import Policy as Policy
-from .parameters import load_parameters as load_parameters
-from .parameters import save_parameters as save_parameters
+from .policies.acting import TrainedPolicy as TrainedPolicy
+from .policies.files import load_policy as load_policy
 from .ppo import PPOConfig as PPOConfig
 from .training import train as train

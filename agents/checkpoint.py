@@ -18,7 +18,8 @@ KIND = "training state"
 class Checkpoints:
     """The newest states of one run in a folder; a half-written checkpoint is never restored.
 
-    ``fingerprint`` describes the run as JSON. A folder that belongs to another run is refused.
+    ``fingerprint`` describes the run as JSON. A folder that belongs to another run is refused, one of a run that
+    differs in having fewer ``frames`` is gone on from; ``extends`` is then how many.
 
     Raises:
         UserError: the folder holds another run, or one of a format that no longer loads.
@@ -34,6 +35,7 @@ class Checkpoints:
                 f"{self.folder} holds checkpoints from before rewardax 0.1.0, which no longer load; choose another "
                 "folder or delete it"
             )
+        self.extends: int | None = None
         self._newest = self._read() if self._chunks() else None
 
     def save(self, chunk: int, state: PyTree, history: list[Any]) -> None:
@@ -61,7 +63,9 @@ class Checkpoints:
             for key in {**saved.fingerprint, **self.fingerprint}
             if saved.fingerprint.get(key) != self.fingerprint.get(key)
         )
-        if changed:
+        if changed == ["frames"] and saved.fingerprint["frames"] < self.fingerprint["frames"]:
+            self.extends = saved.fingerprint["frames"]
+        elif changed:
             raise UserError(
                 f"{self.folder} holds a run with other settings ({', '.join(changed)} differ; "
                 f"{saving.difference(saved.fingerprint, self.fingerprint)}); choose another folder or delete it"

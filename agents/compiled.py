@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import time
 from collections.abc import Callable, Sequence
@@ -19,16 +20,19 @@ from rewardax.agents.evaluation import evaluate
 from rewardax.agents.finite import GRADIENT, require_finite
 from rewardax.agents.labels import JudgeDesk
 from rewardax.agents.loop import (
+    OnChunk,
     Record,
     TrainResult,
     after_training,
     before_training,
+    extended,
     latest,
     plan,
     run_chunks,
     weighted_mean,
 )
 from rewardax.agents.networks.custom import Builder
+from rewardax.agents.policies.task import Task, core_task
 from rewardax.agents.ppo import PPOConfig, build_policy, ppo
 from rewardax.agents.programs import compiled
 from rewardax.agents.rollout import Starts, starts
@@ -52,11 +56,13 @@ def train_core(
     seeds: int | Sequence[int],
     judge: Any = None,
     out: Any = None,
-    on_chunk: Callable[[Record], None] | None = None,
+    on_chunk: OnChunk | None = None,
+    logs: Sequence[Callable[[Record], None]] = (),
     eval_levels: int = 512,
     fingerprint: dict[str, Any] | None = None,
     chunk_frames: int | None = None,
     network: Builder | None = None,
+    task: Task | None = None,
 ) -> TrainResult:
     """Train PPO on a functional environment, all seeds in one compiled program.
 
@@ -69,17 +75,20 @@ def train_core(
         seeds: how many (0, 1, 2, ...) or which.
         judge: what labels captions if the reward has a ``Judged`` part.
         out: folder for checkpoints.
-        on_chunk: called with a record after every compiled chunk.
+        on_chunk: called with a record, or a record and a :class:`TrainResult` as of then, after every compiled chunk.
+        logs: called with every record, those of a run that goes on included.
         eval_levels: held-out levels for ``TrainResult.final``; 0 skips the evaluation.
         fingerprint: JSON description of the run; a folder of another run is refused.
         chunk_frames: frames per compiled call; by default a run is cut into about 40.
         network: makes another network, see :class:`rewardax.agents.Network`.
+        task: what the environment is called; by default it has no id.
     """
     reward = Chain() if reward is None else attach(reward, env, where=env.family)
     seeds, horizon = as_seeds(seeds), env.horizon(params)
     sampler, chosen = choose_sampler(config, reward, horizon)
     cut = plan(sampler, frames, chunk_frames)
     notes = (*chosen, *before_training(reward, sampler, horizon))
+    task = core_task(env, params) if task is None else task
     policy = build_policy(env, env.observation_space(params), env.num_actions, config, network)
     learner = ppo(policy, config, sampler, budget=cut.budget, env=env)
     program = functools.partial(compiled, keep=network is None and not users_own([type(env), *code_of(reward)]))
@@ -108,9 +117,32 @@ def train_core(
             require_finite(first, sums[GRADIENT][0], frames=done, seeds=seeds)
             return state, metrics
 
+        def result(state: TrainState, history: list[Record]) -> TrainResult:
+            return TrainResult(
+                history=list(history),
+                final={},
+                params=state.params,
+                policy=policy,
+                task=task,
+                config=config,
+                seeds=seeds,
+                wall=history[-1]["wall"] if history else 0.0,
+                compile_seconds=compile_seconds,
+                reward_state=state.collector.reward,
+                notes=notes,
+            )
+
         checkpoints = None if out is None else Checkpoints(out, fingerprint or {})
+        notes = (*notes, *extended(checkpoints, config, frames))
         state, history, stopped = run_chunks(
-            cut.budget, state, advance, taken, on_chunk=on_chunk, checkpoints=checkpoints
+            cut.budget,
+            state,
+            advance,
+            taken,
+            on_chunk=on_chunk,
+            logs=logs,
+            snapshot=result,
+            checkpoints=checkpoints,
         )
 
     final: dict[str, np.ndarray] = {}
@@ -121,18 +153,8 @@ def train_core(
     if not reward.causal:  # rewards in hindsight are known after learn() only, that is in training
         replaced = [name for name in final if name.startswith("return/") and name != "return/task"]
         final |= {name: latest(history, name) for name in replaced}
-    return TrainResult(
-        history=history,
-        final=final,
-        params=state.params,
-        policy=policy,
-        config=config,
-        seeds=seeds,
-        wall=history[-1]["wall"] if history else 0.0,
-        compile_seconds=compile_seconds,
-        reward_state=state.collector.reward,
-        stopped=stopped,
-        notes=(*notes, *after_training(history)),
+    return dataclasses.replace(
+        result(state, history), final=final, stopped=stopped, notes=(*notes, *after_training(history))
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from typing import Any
@@ -10,7 +11,6 @@ import gymnasium as gym
 import jax
 import jax.numpy as jnp
 import numpy as np
-from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
 from rewardax.agents.algorithm import Algorithm
@@ -18,24 +18,23 @@ from rewardax.agents.batch import Batch
 from rewardax.agents.distributions import log_prob, mask_logits, sample
 from rewardax.agents.finite import GIVEN, GRADIENT, NEVER, TOTAL, require_finite
 from rewardax.agents.labels import JudgeDesk
-from rewardax.agents.loop import Record, TrainResult, before_training, plan, run_chunks
+from rewardax.agents.loop import OnChunk, Record, TrainResult, before_training, plan, run_chunks
 from rewardax.agents.networks import Policy
 from rewardax.agents.networks.custom import Builder
 from rewardax.agents.networks.encoders import Last, at_start
-from rewardax.agents.networks.missions import WORD_IDS, WORDS, mission_words, missions_differ
+from rewardax.agents.policies.task import ASKED, foreign_task
+from rewardax.agents.policies.view import Encode, ForeignView, encoder_of
 from rewardax.agents.ppo import PPOConfig, build_policy, ppo
 from rewardax.agents.samplers.segments import Segments
 from rewardax.base.arrays import env_where
 from rewardax.base.errors import UserError, as_user_error
 from rewardax.base.seeds import as_seeds, spread
 from rewardax.wrappers.core import PyTree, RewardTransform, chain
-from rewardax.wrappers.encoders import default, minigrid
+from rewardax.wrappers.encoders import minigrid
 from rewardax.wrappers.gym.final import with_final
 from rewardax.wrappers.gym.vector import VectorRewardWrapper, told_by_all
 
-Encode = Callable[[Any, Mapping[str, Any]], tuple[Any, Mapping[str, Any]]]
 HIDDEN = "performance"  # the name under which an environment tells its true score
-_ASKED = "{!r} is no task of rewardax (`rewardax list` shows those) and Gymnasium cannot make it with {}"
 
 
 class HostEnvs:
@@ -50,7 +49,7 @@ class HostEnvs:
         encode: Encode,
         env_kwargs: dict,
     ):
-        with as_user_error(_ASKED.format(env_id, env_kwargs), gym.error.Error, TypeError):
+        with as_user_error(ASKED.format(env_id, env_kwargs), gym.error.Error, TypeError):
             envs = gym.make_vec(
                 env_id,
                 num_envs=config.num_envs,
@@ -59,15 +58,13 @@ class HostEnvs:
                 **env_kwargs,
             )
         self.encode = encode
-        self.told = encode is minigrid and missions_differ(envs.single_observation_space)
+        self.see = ForeignView(envs.single_observation_space, encode)
+        self.task = foreign_task(env_id, env_kwargs, envs.single_observation_space, envs.single_action_space)
         self.envs = VectorRewardWrapper(envs, reward, encode=encode, learn_every=config.num_steps, seed=seed)
         observation, info = self.envs.reset(seed=spread(seed, config.num_envs))
-        self.now, _ = self._see(observation, info)
-        self.space = _space(self.now, envs.single_observation_space, encode)
-        action = envs.single_action_space
-        if not isinstance(action, spaces.Discrete):
-            raise UserError(f"PPO here needs a Discrete action space; {env_id} has {action}")
-        self.num_actions, self.offset = int(action.n), int(action.start)
+        self.now, _ = self.see(observation, info)
+        self.space = self.see.space
+        self.num_actions, self.offset = self.task.num_actions, self.task.start
         self.first = np.ones(config.num_envs, bool)
         self.last = at_start(config.num_envs)
         self.mask_actions = config.mask_actions
@@ -80,10 +77,10 @@ class HostEnvs:
         after, reached = observation, observation
         if done.any():
             reached = with_final(observation, info["final_obs"], done)
-        self.now, _ = self._see(after, info)
+        self.now, _ = self.see(after, info)
         last = Last(jnp.asarray(action, jnp.int32), jnp.asarray(info["task_reward"], jnp.float32))
         row = {
-            "next": (self._see(reached, info)[0], last),
+            "next": (self.see(reached, info)[0], last),
             "reward": np.asarray(reward, np.float32),
             "terminated": np.asarray(terminated),
             "truncated": np.asarray(truncated & ~terminated),
@@ -94,12 +91,6 @@ class HostEnvs:
         self.first, self.mask = done, self._mask(info)
         return row
 
-    def _see(self, observation: Any, info: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:
-        arrays, features = self.encode(observation, info)
-        if self.told:
-            arrays = {**arrays, "mission": mission_words(observation["mission"])}
-        return jax.tree.map(np.asarray, arrays), features
-
     def _mask(self, info: Mapping[str, Any]) -> np.ndarray:
         full = np.ones((self.envs.num_envs, self.num_actions), bool)
         known = self.mask_actions and "action_mask" in info
@@ -108,10 +99,8 @@ class HostEnvs:
 
 def pick_encoder(env_id: str, env_kwargs: dict) -> Encode:
     """Minigrid's encoder for observations that look like Minigrid's, else the identity."""
-    with as_user_error(_ASKED.format(env_id, env_kwargs), gym.error.Error, TypeError):
-        space = gym.make(env_id, **env_kwargs).observation_space
-    names = set(getattr(space, "spaces", ()))
-    return minigrid if {"image", "direction", "mission"} <= names else default
+    with as_user_error(ASKED.format(env_id, env_kwargs), gym.error.Error, TypeError):
+        return encoder_of(gym.make(env_id, **env_kwargs).observation_space)
 
 
 def train_host(
@@ -121,7 +110,8 @@ def train_host(
     config: PPOConfig,
     frames: int,
     seeds: int | Sequence[int],
-    on_chunk: Callable[[Record], None] | None = None,
+    on_chunk: OnChunk | None = None,
+    logs: Sequence[Callable[[Record], None]] = (),
     eval_levels: int = 512,
     env_kwargs: dict | None = None,
     judge: Any = None,
@@ -172,25 +162,30 @@ def train_host(
                 run.world.envs.feed(labels)
         return runs, {name: np.array([p.get(name, np.nan) for p in parts], np.float32) for name in parts[0]}
 
+    def result(runs: list[Run], history: list[Record]) -> TrainResult:
+        return TrainResult(
+            history=list(history),
+            final={},
+            params=jax.tree.map(lambda *x: jnp.stack(x), *[run.weights for run in runs]),
+            policy=policy,
+            task=first.task,
+            config=config,
+            seeds=seeds,
+            wall=history[-1]["wall"] if history else 0.0,
+            compile_seconds=0.0,
+            reward_state=[run.world.envs.session.state for run in runs],
+            notes=notes,
+        )
+
     runs = [Run(learner, world, seed) for world, seed in zip(worlds, seeds, strict=True)]
     with closing(desk):
-        runs, history, stopped = run_chunks(cut.budget, runs, advance, taken, on_chunk=on_chunk)
+        runs, history, stopped = run_chunks(
+            cut.budget, runs, advance, taken, on_chunk=on_chunk, logs=logs, snapshot=result
+        )
     last = [run.recent(eval_levels) for run in runs]
-    return TrainResult(
-        history=history,
-        final={name: np.array([p[name] for p in last], np.float32) for name in last[0]}
-        if eval_levels and not stopped
-        else {},
-        params=jax.tree.map(lambda *x: jnp.stack(x), *[run.weights for run in runs]),
-        policy=policy,
-        config=config,
-        seeds=seeds,
-        wall=history[-1]["wall"] if history else 0.0,
-        compile_seconds=0.0,
-        reward_state=[run.world.envs.session.state for run in runs],
-        stopped=stopped,
-        notes=notes,
-    )
+    known = eval_levels and not stopped
+    final = {name: np.array([p[name] for p in last], np.float32) for name in last[0]} if known else {}
+    return dataclasses.replace(result(runs, history), final=final, stopped=stopped)
 
 
 def _horizon(env_id: str, env_kwargs: Mapping[str, Any]) -> int | None:
@@ -324,13 +319,3 @@ def _prepare(policy: Policy, seen: Any) -> PyTree:
     """What the network takes of an observation and the step before it; foreign tasks do not list their commands."""
     observation, last = seen
     return policy.prepare(observation, None, last)
-
-
-def _space(arrays: Any, space: spaces.Space, encode: Encode) -> spaces.Space:
-    """Space of ONE encoded observation, for choosing an encoder network."""
-    if encode is not minigrid:
-        return space
-    parts = {"grid": spaces.Box(0, 255, arrays["grid"].shape[1:], np.uint8), "direction": spaces.Discrete(4)}
-    if "mission" in arrays:
-        parts["mission"] = spaces.Box(0, WORD_IDS, (WORDS,), np.int32)
-    return spaces.Dict(parts)

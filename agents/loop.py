@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, TypedDict, TypeVar
 
+import jax
 import numpy as np
 
 from rewardax.agents.checkpoint import Checkpoints
 from rewardax.agents.finite import TrainingStopped
 from rewardax.agents.networks import Policy
+from rewardax.agents.policies.acting import TrainedPolicy, held_out
+from rewardax.agents.policies.files import save_policies
+from rewardax.agents.policies.task import Task
 from rewardax.agents.ppo import PPOConfig
 from rewardax.agents.samplers.episodes import Episodes
 from rewardax.agents.samplers.segments import Segments
+from rewardax.base.errors import UserError
 from rewardax.wrappers.core import PyTree, RewardTransform
 from rewardax.wrappers.requirements import short_rollouts
 
@@ -72,12 +79,15 @@ class TrainResult:
     history: list[Record]
     """One record per chunk: ``chunk``, ``frames``, ``wall``, ``fps`` and ``metrics`` (name -> f32[S])."""
     final: dict[str, np.ndarray]
-    """Means over held-out levels: ``success``, ``length``, ``performance`` (the hidden true score, which no reward can
-    read) and ``return/`` of task, total and components. Of a reward that needs hindsight, total and components are
-    those of the last finished training episodes. Empty if training stopped early."""
+    """Means over held-out levels, with sampled actions (:meth:`evaluate` has the greedy ones): ``success``, ``length``,
+    ``performance`` (the hidden true score, which no reward can read) and ``return/`` of task, total and components. Of
+    a reward that needs hindsight, total and components are those of the last finished training episodes. Empty if
+    training stopped early."""
     params: PyTree
     """Network parameters, leading axis S."""
     policy: Policy
+    """Structure of the network; :meth:`trained` is what acts."""
+    task: Task
     config: PPOConfig
     seeds: tuple[int, ...]
     wall: float
@@ -94,6 +104,43 @@ class TrainResult:
     def fps(self) -> float:
         """Environment steps per second over all seeds, without compilation."""
         return self.history[-1]["frames"] * len(self.seeds) / self.wall if self.history else 0.0
+
+    def save(self, path: str | Path) -> None:
+        """Write the policies of all seeds into one ``.npz`` file, for :func:`rewardax.load_policy`.
+
+        Raises:
+            UserError: the file cannot be written, or ``env_kwargs`` are no JSON.
+        """
+        save_policies(path, self.task, self.policy, self.params, self.config, self.seeds)
+
+    def trained(self, seed: int | None = None) -> TrainedPolicy:
+        """The policy of a seed, the first one by default, to act with.
+
+        Raises:
+            UserError: a seed that was not trained.
+        """
+        if seed is not None and seed not in self.seeds:
+            raise UserError(f"seed {seed} was not trained; there are {', '.join(map(str, self.seeds))}")
+        place = 0 if seed is None else self.seeds.index(seed)
+        rows = jax.tree.map(lambda x: np.asarray(x[place]), self.params)
+        return TrainedPolicy(self.task, self.policy, rows, self.config, self.seeds[place])
+
+    def evaluate(self, levels: int = 512, split: str = "test", greedy: bool = True) -> dict[str, np.ndarray]:
+        """Means over levels of a split under the task's own reward, f32[S]: ``return/task``, ``success``, ``length``
+        and ``performance``.
+
+        Args:
+            levels: how many, >= 1.
+            split: ``"train"``, ``"valid"`` or ``"test"``, of which the last two are never trained on.
+            greedy: take the likeliest action; ``False`` samples, as ``final`` does.
+
+        Raises:
+            UserError: a foreign environment, which has no levels to hold out.
+        """
+        return held_out(self.task, self.policy, self.params, self.config, self.seeds, levels, split, greedy)
+
+
+OnChunk = Callable[[Record], None] | Callable[[Record, TrainResult], None]
 
 
 class Plan(NamedTuple):
@@ -123,7 +170,9 @@ def run_chunks(
     advance: Callable[[State], tuple[State, dict[str, np.ndarray]]],
     taken: Callable[[State], np.ndarray],
     *,
-    on_chunk: Callable[[Record], None] | None = None,
+    on_chunk: OnChunk | None = None,
+    logs: Sequence[Callable[[Record], None]] = (),
+    snapshot: Callable[[State, list[Record]], TrainResult],
     checkpoints: Checkpoints | None = None,
 ) -> tuple[State, list[Record], str | None]:
     """Train chunk after chunk, from the newest checkpoint on if there is one; stop at what is not finite.
@@ -134,7 +183,9 @@ def run_chunks(
         advance: trains one chunk; returns the new state and the metrics, ``f32[seeds]`` each, or raises
             :class:`TrainingStopped` and leaves its argument as it was.
         taken: frames of a state, ``i64[seeds]``.
-        on_chunk: called with every new record.
+        on_chunk: called with every new record, and with a result as of now if it takes two arguments.
+        logs: called with every record, restored ones first.
+        snapshot: the result as of now.
         checkpoints: where the state is kept, at most every ``CHECKPOINT_SECONDS`` and after the last chunk.
 
     Returns:
@@ -145,6 +196,9 @@ def run_chunks(
     chunk, saved = 0, time.perf_counter()
     if checkpoints is not None and (found := checkpoints.restore(state)) is not None:
         chunk, state, history = found
+    for record in history:
+        for log in logs:
+            log(record)
     wall = history[-1]["wall"] if history else 0.0
     before = taken(state)
     while before.min() < budget:
@@ -167,13 +221,29 @@ def run_chunks(
         )
         chunk, before = chunk + 1, now
         history.append(record)
+        for log in logs:
+            log(record)
         if on_chunk is not None:
-            on_chunk(record)
+            on_chunk(record, *([snapshot(state, history)] if takes_two(on_chunk) else []))
         pending = time.perf_counter() - saved > CHECKPOINT_SECONDS or now.min() >= budget
         if checkpoints is not None and pending:
             checkpoints.save(chunk, state, history)
             saved = time.perf_counter()
     return state, history, None
+
+
+def takes_two(function: Callable) -> bool:
+    """Whether a function asks for a second argument.
+
+    >>> takes_two(lambda record, result: None), takes_two(lambda record, out=[]: None), takes_two([].append)
+    (True, False, False)
+    """
+    try:
+        asked = inspect.signature(function).parameters.values()
+    except ValueError:  # some functions written in C do not say
+        return False
+    plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(one.kind in plain and one.default is one.empty for one in asked) > 1
 
 
 def weighted_mean(total: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -203,6 +273,19 @@ def before_training(reward: RewardTransform, sampler: Segments | Episodes, horiz
     for sentence in found:
         warnings.warn(RolloutWarning(sentence), stacklevel=4)
     return found
+
+
+def extended(checkpoints: Checkpoints | None, config: PPOConfig, frames: int) -> tuple[str, ...]:
+    """Warn of a run that goes on after its end with a step size that had been annealed; the sentence."""
+    if checkpoints is None or checkpoints.extends is None or not config.anneal:
+        return ()
+    sentence = (
+        f"extended from {checkpoints.extends:,} to {frames:,} frames: the step size had been annealed for the shorter "
+        f"run and goes on as that of the longer one, so this is not what {frames:,} frames in one run would have "
+        "given; with anneal=False it is."
+    )
+    warnings.warn(RolloutWarning(sentence), stacklevel=4)
+    return (sentence,)
 
 
 def after_training(history: list[Record]) -> tuple[str, ...]:

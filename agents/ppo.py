@@ -171,6 +171,7 @@ def build_policy(env: Any, space: Any, num_actions: int, config: PPOConfig, netw
     return Policy(
         lambda rngs: require_module(network(env, space, num_actions, config, rngs)),
         check=lambda net: require_network(net, space, num_actions, hasattr(env, "action_lines")),
+        builder=getattr(network, "__qualname__", type(network).__qualname__),
     )
 
 

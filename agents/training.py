@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 from rewardax.agents.compiled import train_core
 from rewardax.agents.host import train_host
-from rewardax.agents.loop import Record, TrainResult
+from rewardax.agents.logs import LogSpec, open_logs
+from rewardax.agents.loop import OnChunk, TrainResult
 from rewardax.agents.networks.custom import Builder
+from rewardax.agents.policies.task import core_task, is_foreign
 from rewardax.agents.ppo import PPOConfig
 from rewardax.base.errors import UserError
 from rewardax.base.seeds import as_seeds
 from rewardax.base.sources import source_digests
 from rewardax.envs.core import Env
-from rewardax.envs.registry import PRESETS, make, task_id
+from rewardax.envs.registry import make, task_id
 from rewardax.wrappers.config import code_of, from_config, to_config
 from rewardax.wrappers.core import Chain, RewardTransform
 from rewardax.wrappers.requirements import require_discount
@@ -31,7 +33,8 @@ def train(
     seeds: int | Sequence[int] = (0,),
     judge: Any = None,
     out: str | Path | None = None,
-    on_chunk: Callable[[Record], None] | None = None,
+    on_chunk: OnChunk | None = None,
+    log: LogSpec = None,
     env_kwargs: dict[str, Any] | None = None,
     eval_levels: int = 512,
     network: Builder | None = None,
@@ -52,9 +55,14 @@ def train(
         seeds: how many (0, 1, 2, ...) or which; one run each.
         judge: what labels captions if the reward has a ``Judged`` part. Foreign environments need an attribute
             ``captions`` and the feature ``caption_id``.
-        out: folder for checkpoints; the same call with the same folder goes on where it was cut off, bit for bit.
-            Not for foreign environments, whose state cannot be saved.
-        on_chunk: called with a record after every compiled chunk.
+        out: folder for checkpoints; the same call with the same folder goes on where it was cut off, bit for bit, and
+            with more ``frames`` a run goes on from there. With ``anneal=True`` the step size then rises again, to that
+            of the longer run, which ``TrainResult.notes`` says. Not for foreign environments, whose state cannot be
+            saved.
+        on_chunk: called with a record after every compiled chunk; a function of two arguments is also given a
+            :class:`TrainResult` as of then, to save, evaluate or act with.
+        log: where the records go: ``"csv:FILE"``, ``"jsonl:FILE"``, ``"tensorboard:FOLDER"``, ``"wandb:PROJECT"``, a
+            function, or several of these. A run that goes on logs its earlier records again, so that a file is whole.
         env_kwargs: parameters of the task, as for :func:`rewardax.make`.
         eval_levels: held-out levels for ``TrainResult.final``; 0 skips the evaluation.
         network: a builder ``(env, observation_space, num_actions, config, rngs)`` of another network than
@@ -71,51 +79,50 @@ def train(
         raise UserError(f"frames must be at least 1 and eval_levels at least 0; got {frames} and {eval_levels}")
     transform = Chain() if reward is None else from_config(reward)
     require_discount(transform, config.gamma, config.time_limit)
-    if is_foreign(env):
-        return train_host(
-            env,
+    with open_logs(log, seeds) as logs:
+        if is_foreign(env):
+            if out is not None:
+                raise UserError(f"the state of {env} cannot be saved, so there are no checkpoints: leave out=None")
+            return train_host(
+                env,
+                reward=transform,
+                config=config,
+                frames=frames,
+                seeds=seeds,
+                on_chunk=on_chunk,
+                logs=logs,
+                eval_levels=eval_levels,
+                env_kwargs=env_kwargs,
+                judge=judge,
+                network=network,
+            )
+        name = task_id(env) if isinstance(env, str) else None
+        core, params = make(env if name is None else name, **env_kwargs)
+        return train_core(
+            core,
+            params,
             reward=transform,
             config=config,
             frames=frames,
             seeds=seeds,
-            on_chunk=on_chunk,
-            eval_levels=eval_levels,
-            env_kwargs=env_kwargs,
             judge=judge,
+            out=out,
+            on_chunk=on_chunk,
+            logs=logs,
+            eval_levels=eval_levels,
             network=network,
+            task=core_task(core, params, name, env_kwargs),
+            fingerprint={
+                "env": repr(core) if name is None else name,
+                "env_kwargs": env_kwargs,
+                "reward": to_config(transform) if out is not None else None,
+                "judge": None if judge is None else str(getattr(judge, "name", type(judge).__qualname__)),
+                "sources": source_digests([*code_of(transform), type(judge), type(core), network]) or None,
+                "config": dataclasses.asdict(config),
+                "frames": frames,
+                "seeds": seeds,
+                **(
+                    {} if network is None else {"network": getattr(network, "__qualname__", type(network).__qualname__)}
+                ),
+            },
         )
-    task = task_id(env) if isinstance(env, str) else env
-    core, params = make(task, **env_kwargs)
-    return train_core(
-        core,
-        params,
-        reward=transform,
-        config=config,
-        frames=frames,
-        seeds=seeds,
-        judge=judge,
-        out=out,
-        on_chunk=on_chunk,
-        eval_levels=eval_levels,
-        network=network,
-        fingerprint={
-            "env": task if isinstance(task, str) else repr(core),
-            "env_kwargs": env_kwargs,
-            "reward": to_config(transform) if out is not None else None,
-            "judge": None if judge is None else str(getattr(judge, "name", type(judge).__qualname__)),
-            "sources": source_digests([*code_of(transform), type(judge), type(core), network]) or None,
-            "config": dataclasses.asdict(config),
-            "frames": frames,
-            "seeds": seeds,
-            **({} if network is None else {"network": getattr(network, "__qualname__", type(network).__qualname__)}),
-        },
-    )
-
-
-def is_foreign(env: str | Env) -> TypeGuard[str]:
-    """Whether a task is an id of Gymnasium's that is not ours.
-
-    >>> is_foreign("CartPole-v1"), is_foreign("KeyFarm"), is_foreign("rewardax/KeyFarm-v0")
-    (True, False, False)
-    """
-    return isinstance(env, str) and not env.startswith("rewardax/") and env.removesuffix("-v0") not in PRESETS

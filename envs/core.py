@@ -78,9 +78,11 @@ class Env:
     @property
     def offered(self) -> tuple[str, ...]:
         """Names of all features that a reward can ask for: beside ``feature_names``, where there is an oracle,
-        ``advice`` f32[A], 0.99^(steps to success after it) for every action, computed where a reward asks for it."""
+        ``advice`` f32[A], 0.99^(steps to success after it) for every action, computed where a reward asks for it; of
+        tasks in sentences also ``action_lines`` int32[A, W], what every action says, for policies that read it."""
         known = self.feature_names
-        return (*known, "advice") if "oracle_steps" in known and "advice" not in known else known
+        more = ("advice",) * ("oracle_steps" in known) + ("action_lines",) * hasattr(self, "action_lines")
+        return (*known, *(name for name in more if name not in known))
 
     def default_params(self) -> PyTree:
         """Traced numbers: difficulty parameters, probabilities, reward constants."""

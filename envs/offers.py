@@ -25,7 +25,9 @@ def offer(env: Env, state: PyTree, params: PyTree, names: Iterable[str]) -> dict
     """
     names = tuple(names)
     features = env.features(state, params) if set(names) & set(env.feature_names) else {}
-    return {name: features[name] if name in env.feature_names else advice(env, state, params) for name in names}
+    if "action_lines" in names and "action_lines" not in features:
+        features = {**features, "action_lines": env.action_lines(state)}  # type: ignore[attr-defined]
+    return {name: features[name] if name in features else advice(env, state, params) for name in names}
 
 
 def advice(env: Env, state: PyTree, params: PyTree) -> Array:

@@ -12,17 +12,19 @@ from typing import Any
 import numpy as np
 
 from rewardax.agents.finite import TrainingStopped
+from rewardax.agents.logs import LogSpec, name_logs
 from rewardax.agents.loop import Record, RolloutWarning
+from rewardax.agents.policies.task import is_foreign
 from rewardax.agents.ppo import PPOConfig
 from rewardax.agents.rehearsal import rehearse
-from rewardax.agents.training import is_foreign, train
+from rewardax.agents.training import train
 from rewardax.base.errors import UserError
 from rewardax.base.seeds import as_seeds
 from rewardax.base.sources import source_digests
 from rewardax.experiments import defaults
 from rewardax.experiments.comparison import Comparison
 from rewardax.experiments.designs import Design, resolve
-from rewardax.experiments.results import Results
+from rewardax.experiments.results import Results, safe_name
 from rewardax.wrappers import describe
 from rewardax.wrappers.config import code_of
 from rewardax.wrappers.requirements import require_discount
@@ -40,6 +42,7 @@ def compare(
     eval_levels: int | None = None,
     progress: bool = True,
     fast: bool = False,
+    log: LogSpec = None,
 ) -> Comparison:
     """Train one agent per reward design and seed, and say which design learns the task.
 
@@ -61,6 +64,8 @@ def compare(
         eval_levels: held-out levels of the final score; default 512.
         progress: show a progress bar with the current success and returns.
         fast: a smoke run with tiny budgets, for trying things out; its numbers mean nothing.
+        log: where the records of each design go, as for :func:`rewardax.agents.train`, with the name of the design in
+            the name of the file, the folder or the run.
 
     Returns:
         :class:`Comparison`: ``.table``, ``.show()``, ``.figure()``, ``.report(path)``, ``.to_json()``.
@@ -100,7 +105,7 @@ def compare(
     with _Bar(chosen, settings["frames"], progress) as bar:
         for design in chosen:
             if results.final(design.name) is None:
-                _run(design, results, bar, env, settings, config, env_kwargs)
+                _run(design, results, bar, env, settings, config, env_kwargs, log)
             bar.done(design.name, stopped=bool((results.final(design.name) or {}).get("stopped")))
     comparison = Comparison(env, [design.name for design in chosen], results)
     if results.out is not None:
@@ -162,6 +167,7 @@ def _run(
     settings: Mapping[str, Any],
     config: PPOConfig,
     env_kwargs: Mapping[str, Any] | None,
+    log: LogSpec,
 ) -> None:
     """Train one design over all seeds and store what it leaves behind."""
 
@@ -180,8 +186,9 @@ def _run(
             frames=settings["frames"],
             seeds=settings["seeds"],
             judge=design.judge,
-            out=results.checkpoint(design.name),
+            out=None if is_foreign(env) else results.checkpoint(design.name),
             on_chunk=on_chunk,
+            log=name_logs(log, safe_name(design.name)),
             env_kwargs=dict(env_kwargs or {}),
             eval_levels=settings["eval_levels"],
         )

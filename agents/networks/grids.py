@@ -14,8 +14,8 @@ from jax import Array
 from rewardax.agents.networks.layers import SIGNS, dense, sketch
 
 PyTree = Any
-_RGB = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 0, 1], [1, 1, 0], [0.5, 0.5, 0.5]], np.float32)
-COLORS = len(_RGB)
+RGB = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 0, 1], [1, 1, 0], [0.5, 0.5, 0.5]], np.float32)
+COLORS = len(RGB)
 MATCHES = 4  # questions that a mission asks about every cell
 GRID_KINDS = (
     *((0, 0), (2, 0), (3, 0), (4, 0), (4, 1), (4, 2)),
@@ -79,7 +79,7 @@ class GridEncoder(nnx.Module):
         parts = [planes.astype(jnp.float32).reshape(*lead, -1)]
         if self.colored:
             for channel in range(3):
-                table = jnp.asarray(np.concatenate([[0.0], _RGB[:, channel]]), jnp.float32)
+                table = jnp.asarray(np.concatenate([[0.0], RGB[:, channel]]), jnp.float32)
                 parts.append(table[prepared["color"]])
         parts.append(jax.nn.one_hot(prepared["direction"], 4))
         if self.mission:

@@ -125,8 +125,11 @@ def _with(x: Array | Seen, vector: Array) -> Array | Seen:
 class Policy:
     """An actor-critic split into structure (static) and parameters (a pytree that can be vmapped over seeds)."""
 
-    def __init__(self, build: Callable[[nnx.Rngs], Any], check: Callable[[Any], None] | None = None):
+    def __init__(
+        self, build: Callable[[nnx.Rngs], Any], check: Callable[[Any], None] | None = None, builder: str | None = None
+    ):
         self._build = build
+        self.builder = builder  # name of a user's own
         shapes = nnx.eval_shape(lambda: build(nnx.Rngs(0)))
         if check is not None:
             check(shapes)

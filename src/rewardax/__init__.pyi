@@ -1,4 +1,5 @@
 from .agents import PPOConfig as PPOConfig
+from .agents import load_policy as load_policy
 from .agents import train as train
 from .analysis import audit as audit
 from .analysis import reward_mdp as reward_mdp

@@ -89,12 +89,19 @@ class Game:
 
     def start(self, level: int | None) -> None:
         """Open a level (a random one by default) and show it."""
-        _, self.info = self.env.reset(options={} if level is None else {"level": level})
+        self.observation, self.info = self.env.reset(options={} if level is None else {"level": level})
         self.level, self.steps, self.over = int(self.info["level"]), 0, False
+        self.paid = 0.0
         self.totals: dict[str, float] = {}
         self.total = 0.0
         self.say(f"level {self.level}   ({HELP})")
         self.show()
+
+    def watch(self, policy: Callable[[Game], int], level: int | None = None) -> None:
+        """Let a policy play one level to its end."""
+        self.start(level)
+        while not self.over:
+            self.step(policy(self))
 
     def show(self) -> None:
         """The situation, as the task describes it in words or characters."""
@@ -160,7 +167,8 @@ class Game:
             self.say("the episode is over; r opens the next level")
             return
         done = self.name(action)
-        _, reward, terminated, truncated, self.info = self.env.step(action)
+        self.observation, reward, terminated, truncated, self.info = self.env.step(action)
+        self.paid = float(reward)
         self.steps += 1
         parts = self.info.get("reward_components", {"task": float(reward)})
         for component, value in parts.items():

@@ -20,12 +20,14 @@ from rewardax.cli.describe import Describe
 from rewardax.cli.listing import List
 from rewardax.cli.play import Play
 from rewardax.cli.train import Train
+from rewardax.cli.watch import Watch
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "compare": Compare,
     "list": List,
     "play": Play,
     "train": Train,
+    "watch": Watch,
     "describe": Describe,
     "certify": Certify,
     "audit": Audit,

@@ -28,6 +28,8 @@ class Compare:
     out: str | None = None
     """Folder for results, picture and report; by default one below results/ named after the settings.
     The same command continues an experiment that was stopped."""
+    log: tuple[str, ...] = ()
+    """Where to log: csv:FILE, jsonl:FILE, tensorboard:FOLDER, wandb:PROJECT; the name of the design is added."""
     fast: bool = False
     """A smoke run with tiny budgets; its numbers mean nothing."""
     json: bool = False
@@ -48,6 +50,7 @@ class Compare:
             out=folder,
             progress=not self.json,
             fast=self.fast,
+            log=self.log,
         )
         if self.json:
             print(found.to_json())

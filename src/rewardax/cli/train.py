@@ -30,7 +30,12 @@ class Train:
     agent: tuple[str, ...] = ()
     """Settings of the learner as name=value, for example entropy_coef=0.05."""
     out: str | None = None
-    """Folder for checkpoints; the same command with the same folder continues a run that was stopped."""
+    """Folder for checkpoints; the same command with the same folder continues a run that was stopped, and with more
+    frames one that was finished. Not for Gymnasium ids of others."""
+    save: str | None = None
+    """File for the trained policies (.npz), for rewardax watch and rewardax.load_policy."""
+    log: tuple[str, ...] = ()
+    """Where to log: csv:FILE, jsonl:FILE, tensorboard:FOLDER, wandb:PROJECT."""
     json: bool = False
     """Print JSON instead of a table."""
 
@@ -56,7 +61,10 @@ class Train:
                 seeds=as_seeds(self.seeds),
                 out=self.out,
                 on_chunk=line.update,
+                log=self.log,
             )
+        if self.save is not None:
+            result.save(self.save)
         if result.stopped:
             raise UserError(result.stopped)
         if self.json:
@@ -74,7 +82,11 @@ class Train:
             }
             for name, values in result.final.items()
         ]
-        show(f"{self.env}, {design.name}: held-out levels after {self.frames:,} frames", rows, as_json=False)
+        show(
+            f"{self.env}, {design.name}: held-out levels after {self.frames:,} frames, sampled actions",
+            rows,
+            as_json=False,
+        )
         print(f"{result.fps:,.0f} frames/s over {len(result.seeds)} seeds, {result.wall:.0f} s of training")
         for note in result.notes:
             print(note)

@@ -1,0 +1,1 @@
+../../src/rewardax/watching.py
