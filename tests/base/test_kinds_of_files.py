@@ -12,11 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from support.policies import untrained
 
 import rewardax
-from rewardax.agents import load_parameters, save_parameters
+from rewardax import load_policy
 from rewardax.agents.checkpoint import Checkpoints
-from rewardax.agents.ppo import build_policy
+from rewardax.agents.policies.files import save_policies
 from rewardax.base import saving
 from rewardax.envs import GymEnv, GymVectorEnv
 from rewardax.wrappers import EventBonus, RewardWrapper, VectorRewardWrapper, load
@@ -35,10 +36,10 @@ def started(env: Any, action: Any = 1) -> Any:
     return env
 
 
-def network(width: int = 8) -> Any:
-    env, params = rewardax.make("KeyFarm")
-    config = rewardax.PPOConfig(width=width)
-    return build_policy(env, env.observation_space(params), env.num_actions, config)
+def save_policy(path: Path) -> None:
+    policy = untrained("KeyFarm")
+    rows = jax.tree.map(lambda x: x[None], policy.params)
+    save_policies(path, policy.task, policy.policy, rows, policy.config, (0,))
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -47,7 +48,7 @@ def files(folder: Path) -> dict[str, bytes]:
     vector = started(VectorRewardWrapper(GymVectorEnv("KeyFarm", 2), BONUS), [1, 1])
     weights = {"w": jnp.ones(2)}
     Checkpoints(folder, {"env": "KeyFarm"}).save(1, (weights, optax.adam(0.1).init(weights), jax.random.key(0)), [])
-    save_parameters(folder / "policy.npz", network().init_many(jax.random.split(jax.random.key(0), 2)))
+    save_policy(folder / "policy.npz")
     return {
         "environment": started(GymEnv("KeyFarm")).get_state(),
         "environments": started(GymVectorEnv("KeyFarm", 2), [1, 1]).get_state(),
@@ -55,7 +56,7 @@ def files(folder: Path) -> dict[str, bytes]:
         "wrapper": saving.to_bytes(wrapped.state_dict()),
         "vector wrapper": saving.to_bytes(vector.state_dict()),
         "training": (folder / "1.npz").read_bytes(),
-        "parameters": (folder / "policy.npz").read_bytes(),
+        "policy": (folder / "policy.npz").read_bytes(),
     }
 
 
@@ -114,10 +115,8 @@ def test_half_a_checkpoint_is_never_restored(tmp_path: Path, monkeypatch: pytest
         Checkpoints(tmp_path, {"env": "RingRace"})
 
 
-def test_parameters_of_another_network_are_refused(tmp_path: Path) -> None:
-    params = network().init_many(jax.random.split(jax.random.key(0), 2))
-    save_parameters(tmp_path / "policy.npz", params)
-    again = load_parameters(tmp_path / "policy.npz", network())
-    assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), again, params))
-    with pytest.raises(ValueError, match=r"layers\.\['.*is 'float32\[.*' in the file, 'float32\[.*' here"):
-        load_parameters(tmp_path / "policy.npz", network(16))
+def test_other_files_are_no_policy(tmp_path: Path) -> None:
+    files(tmp_path)
+    with pytest.raises(ValueError, match="is of kind 'training state', needed is 'trained policy'"):
+        load_policy(tmp_path / "1.npz")
+    assert load_policy(tmp_path / "policy.npz").task.name == "KeyFarm"

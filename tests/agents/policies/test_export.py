@@ -85,6 +85,17 @@ def test_safetensors_hold_the_same_arrays(tmp_path: Path) -> None:
         assert all(np.array_equal(file.get_tensor(name), plain[name]) for name in file.keys())  # noqa: SIM118
 
 
+@pytest.mark.slow
+def test_the_page_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "docs" / "policies.md").read_text().replace("_000", "00")
+    text = text.replace("num_envs=16, num_steps=16", "num_envs=4, num_steps=16, pool=8")
+    text = text.replace('"tensorboard:runs"', '"jsonl:log.jsonl"')
+    scope: dict[str, Any] = {}
+    exec("\n".join(re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)), scope)
+    assert {"keyfarm.npz", "log.csv", "run"} <= {path.name for path in tmp_path.iterdir()}
+
+
 def test_other_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     policy = untrained("KeyFarm")
     with pytest.raises(UserError, match=r"ends in \.npz or \.safetensors"):
