@@ -61,7 +61,7 @@ class HostEnvs:
         self.see = ForeignView(envs.single_observation_space, encode)
         self.task = foreign_task(env_id, env_kwargs, envs.single_observation_space, envs.single_action_space)
         self.envs = VectorRewardWrapper(envs, reward, encode=encode, learn_every=config.num_steps, seed=seed)
-        observation, info = self.envs.reset(seed=spread(seed, config.num_envs))
+        observation, info = self.envs.reset(seed=[*spread(seed, config.num_envs)])
         self.now, _ = self.see(observation, info)
         self.space = self.see.space
         self.num_actions, self.offset = self.task.num_actions, self.task.start

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import rewardax
 from rewardax.cli import COMMANDS, main, parse
 from rewardax.cli.output import cell
 
@@ -129,12 +130,18 @@ def test_train_prints_metrics(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         "--out",
         str(tmp_path),
         "--json",
+        "--save",
+        str(tmp_path / "policy.npz"),
+        "--log",
+        f"csv:{tmp_path / 'log.csv'}",
     )
     result = json.loads(out)
     assert code == 0
     assert len(result["final"]["return/task"]) == 2
     assert result["fps"] > 0
-    assert any(tmp_path.iterdir())
+    assert any(path.stem.isdigit() for path in tmp_path.iterdir())
+    assert rewardax.load_policy(tmp_path / "policy.npz", seed=1).task.name == "KeyFarm"
+    assert (tmp_path / "log.csv").read_text().startswith("chunk,frames,wall,fps,seed,")
 
 
 def test_bench_measures_each_route(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ from rewardax.base.errors import UserError
 class Watch:
     """Watch a trained policy play: each step with its reward, or a film."""
 
-    env: Annotated[str | None, tyro.conf.Positional] = None
+    env: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[env]")] = None
     """Id of the task; by default the one that the policy was trained on."""
     policy: str = ""
     """File of the policy, as rewardax train --save writes it."""
