@@ -135,11 +135,12 @@ class Algorithm(Node):
             part, known = jax.tree.map(lambda a: jnp.take(a, chosen, axis=axis, mode="clip"), data)
             if sparse:
                 known = known._replace(weight=(place < real).astype(jnp.float32))
+            progress = jnp.minimum((frames + spent * (taken / (self.passes * steps))) / self.budget, 1.0)
+            known = known._replace(progress=progress)
             start = jnp.take(batch.hidden, chosen, axis=0, mode="clip") if net.recurrent else batch.hidden
             (_, new), grads = jax.value_and_grad(self.loss, has_aux=True)(weights, start, part, known)
             new["gradient/norm"] = optax.tree.norm(grads)
-            progress = (frames + spent * (taken / (self.passes * steps))) / self.budget
-            weights, optimizer = self.optimizer.step(grads, optimizer, weights, jnp.minimum(progress, 1.0))
+            weights, optimizer = self.optimizer.step(grads, optimizer, weights, progress)
             return weights, optimizer, jax.tree.map(jnp.add, logged, new), rows, taken + 1
 
         def sweep(carry: tuple, key: Array) -> tuple[tuple, None]:

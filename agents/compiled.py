@@ -97,9 +97,9 @@ def train_core(
         pools = [make_pool(env, params, config.pool, "train", seed) for seed in seeds]
         pool = jax.tree.map(lambda *rows: jnp.stack(rows), *pools)
         keys = jnp.stack([jax.random.key(seed) for seed in seeds])
-        begin = program(_begin, learner, params, reward, pool)(learner, params, reward, pool)
+        begin = program(_begin, learner, params, reward, pool, once=True)(learner, params, reward, pool)
         weights = policy.init_many(keys)
-        state = program(_init, learner, keys, weights, params, reward, begin)(
+        state = program(_init, learner, keys, weights, params, reward, begin, once=True)(
             learner, keys, weights, params, reward, begin
         )
         # the state is not donated: it is what remains of a run that has to stop

@@ -37,6 +37,7 @@ BOUNDS = {  # least and largest value; whether the least is allowed
     "advantage_floor": (0, math.inf, True),
     "clip": (0, math.inf, False),
     "entropy_coef": (0, math.inf, True),
+    "entropy_end": (0, math.inf, True),
     "value_coef": (0, math.inf, True),
     "max_grad_norm": (0, math.inf, False),
     "width": (1, math.inf, True),
@@ -78,7 +79,9 @@ class PPOConfig:
     clip: float = 0.2
     """Clip range ε > 0 of the probability ratio."""
     entropy_coef: float = 0.01
-    """Weight of the entropy bonus in nats, >= 0."""
+    """Weight of the entropy bonus in nats at the start, >= 0."""
+    entropy_end: float = 0.01
+    """Weight of the entropy bonus at the end of the run, >= 0; linear in between."""
     value_coef: float = 0.5
     """Weight of the value loss, >= 0."""
     max_grad_norm: float = 0.5
@@ -203,7 +206,7 @@ def ppo(
         terms=(
             Clipped(config.clip, config.advantage_floor),
             ValueLoss(config.value_coef),
-            EntropyBonus(config.entropy_coef),
+            EntropyBonus(config.entropy_coef, config.entropy_end),
         ),
         optimizer=Adam(config.learning_rate, config.max_grad_norm, anneal=config.anneal),
         passes=config.epochs,

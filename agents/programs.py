@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -10,16 +11,20 @@ import jax
 import numpy as np
 
 KEPT = 32  # programs; the one that was not used for longest goes first
+LEVEL = "xla_backend_optimization_level"
 _programs: OrderedDict[Any, Callable[..., Any]] = OrderedDict()
 
 
-def compiled(function: Callable[..., Any], *arguments: Any, keep: bool = True, **static: Any) -> Callable[..., Any]:
+def compiled(
+    function: Callable[..., Any], *arguments: Any, keep: bool = True, once: bool = False, **static: Any
+) -> Callable[..., Any]:
     """A program that takes arguments like these.
 
     Args:
         function: of module level, so that it is the same one at every call.
         keep: whether a later call gets the same program; false where code of a user's own is compiled in, which may
             read what has changed by then.
+        once: whether it will run once only, so that compiling it well does not pay.
         arguments: pytrees; structure, shapes and dtypes are compiled in, numbers are not.
         static: further arguments by name, hashable, compiled in.
 
@@ -30,14 +35,25 @@ def compiled(function: Callable[..., Any], *arguments: Any, keep: bool = True, *
     ([6.0, 6.0], True)
     """
     if not keep:
-        return jax.jit(lambda *given: function(*given, **static)).lower(*arguments).compile()
+        return jax.jit(lambda *given: function(*given, **static)).lower(*arguments).compile(_options(once))
     leaves, structure = jax.tree.flatten(arguments)
     shapes = tuple((np.shape(x), str(getattr(x, "dtype", type(x))), getattr(x, "weak_type", False)) for x in leaves)
     key = (function, structure, shapes, tuple(sorted(static.items())), jax.dtypes.canonicalize_dtype(float))
     if key not in _programs:
         call = jax.jit(function, static_argnames=tuple(static))
-        _programs[key] = call.lower(*arguments, **static).compile()
+        _programs[key] = call.lower(*arguments, **static).compile(_options(once))
         while len(_programs) > KEPT:
             _programs.popitem(last=False)
     _programs.move_to_end(key)
     return _programs[key]
+
+
+def _options(once: bool) -> dict[str, Any] | None:
+    """How hard XLA's compiler tries on a CPU, unless ``XLA_FLAGS`` says it.
+
+    At 1 training compiles in four fifths of the time and runs as fast as at the usual 2; at 0 it compiles in half of
+    it and runs at half the speed.
+    """
+    if jax.default_backend() != "cpu" or LEVEL in os.environ.get("XLA_FLAGS", ""):
+        return None
+    return {LEVEL: 0 if once else 1}

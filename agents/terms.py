@@ -29,6 +29,7 @@ class Estimates(NamedTuple):
     advantage: Array  #: f32[...]
     target: Array  #: f32[...] of the value
     weight: Array | None  #: f32[...] 1 on real steps, 0 on others; ``None``: all are real
+    progress: Array | None = None  #: f32[] share of the run that is over
 
 
 def mean(x: Array, weight: Array | None) -> Array:
@@ -75,10 +76,13 @@ class ValueLoss(Node):
 
 
 class EntropyBonus(Node):
-    """Minus the entropy of the policy over admissible actions, in nats."""
+    """Minus the entropy of the policy over admissible actions, in nats; its weight moves linearly over the run."""
 
     scale: Any = 0.01
+    end: Any = 0.01
 
     def __call__(self, outputs: Outputs, batch: Batch, known: Estimates) -> tuple[Array, Logged]:
         spread = mean(entropy(outputs.logits, batch.mask), known.weight)
-        return -self.scale * spread, {"policy/entropy": spread}
+        progress = 0.0 if known.progress is None else known.progress
+        weight = self.scale + (self.end - self.scale) * progress
+        return -weight * spread, {"policy/entropy": spread}

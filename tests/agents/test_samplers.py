@@ -108,6 +108,23 @@ def test_rows_that_are_no_steps_teach_nothing() -> None:
     assert metrics["policy/loss"][1] == steps * CONFIG.epochs
 
 
+def test_nothing_inside_an_iteration_asks_the_host() -> None:
+    """An accelerator would wait for it. All numbers stay in 32 bits."""
+    env, params = make("KeyFarm")
+    policy = build_policy(env, env.observation_space(params), env.num_actions, CONFIG)
+    reward = chain(count=EpisodicCount(num_keys=64), late=UniformRedistribution())
+    for sampler in (Segments(4, 4), Episodes(2, 2, env.horizon(params))):
+        learner = ppo(policy, CONFIG, sampler, budget=1, env=env)
+
+        def run(key: jax.Array, learner: Algorithm = learner) -> Any:
+            begin = starts(env, params, reward, policy.prepare, make_pool(env, params, 8))
+            return learner.iterate(learner.init(key, policy.init(key), params, reward, begin), params, reward, begin, 1)
+
+        traced = jax.make_jaxpr(run)(jax.random.key(0))
+        assert "callback" not in str(traced)
+        assert not {str(x.dtype) for x in traced.out_avals} & {"float64", "int64", "float16"}
+
+
 def test_group_methods_compare_complete_episodes_of_one_level() -> None:
     config = dataclasses.replace(CONFIG, group_size=4)
     result = train("KeyFarm", reward=GDPO(), config=config, frames=2_000, seeds=2, eval_levels=0)
