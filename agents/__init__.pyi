@@ -2,13 +2,13 @@ from .advantages import gae as gae
 from .algorithm import Algorithm as Algorithm
 from .compiled import train_core as train_core
 from .evaluation import evaluate as evaluate
-from .finite import TrainingStopped as TrainingStopped
-from .loop import RolloutWarning as RolloutWarning
-from .loop import TrainResult as TrainResult
 from .networks.custom import Network as Network
 from .networks.policy import ActorCritic as ActorCritic
 from .networks.policy import Policy as Policy
 from .policies.acting import TrainedPolicy as TrainedPolicy
 from .policies.files import load_policy as load_policy
 from .ppo import PPOConfig as PPOConfig
+from .runs.finite import TrainingStopped as TrainingStopped
+from .runs.loop import RolloutWarning as RolloutWarning
+from .runs.loop import TrainResult as TrainResult
 from .training import train as train

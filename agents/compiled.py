@@ -15,11 +15,15 @@ import numpy as np
 
 from rewardax.agents.algorithm import Algorithm, TrainState
 from rewardax.agents.batch import Metrics
-from rewardax.agents.checkpoint import Checkpoints
 from rewardax.agents.evaluation import evaluate
-from rewardax.agents.finite import GRADIENT, require_finite
-from rewardax.agents.labels import JudgeDesk
-from rewardax.agents.loop import (
+from rewardax.agents.networks.custom import Builder
+from rewardax.agents.policies.task import Task, core_task
+from rewardax.agents.ppo import PPOConfig, build_policy, ppo
+from rewardax.agents.rollout import Starts, starts
+from rewardax.agents.runs.checkpoint import Checkpoints
+from rewardax.agents.runs.finite import GRADIENT, require_finite
+from rewardax.agents.runs.labels import JudgeDesk
+from rewardax.agents.runs.loop import (
     OnChunk,
     Record,
     TrainResult,
@@ -31,11 +35,7 @@ from rewardax.agents.loop import (
     run_chunks,
     weighted_mean,
 )
-from rewardax.agents.networks.custom import Builder
-from rewardax.agents.policies.task import Task, core_task
-from rewardax.agents.ppo import PPOConfig, build_policy, ppo
-from rewardax.agents.programs import compiled
-from rewardax.agents.rollout import Starts, starts
+from rewardax.agents.runs.programs import compiled
 from rewardax.agents.samplers.choice import choose_sampler
 from rewardax.base.seeds import as_seeds
 from rewardax.base.sources import users_own

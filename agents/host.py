@@ -16,15 +16,15 @@ from gymnasium.vector import AutoresetMode
 from rewardax.agents.algorithm import Algorithm
 from rewardax.agents.batch import Batch
 from rewardax.agents.distributions import log_prob, mask_logits, sample
-from rewardax.agents.finite import GIVEN, GRADIENT, NEVER, TOTAL, require_finite
-from rewardax.agents.labels import JudgeDesk
-from rewardax.agents.loop import OnChunk, Record, TrainResult, before_training, plan, run_chunks
 from rewardax.agents.networks import Policy
 from rewardax.agents.networks.custom import Builder
 from rewardax.agents.networks.encoders import Last, at_start
 from rewardax.agents.policies.task import ASKED, foreign_task
 from rewardax.agents.policies.view import Encode, ForeignView, encoder_of
 from rewardax.agents.ppo import PPOConfig, build_policy, ppo
+from rewardax.agents.runs.finite import GIVEN, GRADIENT, NEVER, TOTAL, require_finite
+from rewardax.agents.runs.labels import JudgeDesk
+from rewardax.agents.runs.loop import OnChunk, Record, TrainResult, before_training, plan, run_chunks
 from rewardax.agents.samplers.segments import Segments
 from rewardax.base.arrays import env_where
 from rewardax.base.errors import UserError, as_user_error

@@ -9,11 +9,11 @@ from typing import Any
 
 from rewardax.agents.compiled import train_core
 from rewardax.agents.host import train_host
-from rewardax.agents.logs import LogSpec, open_logs
-from rewardax.agents.loop import OnChunk, TrainResult
 from rewardax.agents.networks.custom import Builder
 from rewardax.agents.policies.task import core_task, is_foreign
 from rewardax.agents.ppo import PPOConfig
+from rewardax.agents.runs.logs import LogSpec, open_logs
+from rewardax.agents.runs.loop import OnChunk, TrainResult
 from rewardax.base.errors import UserError
 from rewardax.base.seeds import as_seeds
 from rewardax.base.sources import source_digests

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from rewardax.agents.finite import TrainingStopped
-from rewardax.agents.logs import LogSpec, name_logs
-from rewardax.agents.loop import Record, RolloutWarning
 from rewardax.agents.policies.task import is_foreign
 from rewardax.agents.ppo import PPOConfig
-from rewardax.agents.rehearsal import rehearse
+from rewardax.agents.runs.finite import TrainingStopped
+from rewardax.agents.runs.logs import LogSpec, name_logs
+from rewardax.agents.runs.loop import Record, RolloutWarning
+from rewardax.agents.runs.rehearsal import rehearse
 from rewardax.agents.training import train
 from rewardax.base.errors import UserError
 from rewardax.base.seeds import as_seeds

@@ -10,9 +10,9 @@ from jax import Array
 
 from rewardax.agents.batch import Batch, Metrics
 from rewardax.agents.distributions import log_prob, mask_logits, sample
-from rewardax.agents.finite import Watch, begin_watch
 from rewardax.agents.networks import ActorCritic
 from rewardax.agents.rollout import Moment, World, example_transition, move
+from rewardax.agents.runs.finite import Watch, begin_watch
 from rewardax.wrappers.core import PyTree, Rewards, State, Transition, advance
 
 

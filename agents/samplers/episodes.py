@@ -9,9 +9,9 @@ import jax.numpy as jnp
 from jax import Array
 
 from rewardax.agents.batch import Batch, Metrics
-from rewardax.agents.finite import observe
 from rewardax.agents.networks import ActorCritic
 from rewardax.agents.rollout import Moment, World
+from rewardax.agents.runs.finite import observe
 from rewardax.agents.samplers.collecting import Collector, Record, account, begin_collecting, learned, play, record
 from rewardax.base.arrays import env_where
 from rewardax.base.tree import Node

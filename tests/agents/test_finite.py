@@ -10,7 +10,7 @@ from jax import Array
 from support.learner_envs import TWO_STEPS, Recall, register
 
 from rewardax.agents import PPOConfig, TrainingStopped, train, train_core
-from rewardax.agents.finite import NEVER, begin_watch, observe, require_finite
+from rewardax.agents.runs.finite import NEVER, begin_watch, observe, require_finite
 from rewardax.base.saving import read
 from rewardax.wrappers import RewardTransform, State, Transition
 from rewardax.wrappers.core import Rewards

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rewardax.agents import PPOConfig, train
-from rewardax.agents.labels import JudgeDesk
+from rewardax.agents.runs.labels import JudgeDesk
 from rewardax.envs import make
 from rewardax.wrappers import (
     Delay,

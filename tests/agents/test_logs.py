@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.policies import TINY
+from support.learner_envs import TINY
 
 import rewardax
 from rewardax.agents import TrainResult, train
-from rewardax.agents.logs import name_logs, open_logs
+from rewardax.agents.runs.logs import name_logs, open_logs
 from rewardax.base.errors import UserError
 
 SEEDS = (3, 7)

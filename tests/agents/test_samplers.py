@@ -11,11 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rewardax.agents import PPOConfig, programs, train
+from rewardax.agents import PPOConfig, train
 from rewardax.agents.algorithm import Algorithm
 from rewardax.agents.batch import Batch
 from rewardax.agents.ppo import build_policy, ppo
 from rewardax.agents.rollout import World, starts
+from rewardax.agents.runs import programs
 from rewardax.agents.samplers.choice import choose_sampler
 from rewardax.agents.samplers.episodes import Episodes
 from rewardax.agents.samplers.segments import Segments

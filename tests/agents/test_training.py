@@ -11,7 +11,7 @@ import pytest
 from flax import nnx
 from support.learner_envs import Recall
 
-import rewardax.agents.loop as loop
+import rewardax.agents.runs.loop as loop
 from rewardax.agents import PPOConfig, train, train_core, training
 from rewardax.agents.ppo import build_policy, ppo
 from rewardax.agents.rollout import starts

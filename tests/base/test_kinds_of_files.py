@@ -12,12 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from support.policies import untrained
+from support.learner_envs import untrained
 
 import rewardax
 from rewardax import load_policy
-from rewardax.agents.checkpoint import Checkpoints
 from rewardax.agents.policies.files import save_policies
+from rewardax.agents.runs.checkpoint import Checkpoints
 from rewardax.base import saving
 from rewardax.envs import GymEnv, GymVectorEnv
 from rewardax.wrappers import EventBonus, RewardWrapper, VectorRewardWrapper, load

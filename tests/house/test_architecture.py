@@ -128,6 +128,16 @@ def test_files_are_short() -> None:
     assert not long, "split these: more than 400 lines"
 
 
+def test_folders_can_be_seen_at_a_glance() -> None:
+    entries: dict[Path, set[str]] = {}
+    for path in tracked():
+        parts = path.relative_to(ROOT).parts
+        for depth in range(len(parts)):
+            entries.setdefault(Path(*parts[:depth]), set()).add(parts[depth])
+    crowded = {str(folder): len(inside) for folder, inside in entries.items() if len(inside) > 20}
+    assert not crowded, "sort these into folders: more than 20 entries"
+
+
 @pytest.mark.parametrize("rule", [MACHINE_PATH, UNFINISHED], ids=["machine paths", "unfinished marks"])
 def test_no_text_matches(rule: re.Pattern[str]) -> None:
     found = []

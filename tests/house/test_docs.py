@@ -149,9 +149,9 @@ def test_the_page_of_ppo_has_every_option_with_its_default() -> None:
 def test_the_page_of_ppo_has_every_metric_that_a_run_logs() -> None:
     import jax
 
-    from rewardax.agents.loop import Record
     from rewardax.agents.ppo import PPOConfig, build_policy, ppo
     from rewardax.agents.rollout import starts
+    from rewardax.agents.runs.loop import Record
     from rewardax.agents.samplers.episodes import Episodes
     from rewardax.envs import make, make_pool
     from rewardax.wrappers import EpisodicCount, RewardTransform, Weights, chain

@@ -11,8 +11,7 @@ import gymnasium as gym
 import jax
 import numpy as np
 import pytest
-from support.learner_envs import TWO_STEPS, Recall, register
-from support.policies import TINY
+from support.learner_envs import TINY, TWO_STEPS, Recall, register
 
 import rewardax
 from rewardax import load_policy
@@ -90,7 +89,7 @@ class Sharper(ActorCritic):
 
 def fresh(env: Any, network: Any = None, env_kwargs: Any = None) -> TrainResult:
     """A result as after training, of initial weights."""
-    from support.policies import untrained
+    from support.learner_envs import untrained
 
     policy = untrained(env, network=network, env_kwargs=env_kwargs)
     rows = jax.tree.map(lambda x: x[None], policy.params)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rewardax.agents.labels import JudgeDesk
+from rewardax.agents.runs.labels import JudgeDesk
 from rewardax.base.errors import UserError
 from rewardax.envs import GymEnv, GymVectorEnv, make
 from rewardax.wrappers import (

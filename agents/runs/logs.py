@@ -14,7 +14,7 @@ import numpy as np
 
 from rewardax.base.errors import MissingPackage, UserError, as_user_error
 
-Record = Any  # rewardax.agents.loop.Record
+Record = Any  # rewardax.agents.runs.loop.Record
 Log = Callable[[Record], None]
 LogSpec = str | Log | Sequence[str | Log] | None
 FORMS = "'csv:FILE', 'jsonl:FILE', 'tensorboard:FOLDER' or 'wandb:PROJECT'"

@@ -13,9 +13,9 @@ import numpy as np
 from jax import Array
 
 from rewardax.agents.host import HostEnvs, pick_encoder
-from rewardax.agents.labels import JudgeDesk
 from rewardax.agents.ppo import PPOConfig
 from rewardax.agents.rollout import example_transition, look, move
+from rewardax.agents.runs.labels import JudgeDesk
 from rewardax.base.errors import UserError
 from rewardax.envs.core import Env
 from rewardax.envs.registry import make

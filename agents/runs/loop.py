@@ -13,13 +13,13 @@ from typing import Any, NamedTuple, TypedDict, TypeVar
 import jax
 import numpy as np
 
-from rewardax.agents.checkpoint import Checkpoints
-from rewardax.agents.finite import TrainingStopped
 from rewardax.agents.networks import Policy
 from rewardax.agents.policies.acting import TrainedPolicy, held_out
 from rewardax.agents.policies.files import save_policies
 from rewardax.agents.policies.task import Task
 from rewardax.agents.ppo import PPOConfig
+from rewardax.agents.runs.checkpoint import Checkpoints
+from rewardax.agents.runs.finite import TrainingStopped
 from rewardax.agents.samplers.episodes import Episodes
 from rewardax.agents.samplers.segments import Segments
 from rewardax.base.errors import UserError

@@ -1,0 +1,1 @@
+"""What a training run needs beside the learner: chunks and records, checkpoints, logs, a judge's desk, guards."""
