@@ -50,6 +50,16 @@ def test_findings_compare_with_sparse_and_warn(fake):
     assert findings[3].startswith("2 seed(s)")
 
 
+def test_every_design_logs_under_its_own_name(fake, tmp_path):
+    compare("KeyFarm", DESIGNS, seeds=2, out=tmp_path, log=["csv:log.csv", print], **QUIET)
+    assert [call["log"] for call in fake.calls] == [
+        (f"csv:log-{name}.csv", print) for name in ("sparse", "solver", "farmer")
+    ]
+    assert all(call["out"] is not None for call in fake.calls)
+    compare("CartPole-v1", ["sparse"], seeds=2, out=tmp_path / "foreign", **QUIET)
+    assert fake.calls[-1]["out"] is None, "the state of foreign environments cannot be saved"
+
+
 def test_a_design_whose_reward_is_not_finite_is_stopped_and_the_others_go_on(monkeypatch, tmp_path, capsys):
     fake = FakeTrain(nan_in="Potential")
     monkeypatch.setattr(runner, "train", fake)
