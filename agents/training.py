@@ -56,9 +56,9 @@ def train(
         judge: what labels captions if the reward has a ``Judged`` part. Foreign environments need an attribute
             ``captions`` and the feature ``caption_id``.
         out: folder for checkpoints; the same call with the same folder goes on where it was cut off, bit for bit, and
-            with more ``frames`` a run goes on from there. With ``anneal=True`` the step size then rises again, to that
-            of the longer run, which ``TrainResult.notes`` says. Not for foreign environments, whose state cannot be
-            saved.
+            with more ``frames`` a run goes on from there. What moves over a run, the step size with
+            ``anneal=True``, then jumps to where it is in the longer run, which ``TrainResult.notes`` says. Not for
+            foreign environments, whose state cannot be saved.
         on_chunk: called with a record after every compiled chunk; a function of two arguments is also given a
             :class:`TrainResult` as of then, to save, evaluate or act with.
         log: where the records go: ``"csv:FILE"``, ``"jsonl:FILE"``, ``"tensorboard:FOLDER"``, ``"wandb:PROJECT"``, a

@@ -276,13 +276,18 @@ def before_training(reward: RewardTransform, sampler: Segments | Episodes, horiz
 
 
 def extended(checkpoints: Checkpoints | None, config: PPOConfig, frames: int) -> tuple[str, ...]:
-    """Warn of a run that goes on after its end with a step size that had been annealed; the sentence."""
-    if checkpoints is None or checkpoints.extends is None or not config.anneal:
+    """Warn of a run that goes on after its end with numbers that move over a run; the sentence."""
+    moving = {
+        "step size": ("anneal=False", config.anneal),
+        "entropy weight": ("entropy_end=entropy_coef", config.entropy_coef != config.entropy_end),
+    }
+    found = {what: remedy for what, (remedy, moves) in moving.items() if moves}
+    if checkpoints is None or checkpoints.extends is None or not found:
         return ()
     sentence = (
-        f"extended from {checkpoints.extends:,} to {frames:,} frames: the step size had been annealed for the shorter "
-        f"run and goes on as that of the longer one, so this is not what {frames:,} frames in one run would have "
-        "given; with anneal=False it is."
+        f"extended from {checkpoints.extends:,} to {frames:,} frames: {' and '.join(found)} had moved to the end of "
+        f"the shorter run and go on where the longer one would be, so this is not what {frames:,} frames in one run would "
+        f"have given; with {' and '.join(found.values())} it is."
     )
     warnings.warn(RolloutWarning(sentence), stacklevel=4)
     return (sentence,)

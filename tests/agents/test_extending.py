@@ -15,8 +15,8 @@ from rewardax.agents import RolloutWarning, train
 from rewardax.base.errors import UserError
 
 
-def run(frames: int, anneal: bool, out: Path | None = None, **more: Any) -> Any:
-    config = rewardax.PPOConfig(**TINY, anneal=anneal)
+def run(frames: int, anneal: bool, out: Path | None = None, entropy_end: float = 0.01, **more: Any) -> Any:
+    config = rewardax.PPOConfig(**TINY, anneal=anneal, entropy_end=entropy_end)
     return train("KeyFarm", config=config, frames=frames, eval_levels=0, out=out, **more)
 
 
@@ -45,8 +45,14 @@ def test_with_annealing_it_is_another_run_and_says_so(tmp_path: Path) -> None:
     run(32, True, tmp_path)
     with pytest.warns(RolloutWarning, match="extended from 32 to 64 frames"):
         longer = run(64, True, tmp_path)
-    assert "with anneal=False it is" in longer.notes[-1]
+    assert "step size had moved" in longer.notes[-1] and "with anneal=False it is" in longer.notes[-1]
     assert not same(longer, run(64, True))
+
+
+def test_an_entropy_weight_that_moves_is_told_too(tmp_path: Path) -> None:
+    run(32, False, tmp_path, entropy_end=0.0)
+    with pytest.warns(RolloutWarning, match="with entropy_end=entropy_coef it is"):
+        run(48, False, tmp_path, entropy_end=0.0)
 
 
 def test_foreign_runs_have_no_folder() -> None:
