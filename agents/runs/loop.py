@@ -286,8 +286,8 @@ def extended(checkpoints: Checkpoints | None, config: PPOConfig, frames: int) ->
         return ()
     sentence = (
         f"extended from {checkpoints.extends:,} to {frames:,} frames: {' and '.join(found)} had moved to the end of "
-        f"the shorter run and go on where the longer one would be, so this is not what {frames:,} frames in one run would "
-        f"have given; with {' and '.join(found.values())} it is."
+        f"the shorter run and go on where the longer one would be, so this is not what {frames:,} frames in one run "
+        f"would have given; with {' and '.join(found.values())} it is."
     )
     warnings.warn(RolloutWarning(sentence), stacklevel=4)
     return (sentence,)
