@@ -78,9 +78,9 @@ class PPOConfig:
     mostly errors of the critic, as before the first success, move the policy less; so do bonuses of that size."""
     clip: float = 0.2
     """Clip range ε > 0 of the probability ratio."""
-    entropy_coef: float = 0.01
+    entropy_coef: float = 0.05
     """Weight of the entropy bonus in nats at the start, >= 0."""
-    entropy_end: float = 0.01
+    entropy_end: float = 0.0
     """Weight of the entropy bonus at the end of the run, >= 0; linear in between."""
     value_coef: float = 0.5
     """Weight of the value loss, >= 0."""

@@ -24,7 +24,7 @@ class Compare:
     env_kwargs: EnvKwargs = ()
     """Parameters of the task as name=value, for example layouts=1."""
     agent: tuple[str, ...] = ()
-    """Settings of the learner as name=value, for example entropy_coef=0.05."""
+    """Settings of the learner as name=value, for example learning_rate=0.0005."""
     out: str | None = None
     """Folder for results, picture and report; by default one below results/ named after the settings.
     The same command continues an experiment that was stopped."""

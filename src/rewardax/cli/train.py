@@ -28,7 +28,7 @@ class Train:
     env_kwargs: EnvKwargs = ()
     """Parameters of the task as name=value, for example layouts=1."""
     agent: tuple[str, ...] = ()
-    """Settings of the learner as name=value, for example entropy_coef=0.05."""
+    """Settings of the learner as name=value, for example learning_rate=0.0005."""
     out: str | None = None
     """Folder for checkpoints; the same command with the same folder continues a run that was stopped, and with more
     frames one that was finished. Not for Gymnasium ids of others."""
