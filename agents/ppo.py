@@ -78,10 +78,10 @@ class PPOConfig:
     mostly errors of the critic, as before the first success, move the policy less; so do bonuses of that size."""
     clip: float = 0.2
     """Clip range ε > 0 of the probability ratio."""
-    entropy_coef: float = 0.05
-    """Weight of the entropy bonus in nats at the start, >= 0."""
-    entropy_end: float = 0.0
-    """Weight of the entropy bonus at the end of the run, >= 0; linear in between."""
+    entropy_coef: float = 0.01
+    """Weight of the entropy bonus in nats, >= 0."""
+    entropy_end: float | None = None
+    """Its weight at the end of the run, >= 0, linear in between; ``None``: the same all the time."""
     value_coef: float = 0.5
     """Weight of the value loss, >= 0."""
     max_grad_norm: float = 0.5
@@ -113,6 +113,8 @@ class PPOConfig:
             require_number(field.name, getattr(self, field.name), field.default)
         for name, (least, most, closed) in BOUNDS.items():
             value = getattr(self, name)
+            if value is None:
+                continue
             if not (least <= value <= most) or (value == least and not closed):
                 above = f"{'at least' if closed else 'above'} {least}"
                 raise UserError(f"{name} must be {above if math.isinf(most) else f'in [{least}, {most}]'}, got {value}")
@@ -195,6 +197,7 @@ def ppo(
         budget: frames of the whole run, over which the step size falls.
         env: a functional environment; ``None`` where experience comes from the host.
     """
+    end = config.entropy_end
     unit = config.num_envs if policy.recurrent else config.num_envs * config.num_steps
     if unit % config.minibatches:
         raise UserError(f"minibatches={config.minibatches} does not divide num_envs = {unit} of a recurrent network")
@@ -206,7 +209,7 @@ def ppo(
         terms=(
             Clipped(config.clip, config.advantage_floor),
             ValueLoss(config.value_coef),
-            EntropyBonus(config.entropy_coef, config.entropy_end),
+            EntropyBonus(config.entropy_coef, config.entropy_coef if end is None else end),
         ),
         optimizer=Adam(config.learning_rate, config.max_grad_norm, anneal=config.anneal),
         passes=config.epochs,

@@ -59,7 +59,8 @@ def compare(
         out: folder for ``manifest.json``, ``results.jsonl``, checkpoints and ``report.html``. Called again
             with the same settings it resumes: finished designs are not trained again, new designs join.
             Without it nothing is written.
-        config: a ``PPOConfig``; default ``PPOConfig()``.
+        config: a ``PPOConfig``; default ``rewardax.experiments.defaults.agent(env)``: that of PPO, but for tasks in
+            ``defaults.AGENTS``.
         env_kwargs: parameters of the task, as for :func:`rewardax.make`.
         eval_levels: held-out levels of the final score; default 512.
         progress: show a progress bar with the current success and returns.
@@ -75,7 +76,7 @@ def compare(
             agent's, a feature the task lacks, a reward that does not run on the task, fewer than one seed, too few
             frames, a folder that cannot be written or holds another experiment.
     """
-    config = PPOConfig() if config is None else config
+    config = defaults.agent(env) if config is None else config
     chosen = resolve(defaults.DEFAULT_DESIGNS if designs is None else designs, env, env_kwargs, agent=config)
     for design in chosen:
         if design.reward is not None:

@@ -46,7 +46,7 @@ class Compare:
             seeds=self.seeds,
             frames=self.frames,
             env_kwargs=settings(self.env_kwargs, "--env-kwargs"),
-            config=agent_config(self.agent),
+            config=agent_config(self.agent, self.env),
             out=folder,
             progress=not self.json,
             fast=self.fast,

@@ -36,8 +36,8 @@ def settings(pairs: Iterable[str], option: str) -> dict[str, Any]:
     return found
 
 
-def agent_config(pairs: Iterable[str]) -> Any:
-    """A ``PPOConfig`` with the given fields changed.
+def agent_config(pairs: Iterable[str], task: str = "") -> Any:
+    """A ``PPOConfig`` with the given fields changed; of a task in a comparison, that which suits it.
 
     Raises:
         UserError: for a field that does not exist.
@@ -45,10 +45,11 @@ def agent_config(pairs: Iterable[str]) -> Any:
     import dataclasses
 
     from rewardax.agents import PPOConfig
+    from rewardax.experiments.defaults import agent
 
     changed = settings(pairs, "--agent")
     known = {field.name for field in dataclasses.fields(PPOConfig)}
     wrong = [name for name in changed if name not in known]
     if wrong:
         raise UserError(f"the agent has no setting {wrong[0]!r}; there are {', '.join(sorted(known))}")
-    return PPOConfig(**changed)
+    return agent(task, **changed)
