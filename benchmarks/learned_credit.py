@@ -66,14 +66,14 @@ def collect(
         noise = jax.random.uniform(chance, (num_envs,), minval=0.1)
         indices = jax.random.randint(level, (num_envs,), 0, 2**30)
         state = jax.vmap(lambda i: reset_level(env, params, i))(indices)
-        moment = look(env, params, wanted, lambda o: o, state)
+        moment = look(env, params, wanted, lambda o, *_: o, state)
 
         def body(carry: tuple[Moment, jax.Array, jax.Array], key: jax.Array) -> tuple[Any, Transition]:
             moment, over, first = carry
             whether, which = jax.random.split(key)
             anything = jax.random.randint(which, over.shape, 0, env.num_actions)
             action = jnp.where(jax.random.uniform(whether, over.shape) < noise, anything, _oracle(env, params, moment))
-            after, step, _ = move(env, params, wanted, lambda o: o, moment, action, first & ~over, ~over)
+            after, step, _ = move(env, params, wanted, lambda o, *_: o, moment, action, first & ~over, ~over)
             step = step.replace(reward=jnp.where(over, 0, TRUTHS[truth](step)))
             carry = (env_where(over, moment, after), over | step.done, jnp.zeros_like(first))
             return carry, step

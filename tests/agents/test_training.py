@@ -52,6 +52,7 @@ def test_ppo_solves_keyfarm_and_reports_every_metric():
     assert [r["chunk"] for r in result.history] == list(range(len(result.history)))
 
 
+@pytest.mark.slow
 def test_hidden_performance_tells_a_hack_from_a_solution():
     result = train("RingRace", frames=60_000, eval_levels=16)
     assert result.final["return/task"] > 55, "it runs to and fro between two checkpoints"

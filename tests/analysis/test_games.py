@@ -191,6 +191,7 @@ def test_the_proxy_never_defers():
         assert values(*given, 0.0)[DEFER] > values(*given, 0.0)[[ACT, OFF]].max()
 
 
+@pytest.mark.slow
 def test_best_expected_totals_over_the_levels():
     honest, proxy, bought = [], [], []
     for mean in range(-10, 11):

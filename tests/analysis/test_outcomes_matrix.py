@@ -26,6 +26,7 @@ def page_table() -> dict[tuple[str, str], str]:
     return {(task, row[0]): shown for row in rows for task, shown in zip(header[1:], row[1:], strict=True) if shown}
 
 
+@pytest.mark.slow
 def test_page_shows_every_task_and_design(cells: dict[tuple[str, str], Outcome]) -> None:
     shown = page_table()
     assert {task for task, _ in shown} == set(TASKS) and {design for _, design in shown} == set(DESIGNS)

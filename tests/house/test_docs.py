@@ -28,6 +28,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out / "html"
 
 
+@pytest.mark.slow
 def test_every_family_has_a_page(site: Path) -> None:
     from rewardax.envs import PRESETS
 
@@ -37,6 +38,7 @@ def test_every_family_has_a_page(site: Path) -> None:
         assert f"rewardax/{name}-v0" in page
 
 
+@pytest.mark.slow
 def test_every_family_shows_a_picture_or_a_transcript(site: Path) -> None:
     import transcripts
 
@@ -54,6 +56,7 @@ def test_stored_transcripts_are_what_happens(family: str, tmp_path: Path, monkey
     assert transcripts.write(family, transcripts.families()[family]).read_text() == stored
 
 
+@pytest.mark.slow
 def test_every_method_is_in_the_table_and_linked(site: Path) -> None:
     from rewardax.wrappers.core import RewardTransform
 
@@ -71,6 +74,7 @@ def entry(site: Path, page: str, name: str) -> str:
     return " ".join(html.unescape(re.sub("<[^>]*>", "", found[1])).split())
 
 
+@pytest.mark.slow
 def test_methods_and_attributes_are_on_a_page_with_their_types(site: Path) -> None:
     assert "state_dict() → dict[str, ndarray]" in entry(site, "gym", "rewardax.wrappers.RewardWrapper.state_dict")
     step = entry(site, "envs", "rewardax.envs.Env.step")
@@ -79,6 +83,7 @@ def test_methods_and_attributes_are_on_a_page_with_their_types(site: Path) -> No
     assert "terminated: Bool[Array, '*T N']" in entry(site, "wrappers", "rewardax.wrappers.Transition.terminated")
 
 
+@pytest.mark.slow
 def test_every_public_name_is_in_the_reference(site: Path) -> None:
     import public_names
 
@@ -90,6 +95,7 @@ def test_every_public_name_is_in_the_reference(site: Path) -> None:
     assert not [name for name in rewardax.__all__ if not name.startswith("__") and f"`{name} <" not in top]
 
 
+@pytest.mark.slow
 def test_a_link_in_a_docstring_leads_to_the_public_name(site: Path) -> None:
     """``RewardWrapper`` refers to a private path; its page links to the public name."""
     text = (site / "reference" / "gym.html").read_text()
@@ -97,6 +103,7 @@ def test_a_link_in_a_docstring_leads_to_the_public_name(site: Path) -> None:
     assert 'href="wrappers.html#rewardax.wrappers.RewardTransform"' in text
 
 
+@pytest.mark.slow
 def test_internal_links_lead_somewhere(site: Path) -> None:
     pages = {path.resolve(): path.read_text() for path in site.rglob("*.html")}
     anchors = {path: set(re.findall(r'\bid="([^"]+)"', text)) for path, text in pages.items()}
@@ -113,6 +120,7 @@ def test_internal_links_lead_somewhere(site: Path) -> None:
     assert len(pages) > 100 and not broken, broken[:20]
 
 
+@pytest.mark.slow
 def test_pictures_and_styles_exist(site: Path) -> None:
     for path in site.rglob("*.html"):
         for target in re.findall(r'<img [^>]*src="([^":?]+)"', path.read_text()):
@@ -195,6 +203,7 @@ def test_golden_files_that_docstrings_name_exist() -> None:
             assert not [s for s in stems if not list((ROOT / "tests/golden/data").glob(f"*/{s}.json"))], name
 
 
+@pytest.mark.slow
 def test_pages_of_ours_are_linked(site: Path) -> None:
     front = (site / "index.html").read_text()
     pages = ("quickstart", "concepts", "algorithms/index", "reference/index", "contributing")

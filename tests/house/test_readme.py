@@ -40,6 +40,7 @@ def test_readme_code_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert "closer" in out
 
 
+@pytest.mark.slow
 def test_quickstart_code_runs() -> None:
     names = run_all(QUICKSTART, {"seeds=3, frames=200_000": "fast=True, progress=False"})
     assert [row["design"] for row in names["result"].table] == ["sparse", "potential"]

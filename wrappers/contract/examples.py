@@ -53,9 +53,9 @@ def rollout(
 
 
 def numbers(values: Any, digits: int = 3) -> list[float]:
-    """The values of a ``[T, 1]`` array as a plain list of rounded floats.
+    """The values of a ``[T, 1]`` array as a plain list of rounded floats; what rounds to -0.0 is 0.0.
 
     >>> numbers(jnp.array([[1 / 3], [2.0]]))
     [0.333, 2.0]
     """
-    return [round(float(x), digits) for x in np.ravel(values)]
+    return [round(float(x), digits) + 0.0 for x in np.ravel(values)]

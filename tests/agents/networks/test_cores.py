@@ -127,15 +127,18 @@ def trained(env: Recall, **settings: Any) -> float:
     return result.final["success"].item()
 
 
+@pytest.mark.slow
 def test_the_previous_action_solves_what_is_about_it() -> None:
     assert trained(Alternate(), previous=True) > 0.9
     assert trained(Alternate()) < 0.6
 
 
+@pytest.mark.slow
 def test_the_transformer_solves_what_needs_memory() -> None:
     assert trained(Recall(), core="transformer") > 0.9
 
 
+@pytest.mark.slow
 def test_a_transformer_that_sees_itself_alone_stays_at_chance(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that the test above could fail."""
     read = Transformer._read

@@ -58,6 +58,7 @@ def episodes(
         yield start, steps
 
 
+@pytest.mark.slow
 def test_potential_shaping_telescopes(games: list[str]) -> None:
     game = TextWorldEnv(games, max_steps=LIMIT, features="all")
     env = RewardWrapper(game, Potential(phi="plan_potential", gamma=GAMMA))

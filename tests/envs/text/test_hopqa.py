@@ -83,7 +83,7 @@ def likelihood(way: tuple[int, ...], state: Any, noise: float) -> float:
     return total
 
 
-@pytest.mark.parametrize(("hops", "noise"), [(1, 0.0), (2, 0.5), (3, 0.3)])
+@pytest.mark.parametrize(("hops", "noise"), [(1, 0.0), (2, 0.5), pytest.param(3, 0.3, marks=pytest.mark.slow)])
 def test_belief_is_bayes_rule(hops: int, noise: float) -> None:
     """Against enumeration of every path there could be, after searches in random order."""
     rng = np.random.default_rng(hops)

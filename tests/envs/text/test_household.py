@@ -72,7 +72,12 @@ def test_oracle_equals_search(family: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "env_kwargs"), [("Household-easy", {}), ("Household-hard", {"copies": 3}), (NAMES[2], {})]
+    ("name", "env_kwargs"),
+    [
+        ("Household-easy", {}),
+        pytest.param("Household-hard", {"copies": 3}, marks=pytest.mark.slow),
+        pytest.param(NAMES[2], {}, marks=pytest.mark.slow),
+    ],
 )
 def test_oracle_is_consistent_everywhere(name: str, env_kwargs: dict[str, Any]) -> None:
     """In states of random play the best action gains exactly one step; with 0 only at success this proves exactness."""

@@ -245,6 +245,7 @@ def test_find_takes_any_thing_of_the_right_sort() -> None:
         assert bool(do(state, params, f"put the {good[-1]} into the {box} box")[1].reward == 1.0)
 
 
+@pytest.mark.slow
 def test_measuring_by_what_is_written() -> None:
     """A reader who melts the substance, reads the thermometer once and compares chooses the right box, without a step
     more than one who knows."""
@@ -271,6 +272,7 @@ def test_measuring_by_what_is_written() -> None:
     assert sides == {"red", "blue"}
 
 
+@pytest.mark.slow
 def test_measuring_is_required_and_only_counts_on_the_liquid() -> None:
     state, params = start(K.MEASURE, 1, rooms=1, focus_penalty=1.0)
     thing, box = name(state), "red" if int(state.answer) == V.FIRST_BOX else "blue"

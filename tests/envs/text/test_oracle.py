@@ -51,7 +51,10 @@ def test_treasure_oracle_equals_search(case: int) -> None:
     assert search("Treasure-tiny", 3 + case, TINY[case]) > 50
 
 
-@pytest.mark.parametrize("name", ["Coin-hard", "Treasure-medium", "Treasure-hard"])
+@pytest.mark.parametrize(
+    "name",
+    ["Coin-hard", *(pytest.param(name, marks=pytest.mark.slow) for name in ("Treasure-medium", "Treasure-hard"))],
+)
 def test_oracle_is_consistent_everywhere(name: str) -> None:
     """In states of random play: no action gains more than one step and some action gains one. With 0 only at
     success this proves the oracle exact wherever play leads."""

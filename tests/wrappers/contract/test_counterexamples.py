@@ -219,6 +219,7 @@ def changes_the_best_actions(reward: RewardTransform, pay: float) -> None:
 
 
 @pytest.mark.parametrize("name", BY_TABLE)
+@pytest.mark.slow
 def test_changes_the_best_actions(name: str) -> None:
     first = example(name)
     reward, pay = SPECIAL.get(name, (Freeze(first) if name in FROZEN else first, 0.1))

@@ -54,7 +54,13 @@ def room(env, params, agent, direction, balls):
 # the package -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "steps"), [("5x5", 1500), ("8x8", 1500), ("Random-6x6", 800), ("16x16", 600)])
+@pytest.mark.parametrize(
+    ("name", "steps"),
+    [
+        ("5x5", 1500),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in [("8x8", 1500), ("Random-6x6", 800), ("16x16", 600)]),
+    ],
+)
 def test_the_same_as_minigrid_when_the_balls_roll_the_same(name, steps):
     gym = pytest.importorskip("gymnasium")
     pytest.importorskip("minigrid")

@@ -51,7 +51,9 @@ ALL = GridEnv.feature_names
 QUICK = ("success", "subgoals", "progress", "valid", "state_hash", "state_id", "obs_hash", "events", "caption_id")
 
 
-@pytest.mark.parametrize(("inner", "names"), [("DoorKey-5x5", ALL), ("MultiRoom-N2", QUICK)])
+@pytest.mark.parametrize(
+    ("inner", "names"), [("DoorKey-5x5", ALL), pytest.param("MultiRoom-N2", QUICK, marks=pytest.mark.slow)]
+)
 def test_the_task_inside_is_the_same(inner: str, names: tuple[str, ...]) -> None:
     plain, noisy = walked(inner, names, noisy=False), walked(inner, names)
     for name in ("reward", "terminated", "truncated", "performance"):

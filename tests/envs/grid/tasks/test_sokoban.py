@@ -83,7 +83,9 @@ def fewest(grid: np.ndarray, agent: int) -> int:
 # levels ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("task", "boxes"), [("Sokoban-6x6-1", 1), ("Sokoban-8x8-2", 2)])
+@pytest.mark.parametrize(
+    ("task", "boxes"), [("Sokoban-6x6-1", 1), pytest.param("Sokoban-8x8-2", 2, marks=pytest.mark.slow)]
+)
 def test_levels_can_be_solved_and_differ(task, boxes):
     env, params = make(task)
     states = levels(env, params, jnp.arange(500))
