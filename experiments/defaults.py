@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from rewardax.agents.ppo import PPOConfig
-
 DEFAULT_ENV = "DoorKey-16x16"  # with action masks sparse PPO solves 8x8 too soon to tell designs apart
 DEFAULT_DESIGNS = ("sparse", "potential", "naive_bonus", "latched_bonus")
 DEFAULT_SEEDS = 5
@@ -19,16 +14,3 @@ EVAL_LEVELS = 512
 FAST_FRAMES = 40_960  # fast=True: a smoke run, not a result
 FAST_SEEDS = 2
 FAST_EVAL_LEVELS = 32
-
-
-def agent(env: str, **changed: Any) -> PPOConfig:
-    """Settings of the learner on a task: PPO's defaults, what suits the task, and what is changed, in this order.
-
-    >>> from rewardax import PPOConfig
-    >>> agent("rewardax/DoorKey-16x16-v0", width=32).advantage_floor, agent("KeyFarm") == PPOConfig()
-    (0.1, True)
-    """
-    from rewardax.agents.ppo import PPOConfig
-
-    task = env.removeprefix("rewardax/").removesuffix("-v0")
-    return PPOConfig(**{**AGENTS.get(task, {}), **changed})

@@ -59,8 +59,7 @@ def compare(
         out: folder for ``manifest.json``, ``results.jsonl``, checkpoints and ``report.html``. Called again
             with the same settings it resumes: finished designs are not trained again, new designs join.
             Without it nothing is written.
-        config: a ``PPOConfig``; default ``rewardax.experiments.defaults.agent(env)``: that of PPO, but for tasks in
-            ``defaults.AGENTS``.
+        config: a ``PPOConfig``; default that of PPO, changed for tasks in ``defaults.AGENTS``.
         env_kwargs: parameters of the task, as for :func:`rewardax.make`.
         eval_levels: held-out levels of the final score; default 512.
         progress: show a progress bar with the current success and returns.
@@ -76,7 +75,7 @@ def compare(
             agent's, a feature the task lacks, a reward that does not run on the task, fewer than one seed, too few
             frames, a folder that cannot be written or holds another experiment.
     """
-    config = defaults.agent(env) if config is None else config
+    config = agent(env) if config is None else config
     chosen = resolve(defaults.DEFAULT_DESIGNS if designs is None else designs, env, env_kwargs, agent=config)
     for design in chosen:
         if design.reward is not None:
@@ -112,6 +111,16 @@ def compare(
     if results.out is not None:
         (results.out / "table.json").write_text(comparison.to_json() + "\n", encoding="utf-8")
     return comparison
+
+
+def agent(env: str, **changed: Any) -> PPOConfig:
+    """Settings of the learner on a task: PPO's defaults, what suits the task, and what is changed, in this order.
+
+    >>> agent("rewardax/DoorKey-16x16-v0", width=32).advantage_floor, agent("KeyFarm") == PPOConfig()
+    (0.1, True)
+    """
+    task = env.removeprefix("rewardax/").removesuffix("-v0")
+    return PPOConfig(**{**defaults.AGENTS.get(task, {}), **changed})
 
 
 def terms(design: Design) -> str:

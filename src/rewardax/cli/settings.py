@@ -45,7 +45,7 @@ def agent_config(pairs: Iterable[str], task: str = "") -> Any:
     import dataclasses
 
     from rewardax.agents import PPOConfig
-    from rewardax.experiments.defaults import agent
+    from rewardax.experiments.runner import agent
 
     changed = settings(pairs, "--agent")
     known = {field.name for field in dataclasses.fields(PPOConfig)}
