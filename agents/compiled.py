@@ -15,7 +15,7 @@ import numpy as np
 
 from rewardax.agents.algorithm import Algorithm, TrainState
 from rewardax.agents.batch import Metrics
-from rewardax.agents.evaluation import evaluate
+from rewardax.agents.evaluation import evaluate_seeds
 from rewardax.agents.networks.custom import Builder
 from rewardax.agents.policies.task import Task, core_task
 from rewardax.agents.ppo import PPOConfig, build_policy, ppo
@@ -147,8 +147,14 @@ def train_core(
 
     final: dict[str, np.ndarray] = {}
     if eval_levels and not stopped:
-        played = (learner, state.params, state.collector.reward.shared, keys, params, reward)
-        scores = program(_score, *played, levels=eval_levels, mask_actions=config.mask_actions)(*played)
+        played = (state.params, state.collector.reward.shared, keys, params, reward, horizon)
+        how: dict[str, Any] = {
+            "levels": eval_levels,
+            "split": "test",
+            "greedy": False,
+            "mask_actions": config.mask_actions,
+        }
+        scores = program(evaluate_seeds, *played, env=env, policy=policy, **how)(*played)
         final = {name: np.asarray(value) for name, value in scores.items()}
     if not reward.causal:  # rewards in hindsight are known after learn() only, that is in training
         replaced = [name for name in final if name.startswith("return/") and name != "return/task"]
@@ -189,33 +195,3 @@ def _iterate(
         return learner.iterate(state, params, reward, begin, iterations, feedback)
 
     return jax.vmap(one)(state, begin)
-
-
-def _score(
-    learner: Algorithm,
-    weights: PyTree,
-    shared: PyTree,
-    keys: jax.Array,
-    params: PyTree,
-    reward: RewardTransform,
-    levels: int,
-    mask_actions: bool,
-) -> dict[str, jax.Array]:
-    env = learner.env
-    assert env is not None
-
-    def one(weights: PyTree, memory: PyTree, key: jax.Array) -> dict[str, jax.Array]:
-        return evaluate(
-            env,
-            params,
-            learner.policy,
-            weights,
-            key,
-            levels,
-            reward=reward,
-            shared=memory,
-            mask_actions=mask_actions,
-            horizon=learner.sampler.horizon,
-        )
-
-    return jax.vmap(one)(weights, shared, keys)

@@ -93,3 +93,27 @@ def evaluate(
 
     totals = jax.lax.while_loop(unfinished, body, carry)[3]
     return {name: value.mean() for name, value in totals.items()}
+
+
+def evaluate_seeds(
+    weights: PyTree,
+    shared: PyTree,
+    keys: Array,
+    params: PyTree,
+    reward: RewardTransform,
+    horizon: Array | int,
+    *,
+    env: Env,
+    policy: Policy,
+    levels: int,
+    split: str,
+    greedy: bool,
+    mask_actions: bool,
+) -> dict[str, Array]:
+    """:func:`evaluate` of all seeds at once: ``weights``, ``shared`` and ``keys`` ``[S, ...]``, means ``f32[S]``."""
+
+    def one(weights: PyTree, memory: PyTree, key: Array) -> dict[str, Array]:
+        how: dict[str, Any] = {"greedy": greedy, "mask_actions": mask_actions, "horizon": horizon}
+        return evaluate(env, params, policy, weights, key, levels, split, reward, memory, **how)
+
+    return jax.vmap(one)(weights, shared, keys)

@@ -102,7 +102,7 @@ def show(env: str, rows: Sequence[Row], findings: Sequence[str], hidden: bool = 
     narrow = [column for column in everything[: -len(TIMES)] if not (hidden and column == "return/task")]
     shown = everything if wide else narrow
     table = Table(
-        title=f"{env}: {rows[0]['seeds']} seeds x {max(row['frames'] for row in rows):,} frames",
+        title=f"{env}: {rows[0]['seeds']} seeds x {_span([row['frames'] for row in rows])} frames",
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE_HEAD,
@@ -136,3 +136,13 @@ def _score(point: float | None, interval: Sequence[float | None]) -> str:
         return "-"
     low, high = interval
     return f"{point:.2f}" if low is None or high is None else f"{point:.2f} [{low:.2f}, {high:.2f}]"
+
+
+def _span(frames: Sequence[int]) -> str:
+    """Frames of all designs: whole episodes end where they end.
+
+    >>> _span([4096, 4096]), _span([4096, 4321])
+    ('4,096', '4,096 to 4,321')
+    """
+    least, most = min(frames), max(frames)
+    return f"{least:,}" if least == most else f"{least:,} to {most:,}"

@@ -13,14 +13,17 @@ import numpy as np
 from jax import Array
 
 from rewardax.agents.distributions import mask_logits, sample
-from rewardax.agents.evaluation import evaluate
+from rewardax.agents.evaluation import evaluate_seeds
 from rewardax.agents.networks import Policy
 from rewardax.agents.networks.encoders import Last, at_start
 from rewardax.agents.policies.export import export
 from rewardax.agents.policies.task import Task
 from rewardax.agents.ppo import PPOConfig
+from rewardax.agents.runs.programs import compiled
 from rewardax.base.arrays import env_where
 from rewardax.base.errors import UserError
+from rewardax.base.sources import users_own
+from rewardax.wrappers.core import Chain
 
 PyTree = Any
 COMMANDS = "action_lines"  # the feature that says what each action means
@@ -211,37 +214,8 @@ def held_out(
     if levels < 1:
         raise UserError(f"levels must be at least 1, got {levels}")
     keys = jnp.stack([jax.random.key(seed) for seed in seeds])
-    horizon = task.core.horizon(task.params)
-    how = (levels, split, greedy, config.mask_actions, horizon)
-    found = _held_out(task.core, policy, params, keys, task.params, *how)
+    played = (params, (), keys, task.params, Chain(), task.core.horizon(task.params))
+    how: dict[str, Any] = {"levels": levels, "split": split, "greedy": greedy, "mask_actions": config.mask_actions}
+    keep = policy.builder is None and not users_own([type(task.core)])
+    found = compiled(evaluate_seeds, *played, keep=keep, env=task.core, policy=policy, **how)(*played)
     return {name: np.asarray(value) for name, value in found.items() if name != "return/total"}
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1, 5, 6, 7, 8, 9))
-def _held_out(
-    env: Any,
-    policy: Policy,
-    weights: PyTree,
-    keys: Array,
-    params: PyTree,
-    levels: int,
-    split: str,
-    greedy: bool,
-    mask_actions: bool,
-    horizon: int,
-) -> dict[str, Array]:
-    def one(weights: PyTree, key: Array) -> dict[str, Array]:
-        return evaluate(
-            env,
-            params,
-            policy,
-            weights,
-            key,
-            levels,
-            split,
-            greedy=greedy,
-            mask_actions=mask_actions,
-            horizon=horizon,
-        )
-
-    return jax.vmap(one)(weights, keys)

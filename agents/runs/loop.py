@@ -279,7 +279,7 @@ def extended(checkpoints: Checkpoints | None, config: PPOConfig, frames: int) ->
     """Warn of a run that goes on after its end with numbers that move over a run; the sentence."""
     moving = {
         "step size": ("anneal=False", config.anneal),
-        "entropy weight": ("entropy_end=entropy_coef", config.entropy_coef != config.entropy_end),
+        "entropy weight": ("entropy_end=None", config.entropy_end not in (None, config.entropy_coef)),
     }
     found = {what: remedy for what, (remedy, moves) in moving.items() if moves}
     if checkpoints is None or checkpoints.extends is None or not found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -18,24 +19,6 @@ from rewardax import load_policy
 from rewardax.agents import ActorCritic, TrainResult, train
 from rewardax.base.errors import UserError
 
-FRESH = """
-import sys, gymnasium as gym, rewardax
-policy = rewardax.load_policy(sys.argv[1], seed=7)
-env = gym.make("rewardax/KeyFarm-v0", split="test")
-observation, info = env.reset(options={"level": 3})
-actions = []
-for _ in range(20):
-    actions.append(policy.act(observation, info))
-    observation, *_, info = env.step(actions[-1])
-print(actions)
-"""
-
-
-@pytest.fixture(scope="module")
-def result() -> TrainResult:
-    config = rewardax.PPOConfig(**TINY)
-    return train("KeyFarm", config=config, frames=64, seeds=(3, 7), eval_levels=8)
-
 
 def walk(policy: Any) -> list[int]:
     env = gym.make("rewardax/KeyFarm-v0", split="test")
@@ -45,6 +28,20 @@ def walk(policy: Any) -> list[int]:
         actions.append(policy.act(observation, info))
         observation, *_, info = env.step(actions[-1])
     return actions
+
+
+FRESH = f"""
+import sys, gymnasium as gym, rewardax
+from typing import Any
+{inspect.getsource(walk)}
+print(walk(rewardax.load_policy(sys.argv[1], seed=7)))
+"""
+
+
+@pytest.fixture(scope="module")
+def result() -> TrainResult:
+    config = rewardax.PPOConfig(**TINY)
+    return train("KeyFarm", config=config, frames=64, seeds=(3, 7), eval_levels=8)
 
 
 def test_a_fresh_process_acts_the_same(result: TrainResult, tmp_path: Path) -> None:
