@@ -15,7 +15,7 @@ import optax
 from jax import Array
 
 from rewardax.agents.advantages import GAE
-from rewardax.agents.batch import Batch, Metrics
+from rewardax.agents.batch import Acted, Batch, Metrics
 from rewardax.agents.distributions import log_prob, mask_logits
 from rewardax.agents.losses import explained_variance
 from rewardax.agents.networks import Policy
@@ -30,7 +30,7 @@ from rewardax.envs.core import Env
 from rewardax.wrappers.core import PyTree, RewardTransform
 from rewardax.wrappers.ledger import static
 
-Term = Callable[[Outputs, Batch, Estimates], tuple[Array, Logged]]
+Term = Callable[[Outputs, Acted, Estimates], tuple[Array, Logged]]
 
 
 class TrainState(NamedTuple):
@@ -100,20 +100,8 @@ class Algorithm(Node):
         """Passes of gradient steps over one rollout, which began after ``frames`` frames of the run."""
         net = self.policy.bind(weights)
         advantages, targets = self.advantage(net, batch)
-        unused: Any = ()
-        kept = batch._replace(
-            next_prepared=unused,
-            next_hidden=unused,
-            hidden=unused,
-            group=unused,
-            components=unused,
-            reward=unused,
-            terminated=unused,
-            truncated=unused,
-            valid=unused,
-        )
         weight = None if batch.valid is None else batch.valid.astype(jnp.float32)
-        data = (kept, Estimates(advantages, targets, weight))
+        data = (batch.acted, Estimates(advantages, targets, weight))
         axis = 1 if net.recurrent else 0
         if not net.recurrent:
             data = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), data)
@@ -159,12 +147,12 @@ class Algorithm(Node):
         metrics["value/explained_variance"] = (explained, jnp.ones(()))
         return weights, optimizer, metrics
 
-    def loss(self, weights: PyTree, hidden: Array, batch: Batch, known: Estimates) -> tuple[Array, Logged]:
+    def loss(self, weights: PyTree, hidden: Array, acted: Acted, known: Estimates) -> tuple[Array, Logged]:
         """The sum of all terms on one minibatch, to be minimized, and what to log of it."""
         net = self.policy.bind(weights)
-        logits, value = net.heads(net.unroll(batch.prepared, hidden, batch.first))
-        logits = mask_logits(logits, batch.mask)
-        outputs = Outputs(logits, log_prob(logits, batch.action), value)
-        found = [term(outputs, batch, known) for term in self.terms]
+        logits, value = net.heads(net.unroll(acted.prepared, hidden, acted.first))
+        logits = mask_logits(logits, acted.mask)
+        outputs = Outputs(logits, log_prob(logits, acted.action), value)
+        found = [term(outputs, acted, known) for term in self.terms]
         logged = {name: value for _, part in found for name, value in part.items()}
         return sum((loss for loss, _ in found), start=jnp.zeros(())), logged

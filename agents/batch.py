@@ -10,6 +10,16 @@ PyTree = Any
 Metrics = dict[str, tuple[Array, Array]]  # name -> (sum, weight), so that means can be taken over anything
 
 
+class Acted(NamedTuple):
+    """What a gradient step reads of some rows of a batch."""
+
+    prepared: PyTree
+    mask: Array
+    action: Array
+    logp: Array
+    first: Array
+
+
 class Batch(NamedTuple):
     """A rollout of ``T`` steps of ``N`` environments, as the learner needs it."""
 
@@ -27,4 +37,9 @@ class Batch(NamedTuple):
     group: Array | None  #: i32[N] which environments played the same level; ``None``: each its own
     next_prepared: PyTree  #: [T, N, ...] of the true successor
     next_hidden: Array  #: [T, N, H] state of the recurrent core after the step, before any reset
-    hidden: Array  #: [N, H] state of the recurrent core before the first step
+    hidden: Any  #: [N, H] state of the recurrent core before the first step; ``None`` in a single row
+
+    @property
+    def acted(self) -> Acted:
+        """What gradient steps read."""
+        return Acted(self.prepared, self.mask, self.action, self.logp, self.first)

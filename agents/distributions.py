@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import jax
 import jax.numpy as jnp
 from jax import Array
@@ -34,3 +36,29 @@ def entropy(logits: Array, mask: Array) -> Array:
 def sample(key: Array, logits: Array) -> Array:
     """One action per row of masked logits ``[..., A]``, by the Gumbel maximum."""
     return jax.random.categorical(key, logits)
+
+
+class Choice(NamedTuple):
+    """What a policy does in ``N`` environments."""
+
+    action: Array  #: i32[N]
+    logits: Array  #: f32[N, A] of the admissible actions
+    value: Array  #: f32[N]
+    hidden: Array  #: [N, ...] what it remembers from here on
+
+
+def choose(net: Any, prepared: Any, hidden: Array, first: Array, mask: Array, key: Array | None) -> Choice:
+    """One step of a policy: an action of every environment, sampled, or the likeliest one where there is no ``key``.
+
+    Args:
+        net: the network, with its parameters.
+        prepared: observations ``[N, ...]`` as it takes them.
+        hidden: what it remembers.
+        first: bool[N], where that is forgotten first.
+        mask: bool[N, A], admissible actions.
+        key: of the random numbers.
+    """
+    x, hidden = net.embed(prepared, hidden, first)
+    logits, value = net.heads(x)
+    logits = mask_logits(logits, mask)
+    return Choice(jnp.argmax(logits, -1) if key is None else sample(key, logits), logits, value, hidden)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rewardax.agents.distributions import mask_logits, sample
+from rewardax.agents.distributions import choose
 from rewardax.agents.networks import Policy
 from rewardax.agents.rollout import example_transition, look, move
 from rewardax.base.arrays import env_where
@@ -74,9 +74,8 @@ def evaluate(
         moment, hidden, memory, totals, over, t, key = carry
         key, act = jax.random.split(key)
         first = jnp.broadcast_to(t == 0, (levels,))
-        x, hidden = net.embed(moment.prepared, hidden, first)
-        logits = mask_logits(net.heads(x)[0], moment.mask | (not mask_actions))
-        action = jnp.argmax(logits, -1) if greedy else sample(act, logits)
+        mask = moment.mask | (not mask_actions)
+        action, *_, hidden = choose(net, moment.prepared, hidden, first, mask, None if greedy else act)
         after, transition, performance = move(env, params, reward, policy.prepare, moment, action, first, ~over)
         rewards, new = advance(reward, memory, fresh.episode, transition)
         memory = State(new.episode, new.env, memory.shared)

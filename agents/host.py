@@ -15,7 +15,7 @@ from gymnasium.vector import AutoresetMode
 
 from rewardax.agents.algorithm import Algorithm
 from rewardax.agents.batch import Batch
-from rewardax.agents.distributions import log_prob, mask_logits, sample
+from rewardax.agents.distributions import choose, log_prob
 from rewardax.agents.networks import Policy
 from rewardax.agents.networks.custom import Builder
 from rewardax.agents.networks.encoders import Last, at_start
@@ -245,7 +245,7 @@ class Run:
                         group=None,
                         next_prepared=row["next"],
                         next_hidden=self.hidden,
-                        hidden=hidden[:, :0],
+                        hidden=None,
                     )
                 )
             batch = jax.tree.map(lambda *x: np.stack(x), *rows)._replace(hidden=hidden)
@@ -303,10 +303,7 @@ class Run:
 def _act(policy: Policy, weights: PyTree, seen: Any, mask: Any, hidden: Any, first: Any, key: Any) -> tuple:
     net = policy.bind(weights)
     prepared = _prepare(policy, seen)
-    x, hidden = net.embed(prepared, hidden, first)
-    logits, value = net.heads(x)
-    logits = mask_logits(logits, mask)
-    action = sample(key, logits)
+    action, logits, value, hidden = choose(net, prepared, hidden, first, mask, key)
     return action, log_prob(logits, action), value, prepared, hidden
 
 

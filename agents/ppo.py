@@ -103,8 +103,7 @@ class PPOConfig:
 
     sampler: str = "auto"
     """"segments": ``num_steps`` steps of ongoing episodes; "episodes": every environment plays one episode from its
-    start to its end; "auto": episodes where a part of the reward needs whole ones that the segments do not hold, or
-    compares episodes of one level, else segments."""
+    start to its end; "auto": episodes where a part of the reward needs whole ones, else segments."""
     group_size: int = 8
     """Episodes of each level with the sampler "episodes", >= 1; must divide N. 1 where the reward compares none."""
 

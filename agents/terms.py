@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
-from rewardax.agents.batch import Batch
+from rewardax.agents.batch import Acted
 from rewardax.agents.distributions import entropy
 from rewardax.agents.losses import aggregate, clipped_policy_loss, kl_estimate, normalize, value_loss
 from rewardax.base.tree import Node
@@ -52,14 +52,14 @@ class Clipped(Node):
     epsilon: Any = 0.2
     floor: Any = 0.0
 
-    def __call__(self, outputs: Outputs, batch: Batch, known: Estimates) -> tuple[Array, Logged]:
+    def __call__(self, outputs: Outputs, acted: Acted, known: Estimates) -> tuple[Array, Logged]:
         advantage = normalize(known.advantage, known.weight, floor=self.floor)
-        loss = clipped_policy_loss(outputs.logp, batch.logp, advantage, self.epsilon, self.epsilon)
-        moved = (jnp.abs(jnp.exp(outputs.logp - batch.logp) - 1.0) > self.epsilon).astype(jnp.float32)
+        loss = clipped_policy_loss(outputs.logp, acted.logp, advantage, self.epsilon, self.epsilon)
+        moved = (jnp.abs(jnp.exp(outputs.logp - acted.logp) - 1.0) > self.epsilon).astype(jnp.float32)
         policy = mean(loss, known.weight)
         logged = {
             "policy/loss": policy,
-            "policy/kl": mean(kl_estimate(batch.logp, outputs.logp), known.weight),
+            "policy/kl": mean(kl_estimate(acted.logp, outputs.logp), known.weight),
             "policy/clip_fraction": mean(moved, known.weight),
         }
         return policy, logged
@@ -70,7 +70,7 @@ class ValueLoss(Node):
 
     scale: Any = 0.5
 
-    def __call__(self, outputs: Outputs, batch: Batch, known: Estimates) -> tuple[Array, Logged]:
+    def __call__(self, outputs: Outputs, acted: Acted, known: Estimates) -> tuple[Array, Logged]:
         critic = mean(value_loss(outputs.value, known.target), known.weight)
         return self.scale * critic, {"value/loss": critic}
 
@@ -81,8 +81,8 @@ class EntropyBonus(Node):
     scale: Any = 0.01
     end: Any = 0.01
 
-    def __call__(self, outputs: Outputs, batch: Batch, known: Estimates) -> tuple[Array, Logged]:
-        spread = mean(entropy(outputs.logits, batch.mask), known.weight)
+    def __call__(self, outputs: Outputs, acted: Acted, known: Estimates) -> tuple[Array, Logged]:
+        spread = mean(entropy(outputs.logits, acted.mask), known.weight)
         progress = 0.0 if known.progress is None else known.progress
         weight = self.scale + (self.end - self.scale) * progress
         return -weight * spread, {"policy/entropy": spread}

@@ -23,6 +23,8 @@ from rewardax.wrappers.config import code_of, from_config, to_config
 from rewardax.wrappers.core import Chain, RewardTransform
 from rewardax.wrappers.requirements import require_discount
 
+MOST_FRAMES = 2_000_000_000  # of one seed: they are counted in 32 bits
+
 
 def train(
     env: str | Env,
@@ -75,8 +77,10 @@ def train(
     config = PPOConfig() if config is None else config
     env_kwargs = dict(env_kwargs or {})
     seeds = as_seeds(seeds)
-    if frames < 1 or eval_levels < 0:
-        raise UserError(f"frames must be at least 1 and eval_levels at least 0; got {frames} and {eval_levels}")
+    if not 1 <= frames <= MOST_FRAMES or eval_levels < 0:
+        raise UserError(
+            f"frames must be in [1, {MOST_FRAMES:,}] and eval_levels at least 0; got {frames} and {eval_levels}"
+        )
     transform = Chain() if reward is None else from_config(reward)
     require_discount(transform, config.gamma, config.time_limit)
     with open_logs(log, seeds) as logs:

@@ -65,7 +65,7 @@ def _signs(real: Array, *parts: tuple[Array, int]) -> Array:
             bits = (mixed[..., None] >> jnp.arange(32, dtype=jnp.uint32)) & 1
             total = total + weight * (2 * bits.astype(jnp.int32) - 1)
         halves.append(jnp.where(real[..., None], total, 0).sum(-2))
-    return jnp.concatenate(halves, -1).astype(jnp.int8)
+    return jnp.clip(jnp.concatenate(halves, -1), -127, 127).astype(jnp.int8)
 
 
 def _mix(code: Array) -> Array:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from rewardax.agents.distributions import mask_logits, sample
+from rewardax.agents.distributions import choose
 from rewardax.agents.evaluation import evaluate_seeds
 from rewardax.agents.networks import Policy
 from rewardax.agents.networks.encoders import Last, at_start
@@ -185,10 +185,9 @@ def _act(
     last, hidden, first = memory
     net = policy.bind(params)
     last = env_where(first, at_start(len(first)), last)
-    x, hidden = net.embed(policy.prepare(arrays, commands, last), hidden, first)
-    logits = mask_logits(net.heads(x)[0], mask)
-    action = jnp.argmax(logits, -1) if greedy else sample(jax.random.fold_in(*dice), logits)
-    return action.astype(jnp.int32), hidden
+    key = None if greedy else jax.random.fold_in(*dice)
+    chosen = choose(net, policy.prepare(arrays, commands, last), hidden, first, mask, key)
+    return chosen.action.astype(jnp.int32), chosen.hidden
 
 
 def held_out(

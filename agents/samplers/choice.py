@@ -7,7 +7,7 @@ from rewardax.agents.samplers.episodes import Episodes
 from rewardax.agents.samplers.segments import Segments
 from rewardax.base.errors import UserError
 from rewardax.wrappers.core import RewardTransform
-from rewardax.wrappers.requirements import parts_of, short_rollouts
+from rewardax.wrappers.requirements import parts_of
 
 
 def choose_sampler(
@@ -34,8 +34,7 @@ def choose_sampler(
     """
     needing = [part for part in parts_of(reward) if part.whole_episodes]
     groups = [part for part in needing if getattr(part, "group_feature", None) is not None]
-    short = bool(groups or short_rollouts(reward, config.num_steps, horizon))
-    if config.sampler == "segments" or (config.sampler == "auto" and not short):
+    if config.sampler == "segments" or (config.sampler == "auto" and not needing):
         return Segments(config.num_envs, config.num_steps, config.mask_actions, horizon), ()
     size = config.group_size if groups or config.sampler == "episodes" else 1
     if config.num_envs % size:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rewardax.agents.batch import Batch, Metrics
-from rewardax.agents.distributions import log_prob, mask_logits, sample
+from rewardax.agents.distributions import choose, log_prob
 from rewardax.agents.networks import ActorCritic
 from rewardax.agents.rollout import Moment, World, example_transition, move
 from rewardax.agents.runs.finite import Watch, begin_watch
@@ -86,11 +86,8 @@ def play(
     valid: Array | None = None,
 ) -> Step:
     """One step of ``N`` environments without reset, from ``moment``; the rest is the collector's."""
-    x, hidden = net.embed(moment.prepared, collector.hidden, collector.first)
-    logits, value = net.heads(x)
     mask = moment.mask if mask_actions else jnp.ones_like(moment.mask)
-    logits = mask_logits(logits, mask)
-    action = sample(key, logits)
+    action, logits, value, hidden = choose(net, moment.prepared, collector.hidden, collector.first, mask, key)
     after, transition, performance = move(
         world.env, world.params, world.reward, net.encoder.prepare, moment, action, collector.first, valid
     )
@@ -114,7 +111,7 @@ def play(
         group=None,
         next_prepared=after.prepared,
         next_hidden=hidden,
-        hidden=collector.hidden[:, :0],
+        hidden=None,
     )
     return Step(row, after, hidden, memory, transition, rewards, performance)
 

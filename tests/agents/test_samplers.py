@@ -20,6 +20,7 @@ from rewardax.agents.runs import programs
 from rewardax.agents.samplers.choice import choose_sampler
 from rewardax.agents.samplers.episodes import Episodes
 from rewardax.agents.samplers.segments import Segments
+from rewardax.agents.terms import Clipped
 from rewardax.envs.levels import make_pool
 from rewardax.envs.registry import make
 from rewardax.wrappers import GDPO, EpisodicCount, Freeze, RewardTransform, UniformRedistribution, Weights, chain
@@ -109,6 +110,24 @@ def test_rows_that_are_no_steps_teach_nothing() -> None:
     assert metrics["policy/loss"][1] == steps * CONFIG.epochs
 
 
+def test_blocks_of_settings_are_vmapped_like_seeds() -> None:
+    learner, weights, batch, _, _ = played()
+
+    def update(rate: Any, epsilon: Any) -> Any:
+        other = learner.replace(
+            optimizer=learner.optimizer.replace(learning_rate=rate), terms=(Clipped(epsilon), *learner.terms[1:])
+        )
+        return other.update(weights, learner.optimizer.init(weights), batch, jax.random.key(1), 0)[0]
+
+    rates, ranges = jnp.array([1e-3, 4e-3]), jnp.array([0.2, 0.1])
+    together = jax.jit(jax.vmap(update))(rates, ranges)
+    alone = jax.jit(update)
+    for i in range(2):
+        one = alone(rates[i], ranges[i])
+        jax.tree.map(lambda a, b, i=i: np.testing.assert_allclose(a[i], b, atol=1e-5), together, one)
+    assert not jax.tree.all(jax.tree.map(lambda x: np.allclose(x[0], x[1], atol=1e-4), together))
+
+
 def test_nothing_inside_an_iteration_asks_the_host() -> None:
     """An accelerator would wait for it. All numbers stay in 32 bits."""
     env, params = make("KeyFarm")
@@ -145,10 +164,10 @@ def test_the_sampler_is_what_the_reward_needs() -> None:
     late = chain(count=EpisodicCount(num_keys=4), late=Freeze(UniformRedistribution()))
     sampler, (sentence,) = chosen(late)
     assert sampler == Episodes(64, 1, 100) and "UniformRedistribution, which needs whole episodes" in sentence
-    assert chosen(late, num_steps=100)[0] == Segments(64, 100, True, 100), "long enough"
+    assert chosen(late, num_steps=100)[0] == Episodes(64, 1, 100), "segments would still cut what begins late in them"
     sampler, (sentence,) = chosen(chain(late=late, group=GDPO()), num_steps=100)
     assert sampler == Episodes(8, 8, 100) and "GDPO, which needs groups of 8 episodes of one level" in sentence
-    assert chosen(GDPO(group_feature=None), num_steps=100)[0] == Segments(64, 100, True, 100)
+    assert chosen(GDPO(group_feature=None), num_steps=100)[0] == Episodes(64, 1, 100)
     assert chosen(GDPO(), sampler="segments")[0] == Segments(64, 32, True, 100)
     assert chosen(EpisodicCount(num_keys=4), sampler="episodes", group_size=2) == (Episodes(32, 2, 100), ())
     with pytest.raises(ValueError, match="group_size=6 does not divide num_envs=64"):

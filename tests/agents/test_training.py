@@ -172,6 +172,8 @@ def test_bad_input_is_refused_at_the_door():
         small(reward=EpisodicCount(num_keys=4, feature="room"))
     with pytest.raises(ValueError, match="frames"):
         small(frames=0)
+    with pytest.raises(ValueError, match="frames must be in"):
+        small(frames=1 << 31)
 
 
 def test_first_episodes_start_at_staggered_clocks():
