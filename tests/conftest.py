@@ -15,6 +15,7 @@ from typing import Any
 import hypothesis
 import jaxtyping
 import pytest
+from support.compiling import share_contexts
 from support.shapes import CHECKED
 
 TESTS = pytest.StashKey[int]()
@@ -22,6 +23,7 @@ assert "jax" not in sys.modules, "a pytest plugin imported jax before its settin
 # No compilation cache on disk: with jaxlib 0.10.2 on CPU, a run that wrote hundreds of small programs to it crashed in
 # the write, and in another three tests got the numbers of other programs.
 os.environ.pop("JAX_COMPILATION_CACHE_DIR", None)
+os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"  # or every program is hashed, for nothing
 # Nearly all time goes into compiling programs that run once: without LLVM's optimizer and with XLA's plain emitters,
 # which make one module of each program, compiling takes a sixth. XLA aborts at a flag that it does not know.
 # `python -m tests.coverage_of_envs`, `python -m tests.minigrid_levels` and the benchmarks run without these settings.
@@ -32,6 +34,8 @@ os.environ["XLA_FLAGS"] = " ".join([*FLAGS, os.environ.get("XLA_FLAGS", "")])
 os.environ["JAX_THREEFRY_PARTITIONABLE"] = "true"
 os.environ.setdefault("MPLBACKEND", "agg")
 jaxtyping.install_import_hook(CHECKED, "support.shapes.check")  # before any of these modules is imported
+
+share_contexts()
 
 gc.set_threshold(200_000, 20, 50)  # tracing makes many objects: looking for circles among them takes 7 % of all time
 
@@ -71,7 +75,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 MAPPINGS = Path("/proc/self/maps")
-MOST_MAPPINGS = 16_000  # Linux allows 65,530 by default; every compiled program takes some, and too many is a crash
+MOST_MAPPINGS = 32_000  # Linux allows 65,530 by default; every compiled program takes some, and too many is a crash
 
 
 BEGUN = pytest.StashKey[float]()

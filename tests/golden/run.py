@@ -97,8 +97,11 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{path}: no golden files (*.json)")
             return 1
 
+    sys.path.append(str(HERE.parent))
     import jax
+    from support.compiling import share_contexts
 
+    share_contexts()
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_disable_most_optimizations", True)  # many tiny programs: compile time is everything
     table = adapters()

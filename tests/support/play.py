@@ -16,8 +16,15 @@ from rewardax.envs.oracle import oracle_action
 
 
 def rows(tree: Any, index: Any = 0) -> Any:
-    """Rows of every array of a tree."""
-    return jax.tree.map(lambda x: x[index], tree)
+    """Rows of every array of a tree, taken without a program for each shape."""
+
+    def row(x: Any) -> Any:
+        on_device = isinstance(x, jax.Array) and not isinstance(x, jax.core.Tracer)
+        if not on_device or jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
+            return x[index]
+        return jax.device_put(np.asarray(x)[index])
+
+    return jax.tree.map(row, tree)
 
 
 class Task:

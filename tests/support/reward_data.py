@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -19,6 +18,7 @@ from rewardax.wrappers import Rewards, RewardTransform, State, Transition, repla
 from rewardax.wrappers.config import registered
 from rewardax.wrappers.contract.data import FEATURES, on_host, sample_rollout, with_padding
 from rewardax.wrappers.contract.routes import begin, learn, scan
+from support.play import rows as rows_of
 
 ROWS, ENVS = 10, 3
 QUICK = ("Clip-0", "EventBonus-0", "GatedAccumulation-0", "GlobalCount-0", "Judged-0", "Potential-0", "Weights-0")
@@ -89,11 +89,11 @@ def random_rollout(
         first[t] = initial & valid[t]
         initial = np.where(valid[t], terminated[t] | truncated[t], initial)
 
-    def path(draw: Any) -> tuple[jax.Array, jax.Array]:
+    def path(draw: Any) -> tuple[np.ndarray, np.ndarray]:
         after, start = draw(), draw()
         now = np.concatenate([start[:1], after[:-1]])
         mask = first.reshape(first.shape + (1,) * (after.ndim - 2))
-        return jnp.asarray(np.where(mask, start, now)), jnp.asarray(after)
+        return np.where(mask, start, now), after
 
     columns = {
         **{name: path(partial(draw, more, shape)) for name, draw in FEATURES.items()},
@@ -105,18 +105,19 @@ def random_rollout(
         **{name: path(draw) for name, draw in features.items()},
     }
     grid = path(lambda: rng.integers(0, 6, (*shape, 7, 7, 3)).astype(np.uint8))
-    return Transition(
+    made = Transition(
         observation={"grid": grid[0]},
-        action=jnp.asarray(rng.integers(0, 3, shape, np.int32)),
+        action=rng.integers(0, 3, shape, np.int32),
         next_observation={"grid": grid[1]},
-        reward=jnp.asarray(np.where(valid, rng.normal(size=shape).round(2), 0), jnp.float32),
-        terminated=jnp.asarray(terminated),
-        truncated=jnp.asarray(truncated),
-        first=jnp.asarray(first),
-        valid=jnp.asarray(valid),
+        reward=np.where(valid, rng.normal(size=shape).round(2), 0).astype(np.float32),
+        terminated=terminated,
+        truncated=truncated,
+        first=first,
+        valid=valid,
         features={name: now for name, (now, _) in columns.items()},
         next_features={name: after for name, (_, after) in columns.items()},
     )
+    return jax.device_put(made)
 
 
 def episodes(data: Transition, env: int) -> list[np.ndarray]:
@@ -133,4 +134,4 @@ def episodes(data: Transition, env: int) -> list[np.ndarray]:
 
 def row(data: Transition, t: int) -> Transition:
     """One step of a rollout."""
-    return jax.tree.map(lambda x: x[t], data)
+    return rows_of(data, t)
