@@ -10,7 +10,7 @@ FRAMES = {"KeyFarm": 100_000, "Coin": 150_000, "Treasure": 150_000}  # family ->
 AGENTS: dict[str, dict[str, float]] = {  # id -> settings of the learner, where others suit
     "DoorKey-16x16": {"advantage_floor": 0.1},  # of 32 seeds of the potential all learn; of 16 with 0, 9
 }
-EVAL_LEVELS = 512
+EVAL_LEVELS = 256
 FAST_FRAMES = 40_960  # fast=True: a smoke run, not a result
 FAST_SEEDS = 2
 FAST_EVAL_LEVELS = 32

@@ -61,7 +61,7 @@ def compare(
             Without it nothing is written.
         config: a ``PPOConfig``; default that of PPO, changed for tasks in ``defaults.AGENTS``.
         env_kwargs: parameters of the task, as for :func:`rewardax.make`.
-        eval_levels: held-out levels of the final score; default 512.
+        eval_levels: held-out levels of the final score; default 256.
         progress: show a progress bar with the current success and returns.
         fast: a smoke run with tiny budgets, for trying things out; its numbers mean nothing.
         log: where the records of each design go, as for :func:`rewardax.agents.train`, with the name of the design in

@@ -75,7 +75,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 MAPPINGS = Path("/proc/self/maps")
-MOST_MAPPINGS = 32_000  # Linux allows 65,530 by default; every compiled program takes some, and too many is a crash
+MOST_MAPPINGS = 45_000  # Linux allows 65,530 by default; every compiled program takes some, and too many is a crash
 
 
 BEGUN = pytest.StashKey[float]()

@@ -37,6 +37,7 @@ def test_page_shows_every_task_and_design(cells: dict[tuple[str, str], Outcome])
     assert {key for key in shown if key[0] in PINNED} == set(cells)
 
 
+@pytest.mark.slow
 def test_catalog_predictions(cells: dict[tuple[str, str], Outcome]) -> None:
     totals = ("the task's reward", "event bonus", "event bonus, latched", "event bonus, gated")
     assert [cells["KeyFarm", name].total for name in totals] == pytest.approx([1.0, 3.8, 1.1, 3.8])

@@ -11,6 +11,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from support.auditing.envs import Bandit, BoatRace, Countdown, Walk, WrongSign
+from support.tiers import by_default
 
 import rewardax
 from rewardax.analysis import Audit, audit, policy_value
@@ -26,7 +27,7 @@ def kinds(found: Audit) -> set[str]:
     return {finding.kind for finding in found.findings}
 
 
-@pytest.mark.parametrize("task", ["KeyFarm", "DoorKey-5x5", "Coin-tiny", "RiverSwim-20"])
+@pytest.mark.parametrize("task", by_default(["KeyFarm", "DoorKey-5x5", "RiverSwim-20"], ["Coin-tiny"]))
 def test_honest_tasks_pass(task: str) -> None:
     found = exact(task)
     assert found.passed and not found.hackable and found.method == "exact" and not found.notes

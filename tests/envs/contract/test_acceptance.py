@@ -14,7 +14,6 @@ from support.acceptance_play import SMALL
 
 from rewardax.envs import PRESETS, level_key, make
 
-IN_WORDS = ("DeepSea-10-Text", "DoorKey-5x5-Text", "Fetch-5x5-N2-Text")
 QUICK = "KeyFarm"
 ENGINES = (QUICK, "Empty-5x5", "Coin-tiny", "Delivery-tiny", "DoorKey-5x5-Text")  # one id each
 SOLVED = (*ENGINES, "DeepSea-10", "DoorKey-5x5", "KeyCorridor-S3R1", "GoToLocal", "RepoRepair-tiny", "Shop-tiny")
@@ -22,24 +21,11 @@ SMALLER = SMALL._replace(levels=16, search=400)  # by default
 UNTIMED = [check for check in CHECKS if check is not speed]  # speed belongs in benchmarks
 
 
-def representatives() -> set[str]:
-    """The first id of each family, and some described in words."""
-    first: dict[str, str] = {}
-    for name, preset in PRESETS.items():
-        if not name.endswith("-Text"):
-            first.setdefault(preset.entry, name)
-    return {*first.values(), *IN_WORDS}
-
-
-DEFAULT = representatives()
-
-
 def tier(task: str, check: Check) -> tuple[pytest.MarkDecorator, ...]:
-    """By default one id per engine is held against everything, some more against their oracle, and one per family
-    against its card."""
+    """By default one id per engine is held against everything, and some more against their oracle and their card."""
     if task == QUICK:
         return (pytest.mark.quick,)
-    chosen = {solvable: SOLVED, rewards: DEFAULT}.get(check, ENGINES)
+    chosen = SOLVED if check in (solvable, rewards) else ENGINES
     return () if task in chosen else (pytest.mark.slow,)
 
 
@@ -59,9 +45,8 @@ def test_acceptance(task: str, check: Check) -> None:
 
 
 def test_default_acceptance_covers_every_kind() -> None:
-    kinds = {PRESETS[task].entry.split(".")[2] for task in DEFAULT}
+    kinds = {PRESETS[task].entry.split(".")[2] for task in ENGINES}
     assert kinds == {preset.entry.split(".")[2] for preset in PRESETS.values()} == {"tabular", "grid", "text"}
-    assert {make(task)[0].family for task in DEFAULT} == {make(task)[0].family for task in PRESETS}
 
 
 def test_observations_have_the_shapes_of_their_spaces() -> None:

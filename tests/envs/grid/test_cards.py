@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.tiers import by_default
 
 from rewardax.envs import make, potentials
 from rewardax.envs.cards import card
@@ -14,7 +15,7 @@ from rewardax.envs.grid.presets import PRESETS
 FAMILIES = ("Empty", "FourRooms", "DoorKey", "MultiRoom")
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", by_default(FAMILIES[:2], FAMILIES[2:]))
 def test_card_states_facts(family: str) -> None:
     facts = card(family)
     assert facts["family"] == family

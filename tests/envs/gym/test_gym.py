@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from support.tiers import by_default
 
 import rewardax
 from rewardax.envs import GymEnv, GymVectorEnv
@@ -34,7 +35,7 @@ def assert_same(left, right, path="", dtypes=True):
 
 
 @pytest.mark.parametrize("mode", AutoresetMode)
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", by_default(["KeyFarm", "Coin-tiny"], ["DoorKey-5x5"]))
 def test_vector_equals_single_environments(task, mode):
     n, env_kwargs = 3, {"features": "all", **TASKS[task]}
     sync = SyncVectorEnv([lambda: GymEnv(task, **env_kwargs)] * n, autoreset_mode=mode)

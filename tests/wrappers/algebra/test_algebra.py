@@ -195,14 +195,14 @@ def test_a_constant_reward_normalizes_to_its_sign(level: float, clock: str) -> N
     data = rollout(reward=[level] * 30)
     for prior in (1e-4, 0.0, 1.0):
         for form, expected in (("std", np.sign(level)), ("meanstd", 0.0), ("minmax", 0.0), ("clip", level)):
-            paid = replay(Normalize(form=form, clock=clock, prior_count=prior), data)[0].total
+            paid = play(Normalize(form=form, clock=clock, prior_count=prior), data)[0].total
             np.testing.assert_allclose(paid, expected, rtol=1e-6, atol=0)
 
 
 def test_normalize_does_not_depend_on_the_unit_once_values_vary() -> None:
     values = np.array([1.0, 3.0, -2.0, 0.5] * 5)
     plain, small, far = (
-        replay(Normalize(form="meanstd", prior_count=0.0), rollout(reward=x))[0].total[1:]
+        play(Normalize(form="meanstd", prior_count=0.0), rollout(reward=x))[0].total[1:]
         for x in (values, 1e-6 * values, values + 4096.0)
     )
     np.testing.assert_allclose(small, plain, rtol=1e-4, atol=1e-5)
@@ -214,8 +214,8 @@ def test_normalize_does_not_depend_on_the_unit_once_values_vary() -> None:
 @pytest.mark.parametrize("of", ["value", "return"])
 def test_statistics_survive_a_value_that_is_none(form: str, of: str, lost: float) -> None:
     reward = Normalize(form=form, of=of, episodic=False, gamma=0.0)
-    with_it, state = replay(reward, rollout(reward=[1.0, 2.0, lost, 4.0, 3.0]))
-    without, expected = replay(reward, rollout(reward=[1.0, 2.0, 4.0, 3.0]))
+    with_it, state = play(reward, rollout(reward=[1.0, 2.0, lost, 4.0, 3.0]))
+    without, expected = play(reward, rollout(reward=[1.0, 2.0, 4.0, 3.0]))
     kept = [0, 1, 3, 4]
     if of == "value":
         jax.tree.map(np.testing.assert_array_equal, state, expected)

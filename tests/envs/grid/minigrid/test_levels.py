@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.tiers import by_default
 
 from rewardax.envs import make
 from rewardax.envs.grid.engine.codes import BALL, KEY, unpack
@@ -118,12 +119,10 @@ def _mismatches(name: str, steps: int, scatter: bool = False) -> int:
     return int(wrong.sum())
 
 
-BY_DEFAULT = ("MiniGrid-DoorKey-8x8-v0", "MiniGrid-LavaCrossingS9N3-v0", "MiniGrid-MultiRoom-N4-S5-v1")
+BY_DEFAULT = ("MiniGrid-DoorKey-8x8-v0", "MiniGrid-MultiRoom-N4-S5-v1")
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name in BY_DEFAULT else pytest.mark.slow) for name in SOURCES]
-)
+@pytest.mark.parametrize("name", by_default(BY_DEFAULT, [name for name in SOURCES if name not in BY_DEFAULT]))
 def test_replay_is_identical(name: str) -> None:
     assert _mismatches(name, SOURCES[name]) == 0
 

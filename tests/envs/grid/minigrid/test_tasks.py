@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("minigrid")
 from minigrid_levels import compare, named_tasks, source_of
+from support.tiers import by_default
 
 from rewardax.envs import make
 from rewardax.envs.grid.engine.codes import BALL, BOX, CONTENTS, KEY
@@ -24,12 +25,10 @@ PLAYED = [
 ]
 
 
-BY_DEFAULT = ("DoorKey-6x6", "MultiRoom-N2-S4", "KeyCorridor-S3R2", "Memory-S7", "PutNear-6x6-N2", "GoToLocal-S6N4")
+BY_DEFAULT = ("DoorKey-6x6", "KeyCorridor-S3R2", "PutNear-6x6-N2")
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name in BY_DEFAULT else pytest.mark.slow) for name in PLAYED]
-)
+@pytest.mark.parametrize("name", by_default(BY_DEFAULT, [name for name in PLAYED if name not in BY_DEFAULT]))
 def test_same_levels_and_actions_give_the_same_answers(name: str) -> None:
     result = compare(name, levels=12, length=60)
     assert result.mismatches == 0 and result.steps > 30
@@ -45,7 +44,9 @@ def test_names_are_minigrids_names() -> None:
     assert len(named) >= 60
 
 
-@pytest.mark.parametrize("name", ["BlockedUnlockPickup", "ObstructedMaze-1Dlh", "KeyCorridor-S3R3", "PutNear-6x6-N2"])
+@pytest.mark.parametrize(
+    "name", by_default(["BlockedUnlockPickup"], ["ObstructedMaze-1Dlh", "KeyCorridor-S3R3", "PutNear-6x6-N2"])
+)
 def test_import_in_mid_episode_is_the_state_reached_by_playing(name: str) -> None:
     """Objects carried, boxes opened, doors unlocked: the imported state is the own one, and the oracle agrees."""
     source = gym.make(str(source_of(name))).unwrapped

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.tiers import by_default
 
 from rewardax.envs import make
 from rewardax.envs.grid.engine.codes import BALL, BOX, COLORS, DOOR, GOAL, KEY, LAVA, STATES, TYPES
@@ -42,7 +43,7 @@ def played(inner: str, style: str) -> Any:
     return env, numbers, texts, records
 
 
-@pytest.mark.parametrize("style", ["sentences", "rows"])
+@pytest.mark.parametrize("style", by_default(["sentences"], ["rows"]))
 def test_same_actions_same_rewards_and_hashes(style: str) -> None:
     _, _, _, (step, said, (features, verbalized), _) = played("DoorKey-6x6", style)
     jax.tree.map(np.testing.assert_array_equal, step, said)
