@@ -104,6 +104,11 @@ def train_core(
         )
         # the state is not donated: it is what remains of a run that has to stop
         run = program(_iterate, learner, state, params, reward, begin, desk.feedback(), iterations=cut.iterations)
+        score: Any = None
+        if eval_levels:
+            how: dict[str, Any] = {"split": "test", "greedy": False, "mask_actions": config.mask_actions}
+            played = (state.params, state.collector.reward.shared, keys, params, reward, horizon)
+            score = program(evaluate_seeds, *played, env=env, policy=policy, levels=eval_levels, later=True, **how)
         compile_seconds = time.perf_counter() - started
 
         def advance(state: TrainState) -> tuple[TrainState, dict[str, np.ndarray]]:
@@ -147,14 +152,7 @@ def train_core(
 
     final: dict[str, np.ndarray] = {}
     if eval_levels and not stopped:
-        played = (state.params, state.collector.reward.shared, keys, params, reward, horizon)
-        how: dict[str, Any] = {
-            "levels": eval_levels,
-            "split": "test",
-            "greedy": False,
-            "mask_actions": config.mask_actions,
-        }
-        scores = program(evaluate_seeds, *played, env=env, policy=policy, **how)(*played)
+        scores = score(state.params, state.collector.reward.shared, keys, params, reward, horizon)
         final = {name: np.asarray(value) for name, value in scores.items()}
     if not reward.causal:  # rewards in hindsight are known after learn() only, that is in training
         replaced = [name for name in final if name.startswith("return/") and name != "return/task"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -13,10 +14,16 @@ import numpy as np
 KEPT = 32  # programs; the one that was not used for longest goes first
 LEVEL = "xla_backend_optimization_level"
 _programs: OrderedDict[Any, Callable[..., Any]] = OrderedDict()
+_threads = ThreadPoolExecutor(1)
 
 
 def compiled(
-    function: Callable[..., Any], *arguments: Any, keep: bool = True, once: bool = False, **static: Any
+    function: Callable[..., Any],
+    *arguments: Any,
+    keep: bool = True,
+    once: bool = False,
+    later: bool = False,
+    **static: Any,
 ) -> Callable[..., Any]:
     """A program that takes arguments like these.
 
@@ -25,6 +32,8 @@ def compiled(
         keep: whether a later call gets the same program; false where code of a user's own is compiled in, which may
             read what has changed by then.
         once: whether it will run once only, so that compiling it well does not pay.
+        later: whether it is needed after something else: it is traced now and compiled beside that, and the first call
+            waits for it.
         arguments: pytrees; structure, shapes and dtypes are compiled in, numbers are not.
         static: further arguments by name, hashable, compiled in.
 
@@ -35,17 +44,25 @@ def compiled(
     ([6.0, 6.0], True)
     """
     if not keep:
-        return jax.jit(lambda *given: function(*given, **static)).lower(*arguments).compile(_options(once))
+        return _compile(jax.jit(lambda *given: function(*given, **static)).lower(*arguments), once, later)
     leaves, structure = jax.tree.flatten(arguments)
     shapes = tuple((np.shape(x), str(getattr(x, "dtype", type(x))), getattr(x, "weak_type", False)) for x in leaves)
     key = (function, structure, shapes, tuple(sorted(static.items())), jax.dtypes.canonicalize_dtype(float))
     if key not in _programs:
         call = jax.jit(function, static_argnames=tuple(static))
-        _programs[key] = call.lower(*arguments, **static).compile(_options(once))
+        _programs[key] = _compile(call.lower(*arguments, **static), once, later)
         while len(_programs) > KEPT:
             _programs.popitem(last=False)
     _programs.move_to_end(key)
     return _programs[key]
+
+
+def _compile(traced: Any, once: bool, later: bool) -> Callable[..., Any]:
+    if not later:
+        return traced.compile(_options(once))
+    # what was lowered is all that XLA needs: a setting of JAX that holds in this thread only is in it
+    program = _threads.submit(traced.compile, _options(once))
+    return lambda *arguments: program.result()(*arguments)
 
 
 def _options(once: bool) -> dict[str, Any] | None:

@@ -7,12 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import pytest
 from support.tiers import by_default
 
 import rewardax
+from rewardax.base.errors import UserError
 from rewardax.cli import COMMANDS, main, parse
 from rewardax.cli.output import cell
+from rewardax.cli.settings import keep_programs
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -56,6 +59,7 @@ def test_every_flag_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
         (["train", "--env-kwargs", "sice=5"], "size"),
         (["train", "--agent", "entropi=1"], "entropy_coef"),
         (["compare", "--agent", "gamma=0.9", "gamma=0.8"], "twice"),
+        (["train", "--program-cache", "programs"], "GPU"),
         (["bench", "--env", "DoorKey-9x9"], "DoorKey-8x8"),
         (["bench", "--num-envs", "0"], "--num-envs"),
         (["play", "--env", "DoorKey-9x9"], "DoorKey-8x8"),
@@ -219,3 +223,15 @@ def test_cells_are_readable() -> None:
         "yes",
         "a, b",
     ]
+
+
+def test_programs_are_kept_on_disk_where_that_is_safe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UserError, match="needs a GPU or a TPU"):
+        keep_programs(str(tmp_path))
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    before = jax.config.jax_compilation_cache_dir
+    try:
+        keep_programs(str(tmp_path))
+        assert jax.config.jax_compilation_cache_dir == str(tmp_path)
+    finally:
+        jax.config.update("jax_compilation_cache_dir", before)

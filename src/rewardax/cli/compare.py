@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from rewardax.cli.settings import EnvKwargs, agent_config, settings
+from rewardax.cli.settings import EnvKwargs, agent_config, keep_programs, settings
 from rewardax.experiments.defaults import DEFAULT_DESIGNS, DEFAULT_ENV, DEFAULT_SEEDS
 
 
@@ -30,6 +30,8 @@ class Compare:
     The same command continues an experiment that was stopped."""
     log: tuple[str, ...] = ()
     """Where to log: csv:FILE, jsonl:FILE, tensorboard:FOLDER, wandb:PROJECT; the name of the design is added."""
+    program_cache: str | None = None
+    """Folder where compiled programs are kept from one command to the next; GPU and TPU only."""
     fast: bool = False
     """A smoke run with tiny budgets; its numbers mean nothing."""
     json: bool = False
@@ -39,6 +41,7 @@ class Compare:
         """Run the experiment; print the table; write picture and report."""
         from rewardax.experiments import compare
 
+        keep_programs(self.program_cache)
         folder = Path(self.out) if self.out else self._folder()
         found = compare(
             self.env,

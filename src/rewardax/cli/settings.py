@@ -53,3 +53,21 @@ def agent_config(pairs: Iterable[str], task: str = "") -> Any:
     if wrong:
         raise UserError(f"the agent has no setting {wrong[0]!r}; there are {', '.join(sorted(known))}")
     return agent(task, **changed)
+
+
+def keep_programs(folder: str | None) -> None:
+    """Load compiled programs from a folder, where there are any, and leave new ones there: JAX's persistent cache.
+
+    Raises:
+        UserError: on a CPU, where jaxlib 0.10.2 crashed while it wrote them and took programs for one another.
+    """
+    if folder is None:
+        return
+    import jax
+
+    if jax.default_backend() == "cpu":
+        raise UserError(
+            "--program-cache needs a GPU or a TPU: on a CPU jaxlib mixed up programs that it had kept on disk, and "
+            "numbers would be wrong; leave it out"
+        )
+    jax.config.update("jax_compilation_cache_dir", folder)

@@ -10,7 +10,7 @@ from typing import Any
 from rewardax.base.errors import UserError
 from rewardax.base.seeds import as_seeds
 from rewardax.cli.output import show
-from rewardax.cli.settings import EnvKwargs, agent_config, settings
+from rewardax.cli.settings import EnvKwargs, agent_config, keep_programs, settings
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class Train:
     """File for the trained policies (.npz), for rewardax watch and rewardax.load_policy."""
     log: tuple[str, ...] = ()
     """Where to log: csv:FILE, jsonl:FILE, tensorboard:FOLDER, wandb:PROJECT."""
+    program_cache: str | None = None
+    """Folder where compiled programs are kept from one command to the next; GPU and TPU only."""
     json: bool = False
     """Print JSON instead of a table."""
 
@@ -46,6 +48,7 @@ class Train:
 
         if self.frames < 1:
             raise UserError(f"--frames must be at least 1, got {self.frames}")
+        keep_programs(self.program_cache)
         env_kwargs, config = settings(self.env_kwargs, "--env-kwargs"), agent_config(self.agent)
         design = resolve([self.reward], self.env, env_kwargs, agent=config)[0]
         with _Line(self.frames) as line, warnings.catch_warnings():
