@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from support.learner_envs import TINY, TWO_STEPS, register
+from support.envs.learners import TINY, TWO_STEPS, register
 
 import rewardax
 from rewardax.agents import RolloutWarning, train

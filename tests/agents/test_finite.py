@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import Array
-from support.learner_envs import TWO_STEPS, Recall, register
+from support.envs.learners import TWO_STEPS, Recall, register
 
 from rewardax.agents import PPOConfig, TrainingStopped, train, train_core
 from rewardax.agents.runs.finite import NEVER, begin_watch, observe, require_finite

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support.learner_envs import TWO_STEPS, TwoSteps, register
+from support.envs.learners import TWO_STEPS, TwoSteps, register
 
 import rewardax
 from rewardax.agents import host

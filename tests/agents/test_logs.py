@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.learner_envs import TINY
+from support.envs.learners import TINY
 
 import rewardax
 from rewardax.agents import TrainResult, train

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from support.learner_envs import Recall
+from support.envs.learners import Recall
 
 import rewardax.agents.runs.loop as loop
 from rewardax.agents import PPOConfig, train, train_core, training

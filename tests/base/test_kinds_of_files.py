@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from support.learner_envs import untrained
+from support.envs.learners import untrained
 
 import rewardax
 from rewardax import load_policy

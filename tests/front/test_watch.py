@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.learner_envs import untrained
+from support.envs.learners import untrained
 
 from rewardax.agents.policies.files import save_policies
 from rewardax.cli import main

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 from jax import Array
-from support.learner_envs import TWO_STEPS, Recall, register
+from support.envs.learners import TWO_STEPS, Recall, register
 
 from rewardax.agents import train
 from rewardax.agents.compiled import train_core

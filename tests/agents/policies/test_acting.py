@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support.learner_envs import TWO_STEPS, Recall, register, untrained
+from support.envs.learners import TWO_STEPS, Recall, register, untrained
 
 from rewardax.agents import TrainedPolicy, evaluate
 from rewardax.base.errors import UserError

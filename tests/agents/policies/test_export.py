@@ -12,7 +12,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from support.learner_envs import TWO_STEPS, register, untrained
+from support.envs.learners import TWO_STEPS, register, untrained
 from support.repository import ROOT
 
 from rewardax.agents import TrainedPolicy

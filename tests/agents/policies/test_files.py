@@ -12,7 +12,7 @@ import gymnasium as gym
 import jax
 import numpy as np
 import pytest
-from support.learner_envs import TINY, TWO_STEPS, Recall, register
+from support.envs.learners import TINY, TWO_STEPS, Recall, register
 
 import rewardax
 from rewardax import load_policy
@@ -86,7 +86,7 @@ class Sharper(ActorCritic):
 
 def fresh(env: Any, network: Any = None, env_kwargs: Any = None) -> TrainResult:
     """A result as after training, of initial weights."""
-    from support.learner_envs import untrained
+    from support.envs.learners import untrained
 
     policy = untrained(env, network=network, env_kwargs=env_kwargs)
     rows = jax.tree.map(lambda x: x[None], policy.params)

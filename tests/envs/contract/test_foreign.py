@@ -7,7 +7,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from support.foreign_envs import WalkEnv
+from support.envs.foreign import WalkEnv
 
 from rewardax import UserError
 from rewardax.envs.contract.check import broken_rules

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support.gymnax_toy import Corridor, CorridorParams, Plain
+from support.envs.gymnax_toy import Corridor, CorridorParams, Plain
 
 import rewardax
 from rewardax.analysis import audit, value_iteration

@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.envs.toy import ACTIONS, CorridorEnv, play
 from support.reward_data import each, memory
-from support.toy_envs import ACTIONS, CorridorEnv, play
 
 from rewardax.envs import GymEnv, make, reset_level
 from rewardax.wrappers import EpisodicCount, Potential, Transition, chain

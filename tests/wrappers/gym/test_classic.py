@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
-from support.toy_envs import CorridorEnv, register
+from support.envs.toy import CorridorEnv, register
 
 from rewardax.wrappers import RewardWrapper, VectorRewardWrapper, Weights, chain
 from rewardax.wrappers.algebra.schedules import Linear

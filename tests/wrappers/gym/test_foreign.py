@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
-from support.foreign_envs import WALK_PHI, Remembers, WalkEnv, WalksEnv
+from support.envs.foreign import WALK_PHI, Remembers, WalkEnv, WalksEnv
 
 from rewardax import UserError
 from rewardax.wrappers import (

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.toy_envs import CorridorEnv, register
+from support.envs.toy import CorridorEnv, register
 
 from rewardax.wrappers import (
     RND,

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
-from support.toy_envs import CorridorEnv
+from support.envs.toy import CorridorEnv
 
 from rewardax.wrappers import (
     EpisodicCount,

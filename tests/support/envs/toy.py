@@ -125,7 +125,7 @@ class CorridorEnv(gym.Env):
 def register() -> None:
     """Make ``toy/Corridor-v0`` known to Gymnasium."""
     if "toy/Corridor-v0" not in gym.registry:
-        gym.register("toy/Corridor-v0", "support.toy_envs:CorridorEnv")
+        gym.register("toy/Corridor-v0", "support.envs.toy:CorridorEnv")
 
 
 def play(actions: np.ndarray, names: tuple[str, ...]) -> Transition:

@@ -1,0 +1,1 @@
+"""Environments that tests play: small ones of our own and imitations of what others make."""
