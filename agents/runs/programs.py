@@ -42,6 +42,8 @@ def compiled(
     >>> run = compiled(scale, np.ones(2), 2.0, times=3)
     >>> run(np.ones(2), 2.0).tolist(), run is compiled(scale, np.zeros(2), 5.0, times=3)
     ([6.0, 6.0], True)
+    >>> compiled(scale, np.ones(3), 2.0, later=True, times=1)(np.ones(3), 2.0).tolist()
+    [2.0, 2.0, 2.0]
     """
     if not keep:
         return _compile(jax.jit(lambda *given: function(*given, **static)).lower(*arguments), once, later)
