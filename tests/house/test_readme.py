@@ -32,7 +32,7 @@ def run_all(text: str, shorter: dict[str, str]) -> dict[str, Any]:
 
 
 def test_readme_code_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    names = run_all(README, {"frames=100_000": "frames=16_384"})
+    names = run_all(README, {"frames=100_000": "frames=16_384, eval_levels=32"})
     out = capsys.readouterr().out
     assert "shaping" in out, "describe() shows the terms"
     assert re.search(r"^shaped \[.* frames/s$", out, re.MULTILINE)
