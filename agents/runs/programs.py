@@ -14,7 +14,6 @@ import numpy as np
 KEPT = 32  # programs; the one that was not used for longest goes first
 LEVEL = "xla_backend_optimization_level"
 _programs: OrderedDict[Any, Callable[..., Any]] = OrderedDict()
-_threads = ThreadPoolExecutor(1)
 
 
 def compiled(
@@ -62,8 +61,10 @@ def compiled(
 def _compile(traced: Any, once: bool, later: bool) -> Callable[..., Any]:
     if not later:
         return traced.compile(_options(once))
-    # what was lowered is all that XLA needs: a setting of JAX that holds in this thread only is in it
-    program = _threads.submit(traced.compile, _options(once))
+    # tracing is over, so settings of JAX that hold in this thread only have had their say
+    thread = ThreadPoolExecutor(1)  # one of its own, which ends with its work: a process forked later inherits none
+    program = thread.submit(traced.compile, _options(once))
+    thread.shutdown(wait=False)
     return lambda *arguments: program.result()(*arguments)
 
 

@@ -12,7 +12,7 @@ RENEWED = 500  # a context keeps whatever was ever named in it
 def share_contexts() -> None:
     """Let programs be written down in one MLIR context, a new one now and then, instead of in one each.
 
-    Making and freeing a context takes 8 ms, half of what a small program costs. The function is not public: other
+    Making and freeing a context takes 8 ms, a third of what a small program costs. The function is not public: other
     versions of JAX are left as they are.
     """
     if not version("jax").startswith("0.10."):

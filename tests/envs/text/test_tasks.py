@@ -22,6 +22,7 @@ from rewardax.envs.registry import make
 from rewardax.envs.text.presets import PRESETS
 
 FAMILIES = ("Coin", "Treasure")
+HARD = by_default(["Coin-hard"], ["Treasure-hard"])
 
 
 def function(env: Any, method: str) -> Any:
@@ -60,7 +61,7 @@ def played(name: str, levels: int = 50, steps: int = 40, view: str = "room", **e
     return env, params, jax.tree.map(lambda *xs: jnp.concatenate(xs), *seen)
 
 
-@pytest.mark.parametrize("name", by_default(["Coin-hard"], ["Treasure-hard"]))
+@pytest.mark.parametrize("name", HARD)
 def test_declared_names_and_space(name: str) -> None:
     env, params, states = played(name)
     features = batched(env, "features")(states, params)
@@ -75,7 +76,7 @@ def test_declared_names_and_space(name: str) -> None:
     assert hash(env) == hash(dataclasses.replace(env))
 
 
-@pytest.mark.parametrize("name", by_default(["Coin-hard"], ["Treasure-hard"]))
+@pytest.mark.parametrize("name", HARD)
 def test_same_level_same_numbers(name: str) -> None:
     """Alone or among 256: the same state, observation and features."""
     env, params = make(name)
@@ -117,7 +118,7 @@ def test_levels_differ(name: str) -> None:
     assert (np.asarray(hash_of(keys(2000)[::-1], params)) == hashes[::-1]).all()
 
 
-@pytest.mark.parametrize("name", by_default(["Coin-hard"], ["Treasure-hard"]))
+@pytest.mark.parametrize("name", HARD)
 @pytest.mark.parametrize("view", ["room", "feedback", "full"])
 @pytest.mark.parametrize("wording", [0, 2])
 def test_text_is_the_tokens(name: str, view: str, wording: int) -> None:
@@ -168,7 +169,7 @@ def test_the_mask_is_the_truth(name: str) -> None:
                 assert same.reshape(size, -1).all(1)[~mask].all(), field.name
 
 
-@pytest.mark.parametrize("name", by_default(["Coin-hard"], ["Treasure-hard"]))
+@pytest.mark.parametrize("name", HARD)
 def test_no_such_action_is_unparseable(name: str) -> None:
     env, params = make(name, invalid_penalty=0.25)
     state = one(env, "reset")(jax.random.key(0), params)
@@ -179,7 +180,7 @@ def test_no_such_action_is_unparseable(name: str) -> None:
         assert env.captions[int(features["caption_id"])] == "that is not a command."
 
 
-@pytest.mark.parametrize("name", by_default(["Coin-hard"], ["Treasure-hard"]))
+@pytest.mark.parametrize("name", HARD)
 def test_commands_round_trip(name: str) -> None:
     env, params, states = played(name)
     for i in range(0, len(states.t), 97):
@@ -217,7 +218,7 @@ def test_parse_never_raises(text: str) -> None:
     assert (action is None) == bool(reason)
 
 
-@pytest.mark.parametrize("name", by_default(["Coin-hard"], ["Treasure-hard"]))
+@pytest.mark.parametrize("name", HARD)
 def test_captions(name: str) -> None:
     env, params, states = played(name)
     ids = np.asarray(batched(env, "features")(states, params)["caption_id"])
@@ -234,7 +235,7 @@ def test_captions(name: str) -> None:
             assert noun in env.captions[ids[i]]
 
 
-@pytest.mark.parametrize("name", by_default(["Coin-hard"], ["Treasure-hard"]))
+@pytest.mark.parametrize("name", HARD)
 def test_features_are_consistent(name: str) -> None:
     env, params, states = played(name)
     features = {k: np.asarray(v) for k, v in batched(env, "features")(states, params).items()}
