@@ -98,3 +98,20 @@ def numeric(tree: PyTree) -> PyTree:
     if isinstance(tree, Array):
         return narrow(tree)
     return numeric(np.asarray(tree)) if hasattr(tree, "__array__") else None
+
+
+def lift(tree: Any) -> Any:
+    """Give one environment's numbers the axis ``N = 1``; anything else stays.
+
+    >>> lift({"position": 3, "mission": "go"})
+    {'position': array([3]), 'mission': 'go'}
+    """
+    if isinstance(tree, np.ndarray):
+        return tree[None]
+    if type(tree) is dict or isinstance(tree, Mapping):  # the first test is the fast one
+        return {name: lift(x) for name, x in tree.items()}
+    if isinstance(tree, tuple):
+        return tuple(lift(x) for x in tree)
+    if isinstance(tree, (bool, int, float, np.generic, list)) or hasattr(tree, "__array__"):
+        return np.asarray(tree)[None]
+    return tree

@@ -15,16 +15,20 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from rewardax.base.arrays import is_key, narrow
+from rewardax.base.arrays import narrow
 from rewardax.base.errors import UserError
 from rewardax.base.forked import forked_after_jax, refuse_forked
 from rewardax.base.seeds import as_seed
 from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Transition, in_hindsight
-from rewardax.wrappers.gym.door import OtherKind, Seen, canonical, fit, numeric, same_kind, same_shape
+from rewardax.wrappers.gym.door import OtherKind, Seen, canonical, lift, numeric, same_kind
+from rewardax.wrappers.gym.fitted import Fitted
+from rewardax.wrappers.gym.packed import PackedStep
 from rewardax.wrappers.gym.session_program import Given, Last, Moved, pad, programs
 from rewardax.wrappers.gym.session_saved import Saved
 from rewardax.wrappers.judges.feedback import merged
 from rewardax.wrappers.requirements import require_features
+
+COMPILED = ("_programs", "_numbers", "_packed")
 
 
 class Outcome(NamedTuple):
@@ -36,7 +40,7 @@ class Outcome(NamedTuple):
     episode: dict[str, np.ndarray] | None  # name -> f64[N] sums over the episode, where one ended; else None
 
 
-class RewardSession(Saved):
+class RewardSession(Fitted, Saved):
     """Runs one reward over ``num_envs`` environments, one compiled call per step.
 
     Args:
@@ -89,13 +93,14 @@ class RewardSession(Saved):
         self._restore: Mapping[str, np.ndarray] | None = None
 
     def _compile(self) -> None:
-        numbers, structure = jax.tree.flatten(self.reward)
-        self._programs = programs(structure)
+        numbers, self._structure = jax.tree.flatten(self.reward)
+        self._programs = programs(self._structure)
+        self._packed: PackedStep | None = None  # made at the first step of one environment
         if not forked_after_jax():
             self._numbers = [narrow(jnp.asarray(x)) for x in numbers]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: x for name, x in vars(self).items() if name not in ("_programs", "_numbers")}
+        return {name: x for name, x in vars(self).items() if name not in COMPILED}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -125,6 +130,8 @@ class RewardSession(Saved):
             self._reset(new)
         except OtherKind:
             self._reset(self._fitted(new))
+        if self._packed is not None:
+            self._packed.put(self._last)
         self._sums[:, mask] = 0.0
 
     def step(
@@ -172,6 +179,34 @@ class RewardSession(Saved):
         except OtherKind:
             table = self._step(self._fitted(moved))
         return self._enter(table, (terminated | truncated) & valid)
+
+    def step_one(
+        self,
+        action: PyTree,
+        next_observation: PyTree,
+        next_features: Mapping[str, Any],
+        reward: float,
+        terminated: bool,
+        truncated: bool,
+        valid: bool = True,
+        components: Mapping[str, float] | None = None,
+    ) -> Outcome:
+        """What :meth:`step` does, for one environment (``num_envs`` 1), with everything without the axis ``N``."""
+        try:
+            if self._packed is None:
+                self._packed = self._pack()
+            self._packed.fill(action, next_observation, next_features, reward, terminated, truncated, valid, components)
+        except OtherKind:
+            self._packed = None
+            ends = (terminated,), (truncated,), (valid,)
+            posted = None if components is None else {name: np.array([x], np.float32) for name, x in components.items()}
+            seen = lift(next_observation), lift(next_features)
+            return self.step(lift(action), *seen, (reward,), *ends, components=posted)
+        assert self._state is not None
+        row = np.int32(self._rows) if self._rollout else None
+        table, self._state, self._rollout = self._packed(self._numbers, self._fresh, self._state, self._rollout, row)
+        self._last = self._packed.last
+        return self._enter(table, self._every if valid and (terminated or truncated) else None)
 
     @property
     def regular(self) -> bool:
@@ -276,9 +311,10 @@ class RewardSession(Saved):
         state = self._programs.init(self._numbers, jax.random.key(self._seed), example)
         fresh = jax.tree.map(jnp.copy, state.episode)
         last = Last(observation, features, no)
-        moved = Moved(action, observation, features, pay, no, no, ~no, dict.fromkeys(self._opened, pay) or None, None)
         try:
-            transition, rewards, _ = jax.eval_shape(self._programs.pay, self._numbers, fresh, state, last, moved)
+            transition, rewards, _ = jax.eval_shape(
+                self._programs.pay, self._numbers, fresh, state, last, self._example()
+            )
         except (AttributeError, TypeError) as error:
             if jax.tree.leaves(action):
                 raise
@@ -287,6 +323,20 @@ class RewardSession(Saved):
                 f"({error})"
             ) from error
         return state, fresh, last, (transition, rewards)
+
+    def _example(self) -> Moved:
+        """A step in which nothing happens, in the shapes and dtypes of all steps."""
+        no, pay = np.zeros(self.num_envs, bool), np.zeros(self.num_envs, np.float32)
+        opened = dict.fromkeys(self._opened, pay) or None
+        observation, features, action = self._kind
+        return Moved(action, observation, features, pay, no, no, ~no, opened, None)
+
+    def _pack(self) -> PackedStep:
+        if self._state is None:
+            raise RuntimeError("call reset() before step(): it shows the reward its first observation")
+        if self._mixed or self.num_envs != 1:
+            raise OtherKind
+        return PackedStep(self._structure, self._example(), self._last)
 
     def _reset(self, new: Last) -> None:
         assert self._state is not None
@@ -311,58 +361,7 @@ class RewardSession(Saved):
         self._last = Last(observation, features, first)
         return np.asarray(table)
 
-    def _fitted(self, new: Any) -> Any:
-        """``new`` in the shapes and dtypes known so far; a number that needs a wider dtype widens what is known."""
-        self._mixed = True
-        self._leave_out([new.features] if isinstance(new, Last) else [new.next_features, *(new.after or ())[1:]])
-        if isinstance(new, Last):
-            seen, kind = fit(self._kind, self._kind._replace(observation=new.observation, features=new.features))
-            self._widen(kind)
-            return Last(seen.observation, seen.features, new.first)
-        given = Seen(new.next_observation, new.next_features, new.action)
-        seen, kind = fit(self._kind, given)
-        after, kind = fit(kind, given if new.after is None else Seen(new.after[0], new.after[1], new.action))
-        self._widen(kind)
-        return new._replace(
-            action=seen.action,
-            next_observation=seen.observation,
-            next_features=seen.features,
-            after=None if new.after is None else after[:2],
-        )
-
-    def _leave_out(self, given: list[Mapping[str, Any]]) -> None:
-        """Features that are missing now, or of another shape, are seen no more, unless the reward requires them."""
-        known = self._kind.features
-        kept = {name: x for name, x in known.items() if all(same_shape(x, features.get(name)) for features in given)}
-        kept |= {name: known[name] for name in self.reward.requires if name in known}
-        if kept.keys() == known.keys():
-            return
-        self._kind = self._kind._replace(features=kept)
-        try:
-            self._empty()
-        except KeyError as error:
-            raise UserError(
-                f"the reward reads feature {error}, which is not there in every step, or not in one shape: let the "
-                "environment always report it, or make it with encode="
-            ) from error
-        assert isinstance(self._last, Last)
-        self._last = self._last._replace(features={name: self._last.features[name] for name in kept})
-        if self._rollout:
-            rows, rewards = self._rollout
-            columns = {x: {name: getattr(rows, x)[name] for name in kept} for x in ("features", "next_features")}
-            self._rollout = rows.replace(**columns), rewards
-
-    def _widen(self, kind: Seen) -> None:
-        """Go on with other dtypes of observation, features and action: memory and rollout are cast."""
-        if [x.dtype for x in jax.tree.leaves(kind)] == [x.dtype for x in jax.tree.leaves(self._kind)]:
-            return
-        self._kind, self._mixed = kind, True
-        state, self._fresh, last, rows = self._empty()
-        self._state = _cast(self._state, state)
-        self._last = jax.tree.map(lambda x, kind: np.asarray(x, kind.dtype), self._last, last)
-        self._rollout = _cast(self._rollout, rows) if self._rollout else ()
-
-    def _enter(self, table: np.ndarray, done: np.ndarray) -> Outcome:
+    def _enter(self, table: np.ndarray, done: np.ndarray | None) -> Outcome:
         if self._rollout:
             self._rows += 1
             if self._rows == self.learn_every:
@@ -370,7 +369,7 @@ class RewardSession(Saved):
         posted = 1 + len(self.component_names)
         self._sums += table[1:posted]
         episode = None
-        if done.any():
+        if done is not None and done.any():
             sums = np.where(done, self._sums, 0.0)
             episode = dict(zip(self.component_names, sums, strict=True))
             self._sums[:, done] = 0.0
@@ -388,7 +387,3 @@ class RewardSession(Saved):
 
 def _rows_where(mask: np.ndarray, yes: PyTree, no: PyTree) -> PyTree:
     return jax.tree.map(lambda a, b: np.where(mask.reshape(-1, *[1] * (a.ndim - 1)), a, b), yes, no)
-
-
-def _cast(tree: PyTree, like: PyTree) -> PyTree:
-    return jax.tree.map(lambda x, kind: x if is_key(x) else jnp.asarray(x, kind.dtype), tree, like)

@@ -56,6 +56,7 @@ class Programs(NamedTuple):
     init: Callable[..., State]
     pay: Callable[..., tuple[Transition, Rewards, State]]
     step: Callable[..., tuple[Array, State, PyTree]]
+    inner: Callable[..., tuple[Array, State, PyTree]]  # the same, not compiled: part of another program
     along: Callable[..., tuple[Array, tuple[State, PyTree]]]  # the same, not compiled: part of the environments' step
     forget: Callable[..., PyTree]
     learn: Callable[..., State]
@@ -124,6 +125,7 @@ def programs(structure: Any) -> Programs:
         jax.jit(init),
         pay,
         jax.jit(step, donate_argnums=(2, 3)),
+        step,
         along,
         jax.jit(lambda mask, fresh, episode: env_where(mask, fresh, episode)),
         jax.jit(learn),

@@ -31,6 +31,7 @@ class Saved:
     _rows: int
     _feedback: dict[str, dict[str, np.ndarray]]
     _restore: Mapping[str, np.ndarray] | None
+    _packed: Any
 
     def _widen(self, kind: Seen) -> None:
         raise NotImplementedError
@@ -69,7 +70,7 @@ class Saved:
         tree = found.tree({**self._carried(), "feedback": feedback})
         self._rows, self._feedback = found.facts["rows"], tree["feedback"]
         self._sums, self._state = tree["sums"], tree["state"]
-        self._rollout, self._last = tree["rollout"], tree["last"]
+        self._rollout, self._last, self._packed = tree["rollout"], tree["last"], None
 
     def _carried(self) -> dict[str, Any]:
         return {"state": self._state, "rollout": self._rollout, "last": self._last, "sums": self._sums}

@@ -18,6 +18,7 @@ from rewardax.base.names import names_of
 from rewardax.wrappers.config import decode, encode, from_config
 from rewardax.wrappers.core import RewardTransform
 from rewardax.wrappers.encoders import default
+from rewardax.wrappers.gym.door import lift
 from rewardax.wrappers.gym.layers import innermost, inside_vector_env, is_last_step, limits_around
 from rewardax.wrappers.gym.ledger import Ledger, agreed
 from rewardax.wrappers.gym.session import RewardSession
@@ -136,17 +137,16 @@ class RewardWrapper(gym.Wrapper, RecordConstructorArgs):
         components = None
         if self._inner is not None:
             posted, task_reward = self._inner.ledger.collect()
-            posted = agreed(posted, self._inner.session.component_names, reward)
-            components = {name: np.asarray([x], np.float32) for name, x in posted.items()}
-        outcome = self.session.step(
-            lift(action if self._acts is True else pick(self._acts, action)),
-            lift(arrays),
-            lift(features),
-            (task_reward,),
-            (terminated,),
-            (truncated,),
-            (False,) if self._ended and self._resets_itself else None,
-            components=components,
+            components = agreed(posted, self._inner.session.component_names, reward)
+        outcome = self.session.step_one(
+            action if self._acts is True else pick(self._acts, action),
+            arrays,
+            features,
+            task_reward,
+            terminated,
+            truncated,
+            not (self._ended and self._resets_itself),
+            components,
         )
         self._ended = terminated or truncated
         info = step_info(outcome, info, task_reward, ours=components is not None)
@@ -232,20 +232,3 @@ def several_rewards(shape: tuple[int, ...], expected: str = "one number") -> str
         "with MO-Gymnasium's LinearReward around the environment; the others reach a reward as features, through "
         "encode=."
     )
-
-
-def lift(tree: Any) -> Any:
-    """Give one environment's numbers the axis ``N = 1``; anything else stays.
-
-    >>> lift({"position": 3, "mission": "go"})
-    {'position': array([3]), 'mission': 'go'}
-    """
-    if isinstance(tree, np.ndarray):
-        return tree[None]
-    if type(tree) is dict or isinstance(tree, Mapping):  # the first test is the fast one
-        return {name: lift(x) for name, x in tree.items()}
-    if isinstance(tree, tuple):
-        return tuple(lift(x) for x in tree)
-    if isinstance(tree, (bool, int, float, np.generic, list)) or hasattr(tree, "__array__"):
-        return np.asarray(tree)[None]
-    return tree

@@ -28,8 +28,8 @@ from rewardax.wrappers import (
     chain,
     static,
 )
-from rewardax.wrappers.gym.door import numeric
-from rewardax.wrappers.gym.session_program import pad, programs
+from rewardax.wrappers.gym.door import lift, numeric
+from rewardax.wrappers.gym.session_program import pad
 
 
 class Noise(RewardTransform):
@@ -130,16 +130,15 @@ def test_padding(length: int, padded: int) -> None:
 
 
 def test_one_compilation_serves_other_numbers_and_other_wrappers() -> None:
-    def run(scale: float) -> None:
+    def run(scale: float) -> Any:
         env = RewardWrapper(CorridorEnv(), Noise(scale=scale, component="compiled once"))
         env.reset(seed=0)
         earned(env, np.array([1, 0, 2] * 5))
+        return env.session._packed._program
 
-    run(1.0)
-    step = programs(jax.tree.structure(Noise(component="compiled once"))).step
-    assert step._cache_size() == 1
-    run(2.0)
-    assert step._cache_size() == 1
+    program = run(1.0)
+    assert run(2.0) is program
+    assert program._cache_size() == 1
 
 
 def test_state_is_a_copy() -> None:
@@ -198,3 +197,61 @@ def test_learn_runs_once_per_full_rollout() -> None:
 def test_numeric_keeps_arrays_only() -> None:
     kept = numeric({"a": np.ones(2), "b": ("x", "y"), "c": {"d": "text", "e": jnp.ones(2)}, "f": np.array(["s"])})
     assert jax.tree.structure(kept) == jax.tree.structure({"a": 0, "b": (), "c": {"e": 0}})
+
+
+class Everything(RewardTransform):
+    """Pays from all that it sees, so that nothing can be mixed up in between."""
+
+    def update(self, rewards: Rewards, state: State, transition: Transition) -> tuple[Rewards, State]:
+        seen = (transition.observation, transition.next_observation, transition.features, transition.next_features)
+        ends = (transition.first, transition.terminated, transition.truncated, transition.valid, transition.action)
+        leaves = [x.reshape(x.shape[0], -1).astype(jnp.float32).sum(1) for x in jax.tree.leaves((seen, ends))]
+        paid = sum(x * 1.7**i for i, x in enumerate(leaves))
+        return rewards.add("all", jnp.where(transition.valid, paid, 0.0)), state
+
+
+def test_a_step_of_one_environment_pays_what_a_step_of_many_does() -> None:
+    rng = np.random.default_rng(0)
+
+    def see() -> tuple[Any, dict[str, Any]]:
+        image, flags = rng.normal(size=(2, 3)).astype(np.float32), rng.random(2) < 0.5
+        seen = {"image": image, "pair": ("left out", rng.integers(0, 9, 2, np.uint8)), "mission": "left out"}
+        return seen, {"flags": flags, "number": float(rng.normal()), "count": int(rng.integers(5))}
+
+    reward = chain(every=Everything(), count=EpisodicCount(feature="count", num_keys=8))
+    one, many = (RewardSession(reward, 1, np.zeros(1, np.int64), learn_every=4) for _ in range(2))
+    observation, features = see()
+    for session in (one, many):
+        session.reset(lift(observation), lift(features), components={"inner": 0.0})
+    for i in range(60):
+        (observation, features), reward_now, action = see(), float(rng.normal()), int(rng.integers(3))
+        ends, valid, inner = (rng.random(2) < 0.2).tolist(), bool(rng.random() < 0.9), float(rng.normal())
+        a = one.step_one(action, observation, features, reward_now, *ends, valid, {"inner": inner})
+        posted = {"inner": np.array([inner], np.float32)}
+        rows = (lift(action), lift(observation), lift(features), [reward_now], *([x] for x in ends), [valid])
+        b = many.step(*rows, components=posted)
+        assert str(a) == str(b)
+        if i == 30:
+            one = pickle.loads(pickle.dumps(one))
+        if i in (20, 40):
+            again = see()
+            for session in (one, many):
+                session.reset(*map(lift, again), components={"inner": 0.0})
+    assert one._packed is not None and many._packed is None
+
+
+def test_what_changes_its_kind_is_unpacked() -> None:
+    session = RewardSession(Everything(), 1, np.zeros(1, int))
+    session.reset(np.zeros((1, 2), np.float32), {"x": np.zeros(1, int)})
+    ends = 0.0, False, False
+    paid = [session.step_one(0, np.zeros(2, np.float32), {"x": 1}, *ends)]
+    paid.append(session.step_one(0, np.zeros(2, np.float32), {"x": 0.5}, *ends))  # a number that was whole is real now
+    paid.append(session.step_one(0, np.zeros(2, np.float32), {"x": 0.25}, *ends))
+    other = RewardSession(Everything(), 1, np.zeros(1, int))
+    other.reset(np.zeros((1, 2), np.float32), {"x": np.zeros(1)})
+    same = [other.step_one(0, np.zeros(2, np.float32), {"x": x}, *ends) for x in (1.0, 0.5, 0.25)]
+    assert [str(x) for x in paid] == [str(x) for x in same]
+    session.reset(np.zeros((1, 2), np.float32), {"x": np.zeros(1)})
+    assert session._packed is None and other._packed is not None
+    with pytest.raises(ValueError, match="had shape"):
+        other.step_one(0, np.zeros(3, np.float32), {"x": 1.0}, *ends)

@@ -1,0 +1,175 @@
+"""How soon and with which seeds PPO learns the shipped tasks: ``python -m benchmarks.learning --out learning.jsonl``.
+
+A row is one run of all its seeds with the learner's default settings but those that stand beside it. Rows are appended
+to the file as they end, and those that stand in it are not run again. ``--table`` prints the file as Markdown.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import tyro
+
+from rewardax.agents import PPOConfig, train_core
+from rewardax.envs import make
+from rewardax.experiments.designs import resolve
+
+GOOD = 0.9  # success in training that counts as learned
+WINDOW = 100  # episodes it is measured over
+ROLLOUTS = 4  # in a chunk, after which it is looked at
+
+
+class Row(NamedTuple):
+    """One line of the table."""
+
+    task: str
+    frames: int
+    design: str = "sparse"
+    seeds: int = 5
+    masks: bool = True
+    agent: dict[str, Any] = {}  # noqa: RUF012
+    env_kwargs: dict[str, Any] = {}  # noqa: RUF012
+
+    @property
+    def name(self) -> str:
+        settings = [f"{name}={value}" for name, value in {**self.agent, **self.env_kwargs}.items()]
+        return " ".join([self.task, self.design, *settings, *([] if self.masks else ["(no masks)"])])
+
+
+def both(row: Row) -> tuple[Row, Row]:
+    """The row with action masks and without."""
+    return row, row._replace(masks=False)
+
+
+GRIDS = (
+    *both(Row("Empty-8x8", 100_000)),
+    *both(Row("DoorKey-5x5", 150_000)),
+    *both(Row("DoorKey-6x6", 300_000)),
+    *both(Row("DoorKey-8x8", 400_000)),
+    *both(Row("DoorKey-8x8", 400_000, "count")),
+    *both(Row("DoorKey-8x8", 400_000, "potential")),
+    *both(Row("KeyCorridor-S3R1", 200_000)),
+    *both(Row("KeyCorridor-S3R2", 450_000)),
+    *both(Row("MultiRoom-N2-S4", 150_000)),
+    *both(Row("Memory-S7", 400_000, agent={"core": "gru"})),
+    *both(Row("FourRooms", 1_200_000)),
+    *both(Row("MultiRoom-N4", 900_000, "global_count")),
+    *both(Row("UnlockPickup", 1_000_000)),
+    *both(Row("DeepSea-10", 900_000)),
+    *both(Row("DynamicObstacles-6x6", 900_000)),
+    *both(Row("LavaCrossing-S9N1", 1_000_000)),
+    *both(Row("Sokoban-6x6-1", 1_000_000)),
+    *both(Row("GoToObject-6x6-N2", 1_000_000)),
+    *both(Row("MultiRoom-N6", 800_000, "noveld")),
+    *both(Row("KeyCorridor-S3R3", 5_000_000, "count", seeds=3)),
+)
+TEXTS = (
+    Row("Clarify", 300_000),
+    Row("Coin-easy", 300_000),
+    Row("HopQA-tiny", 1_000_000),
+    Row("Household-tiny", 1_000_000),
+    Row("Craft-easy", 1_000_000),
+    Row("Treasure-easy", 2_000_000),
+    Row("TwentyQuestions-tiny", 900_000),
+    Row("Cooking-tiny", 900_000),
+    Row("Lab-tiny", 900_000),
+    Row("Shop-tiny", 2_000_000, "potential", seeds=3),
+    Row("GradedShop-tiny", 2_000_000, seeds=3),
+    Row("RepoRepair-tiny", 2_000_000, "potential", seeds=3),
+)
+ROWS = GRIDS + TEXTS
+
+
+def learn(row: Row) -> dict[str, Any]:
+    """Train a row and measure it."""
+    env, params = make(row.task, **row.env_kwargs)
+    (design,) = resolve([row.design], row.task, row.env_kwargs)
+    config = PPOConfig(mask_actions=row.masks, **row.agent)
+    reached = np.full(row.seeds, np.nan)
+    wins, ends = np.zeros(row.seeds), np.zeros(row.seeds)
+    started, wall = time.perf_counter(), [float("nan")]
+
+    def check(record: Any) -> None:
+        success, count = (np.asarray(record["metrics"][name], float) for name in ("success", "episodes"))
+        count = count * ROLLOUTS  # it is a mean over rollouts
+        wins[:] += np.where(count > 0, np.nan_to_num(success) * count, 0.0)
+        ends[:] += count
+        full = ends >= WINDOW
+        new = full & (wins >= GOOD * ends) & np.isnan(reached)
+        reached[new] = record["frames"]
+        wins[full], ends[full] = 0.0, 0.0
+        if new.any() and not np.isnan(reached).any():
+            wall[0] = time.perf_counter() - started
+
+    result = train_core(
+        env,
+        params,
+        reward=design.reward,
+        config=config,
+        frames=row.frames,
+        seeds=range(row.seeds),
+        on_chunk=check,
+        chunk_frames=ROLLOUTS * config.num_envs * config.num_steps,
+        eval_levels=256,
+    )
+    return {
+        **row._asdict(),
+        "name": row.name,
+        "success": [round(float(x), 4) for x in result.final["success"]],
+        "reached": [None if np.isnan(x) else int(x) for x in reached],
+        "wall_to_good": None if np.isnan(wall[0]) else round(wall[0], 1),
+        "wall": round(time.perf_counter() - started, 1),
+        "fps": round(result.fps),
+    }
+
+
+def table(rows: Iterable[dict[str, Any]]) -> str:
+    """The rows as Markdown."""
+    lines = [
+        "| task, design, settings | budget | success, every seed | worst | frames to 90 %, every seed | seconds |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        reached = " ".join("-" if x is None else f"{x / 1000:.0f}k" for x in row["reached"])
+        success = " ".join(f"{x:.2f}" for x in row["success"])
+        seconds = row["wall_to_good"] if row["wall_to_good"] is not None else f"{row['wall']} (all)"
+        lines.append(
+            f"| {row['name']} | {row['frames'] // 1000}k | {success} | {min(row['success']):.2f} | {reached} | {seconds} |"
+        )
+    return "\n".join(lines)
+
+
+@dataclasses.dataclass
+class Arguments:
+    """What to run."""
+
+    out: Path
+    """JSONL file of the results."""
+    only: str = ""
+    """Part of a row's name."""
+    table: bool = False
+    """Print what is there as Markdown, and run nothing."""
+
+
+def main(arguments: Arguments) -> None:
+    lines = arguments.out.read_text().splitlines() if arguments.out.exists() else []
+    done = {row["name"]: row for row in map(json.loads, lines)}
+    if arguments.table:
+        print(table(done.values()))
+        return
+    for row in ROWS:
+        if arguments.only in row.name and row.name not in done:
+            measured = learn(row)
+            with arguments.out.open("a") as file:
+                file.write(json.dumps(measured) + "\n")
+            print(table([measured]).splitlines()[-1], flush=True)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Arguments))
