@@ -173,6 +173,6 @@ def _fill(views: PyTree, tree: PyTree, axes: int) -> None:
             _fill(view, inner, axes)
     elif views is not None:
         x = tree if isinstance(tree, np.ndarray) else np.asarray(tree)
-        if NARROW.get(x.dtype, x.dtype) != views.dtype or x.shape != views.shape[1 - axes :]:
+        if (x.dtype is not views.dtype and NARROW.get(x.dtype) != views.dtype) or x.shape != views.shape[1 - axes :]:
             raise OtherKind
         views[...] = x

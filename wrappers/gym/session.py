@@ -8,7 +8,7 @@ true successor was and what the next step starts from.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,21 +23,12 @@ from rewardax.wrappers.core import PyTree, Rewards, RewardTransform, State, Tran
 from rewardax.wrappers.gym.door import OtherKind, Seen, canonical, lift, numeric, same_kind
 from rewardax.wrappers.gym.fitted import Fitted
 from rewardax.wrappers.gym.packed import PackedStep
-from rewardax.wrappers.gym.session_program import Given, Last, Moved, pad, programs
+from rewardax.wrappers.gym.session_program import Given, Last, Moved, Outcome, pad, programs
 from rewardax.wrappers.gym.session_saved import Saved
 from rewardax.wrappers.judges.feedback import merged
 from rewardax.wrappers.requirements import require_features
 
 COMPILED = ("_programs", "_numbers", "_packed")
-
-
-class Outcome(NamedTuple):
-    """What one step was rewarded with, for ``N`` environments."""
-
-    reward: np.ndarray  # f32[N] sum of the components
-    components: dict[str, np.ndarray]  # name -> f32[N]
-    metrics: dict[str, np.ndarray]  # name -> f32[N]
-    episode: dict[str, np.ndarray] | None  # name -> f64[N] sums over the episode, where one ended; else None
 
 
 class RewardSession(Fitted, Saved):
@@ -191,7 +182,11 @@ class RewardSession(Fitted, Saved):
         valid: bool = True,
         components: Mapping[str, float] | None = None,
     ) -> Outcome:
-        """What :meth:`step` does, for one environment (``num_envs`` 1), with everything without the axis ``N``."""
+        """What :meth:`step` does, for one environment (``num_envs`` 1) and without the axis N.
+
+        Returns:
+            an :class:`Outcome` of plain numbers.
+        """
         try:
             if self._packed is None:
                 self._packed = self._pack()
@@ -201,12 +196,21 @@ class RewardSession(Fitted, Saved):
             ends = (terminated,), (truncated,), (valid,)
             posted = None if components is None else {name: np.array([x], np.float32) for name, x in components.items()}
             seen = lift(next_observation), lift(next_features)
-            return self.step(lift(action), *seen, (reward,), *ends, components=posted)
+            paid = self.step(lift(action), *seen, (reward,), *ends, components=posted)
+            return Outcome(*jax.tree.map(lambda x: float(x[0]), tuple(paid)))
         assert self._state is not None
         row = np.int32(self._rows) if self._rollout else None
         table, self._state, self._rollout = self._packed(self._numbers, self._fresh, self._state, self._rollout, row)
         self._last = self._packed.last
-        return self._enter(table, self._every if valid and (terminated or truncated) else None)
+        self._finish_row()
+        first, last = 1, 1 + len(self.component_names)
+        self._sums += table[first:last]
+        numbers, episode = table[:, 0].tolist(), None
+        if valid and (terminated or truncated):
+            episode = dict(zip(self.component_names, self._sums[:, 0].tolist(), strict=True))
+            self._sums[:] = 0.0
+        components = dict(zip(self.component_names, numbers[first:last], strict=True))
+        return Outcome(numbers[0], components, dict(zip(self.metric_names, numbers[last:], strict=True)), episode)
 
     @property
     def regular(self) -> bool:
@@ -234,15 +238,15 @@ class RewardSession(Fitted, Saved):
 
         Args:
             table, memory: what came out.
-            start: observation and features that the next step starts from.
+            start: observation and features that the next step starts from, in at most 32 bits.
             ended: bool[N].
             valid: bool[N] as given to :meth:`inside`.
         """
         self._state, self._rollout = memory
-        features = {name: start[1][name] for name in self._last.features}
-        valid = self._every if valid is None else valid
-        self._last = Last(numeric(start[0]), numeric(features), ended | ~valid)
-        return self._enter(np.asarray(table), ended & valid)
+        observation, features = start
+        first = ended if valid is None else ended | ~valid
+        self._last = Last(observation, {name: features[name] for name in self._last.features}, first)
+        return self._enter(np.asarray(table), ended if valid is None else ended & valid)
 
     def feed(self, feedback: Mapping[str, Mapping[str, Any]]) -> None:
         """Hand in late labels, ``{component: {"caption": i32[K], "value": f32[K]}}``.
@@ -361,15 +365,18 @@ class RewardSession(Fitted, Saved):
         self._last = Last(observation, features, first)
         return np.asarray(table)
 
-    def _enter(self, table: np.ndarray, done: np.ndarray | None) -> Outcome:
+    def _finish_row(self) -> None:
         if self._rollout:
             self._rows += 1
             if self._rows == self.learn_every:
                 self._learn()
+
+    def _enter(self, table: np.ndarray, done: np.ndarray) -> Outcome:
+        self._finish_row()
         posted = 1 + len(self.component_names)
         self._sums += table[1:posted]
         episode = None
-        if done is not None and done.any():
+        if done.any():
             sums = np.where(done, self._sums, 0.0)
             episode = dict(zip(self.component_names, sums, strict=True))
             self._sums[:, done] = 0.0

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from rewardax.base.entries import REWARD_ENTRIES
-from rewardax.wrappers.gym.session import Outcome, RewardSession
+from rewardax.wrappers.gym.session import RewardSession
+from rewardax.wrappers.gym.session_program import Outcome
 
 Info = dict[str, Any]
 
@@ -39,12 +40,12 @@ def step_info(outcome: Outcome, info: Mapping[str, Any], task_reward: float, our
     inner = info.get("reward_metrics", {}) if ours else {}
     info = {
         **info,
-        "reward_components": _floats(outcome.components),
-        "reward_metrics": {**inner, **_floats(_logged(outcome, inner))},
+        "reward_components": outcome.components,
+        "reward_metrics": {**inner, **_logged(outcome, inner)},
         "task_reward": float(task_reward),
     }
     if outcome.episode is not None:
-        info["episode_components"] = _floats(outcome.episode)
+        info["episode_components"] = outcome.episode
     else:
         info.pop("episode_components", None)
     return info
@@ -79,7 +80,7 @@ def step_info_batch(
         "reward_metrics": _logged(outcome, info.get("reward_metrics", {})),
         "task_reward": task_reward,
     }
-    result = _with(info, np.ones(len(done), bool), entries)
+    result = _with(info, np.ones(len(done), bool), entries, everywhere=True)
     if outcome.episode is not None:
         ended = {"episode_components": outcome.episode}
         result = _with(result, done, ended)
@@ -93,11 +94,15 @@ def names(entry: Mapping[str, Any]) -> Iterable[str]:
     return (name for name in entry if f"_{name}" in entry or not name.startswith("_"))
 
 
-def _with(info: Mapping[str, Any], mask: np.ndarray, entries: Mapping[str, Any]) -> Info:
-    result, everywhere = dict(info), mask.all()
+def _with(
+    info: Mapping[str, Any], mask: np.ndarray, entries: Mapping[str, Any], everywhere: bool | None = None
+) -> Info:
+    """``info`` and ``entries`` where ``mask`` says, zero elsewhere; ``everywhere``: the mask says so of all."""
+    everywhere = bool(mask.all()) if everywhere is None else everywhere
+    result = dict(info)
     for name, values in entries.items():
-        if isinstance(values, Mapping):
-            result[name] = _with(info.get(name, {}), mask, values)
+        if isinstance(values, dict):
+            result[name] = _with(info.get(name, {}), mask, values, everywhere)
         else:
             wide = np.array(values, np.float64)
             result[name] = wide if everywhere else np.where(mask, wide, 0.0)
@@ -105,10 +110,6 @@ def _with(info: Mapping[str, Any], mask: np.ndarray, entries: Mapping[str, Any])
     return result
 
 
-def _logged(outcome: Outcome, inner: Mapping[str, Any]) -> dict[str, np.ndarray]:
+def _logged(outcome: Outcome, inner: Mapping[str, Any]) -> dict[str, Any]:
     """Metrics to enter: a component is raw only once, before the innermost transform that changed it."""
     return {name: x for name, x in outcome.metrics.items() if not (name.endswith("/posted") and name in inner)}
-
-
-def _floats(arrays: Mapping[str, np.ndarray]) -> dict[str, float]:
-    return {name: float(x[0]) for name, x in arrays.items()}

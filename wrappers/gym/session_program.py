@@ -40,6 +40,15 @@ class Moved(NamedTuple):
     after: Any  # (observation, features) the next step starts from, or None: the successor
 
 
+class Outcome(NamedTuple):
+    """What one step was rewarded with, for ``N`` environments."""
+
+    reward: Any  # f32[N] sum of the components
+    components: dict[str, Any]  # name -> f32[N]
+    metrics: dict[str, Any]  # name -> f32[N]
+    episode: dict[str, Any] | None  # name -> f64[N] sums over the episode, where one ended; else None
+
+
 class Given(NamedTuple):
     """What a step of a reward reads and leaves as it is."""
 

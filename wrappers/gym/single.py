@@ -154,7 +154,7 @@ class RewardWrapper(gym.Wrapper, RecordConstructorArgs):
             self.ledger.enter(info["reward_components"], task_reward)
         if "success" in features and "success" not in info:
             info["success"] = bool(features["success"])
-        return observation, float(outcome.reward[0]), bool(terminated), bool(truncated), info
+        return observation, outcome.reward, bool(terminated), bool(truncated), info
 
     def _see(self, observation: Any, info: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:
         arrays, features = self.encode(observation, info)

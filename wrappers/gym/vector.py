@@ -6,19 +6,23 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
+import jax
 import numpy as np
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv, VectorWrapper
 
+from rewardax.base.arrays import narrow
 from rewardax.base.errors import UserError
 from rewardax.base.names import names_of
 from rewardax.wrappers.config import decode, from_config, to_config
 from rewardax.wrappers.core import RewardTransform
 from rewardax.wrappers.encoders import default
+from rewardax.wrappers.gym.door import numeric
 from rewardax.wrappers.gym.final import FinalInfo, with_final
 from rewardax.wrappers.gym.layers import innermost
 from rewardax.wrappers.gym.ledger import Ledger, agreed
-from rewardax.wrappers.gym.session import Outcome, RewardSession
+from rewardax.wrappers.gym.session import RewardSession
 from rewardax.wrappers.gym.session_info import names, reset_info_batch, step_info_batch
+from rewardax.wrappers.gym.session_program import Outcome
 from rewardax.wrappers.gym.single import TOLD, Encoder, RewardWrapper, as_config, enable, several_rewards
 from rewardax.wrappers.gym.spaces import fixed_part, pick, zeros
 from rewardax.wrappers.requirements import require_captions, require_features
@@ -148,9 +152,11 @@ class VectorRewardWrapper(VectorWrapper):
     ) -> Outcome:
         """What the program of the environments paid; the next step starts from what it showed or from a new episode."""
         if self.autoreset_mode is AutoresetMode.SAME_STEP and ended.any():
-            start = self._see(observation, info)
+            seen, features = self._see(observation, info)
+            start = numeric(seen), numeric(features)
         else:
             start = pick(self._sees, shown[0]), shown[1]
+            start = jax.tree.map(narrow, start) if jax.config.read("jax_enable_x64") else start  # else none is wide
         return self.session.paid(table, memory, start, ended, valid)
 
     def _pay(
