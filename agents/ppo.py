@@ -73,9 +73,10 @@ class PPOConfig:
     """Discount γ per step, in [0, 1]; a Potential in the reward must carry the same."""
     gae_lambda: float = 0.95
     """λ of generalized advantage estimation, in [0, 1]: 0 one-step errors, 1 whole returns."""
-    advantage_floor: float = 0.0
-    """Least standard deviation that advantages are divided by, >= 0, in units of reward. Above 0, advantages that are
-    mostly errors of the critic, as before the first success, move the policy less; so do bonuses of that size."""
+    advantage_floor: float = 0.05
+    """Least standard deviation that advantages are divided by, >= 0, in units of reward. Advantages that are mostly
+    errors of the critic, as before the first success, move the policy less; so do rewards that are much smaller than
+    this, for which 0 is better."""
     clip: float = 0.2
     """Clip range ε > 0 of the probability ratio."""
     entropy_coef: float = 0.01

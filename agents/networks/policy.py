@@ -74,7 +74,7 @@ class ActorCritic(nnx.Module):
         else:
             self.policy_head = dense(width, num_actions, 0.01, rngs)
         self.value_hidden = dense(width, width, math.sqrt(2), rngs)
-        self.value_head = dense(width, len(streams), 1.0, rngs)
+        self.value_head = dense(width, len(streams), 0.1, rngs)  # before the first reward, small errors only
 
     def initial_hidden(self, batch: int) -> Array:
         """Hidden state at the start of an episode, ``[batch, ...]`` (``[batch, 0]`` without a core)."""
