@@ -7,8 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.peer_ppo import World, train
+from flax import nnx
+from gymnasium import spaces
 
-from rewardax.agents import PPOConfig, train_core
+from rewardax.agents import ActorCritic, PPOConfig, train_core
+from rewardax.agents.networks.custom import Builder
 from rewardax.envs import make
 from rewardax.envs.potentials import progress
 from rewardax.wrappers import Potential
@@ -22,10 +25,23 @@ class Solved(Exception):
     """Raised inside a run to end it."""
 
 
-def own_speed(task: str) -> float:
+def flat_network(env: Any, space: Any, num_actions: int, config: PPOConfig, rngs: nnx.Rngs) -> ActorCritic:
+    """The network on numbers as they are, as the peers' ``flat``: a third of the inputs."""
+    del env
+    seen = spaces.Dict({name: part for name, part in space.items() if name != "mission"})
+    flat = spaces.Tuple(tuple(seen.values()))
+    net = ActorCritic(None, flat, num_actions, config, rngs)
+    encoder: Any = net.encoder.encoder
+    encoder.parts = tuple(part._replace(path=(list(seen)[part.path[0]],)) for part in encoder.parts)
+    return net
+
+
+def own_speed(task: str, network: Builder | None = None) -> float:
     """Best frames/s of a chunk, one seed, the peers' configuration."""
     env, params = make(task)
-    result = train_core(env, params, reward=None, config=PEER, frames=400_000, seeds=(0,), eval_levels=0)
+    result = train_core(
+        env, params, reward=None, config=PEER, frames=400_000, seeds=(0,), eval_levels=0, network=network
+    )
     return max(record["fps"] for record in result.history)
 
 

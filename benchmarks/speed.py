@@ -132,6 +132,7 @@ def chain(report: Report) -> None:
 def ppo(report: Report) -> None:
     """PPO end to end: 64 envs x 128 steps, 4 epochs, 4 minibatches; frames/s and time to 95 % success."""
     mine = report.add("ppo", f"rewardax {GRID}", learners.own_speed(GRID), "frames/s")
+    flat = report.add("ppo", f"rewardax {GRID}, flat", learners.own_speed(GRID, learners.flat_network), "frames/s")
     for kind in ("flat", "one_hot"):
         theirs = [
             report.add(
@@ -145,6 +146,8 @@ def ppo(report: Report) -> None:
             ),
         ]
         report.target("ppo", f"frames/s against the faster peer, {kind} input", mine, theirs, 1.5)
+        if kind == "flat":
+            report.target("ppo", "the same, both with flat input", flat, theirs, 1.0)
 
 
 def solve(report: Report) -> None:

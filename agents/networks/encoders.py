@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from gymnasium import spaces
 from jax import Array
 
 from rewardax.agents.networks.grids import GRID_KINDS, GridEncoder
@@ -50,7 +51,7 @@ def make_encoder(env: Any, space: Any, width: int, rngs: nnx.Rngs, text: str = "
     Our own grids say by their attribute ``missions`` whether their missions differ; another space with a ``mission``
     has one that does.
     """
-    keys = set(getattr(space, "spaces", ()))
+    keys = set(space.spaces) if isinstance(space, spaces.Dict) else set()
     if {"grid", "direction"} <= keys:
         kinds = getattr(env, "cell_kinds", GRID_KINDS)
         mission = "mission" in keys and (env is None or hasattr(getattr(env, "task", env), "missions"))

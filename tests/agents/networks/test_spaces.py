@@ -7,15 +7,17 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+from flax import nnx
 from gymnasium import spaces
 
 import rewardax
-from rewardax.agents.networks import FlatEncoder
+from rewardax.agents.networks import FlatEncoder, make_encoder
 from rewardax.base.errors import UserError
 
 
 def encode(space: spaces.Space, observation: Any) -> tuple[float, ...]:
-    encoder = FlatEncoder(space)
+    encoder = make_encoder(None, space, 8, nnx.Rngs(0))
+    assert isinstance(encoder, FlatEncoder)
     vector = encoder(encoder.prepare(observation))
     assert vector.shape == (encoder.size,)
     return tuple(np.asarray(vector).tolist())
