@@ -27,6 +27,7 @@ from rewardax.envs.registry import make
 
 OBS_MODES = ("dict", "tokens", "text")
 TEXT_LENGTH = 8192
+SMALL = 16  # most numbers of an array of a state that is glued to others
 CHARSET = "".join(map(chr, range(32, 127))) + "\n"
 
 
@@ -126,34 +127,51 @@ class Program:
             return {name: fields[f"observation/{name}"] for name in self.observation_keys}, features
         return fields["observation"], features
 
+    @cached_property
+    def _kinds(self) -> tuple[jax.ShapeDtypeStruct, ...]:
+        """Shapes and dtypes of the arrays of ONE state, random keys as their data."""
+        return jax.eval_shape(to_arrays, self.structure)
+
+    @cached_property
+    def _groups(self) -> tuple[tuple[int, ...], ...]:
+        """Which of these arrays travel as one: small ones of a dtype; wide ones cost more to glue than they save."""
+        groups: dict[Any, list[int]] = {}
+        for i, kind in enumerate(self._kinds):
+            groups.setdefault(kind.dtype if kind.size <= SMALL else i, []).append(i)
+        return tuple(map(tuple, groups.values()))
+
     def to_leaves(self, state: PyTree) -> tuple[Array, ...]:
-        """The state as plain arrays (random keys as their data): what is kept between calls."""
-        return to_arrays(state)
+        """A state, or a batch of them, as few plain arrays: every array of a call costs a microsecond or two."""
+        arrays = to_arrays(state)
+        lead = arrays[0].ndim - self._kinds[0].ndim
+
+        def glued(group: tuple[int, ...]) -> Array:
+            rows = [arrays[i].reshape(*arrays[i].shape[:lead], self._kinds[i].size) for i in group]
+            return jnp.concatenate(rows, -1)
+
+        return tuple(arrays[group[0]] if len(group) == 1 else glued(group) for group in self._groups)
 
     def to_state(self, leaves: tuple[Array, ...]) -> PyTree:
         """Inverse of ``to_leaves``."""
-        return from_arrays(self.structure, leaves)
+        arrays: dict[int, Array] = {}
+        for group, leaf in zip(self._groups, leaves, strict=True):
+            if len(group) == 1:
+                arrays[group[0]] = leaf
+                continue
+            ends = np.cumsum([self._kinds[i].size for i in group])
+            for i, part in zip(group, jnp.split(leaf, ends[:-1].tolist(), -1), strict=True):
+                arrays[i] = part.reshape(*leaf.shape[:-1], *self._kinds[i].shape)
+        return from_arrays(self.structure, [arrays[i] for i in range(len(arrays))])
 
     @cached_property
-    def _scalars(self) -> tuple[int, ...]:
-        """Positions of the int32 scalars among the leaves."""
-        leaves = jax.eval_shape(self.to_leaves, self.structure)
-        return tuple(i for i, leaf in enumerate(leaves) if leaf.ndim == 0 and leaf.dtype == jnp.int32)
+    def leaves_of(self) -> Callable[[PyTree], tuple[Array, ...]]:
+        """``to_leaves`` compiled, for the host."""
+        return jax.jit(self.to_leaves)
 
-    def gather(self, leaves: tuple[Array, ...]) -> tuple[Array, ...]:
-        """Leaves of ONE state with the int32 scalars in one vector: every array of a call costs about 1 us."""
-        if not self._scalars:
-            return leaves
-        scalars = jnp.stack([leaves[i] for i in self._scalars])
-        return scalars, *(leaf for i, leaf in enumerate(leaves) if i not in self._scalars)
-
-    def spread(self, gathered: tuple[Array, ...]) -> tuple[Array, ...]:
-        """Inverse of ``gather``."""
-        if not self._scalars:
-            return gathered
-        scalars, others = dict(zip(self._scalars, gathered[0], strict=True)), iter(gathered[1:])
-        count = len(self._scalars) + len(gathered) - 1
-        return tuple(scalars[i] if i in scalars else next(others) for i in range(count))
+    @cached_property
+    def state_of(self) -> Callable[[tuple[Array, ...]], PyTree]:
+        """``to_state`` compiled, for the host."""
+        return jax.jit(self.to_state)
 
     def reset_one(self, ids: Array, params: PyTree) -> tuple[PyTree, dict[str, Array]]:
         """Start state of (level, split, dynamics) = ``ids`` and its outputs."""
@@ -167,28 +185,28 @@ class Program:
 
     @cached_property
     def reset(self) -> Callable[..., tuple[tuple[Array, ...], Array]]:
-        """(ids, params) -> gathered leaves, bytes."""
+        """(ids, params) -> leaves, bytes."""
 
         def reset(ids: Array, params: PyTree) -> tuple[tuple[Array, ...], Array]:
             state, fields = self.reset_one(ids, params)
-            return self.gather(self.to_leaves(state)), pack(fields)
+            return self.to_leaves(state), pack(fields)
 
         return jax.jit(reset)
 
     @cached_property
     def step(self) -> Callable[..., tuple[tuple[Array, ...], Array]]:
-        """(gathered leaves, action, params) -> gathered leaves, bytes."""
+        """(leaves, action, params) -> leaves, bytes."""
 
         def step(leaves: tuple[Array, ...], action: Array, params: PyTree) -> tuple[tuple[Array, ...], Array]:
-            state, fields = self.step_one(self.to_state(self.spread(leaves)), action, params)
-            return self.gather(self.to_leaves(state)), pack(fields)
+            state, fields = self.step_one(self.to_state(leaves), action, params)
+            return self.to_leaves(state), pack(fields)
 
         return jax.jit(step)
 
     @cached_property
     def look(self) -> Callable[..., Array]:
-        """(gathered leaves, params) -> bytes of a state as if it had just been reset."""
-        return jax.jit(lambda leaves, params: pack(self.outputs(self.to_state(self.spread(leaves)), params, None)))
+        """(leaves, params) -> bytes of a state as if it had just been reset."""
+        return jax.jit(lambda leaves, params: pack(self.outputs(self.to_state(leaves), params, None)))
 
 
 @lru_cache(maxsize=256)

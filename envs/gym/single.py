@@ -86,7 +86,7 @@ class GymEnv(Offering, gym_state.KnownLimit, gym.Env):
         """
         if self._leaves is None:
             raise gym.error.ResetNeeded("call reset() first: there is no state yet")
-        return self._program.to_state(self._program.spread(self._leaves))
+        return self._program.state_of(self._leaves)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         super().reset(seed=seed)
@@ -152,7 +152,7 @@ class GymEnv(Offering, gym_state.KnownLimit, gym.Env):
             UserError: if the bytes come from another kind of task.
         """
         saved = gym_state.load(self._program, data)
-        self._leaves = self._program.gather(self._program.to_leaves(saved.tree(self._program.structure)))
+        self._leaves = self._program.leaves_of(saved.tree(self._program.structure))
         self._level, self._split = saved.facts["level"], saved.facts["split"]
         self.np_random = gym_state.generator_from(saved.facts["generator"])
         self._buffer = self._program.look(self._leaves, self.params)

@@ -124,7 +124,7 @@ class GymVectorEnv(Offering, gym_state.KnownLimit, gym.vector.VectorEnv):
         Raises:
             gymnasium.error.ResetNeeded: before the first reset.
         """
-        return self._program.to_state(self._started())
+        return self._program.state_of(self._started())
 
     def _started(self) -> Leaves:
         if self._leaves is None:
@@ -318,7 +318,7 @@ class GymVectorEnv(Offering, gym_state.KnownLimit, gym.vector.VectorEnv):
             raise UserError(f"this state was not saved by a vector of {self.num_envs} environments")
         like = saving.with_axes(self._program.structure, self.num_envs)
         tree = saved.tree({"state": like, **self._books()})
-        self._leaves = self._program.to_leaves(tree["state"])
+        self._leaves = self._program.leaves_of(tree["state"])
         self._level, self._split, self._ended = tree["level"], tree["split"], tree["ended"]
         self._clock = tree.get("clock", self._clock)
         self._generators = [gym_state.generator_from(state) for state in saved.facts["generators"]]
