@@ -12,8 +12,8 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from jax import Array
 
-from rewardax.base.arrays import env_where
-from rewardax.envs.core import PyTree
+from rewardax.base.arrays import env_where, from_arrays, to_arrays
+from rewardax.envs.core import PyTree, TimeStep
 from rewardax.envs.gym.program import Program
 from rewardax.envs.levels import LEVELS
 
@@ -21,6 +21,7 @@ Leaves = tuple[Array, ...]
 Fields = dict[str, Array]
 Along = Callable[[PyTree, PyTree, "Stepped"], tuple[PyTree, PyTree]]
 STACKS = {"numbers": ("reward", "performance"), "flags": ("terminated", "truncated", "success")}
+FEW = 256  # environments
 NOWHERE = 2**30  # an index outside of every array: writes to it are dropped
 
 
@@ -94,14 +95,12 @@ def _advance(program: Program, mode: AutoresetMode, along: Along | None) -> Any:
     ) -> tuple[Leaves, Array, Array, Fields, PyTree, PyTree]:
         step = jax.vmap(program.env.step, (0, 0, None))
         state, timestep = step(program.to_state(leaves), actions, params)
-        leaves = program.to_leaves(state)
         if mode == AutoresetMode.NEXT_STEP:
-            leaves, slot = _replace(ended, leaves, queue, slot)
+            leaves, slot = _replace(ended, program.to_leaves(state), queue, slot)
+            state = program.to_state(leaves)
             timestep = jax.tree.map(lambda x: jnp.where(ended, jnp.zeros_like(x), x), timestep)
-        # keeps the compiler from repeating the step inside everything that is computed from it
-        leaves, timestep = jax.lax.optimization_barrier((leaves, timestep))
-        outputs = jax.vmap(program.outputs, (0, None, 0))
-        fields = outputs(program.to_state(leaves), params, timestep)
+        state, timestep = _settled(program, state, timestep)
+        fields = jax.vmap(program.outputs, (0, None, 0))(state, params, timestep)
         done = timestep.terminated | timestep.truncated
         if cut is not None:
             fields["truncated"], done = fields["truncated"] | cut, done | cut
@@ -110,11 +109,24 @@ def _advance(program: Program, mode: AutoresetMode, along: Along | None) -> Any:
             fields = jax.lax.optimization_barrier(fields)
             ends = fields["reward"], fields["terminated"], fields["truncated"]
             result, memory = along(given, memory, Stepped(actions, *program.shown(fields), *ends))
+        leaves = program.to_leaves(state)
         if mode == AutoresetMode.SAME_STEP:
             leaves, slot = _replace(done, leaves, queue, slot)
         return leaves, slot, done, _stacked(fields), result, memory
 
     return jax.jit(advance, donate_argnames="memory")
+
+
+def _settled(program: Program, state: PyTree, timestep: TimeStep) -> tuple[PyTree, TimeStep]:
+    """Keeps the compiler from repeating the step inside everything that is computed from it.
+
+    States of few environments are glued for that, which makes fewer kernels; with many, gluing costs more.
+    """
+    if timestep.reward.shape[0] <= FEW:
+        leaves, timestep = jax.lax.optimization_barrier((program.to_leaves(state), timestep))
+        return program.to_state(leaves), timestep
+    arrays, timestep = jax.lax.optimization_barrier((to_arrays(state), timestep))
+    return from_arrays(program.structure, arrays), timestep
 
 
 def _replace(mask: Array, leaves: Leaves, queue: Leaves, slot: Array) -> tuple[Leaves, Array]:
