@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from typing import Any
 
 import jax
@@ -35,7 +36,7 @@ from rewardax.agents.runs.loop import (
     run_chunks,
     weighted_mean,
 )
-from rewardax.agents.runs.programs import compiled
+from rewardax.agents.runs.programs import compiled, finish
 from rewardax.agents.samplers.choice import choose_sampler
 from rewardax.base.seeds import as_seeds
 from rewardax.base.sources import users_own
@@ -92,23 +93,30 @@ def train_core(
     policy = build_policy(env, env.observation_space(params), env.num_actions, config, network)
     learner = ppo(policy, config, sampler, budget=cut.budget, env=env)
     program = functools.partial(compiled, keep=network is None and not users_own([type(env), *code_of(reward)]))
-    with closing(JudgeDesk(reward, judge, env.captions, env.subgoal_names)) as desk:
+    # one thread of its own, which ends with its work: a process forked later inherits none
+    thread = ThreadPoolExecutor(1)
+    with closing(JudgeDesk(reward, judge, env.captions, env.subgoal_names)) as desk, shut(thread):
         started = time.perf_counter()
-        pools = [make_pool(env, params, config.pool, "train", seed) for seed in seeds]
-        pool = jax.tree.map(lambda *rows: jnp.stack(rows), *pools)
         keys = jnp.stack([jax.random.key(seed) for seed in seeds])
+        make_pools = functools.partial(_pools, env, params, config.pool, seeds)
+        weights: PyTree = jax.eval_shape(policy.init_many, keys)
+        begin = jax.eval_shape(_begin, learner, params, reward, jax.eval_shape(make_pools))
+        state = jax.eval_shape(_init, learner, keys, weights, params, reward, begin)
+        # the state is not donated: it is what remains of a run that has to stop
+        training = (learner, state, params, reward, begin, desk.feedback())
+        run = program(_iterate, *training, iterations=cut.iterations, beside=thread)
+        pool = make_pools()  # shapes so far; from here on numbers, while training is compiled
         begin = program(_begin, learner, params, reward, pool, once=True)(learner, params, reward, pool)
         weights = policy.init_many(keys)
         state = program(_init, learner, keys, weights, params, reward, begin, once=True)(
             learner, keys, weights, params, reward, begin
         )
-        # the state is not donated: it is what remains of a run that has to stop
-        run = program(_iterate, learner, state, params, reward, begin, desk.feedback(), iterations=cut.iterations)
         score: Any = None
         if eval_levels:
             how: dict[str, Any] = {"split": "test", "greedy": False, "mask_actions": config.mask_actions}
             played = (state.params, state.collector.reward.shared, keys, params, reward, horizon)
-            score = program(evaluate_seeds, *played, env=env, policy=policy, levels=eval_levels, later=True, **how)
+            score = program(evaluate_seeds, *played, env=env, policy=policy, levels=eval_levels, beside=thread, **how)
+        finish(run)
         compile_seconds = time.perf_counter() - started
 
         def advance(state: TrainState) -> tuple[TrainState, dict[str, np.ndarray]]:
@@ -160,6 +168,21 @@ def train_core(
     return dataclasses.replace(
         result(state, history), final=final, stopped=stopped, notes=(*notes, *after_training(history))
     )
+
+
+@contextmanager
+def shut(thread: ThreadPoolExecutor) -> Iterator[None]:
+    """Let a thread end with what it has begun."""
+    try:
+        yield
+    finally:
+        thread.shutdown(wait=False)
+
+
+def _pools(env: Env, params: PyTree, size: int, seeds: Sequence[int]) -> LevelPool:
+    """Training levels, one pool a seed."""
+    pools = [make_pool(env, params, size, "train", seed) for seed in seeds]
+    return jax.tree.map(lambda *rows: jnp.stack(rows), *pools)
 
 
 def taken(state: TrainState) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from typing import Any
 
 import jax
@@ -21,7 +21,7 @@ def compiled(
     *arguments: Any,
     keep: bool = True,
     once: bool = False,
-    later: bool = False,
+    beside: Executor | None = None,
     **static: Any,
 ) -> Callable[..., Any]:
     """A program that takes arguments like these.
@@ -31,8 +31,8 @@ def compiled(
         keep: whether a later call gets the same program; false where code of a user's own is compiled in, which may
             read what has changed by then.
         once: whether it will run once only, so that compiling it well does not pay.
-        later: whether it is needed after something else: it is traced now and compiled beside that, and the first call
-            waits for it.
+        beside: a thread that compiles it, for programs that are not needed at once: it is traced now, and the first
+            call, or :func:`finish`, waits for it.
         arguments: pytrees; structure, shapes and dtypes are compiled in, numbers are not.
         static: further arguments by name, hashable, compiled in.
 
@@ -41,31 +41,46 @@ def compiled(
     >>> run = compiled(scale, np.ones(2), 2.0, times=3)
     >>> run(np.ones(2), 2.0).tolist(), run is compiled(scale, np.zeros(2), 5.0, times=3)
     ([6.0, 6.0], True)
-    >>> compiled(scale, np.ones(3), 2.0, later=True, times=1)(np.ones(3), 2.0).tolist()
+    >>> with ThreadPoolExecutor(1) as thread:
+    ...     run = compiled(scale, np.ones(3), 2.0, beside=thread, times=1)
+    >>> run(np.ones(3), 2.0).tolist()
     [2.0, 2.0, 2.0]
     """
     if not keep:
-        return _compile(jax.jit(lambda *given: function(*given, **static)).lower(*arguments), once, later)
+        return _compile(jax.jit(lambda *given: function(*given, **static)).lower(*arguments), once, beside)
     leaves, structure = jax.tree.flatten(arguments)
     shapes = tuple((np.shape(x), str(getattr(x, "dtype", type(x))), getattr(x, "weak_type", False)) for x in leaves)
     key = (function, structure, shapes, tuple(sorted(static.items())), jax.dtypes.canonicalize_dtype(float))
     if key not in _programs:
         call = jax.jit(function, static_argnames=tuple(static))
-        _programs[key] = _compile(call.lower(*arguments, **static), once, later)
+        _programs[key] = _compile(call.lower(*arguments, **static), once, beside)
         while len(_programs) > KEPT:
             _programs.popitem(last=False)
     _programs.move_to_end(key)
     return _programs[key]
 
 
-def _compile(traced: Any, once: bool, later: bool) -> Callable[..., Any]:
-    if not later:
+class _Beside:
+    """A program that another thread compiles."""
+
+    def __init__(self, program: Future):
+        self.program = program
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.program.result()(*arguments)
+
+
+def finish(program: Callable[..., Any]) -> None:
+    """Wait until a program is compiled, so that the first call only runs it."""
+    if isinstance(program, _Beside):
+        program.program.result()
+
+
+def _compile(traced: Any, once: bool, beside: Executor | None) -> Callable[..., Any]:
+    if beside is None:
         return traced.compile(_options(once))
     # tracing is over, so settings of JAX that hold in this thread only have had their say
-    thread = ThreadPoolExecutor(1)  # one of its own, which ends with its work: a process forked later inherits none
-    program = thread.submit(traced.compile, _options(once))
-    thread.shutdown(wait=False)
-    return lambda *arguments: program.result()(*arguments)
+    return _Beside(beside.submit(traced.compile, _options(once)))
 
 
 def _options(once: bool) -> dict[str, Any] | None:

@@ -150,8 +150,10 @@ def test_group_methods_compare_complete_episodes_of_one_level() -> None:
     result = train("KeyFarm", reward=GDPO(), config=config, frames=2_000, seeds=2, eval_levels=0)
     assert "groups of 4 episodes" in str(result.notes)
     for record in result.history:
-        np.testing.assert_array_equal(record["metrics"]["group/complete"], 1.0)
-        assert (record["metrics"]["group/size"] >= 4).all()
+        running = ~np.isnan(record["metrics"]["episodes"])  # a seed that has had its frames waits for the others
+        np.testing.assert_array_equal(record["metrics"]["group/complete"][running], 1.0)
+        assert (record["metrics"]["group/size"][running] >= 4).all()
+    assert not np.isnan(result.history[0]["metrics"]["group/complete"]).any()
     frames = result.history[-1]["metrics"]["frames"]
     assert (frames >= 2_000).all() and result.history[-1]["frames"] == round(float(frames.mean()))
 

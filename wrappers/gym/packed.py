@@ -107,7 +107,7 @@ class PackedStep:
         now.reward[0], now.terminated[0], now.truncated[0], now.valid[0] = reward, terminated, truncated, valid
         self._buffers.reverse()
         self._views.reverse()
-        self.last = Last(now.next_observation, now.next_features, FIRST[terminated or truncated or not valid])
+        self.last = Last(now.next_observation, now.next_features, FIRST[bool(terminated or truncated or not valid)])
 
     def __call__(
         self, numbers: list[Array], fresh: PyTree, state: State, rollout: PyTree, row: Any

@@ -225,7 +225,8 @@ def test_a_step_of_one_environment_pays_what_a_step_of_many_does() -> None:
         session.reset(lift(observation), lift(features), components={"inner": 0.0})
     for i in range(60):
         (observation, features), reward_now, action = see(), float(rng.normal()), int(rng.integers(3))
-        ends, valid, inner = (rng.random(2) < 0.2).tolist(), bool(rng.random() < 0.9), float(rng.normal())
+        ends, valid, inner = list(rng.random(2) < 0.2), bool(rng.random() < 0.9), float(rng.normal())
+        ends = ends if i % 2 else [bool(x) for x in ends]  # NumPy's or Python's own
         a = one.step_one(action, observation, features, reward_now, *ends, valid, {"inner": inner})
         posted = {"inner": np.array([inner], np.float32)}
         rows = (lift(action), lift(observation), lift(features), [reward_now], *([x] for x in ends), [valid])
