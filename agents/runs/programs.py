@@ -41,6 +41,7 @@ def compiled(
     >>> run = compiled(scale, np.ones(2), 2.0, times=3)
     >>> run(np.ones(2), 2.0).tolist(), run is compiled(scale, np.zeros(2), 5.0, times=3)
     ([6.0, 6.0], True)
+    >>> from concurrent.futures import ThreadPoolExecutor
     >>> with ThreadPoolExecutor(1) as thread:
     ...     run = compiled(scale, np.ones(3), 2.0, beside=thread, times=1)
     >>> run(np.ones(3), 2.0).tolist()
