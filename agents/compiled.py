@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import Any
 
 import jax
@@ -95,7 +95,7 @@ def train_core(
     program = functools.partial(compiled, keep=network is None and not users_own([type(env), *code_of(reward)]))
     # one thread of its own, which ends with its work: a process forked later inherits none
     thread = ThreadPoolExecutor(1)
-    with closing(JudgeDesk(reward, judge, env.captions, env.subgoal_names)) as desk, shut(thread):
+    with closing(JudgeDesk(reward, judge, env.captions, env.subgoal_names)) as desk:
         started = time.perf_counter()
         keys = jnp.stack([jax.random.key(seed) for seed in seeds])
         make_pools = functools.partial(_pools, env, params, config.pool, seeds)
@@ -116,6 +116,7 @@ def train_core(
             how: dict[str, Any] = {"split": "test", "greedy": False, "mask_actions": config.mask_actions}
             played = (state.params, state.collector.reward.shared, keys, params, reward, horizon)
             score = program(evaluate_seeds, *played, env=env, policy=policy, levels=eval_levels, beside=thread, **how)
+        thread.shutdown(wait=False)
         finish(run)
         compile_seconds = time.perf_counter() - started
 
@@ -168,15 +169,6 @@ def train_core(
     return dataclasses.replace(
         result(state, history), final=final, stopped=stopped, notes=(*notes, *after_training(history))
     )
-
-
-@contextmanager
-def shut(thread: ThreadPoolExecutor) -> Iterator[None]:
-    """Let a thread end with what it has begun."""
-    try:
-        yield
-    finally:
-        thread.shutdown(wait=False)
 
 
 def _pools(env: Env, params: PyTree, size: int, seeds: Sequence[int]) -> LevelPool:

@@ -52,7 +52,7 @@ def compiled(
     leaves, structure = jax.tree.flatten(arguments)
     shapes = tuple((np.shape(x), str(getattr(x, "dtype", type(x))), getattr(x, "weak_type", False)) for x in leaves)
     key = (function, structure, shapes, tuple(sorted(static.items())), jax.dtypes.canonicalize_dtype(float))
-    if key not in _programs:
+    if key not in _programs or _failed(_programs[key]):
         call = jax.jit(function, static_argnames=tuple(static))
         _programs[key] = _compile(call.lower(*arguments, **static), once, beside)
         while len(_programs) > KEPT:
@@ -75,6 +75,12 @@ def finish(program: Callable[..., Any]) -> None:
     """Wait until a program is compiled, so that the first call only runs it."""
     if isinstance(program, _Beside):
         program.program.result()
+
+
+def _failed(program: Callable[..., Any]) -> bool:
+    if not isinstance(program, _Beside) or not program.program.done():
+        return False
+    return program.program.cancelled() or program.program.exception() is not None
 
 
 def _compile(traced: Any, once: bool, beside: Executor | None) -> Callable[..., Any]:

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from gymnasium.vector.utils import create_shared_memory
 from jax import Array
+from jax.tree_util import keystr, tree_leaves_with_path
 
 from rewardax.base.arrays import from_arrays, to_arrays
 from rewardax.base.errors import UserError, UserTypeError
@@ -143,9 +144,15 @@ class Program:
     def to_leaves(self, state: PyTree) -> tuple[Array, ...]:
         """A state, or a batch of them, as few plain arrays: every array of a call costs a microsecond or two."""
         arrays = to_arrays(state)
-        lead = arrays[0].ndim - self._kinds[0].ndim
+        for (path, _), array, kind in zip(tree_leaves_with_path(self.structure), arrays, self._kinds, strict=True):
+            if array.dtype != kind.dtype:  # glued to others, it would change theirs too
+                raise UserError(
+                    f"{self.env.family}: the part {keystr(path)} of the state is {kind.dtype} after reset and "
+                    f"{array.dtype} after step: keep its dtype"
+                )
 
         def glued(group: tuple[int, ...]) -> Array:
+            lead = arrays[group[0]].ndim - self._kinds[group[0]].ndim
             rows = [arrays[i].reshape(*arrays[i].shape[:lead], self._kinds[i].size) for i in group]
             return jnp.concatenate(rows, -1)
 

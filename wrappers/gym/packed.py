@@ -98,7 +98,7 @@ class PackedStep:
             OtherKind: something is missing or of another shape or dtype than it always was; nothing has happened then.
         """
         now = self._views[1]
-        if (components is None) != (now.components is None):
+        if bool(components) != (now.components is not None):
             raise OtherKind
         _fill(now.action, action, 0)
         _fill(now.next_observation, observation, 0)

@@ -182,21 +182,25 @@ class RewardSession(Fitted, Saved):
         valid: bool = True,
         components: Mapping[str, float] | None = None,
     ) -> Outcome:
-        """What :meth:`step` does, for one environment (``num_envs`` 1) and without the axis N.
+        """What :meth:`step` does, for one environment and without the axis ``N``, quicker.
 
         Returns:
             an :class:`Outcome` of plain numbers.
+
+        Raises:
+            UserError: ``num_envs`` is not 1.
         """
+        if self.num_envs != 1:
+            raise UserError(f"step_one is for one environment, not for {self.num_envs}: use step")
         try:
             if self._packed is None:
                 self._packed = self._pack()
             self._packed.fill(action, next_observation, next_features, reward, terminated, truncated, valid, components)
         except OtherKind:
             self._packed = None
-            ends = (terminated,), (truncated,), (valid,)
-            posted = None if components is None else {name: np.array([x], np.float32) for name, x in components.items()}
-            seen = lift(next_observation), lift(next_features)
-            paid = self.step(lift(action), *seen, (reward,), *ends, components=posted)
+            seen = lift(action), lift(next_observation), lift(next_features)
+            posted = {name: np.array([x], np.float32) for name, x in (components or {}).items()}
+            paid = self.step(*seen, [reward], [terminated], [truncated], [valid], components=posted)
             return Outcome(*jax.tree.map(lambda x: float(x[0]), tuple(paid)))
         assert self._state is not None
         row = np.int32(self._rows) if self._rollout else None
@@ -336,9 +340,7 @@ class RewardSession(Fitted, Saved):
         return Moved(action, observation, features, pay, no, no, ~no, opened, None)
 
     def _pack(self) -> PackedStep:
-        if self._state is None:
-            raise RuntimeError("call reset() before step(): it shows the reward its first observation")
-        if self._mixed or self.num_envs != 1:
+        if self._state is None or self._mixed:
             raise OtherKind
         return PackedStep(self._structure, self._example(), self._last)
 

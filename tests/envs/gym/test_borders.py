@@ -19,6 +19,7 @@ from rewardax.base import forked
 from rewardax.base.errors import UserError, UserTypeError
 from rewardax.envs import GymEnv, GymVectorEnv, level_key, make
 from rewardax.envs.levels import LEVELS
+from rewardax.envs.tabular.key_farm import KeyFarm
 from rewardax.wrappers import Clip, RewardWrapper
 
 ID = "rewardax/KeyFarm-v0"
@@ -180,3 +181,19 @@ def test_a_task_that_is_asked_for_what_it_lacks_says_so_as_python_does() -> None
         gym.make(ID, frameskip=1)
     with pytest.raises(UserTypeError, match="cannot render 'rgb_array'"):
         gym.make("rewardax/Coin-tiny-v0", render_mode="rgb_array")
+
+
+class Forgetful(KeyFarm):
+    """Counts its steps in another dtype than it began with."""
+
+    def step(self, state: Any, action: Any, params: Any) -> Any:
+        state, timestep = super().step(state, action, params)
+        return state.replace(t=state.t.astype(jnp.float32)), timestep
+
+
+@pytest.mark.parametrize("make_env", [GymEnv, GymVectorEnv])
+def test_a_state_that_changes_its_dtype_is_named(make_env: Any) -> None:
+    env = make_env(Forgetful())
+    env.reset(seed=0)
+    with pytest.raises(UserError, match=r"part \.t of the state is int32 after reset and float32 after step"):
+        env.step(0 if make_env is GymEnv else [0])

@@ -241,6 +241,18 @@ def test_a_step_of_one_environment_pays_what_a_step_of_many_does() -> None:
     assert one._packed is not None and many._packed is None
 
 
+def test_one_step_at_the_door() -> None:
+    session = RewardSession(Everything(), 2, np.zeros(2, int))
+    with pytest.raises(ValueError, match="step_one is for one environment, not for 2"):
+        session.step_one(0, np.zeros(2), {}, 0.0, False, False)
+    session = RewardSession(Everything(), 1, np.zeros(1, int))
+    with pytest.raises(RuntimeError, match=r"call reset\(\) before step"):
+        session.step_one(0, np.zeros(2), {}, 0.0, False, False)
+    session.reset(np.zeros((1, 2)), {})
+    session.step_one(0, np.zeros(2), {}, 0.0, False, False, components={})
+    assert session._packed is not None  # nothing posted is the same as no reward further in
+
+
 def test_what_changes_its_kind_is_unpacked() -> None:
     session = RewardSession(Everything(), 1, np.zeros(1, int))
     session.reset(np.zeros((1, 2), np.float32), {"x": np.zeros(1, int)})
